@@ -1,0 +1,1 @@
+"""Effects: what a user puts into a chain. One module per effect."""

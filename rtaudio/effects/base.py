@@ -1,0 +1,128 @@
+"""What every effect has: a name, mix, bypass, declared parameters, and a way into a program."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from rtaudio.runtime.program import Builder, Bus, Program
+
+Slots = np.ndarray[Any, np.dtype[np.float32]]
+
+
+def parameter(default: Any, low: float, high: float, unit: str, description: str) -> Any:
+    """Declare a parameter that can be changed while the effect plays.
+
+    Parameters
+    ----------
+    default, low, high
+        Start value and the inclusive range.
+    unit
+        ``"dB"``, ``"Hz"``, ``"ms"``, ``":1"`` or ``""`` for a plain number.
+    description
+        One line for help texts.
+    """
+    return Field(
+        default,
+        ge=low,
+        le=high,
+        description=description,
+        json_schema_extra={"unit": unit, "live": True},
+    )
+
+
+class Effect(BaseModel):
+    """Base of all effects.
+
+    A subclass declares its live parameters with :func:`parameter`, anything fixed at build time as
+    a plain pydantic field, and implements :meth:`build`. Assigning to a field validates it; an
+    unknown field, a wrong type or a value out of range raises :class:`pydantic.ValidationError`.
+
+    Parameters
+    ----------
+    name
+        How :meth:`rtaudio.Host.set` and the statistics call it; default: the kind of effect.
+    mix
+        0 is dry, 1 is wet. The dry signal is delayed by the effect's own latency.
+    bypass
+        True is the same as mix 0: the delay stays, the change is a 20 ms ramp.
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
+
+    kind: ClassVar[str] = "effect"
+    latency_part: ClassVar[bool] = True
+
+    name: str = ""
+    mix: float = parameter(1.0, 0.0, 1.0, "", "0 dry .. 1 wet")
+    bypass: bool = Field(False, description="pass the dry signal, equally delayed")
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        cls.kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def live_parameters(cls) -> list[str]:
+        """Return the names of the effect's own live parameters, in slot order."""
+        return [
+            name
+            for name, field in cls.model_fields.items()
+            if name != "mix" and (field.json_schema_extra or {}).get("live")  # type: ignore[union-attr]
+        ]
+
+    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
+        """Append this effect's nodes and return the bus of the wet signal.
+
+        ``params`` holds the live parameters in the order of :meth:`live_parameters`; hand it to the
+        nodes, whose kernels read it at each block.
+        """
+        raise NotImplementedError
+
+    def add_to(self, builder: Builder, x: Bus) -> Bus:
+        """Append the whole effect: its nodes, then the blend with the equally delayed dry signal."""
+        outer, builder.effect = builder.effect, builder.unique_name(self.name or self.kind)
+        own = self.live_parameters()
+        slots = np.array([self.mix, self.bypass, *(getattr(self, p) for p in own)], np.float32)
+        builder.publish(self, dict(zip(["mix", "bypass", *own], range(len(slots)), strict=True)), slots)
+        wet = self.build(builder, x, slots[2:])
+        out = builder.blend(x, wet, slots, mix=0, bypass=1)
+        if self.latency_part:
+            builder.latency_parts[builder.effect] = out.latency_samples - x.latency_samples
+        builder.effect = outer
+        return out
+
+    def compile(
+        self,
+        rate_hz: int,
+        block: int,
+        *,
+        in_channels: int = 1,
+        out_channels: int | None = None,
+        offline: bool = False,
+    ) -> Program:
+        """Build the program that plays this effect.
+
+        Parameters
+        ----------
+        rate_hz, block
+            Sample rate and largest number of frames per call.
+        in_channels, out_channels
+            Channels of the program's input and output; None: what the effect makes of its input.
+        offline
+            See :class:`~rtaudio.runtime.program.Builder`.
+        """
+        builder = Builder(rate_hz, block, offline=offline)
+        source = builder.bus(in_channels)
+        output = self.add_to(builder, source)
+        if out_channels is not None:
+            output = builder.adapt(output, out_channels)
+        return builder.finish(source, output)
+
+    def __call__(self, x: Any, rate_hz: int, *, block: int = 512) -> Any:
+        """Render an array; see :func:`rtaudio.render.render`."""
+        from rtaudio.render import render
+
+        return render(self, x, rate_hz, block=block)

@@ -1,0 +1,4 @@
+"""Placeholder until the effect lands."""
+from rtaudio.effects.base import Effect
+class NoiseGate(Effect):
+    pass

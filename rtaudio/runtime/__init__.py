@@ -1,0 +1,1 @@
+"""What the audio thread runs. Imports nothing from the rest of rtaudio."""

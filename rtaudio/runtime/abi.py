@@ -1,0 +1,194 @@
+"""The node ABI: the one C signature that everything in the audio thread is called by.
+
+::
+
+    int32 process(void *state, const float *src, float *dst, int64 frames)
+
+    src  channel 0 |f0 f1 ... frames| . . . |   planar float32; channel c starts at c * stride;
+         channel 1 |f0 f1 ... frames| . . . |   frames <= block <= stride
+    dst  the same layout; never overlaps src, unless the kernel says that it works in place
+
+    state  | params  channels  stride | fields of the kernel ... | work arrays (64-byte aligned) |
+             ^ header, the same for every node                     ^ a field holds their address
+
+``process`` returns 0, or a positive fault code (the program then silences and resets the node).
+It must not allocate, lock, raise or enter the interpreter. A node that cannot keep its own promise
+for a block (a model that reports an error) returns a fault code and leaves ``dst`` as it is.
+
+The memory of a node is one aligned block. Python owns it, and keeps it alive until the audio
+thread has let go of the program. An image of the block is taken when the program is built;
+resetting a node is copying the image back. What must survive a reset (weights, spectra, parameter
+slots) lies outside the block as constants.
+
+Parameters are float32 slots that any thread may store to. A kernel reads them at the start of a
+block and ramps (see :mod:`rtaudio.runtime.kernels.ramp`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numba import cfunc, types
+
+PROCESS = types.int32(
+    types.voidptr, types.CPointer(types.float32), types.CPointer(types.float32), types.int64
+)
+"""The numba signature of a node's process function."""
+
+HEADER: list[Any] = [("params", "i8"), ("channels", "i8"), ("stride", "i8")]
+"""The first fields of every node state: slot address, input channels, distance of two channels."""
+
+ALIGNMENT = 64
+
+FAULT_MODEL = 1
+"""Fault code: the model's own runtime reported an error."""
+
+
+def state_dtype(*fields: Any) -> np.dtype[Any]:
+    """Return the structured dtype of a node state: the header, then ``fields``.
+
+    Addresses are declared ``"i8"``. Small fixed arrays may be fields: ``("z", "f4", (2,))``.
+    """
+    return np.dtype([*HEADER, *fields], align=True)
+
+
+class Kernel:
+    """A process function, compiled when its address is first asked for and cached on disk.
+
+    Parameters
+    ----------
+    function
+        A Python function of :data:`PROCESS`, in the subset of the language that numba compiles
+        without allocating.
+    state
+        The dtype of the node state, made by :func:`state_dtype`.
+    """
+
+    def __init__(self, function: Callable[..., int], state: np.dtype[Any]) -> None:
+        self.function = function
+        self.state = state
+        self.name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+
+    @cached_property
+    def compiled(self) -> Any:
+        """The compiled function; a module's kernels are compiled by their first use."""
+        return cfunc(PROCESS, cache=True, error_model="numpy")(self.function)
+
+    @property
+    def address(self) -> int:
+        """The address to call."""
+        return int(self.compiled.address)
+
+
+def kernel(state: np.dtype[Any]) -> Callable[[Callable[..., int]], Kernel]:
+    """Decorate a process function with the dtype of its state.
+
+    Examples
+    --------
+    >>> STATE = state_dtype(("factor", "f4"))
+    >>> state_at = struct_at(STATE)
+    >>> @kernel(STATE)
+    ... def scale(state, src, dst, frames):
+    ...     s = state_at(address_of(state))
+    ...     for channel in range(s.channels):
+    ...         at = channel * s.stride
+    ...         for i in range(frames):
+    ...             dst[at + i] = s.factor * src[at + i]
+    ...     return 0
+    """
+    return lambda function: Kernel(function, state)
+
+
+def aligned(count: int, dtype: Any = np.float32) -> np.ndarray[Any, Any]:
+    """Return a zeroed one-dimensional array whose data starts at a multiple of 64 bytes."""
+    size = count * np.dtype(dtype).itemsize
+    raw = np.zeros(size + ALIGNMENT, np.uint8)
+    offset = -raw.ctypes.data % ALIGNMENT
+    return raw[offset : offset + size].view(dtype)
+
+
+class Node:
+    """One instance of a kernel: its memory, the constants it points to, and its latency.
+
+    Parameters
+    ----------
+    kernel
+        What to call.
+    latency_samples
+        By how many samples the output lags the input, exactly.
+    out_channels
+        Number of output channels; None: as many as the input has.
+    params
+        Float32 parameter slots the kernel reads (``params`` of the header); shared, not copied.
+    work
+        Arrays that belong to the state and are restored by a reset; the state field of the same
+        name receives the address.
+    constants
+        Arrays the kernel only reads, or that survive a reset; the state field of the same name
+        receives the address.
+    **fields
+        Start values of the other state fields.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        *,
+        latency_samples: int = 0,
+        out_channels: int | None = None,
+        params: np.ndarray[Any, Any] | None = None,
+        work: Mapping[str, np.ndarray[Any, Any]] | None = None,
+        constants: Mapping[str, np.ndarray[Any, Any]] | None = None,
+        **fields: Any,
+    ) -> None:
+        self.kernel = kernel
+        self.latency_samples = latency_samples
+        self.out_channels = out_channels
+        self.keep: list[Any] = []
+        self.inner: list[Node] = []
+        work = work or {}
+        offsets, size = {}, kernel.state.itemsize
+        for name, array in work.items():
+            size += -size % ALIGNMENT
+            offsets[name] = size
+            size += array.nbytes
+        self.memory = aligned(size, np.uint8)
+        self.record = self.memory[: kernel.state.itemsize].view(kernel.state)[0]
+        for name, array in work.items():
+            at = offsets[name]
+            self.memory[at : at + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view("u1")
+            self.record[name] = self.memory.ctypes.data + at
+        for name, array in (constants or {}).items():
+            copy = aligned(max(1, array.size), array.dtype)
+            copy[: array.size] = np.ravel(array)
+            self.keep.append(copy)
+            self.record[name] = copy.ctypes.data
+        if params is not None:
+            if params.dtype != np.float32 or not params.flags.c_contiguous:
+                raise TypeError("parameter slots must be contiguous float32")
+            self.keep.append(params)
+            self.record["params"] = params.ctypes.data
+        for name, value in fields.items():
+            self.record[name] = value
+        self.image: np.ndarray[Any, Any] | None = None
+
+    @property
+    def state_address(self) -> int:
+        """The address to pass as ``state``."""
+        return int(self.memory.ctypes.data)
+
+    def freeze(self) -> None:
+        """Take the image that a reset restores."""
+        self.image = aligned(self.memory.nbytes, np.uint8)
+        self.image[:] = self.memory
+        for node in self.inner:
+            node.freeze()
+
+    def regions(self) -> list[tuple[int, int, int]]:
+        """Return what a reset copies: (to, from, bytes) of this node and the nodes inside it."""
+        assert self.image is not None
+        own = (self.state_address, int(self.image.ctypes.data), self.memory.nbytes)
+        return [own, *(region for node in self.inner for region in node.regions())]

@@ -1,0 +1,281 @@
+"""The program: a chain compiled to a flat table of native calls over preallocated buffers.
+
+::
+
+    input buffer -> [process, state, src, dst] -> [process, state, src, dst] -> ... -> output buffer
+
+Python builds a program with :class:`Builder` and keeps it alive; the audio thread runs it with
+:func:`run_program`, which also guards every instruction: an output with NaN, Inf or a runaway
+level (above +60 dBFS) is replaced by silence, its node is reset and the fault is counted.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from rtaudio.runtime.abi import Node, aligned
+from rtaudio.runtime.kernels import routing
+from rtaudio.runtime.kernels.ramp import RAMP, ramp_samples, settled
+from rtaudio.runtime.native import call_process, copy_bytes, fill_bytes, i32_at, i64_at, struct_at
+
+INSTRUCTION = np.dtype(
+    [
+        ("process", "i8"),
+        ("state", "i8"),
+        ("src", "i8"),
+        ("dst", "i8"),
+        ("dst_channels", "i8"),
+        ("regions", "i8"),
+        ("region_count", "i8"),
+        ("faults", "i8"),
+    ]
+)
+
+PROGRAM = np.dtype(
+    [
+        ("instructions", "i8"),
+        ("count", "i8"),
+        ("input", "i8"),
+        ("output", "i8"),
+        ("in_channels", "i8"),
+        ("out_channels", "i8"),
+        ("stride", "i8"),
+        ("block", "i8"),
+    ]
+)
+
+RUNAWAY = 1000.0
+_RUNAWAY_BITS = int(np.float32(RUNAWAY).view(np.int32))
+
+instruction_at = struct_at(INSTRUCTION)
+program_at = struct_at(PROGRAM)
+_INSTRUCTION_BYTES = INSTRUCTION.itemsize
+
+
+class Bus(NamedTuple):
+    """A planar signal while a program is built: where it lies and how late it is."""
+
+    address: int
+    channels: int
+    latency_samples: int
+
+
+@njit(nogil=True, error_model="numpy")
+def largest_bits(address, channels, stride, frames):  # type: ignore[no-untyped-def]
+    """Return the largest magnitude of a planar buffer as float32 bits; NaN counts as largest.
+
+    For magnitudes, float32 order is integer order of the bits, so one integer maximum finds
+    peaks, infinities and NaN at once.
+    """
+    bits = i32_at(address)
+    largest = np.int32(0)
+    for channel in range(channels):
+        at = channel * stride
+        for i in range(frames):
+            largest = max(largest, np.int32(bits[at + i] & np.int32(0x7FFFFFFF)))
+    return largest
+
+
+@njit(nogil=True, error_model="numpy")
+def run_program(program, frames):  # type: ignore[no-untyped-def]
+    """Run every instruction over ``frames`` samples; returns the number of faults in this block.
+
+    ``program`` is the address of a PROGRAM record; input and output are its own buffers.
+    """
+    p = program_at(program)
+    faults = 0
+    for k in range(p.count):
+        step = instruction_at(p.instructions + k * _INSTRUCTION_BYTES)
+        code = call_process(step.process, step.state, step.src, step.dst, frames)
+        if code == 0:
+            largest = largest_bits(step.dst, step.dst_channels, p.stride, frames)
+            if largest <= _RUNAWAY_BITS:
+                continue
+        faults += 1
+        step.faults += 1
+        fill_bytes(step.dst, 0, 4 * p.stride * step.dst_channels)
+        regions = i64_at(step.regions)
+        for r in range(step.region_count):
+            copy_bytes(regions[3 * r], regions[3 * r + 1], regions[3 * r + 2])
+    return faults
+
+
+class Program:
+    """A built chain: what :func:`run_program` reads, and everything that must stay alive for it."""
+
+    def __init__(self, builder: Builder, source: Bus, output: Bus) -> None:
+        for node in builder.nodes:
+            node.freeze()
+        self.rate_hz = builder.rate_hz
+        self.block = builder.block
+        self.stride = builder.stride
+        self.in_channels = source.channels
+        self.out_channels = output.channels
+        self.latency_samples = output.latency_samples
+        self.latency_parts = dict(builder.latency_parts)
+        self.slots = builder.slots
+        self.names = builder.names
+        self._keep: list[Any] = [builder.buffers, builder.nodes]
+        self._table = aligned(max(1, len(builder.steps)) * INSTRUCTION.itemsize, np.uint8).view(
+            INSTRUCTION
+        )
+        for row, (node, src, dst) in zip(self._table, builder.steps, strict=False):
+            regions = np.array(node.regions(), np.int64)
+            self._keep.append(regions)
+            row["process"] = node.kernel.address
+            row["state"] = node.state_address
+            row["src"], row["dst"] = src.address, dst.address
+            row["dst_channels"] = dst.channels
+            row["regions"], row["region_count"] = regions.ctypes.data, len(regions)
+        self._record = aligned(PROGRAM.itemsize, np.uint8).view(PROGRAM)
+        record = self._record[0]
+        record["instructions"], record["count"] = self._table.ctypes.data, len(builder.steps)
+        record["input"], record["output"] = source.address, output.address
+        record["in_channels"], record["out_channels"] = source.channels, output.channels
+        record["stride"], record["block"] = builder.stride, builder.block
+        self.source, self.output = source, output
+
+    @property
+    def address(self) -> int:
+        """The address of the PROGRAM record."""
+        return int(self._record.ctypes.data)
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """How often each effect produced NaN, Inf or a runaway level, by name; only the guilty."""
+        counts: dict[str, int] = {}
+        for name, row in zip(self.names, self._table, strict=False):
+            if row["faults"]:
+                counts[name] = counts.get(name, 0) + int(row["faults"])
+        return counts
+
+
+class Builder:
+    """Builds a program: allocates buffers, appends nodes, and keeps account of latency.
+
+    Parameters
+    ----------
+    rate_hz, block
+        Sample rate, and the largest number of frames the program will be asked for at once.
+    offline
+        True when nobody waits for the result: workers then run inside the call, and a late block
+        cannot happen.
+
+    Notes
+    -----
+    An effect's ``build`` receives the builder and a :class:`Bus`, and returns the bus of its
+    result. ``builder.effect`` names the effect that the next nodes belong to.
+    """
+
+    def __init__(self, rate_hz: int, block: int, *, offline: bool = False) -> None:
+        self.rate_hz = rate_hz
+        self.block = block
+        self.offline = offline
+        self.stride = -(-block // 16) * 16
+        self.effect = "chain"
+        self.buffers: list[np.ndarray[Any, Any]] = []
+        self.nodes: list[Node] = []
+        self.steps: list[tuple[Node, Bus, Bus]] = []
+        self.names: list[str] = []
+        self.slots: dict[str, tuple[Any, dict[str, int], np.ndarray[Any, Any]]] = {}
+        self.latency_parts: dict[str, int] = {}
+
+    def unique_name(self, name: str) -> str:
+        """Return ``name``, or ``name-2``, ``name-3`` ... if it is taken in this program."""
+        candidate, count = name, 1
+        while candidate in self.slots:
+            count += 1
+            candidate = f"{name}-{count}"
+        return candidate
+
+    def publish(self, effect: Any, index: dict[str, int], slots: np.ndarray[Any, Any]) -> None:
+        """Make the slots of the present effect settable: name of parameter -> place in ``slots``."""
+        self.slots[self.effect] = (effect, index, slots)
+
+    def slots_of(self, effect: Any) -> np.ndarray[Any, Any]:
+        """Return the slots last published for an effect."""
+        return next(slots for owner, _, slots in reversed(self.slots.values()) if owner is effect)
+
+    def bus(self, channels: int, latency_samples: int = 0) -> Bus:
+        """Allocate a planar buffer."""
+        buffer = aligned(channels * self.stride)
+        self.buffers.append(buffer)
+        return Bus(int(buffer.ctypes.data), channels, latency_samples)
+
+    def run(self, node: Node, src: Bus) -> Bus:
+        """Append a node that reads ``src``, and return the bus it writes."""
+        node.record["channels"] = src.channels
+        node.record["stride"] = self.stride
+        dst = self.bus(node.out_channels or src.channels, src.latency_samples + node.latency_samples)
+        self.nodes.append(node)
+        self.steps.append((node, src, dst))
+        self.names.append(self.effect)
+        return dst
+
+    def adapt(self, src: Bus, channels: int) -> Bus:
+        """Bring a bus to a number of channels: mono is copied, many are averaged to mono."""
+        if src.channels == channels:
+            return src
+        return self.run(Node(routing.adapt, out_channels=channels, outputs=channels), src)
+
+    def delay_to(self, src: Bus, latency_samples: int) -> Bus:
+        """Delay a bus until its latency is ``latency_samples``."""
+        samples = latency_samples - src.latency_samples
+        if samples == 0:
+            return src
+        if samples < 0:
+            raise ValueError(f"a bus of latency {src.latency_samples} cannot be made earlier")
+        line = np.zeros(samples * src.channels, np.float32)
+        return self.run(
+            Node(routing.delay, latency_samples=samples, work={"line": line}, samples=samples), src
+        )
+
+    def blend(self, dry: Bus, wet: Bus, params: np.ndarray[Any, Any], mix: int, bypass: int) -> Bus:
+        """Cross-fade from a bus to the effect made of it, by the slots ``mix`` and ``bypass``."""
+        dry = self.delay_to(self.adapt(dry, wet.channels), wet.latency_samples)
+        start = 0.0 if params[bypass] else float(params[mix])
+        return self.run(
+            Node(
+                routing.blend,
+                params=params,
+                dry=dry.address,
+                mix_slot=mix,
+                bypass_slot=bypass,
+                mix=settled(start),
+                ramp_samples=ramp_samples(self.rate_hz),
+            ),
+            wet,
+        )
+
+    def mix(self, buses: list[Bus], params: list[np.ndarray[Any, Any]]) -> Bus:
+        """Sum buses of equal channels after bringing them to one latency.
+
+        ``params`` holds for each bus its slots [gain in dB, pan -1 .. 1].
+        """
+        latest = max(bus.latency_samples for bus in buses)
+        timed = [self.delay_to(bus, latest) for bus in buses]
+        channels = timed[0].channels
+        ramps = np.zeros((len(buses), channels), RAMP)
+        for row, (gain_db, pan) in zip(ramps, params, strict=True):
+            gain = 10.0 ** (float(gain_db) / 20.0)
+            sides = [gain * min(1.0, 1.0 - pan), gain * min(1.0, 1.0 + pan)]
+            row["value"] = row["target"] = sides if channels == 2 else gain
+        node = Node(
+            routing.mix,
+            work={"ramps": ramps},
+            constants={
+                "sources": np.array([bus.address for bus in timed], np.int64),
+                "path_params": np.array([p.ctypes.data for p in params], np.int64),
+            },
+            count=len(buses),
+            ramp_samples=ramp_samples(self.rate_hz),
+        )
+        node.keep.append(params)
+        return self.run(node, timed[0])
+
+    def finish(self, source: Bus, output: Bus) -> Program:
+        """Freeze everything into a program."""
+        return Program(self, source, output)
