@@ -1,0 +1,82 @@
+# Everything a checkout needs. `make demo` and `make test` set up what they use; the second time they start at once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench presets clean
+
+help:
+	@echo "make demo     set up, and play a guitar riff through an amp"
+	@echo "make test     set up, lint, type-check, and run every test"
+	@echo "make setup    only set up: virtual environment, packages, system packages"
+	@echo "make bench    measure the engine and the models on this machine"
+	@echo "make presets  how the shipped models were trained"
+	@echo "make clean    remove the virtual environment and caches"
+
+# $(call system,needed packages): install what is missing where that is possible, else name it.
+# Without python3-venv nothing works; without the others some things do, so they are only named.
+define system
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "rtaudio needs Python 3.11 or later; name one: make PYTHON=python3.12" >&2; exit 1; }; \
+missing=""; \
+for package in $(1); do case $$package in \
+	python3-venv) $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null ;; \
+	libportaudio2) test "$$(uname)" != Linux || $(PYTHON) -c 'import ctypes.util, sys; sys.exit(not ctypes.util.find_library("portaudio"))' ;; \
+	jackd2) command -v jackd >/dev/null ;; \
+	esac || missing="$$missing $$package"; done; \
+if test -n "$$missing"; then \
+	if ! command -v apt-get >/dev/null; then install=; \
+	elif test "$$(id -u)" = 0; then install="env DEBIAN_FRONTEND=noninteractive apt-get"; \
+	elif sudo -n true 2>/dev/null; then install="sudo -n env DEBIAN_FRONTEND=noninteractive apt-get"; \
+	else install=; fi; \
+	if test -n "$$install" && $$install -qq update && \
+		$$install -qq -y --no-install-recommends install $$missing >/dev/null; then :; \
+	else echo "missing system packages, please install:$$missing" >&2; \
+		case "$$missing" in *python3-venv*) exit 1 ;; esac; fi; \
+fi
+endef
+
+$(BIN)/python:
+	$(call system,python3-venv)
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(call system,libportaudio2)
+	@echo "installing rtaudio into $(VENV) ..."
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/python
+	$(call system,libportaudio2 jackd2)
+	@echo "installing rtaudio with everything to train and test it into $(VENV) ..."
+	@$(PIP) -e ".[train,dev]"
+	@touch $(VENV)/.demo $@
+
+setup: $(VENV)/.all
+
+demo: $(VENV)/.demo
+	@$(BIN)/rtaudio demo
+
+lint: $(VENV)/.all
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest
+
+bench: $(VENV)/.all
+	$(BIN)/rtaudio bench engine
+	$(BIN)/rtaudio bench models
+
+presets:
+	@echo "presets/*.yaml are written by hand. presets/models/*.onnx are trained by"
+	@echo "    rtaudio train training/configs/NAME.yaml"
+	@echo "    rtaudio export runs/NAME/best.ckpt presets/models/NAME.onnx"
+	@echo "and carry their data, configuration and figures: rtaudio inspect presets/models/NAME.onnx"
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
