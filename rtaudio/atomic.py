@@ -1,0 +1,45 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a temporary file beside ``path`` that takes its place when the block ends well.
+
+    When the block raises, or is interrupted, the temporary file is removed and ``path`` stays as it
+    was.
+
+    Parameters
+    ----------
+    path
+        The file to write; its folder must exist.
+
+    Raises
+    ------
+    OSError
+        ``path`` cannot be written.
+
+    Examples
+    --------
+    >>> with replacing("wet.txt") as temporary:      # doctest: +SKIP
+    ...     temporary.write_text("all of it")
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path}: exists and is not a file; choose another name")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
+    if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise PermissionError(f"{path}: not writable; choose another place, or change its rights")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
