@@ -1,0 +1,210 @@
+"""Write a streaming net as a model file, or refuse it with the reason."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from export.parity import Parity, ParityError, check_parity, probe, run_torch
+from export.streaming import StreamingModule
+from rtaudio.models.contract import (
+    FRAMES_AXIS,
+    GOLDEN_SAMPLES,
+    Card,
+    ContractError,
+    Golden,
+    check_model,
+    write_metadata,
+)
+
+__all__ = ["ExportError", "export_model"]
+
+OPSET = 17
+_TRACED_FRAMES = 64
+
+
+class ExportError(ValueError):
+    """A net that cannot be exported; one line with the reason. Nothing has been written."""
+
+
+def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path) -> Parity:
+    """Export a net, prove the file right, and only then put it in its place.
+
+    Parameters
+    ----------
+    net
+        The net, in evaluation mode, on the CPU.
+    card
+        What the net does not know of itself: name, sample_rate, license, provenance, and the
+        optional entries of `rtaudio.models.contract.Card`. Channels, hop, latency, parameters and
+        architecture come from the net.
+    path
+        The file to write; an older one is replaced in one step.
+
+    Returns
+    -------
+    Parity
+        The differences and the latency that were measured.
+
+    Raises
+    ------
+    ExportError
+        The net cannot stream, or the graph does not keep the contract or is not equal to the net.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise ExportError(f"{path}: the folder {path.parent} does not exist; make it first")
+    _refuse_unstreamable(net)
+    try:
+        full_card = Card(
+            **card, channels=net.channels, hop=net.hop, latency=net.latency,
+            parameters=net.controls, architecture=net.architecture(),
+        )
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(str(part) for part in fault["loc"]) or "as a whole"
+        raise ExportError(f"{path}: card, {key}: {fault['msg']}") from None
+
+    signal = probe(net.channels[0], GOLDEN_SAMPLES, net.hop)
+    signal[:, GOLDEN_SAMPLES:] = 0
+    blocks = [net.hop] * (signal.shape[1] // net.hop) if net.hop else [signal.shape[1]]
+    try:
+        output = run_torch(net, signal, blocks)
+        proto = _trace(net)
+        golden = Golden(signal[:, :GOLDEN_SAMPLES], output[:, :GOLDEN_SAMPLES])
+        write_metadata(proto, full_card, golden)
+        model = check_model(proto, path)
+        parity = check_parity(net, model)
+    except ContractError as error:
+        raise ExportError(str(error)) from None
+    except ParityError as error:
+        raise ExportError(f"{path}: not written: {error}") from None
+    _write(path, model.data)
+    return parity
+
+
+def _refuse_unstreamable(net: StreamingModule) -> None:
+    for name, module in net.named_modules():
+        where = f"{type(module).__name__} {name!r}" if name else type(module).__name__
+        reason = _reason(module)
+        if reason:
+            raise ExportError(f"{where} cannot stream: {reason}")
+
+
+def _reason(module: nn.Module) -> str | None:
+    match module:
+        case nn.RNNBase() if module.bidirectional:
+            return "it reads the signal backwards as well; train a one-directional net"
+        case nn.RNNBase() if module.dropout and module.training:
+            return "dropout is switched on; call eval() on the net first"
+        case nn.modules.batchnorm._BatchNorm() if (
+            module.training or not module.track_running_stats
+        ):
+            return "it normalises by the statistics of the block; call eval() on the net first"
+        case nn.modules.instancenorm._InstanceNorm() | nn.GroupNorm():
+            return "it normalises over time, so the output would depend on the block size"
+        case nn.modules.dropout._DropoutNd() if module.training:
+            return "dropout is switched on; call eval() on the net first"
+        case nn.modules.conv._ConvNd() if module.padding == "same" or any(
+            p != 0 for p in module.padding if not isinstance(p, str)
+        ):
+            return "padding makes up samples around each block; use export.layers.CausalConv1d"
+        case _:
+            return None
+
+
+class _Flat(nn.Module):
+    """The net with its state as a list of tensors, as a graph wants it."""
+
+    def __init__(self, net: StreamingModule, names: list[str]) -> None:
+        super().__init__()
+        self.net = net
+        self.names = names
+
+    def forward(self, audio: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        knobs, values = (rest[:1], rest[1:]) if self.net.controls else ((), rest)
+        y, following = self.net(audio, dict(zip(self.names, values, strict=True)), *knobs)
+        return (y, *(following[name] for name in self.names))
+
+
+def _trace(net: StreamingModule) -> onnx.ModelProto:
+    state = net.initial_state()
+    nonzero = [name for name, value in state.items() if bool(value.any())]
+    if nonzero:
+        raise ExportError(
+            f"state {nonzero[0]!r} does not start at zero; add its start value inside forward()"
+        )
+    names = list(state)
+    audio = torch.zeros(1, net.channels[0], net.hop or _TRACED_FRAMES)
+    knobs = [torch.tensor([[c.default for c in net.controls]])] if net.controls else []
+    inputs = ["audio", *(["params"] if knobs else []), *(f"state.{name}" for name in names)]
+    outputs = ["audio_out", *(f"next.{name}" for name in names)]
+    free = {} if net.hop else {key: {2: FRAMES_AXIS} for key in ("audio", "audio_out")}
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # The newer exporter (torch 2.13) fixes the length of the traced block in a Reshape after
+        # the LSTM, so its graph plays no other block size.
+        torch.onnx.export(
+            _Flat(net, names), (audio, *knobs, *state.values()),
+            buffer, dynamo=False,  # type: ignore[arg-type]
+            input_names=inputs, output_names=outputs, dynamic_axes=free, opset_version=OPSET,
+        )
+    proto = onnx.load_model_from_string(buffer.getvalue())
+    _declare(proto.graph, net, state)
+    _rename(proto.graph)
+    return proto
+
+
+def _declare(graph: onnx.GraphProto, net: StreamingModule, state: Mapping[str, Tensor]) -> None:
+    """State the shapes that tracing leaves open."""
+    shapes: dict[str, list[int | str]] = {f"next.{k}": list(v.shape) for k, v in state.items()}
+    shapes["audio_out"] = [1, net.channels[1], net.hop or FRAMES_AXIS]
+    for value in graph.output:
+        tensor = value.type.tensor_type
+        declared = onnx.helper.make_tensor_type_proto(tensor.elem_type, shapes[value.name])
+        value.type.CopyFrom(declared)
+
+
+def _rename(graph: onnx.GraphProto) -> None:
+    """Name every weight after its module: ``head.weight``, ``rnn.cell.W``, ..."""
+    prefix = "/net/"
+    taken = {t.name for t in graph.initializer}
+    new: dict[str, str] = {}
+    for node in graph.node:
+        module = ".".join(node.name.removeprefix(prefix).split("/")[:-1])
+        labels = {1: "W", 2: "R", 3: "B"} if node.op_type in ("LSTM", "GRU", "RNN") else {}
+        for place, name in enumerate(node.input):
+            if name in taken and name not in new:
+                label = labels.get(place, "weight")
+                plain = name.removeprefix("net.") if "::" not in name else f"{module}.{label}"
+                while plain in new.values():
+                    plain += "_"
+                new[name] = plain
+    for tensor in graph.initializer:
+        tensor.name = new.get(tensor.name, tensor.name)
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = new.get(name, name)
+
+
+def _write(path: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,134 @@
+"""The stateful layers that streaming nets are made of.
+
+Convolutions take (batch, channels, samples). Recurrent layers take (samples, batch, channels), the
+order in which their kernels walk. All start from zeros and look only back.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from export.streaming import State, StreamingModule
+
+__all__ = ["CausalConv1d", "CausalConvTranspose1d", "Gru", "Lstm"]
+
+
+class CausalConv1d(StreamingModule):
+    r"""Dilated convolution that remembers the end of the last block.
+
+    With ``past = (kernel - 1) * dilation`` the state holds the samples in front of the block::
+
+        state.past [batch, in, past] | x [batch, in, n]
+        \_____________________________________________/
+           convolution without padding -> y [batch, out, n];  next.past = the last ``past`` of it
+
+    Examples
+    --------
+    >>> layer = CausalConv1d(1, 4, kernel=3, dilation=8)
+    >>> y, state = layer(torch.zeros(1, 1, 5), layer.initial_state())
+    >>> tuple(y.shape), tuple(state["past"].shape)
+    ((1, 4, 5), (1, 1, 16))
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, *, dilation: int = 1,
+        groups: int = 1, bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.channels = (in_channels, out_channels)
+        self.past = (kernel - 1) * dilation
+        self.conv = nn.Conv1d(
+            in_channels, out_channels, kernel, dilation=dilation, groups=groups, bias=bias
+        )
+
+    @override
+    def initial_state(self, batch: int = 1) -> State:
+        if self.past == 0:
+            return {}
+        return {"past": self.conv.weight.new_zeros(batch, self.channels[0], self.past)}
+
+    @override
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        if self.past == 0:
+            return self.conv(x), {}
+        seen = torch.cat([state["past"], x], dim=-1)
+        return self.conv(seen), {"past": seen[..., -self.past :]}
+
+
+class CausalConvTranspose1d(StreamingModule):
+    """Upsampling convolution that hands the overlap of its last block to the next one.
+
+    n samples in make ``n * stride`` out. Each input sample spreads over ``kernel`` >= ``stride``
+    samples, so ``kernel - stride`` unfinished ones stay behind in ``state.tail``.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, stride: int, *, bias: bool = True
+    ) -> None:
+        super().__init__()
+        if kernel < stride:
+            raise ValueError(f"kernel {kernel} < stride {stride}: samples would have gaps")
+        self.channels = (in_channels, out_channels)
+        self.stride = stride
+        self.tail = kernel - stride
+        self.conv = nn.ConvTranspose1d(in_channels, out_channels, kernel, stride, bias=False)
+        # Apart from the convolution, since overlapping sums would count it twice.
+        self.bias = nn.Parameter(torch.zeros(out_channels, 1)) if bias else None
+
+    @override
+    def initial_state(self, batch: int = 1) -> State:
+        if self.tail == 0:
+            return {}
+        return {"tail": self.conv.weight.new_zeros(batch, self.channels[1], self.tail)}
+
+    @override
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        spread = self.conv(x)
+        following: State = {}
+        if self.tail:
+            rest = spread[..., self.tail :]
+            spread = torch.cat([spread[..., : self.tail] + state["tail"], rest], dim=-1)
+            following = {"tail": spread[..., -self.tail :]}
+            spread = spread[..., : -self.tail]
+        return (spread if self.bias is None else spread + self.bias), following
+
+
+class Lstm(StreamingModule):
+    """Long short-term memory; state ``h`` and ``c``, each (layers, batch, hidden)."""
+
+    def __init__(self, in_channels: int, hidden: int, *, layers: int = 1) -> None:
+        super().__init__()
+        self.channels = (in_channels, hidden)
+        self.cell = nn.LSTM(in_channels, hidden, layers)
+
+    @override
+    def initial_state(self, batch: int = 1) -> State:
+        weight = next(self.parameters())
+        zeros = weight.new_zeros(self.cell.num_layers, batch, self.channels[1])
+        return {"h": zeros, "c": zeros.clone()}
+
+    @override
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        y, (h, c) = self.cell(x, (state["h"], state["c"]))
+        return y, {"h": h, "c": c}
+
+
+class Gru(StreamingModule):
+    """Gated recurrent unit; state ``h`` (layers, batch, hidden)."""
+
+    def __init__(self, in_channels: int, hidden: int, *, layers: int = 1) -> None:
+        super().__init__()
+        self.channels = (in_channels, hidden)
+        self.cell = nn.GRU(in_channels, hidden, layers)
+
+    @override
+    def initial_state(self, batch: int = 1) -> State:
+        weight = next(self.parameters())
+        return {"h": weight.new_zeros(self.cell.num_layers, batch, self.channels[1])}
+
+    @override
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        y, h = self.cell(x, state["h"])
+        return y, {"h": h}

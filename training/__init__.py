@@ -1,0 +1,1 @@
+"""Train the nets that rtaudio plays: configurations, data, losses, runs."""
