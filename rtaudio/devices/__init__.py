@@ -1,0 +1,1 @@
+"""Devices: what calls the callback. PortAudio, the virtual clock."""

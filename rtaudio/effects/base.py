@@ -6,7 +6,7 @@ import re
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rtaudio.runtime.program import Builder, Bus, Program
 
@@ -73,6 +73,20 @@ class Effect(BaseModel):
             if name != "mix" and (field.json_schema_extra or {}).get("live")  # type: ignore[union-attr]
         ]
 
+    def live_values(self) -> dict[str, float]:
+        """Return the value of every slot: mix, bypass, then the effect's own live parameters."""
+        names = ["mix", "bypass", *self.live_parameters()]
+        return {name: float(getattr(self, name)) for name in names}
+
+    def set_live(self, parameter: str, value: float | bool) -> float:
+        """Assign a live parameter, validated, and return the value for its slot."""
+        try:
+            setattr(self, parameter, value)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].lower()
+            raise ValueError(f"{self.name or self.kind}.{parameter} = {value}: {reason}") from error
+        return float(getattr(self, parameter))
+
     def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
         """Append this effect's nodes and return the bus of the wet signal.
 
@@ -81,12 +95,17 @@ class Effect(BaseModel):
         """
         raise NotImplementedError
 
+    def publish(self, builder: Builder) -> Slots:
+        """Make the parameters settable under ``builder.effect``; returns [mix, bypass, own ...]."""
+        names = ["mix", "bypass", *self.live_parameters()]
+        slots = np.array([getattr(self, name) for name in names], np.float32)
+        builder.publish(self, {name: k for k, name in enumerate(names)}, slots)
+        return slots
+
     def add_to(self, builder: Builder, x: Bus) -> Bus:
         """Append the whole effect: its nodes, then the blend with the equally delayed dry signal."""
         outer, builder.effect = builder.effect, builder.unique_name(self.name or self.kind)
-        own = self.live_parameters()
-        slots = np.array([self.mix, self.bypass, *(getattr(self, p) for p in own)], np.float32)
-        builder.publish(self, dict(zip(["mix", "bypass", *own], range(len(slots)), strict=True)), slots)
+        slots = self.publish(builder)
         wet = self.build(builder, x, slots[2:])
         out = builder.blend(x, wet, slots, mix=0, bypass=1)
         if self.latency_part:

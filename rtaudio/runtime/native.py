@@ -106,11 +106,10 @@ def _call_words(result: Any, count: int, doc: str) -> Any:
     if count == 1:
         def call(typingctx: Any, function: Any, a: Any) -> Any:
             return generate(result(*words))
-    elif count == 2:
-        def call(typingctx: Any, function: Any, a: Any, b: Any) -> Any:
-            return generate(result(*words))
-    elif count == 4:
-        def call(typingctx: Any, function: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    elif count == 6:
+        def call(
+            typingctx: Any, function: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any
+        ) -> Any:
             return generate(result(*words))
     else:
         def call(
@@ -123,8 +122,7 @@ def _call_words(result: Any, count: int, doc: str) -> Any:
 
 
 call_i64_1 = _call_words(types.int64, 1, "Call ``int64 f(int64)`` by address.")
-call_i32_2 = _call_words(types.int32, 2, "Call ``int32 f(int64, int64)`` by address.")
-call_i32_4 = _call_words(types.int32, 4, "Call ``int32 f(int64 x 4)`` by address.")
+call_i32_6 = _call_words(types.int32, 6, "Call ``int32 f(int64 x 6)`` by address.")
 call_i64_8 = _call_words(types.int64, 8, "Call ``int64 f(int64 x 8)`` by address.")
 
 

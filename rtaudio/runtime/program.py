@@ -11,7 +11,8 @@ level (above +60 dBFS) is replaced by silence, its node is reset and the fault i
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections import Counter
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
@@ -48,11 +49,24 @@ PROGRAM = np.dtype(
 )
 
 RUNAWAY = 1000.0
-_RUNAWAY_BITS = int(np.float32(RUNAWAY).view(np.int32))
+RUNAWAY_BITS = int(np.float32(RUNAWAY).view(np.int32))
 
 instruction_at = struct_at(INSTRUCTION)
 program_at = struct_at(PROGRAM)
 _INSTRUCTION_BYTES = INSTRUCTION.itemsize
+
+
+class WorkerThread(Protocol):
+    """The thread behind a worker node; see :mod:`rtaudio.runtime.worker`."""
+
+    late_chunks: int
+    faults: int
+
+    def start(self) -> None:
+        """Start before the audio."""
+
+    def stop(self) -> None:
+        """Stop after the audio."""
 
 
 class Bus(NamedTuple):
@@ -63,7 +77,7 @@ class Bus(NamedTuple):
     latency_samples: int
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, forceinline=True, error_model="numpy")
 def largest_bits(address, channels, stride, frames):  # type: ignore[no-untyped-def]
     """Return the largest magnitude of a planar buffer as float32 bits; NaN counts as largest.
 
@@ -79,7 +93,7 @@ def largest_bits(address, channels, stride, frames):  # type: ignore[no-untyped-
     return largest
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, forceinline=True, error_model="numpy")
 def run_program(program, frames):  # type: ignore[no-untyped-def]
     """Run every instruction over ``frames`` samples; returns the number of faults in this block.
 
@@ -92,7 +106,7 @@ def run_program(program, frames):  # type: ignore[no-untyped-def]
         code = call_process(step.process, step.state, step.src, step.dst, frames)
         if code == 0:
             largest = largest_bits(step.dst, step.dst_channels, p.stride, frames)
-            if largest <= _RUNAWAY_BITS:
+            if largest <= RUNAWAY_BITS:
                 continue
         faults += 1
         step.faults += 1
@@ -118,6 +132,7 @@ class Program:
         self.latency_parts = dict(builder.latency_parts)
         self.slots = builder.slots
         self.names = builder.names
+        self.workers = builder.workers
         self._keep: list[Any] = [builder.buffers, builder.nodes]
         self._table = aligned(max(1, len(builder.steps)) * INSTRUCTION.itemsize, np.uint8).view(
             INSTRUCTION
@@ -145,12 +160,44 @@ class Program:
 
     @property
     def faults(self) -> dict[str, int]:
-        """How often each effect produced NaN, Inf or a runaway level, by name; only the guilty."""
-        counts: dict[str, int] = {}
+        """How often each effect produced NaN, Inf or a runaway level, by name; only the guilty.
+
+        Chunks that a worker did not finish in time are counted as ``<effect>: late``.
+        """
+        counts: Counter[str] = Counter()
         for name, row in zip(self.names, self._table, strict=False):
-            if row["faults"]:
-                counts[name] = counts.get(name, 0) + int(row["faults"])
-        return counts
+            counts[name] += int(row["faults"])
+        for name, worker in self.workers:
+            counts[name] += worker.faults
+            counts[f"{name}: late"] += worker.late_chunks
+        return {name: count for name, count in counts.items() if count}
+
+    def set(self, target: str, value: float | bool) -> None:
+        """Store a parameter by ``"effect.parameter"``; the audio thread ramps to it.
+
+        Raises
+        ------
+        ValueError
+            No such effect or parameter, or the value is out of range.
+        """
+        name, _, parameter = target.rpartition(".")
+        if name not in self.slots:
+            known = ", ".join(self.slots)
+            raise ValueError(f"{target!r}: no effect is named {name!r}; there are: {known}")
+        effect, index, slots = self.slots[name]
+        if parameter not in index:
+            raise ValueError(f"{target!r}: {name} has no parameter {parameter!r}; it has: {', '.join(index)}")
+        slots[index[parameter]] = effect.set_live(parameter, value)
+
+    def start_workers(self) -> None:
+        """Start the worker threads, before the program is published."""
+        for _, worker in self.workers:
+            worker.start()
+
+    def stop_workers(self) -> None:
+        """Stop the worker threads, once no callback uses the program any more."""
+        for _, worker in self.workers:
+            worker.stop()
 
 
 class Builder:
@@ -182,6 +229,7 @@ class Builder:
         self.names: list[str] = []
         self.slots: dict[str, tuple[Any, dict[str, int], np.ndarray[Any, Any]]] = {}
         self.latency_parts: dict[str, int] = {}
+        self.workers: list[tuple[str, WorkerThread]] = []
 
     def unique_name(self, name: str) -> str:
         """Return ``name``, or ``name-2``, ``name-3`` ... if it is taken in this program."""
@@ -213,6 +261,19 @@ class Builder:
         self.nodes.append(node)
         self.steps.append((node, src, dst))
         self.names.append(self.effect)
+        return dst
+
+    def run_each(self, nodes: list[Node], src: Bus) -> Bus:
+        """Append one single-channel node for each channel of ``src``."""
+        latency = nodes[0].latency_samples
+        dst = self.bus(src.channels, src.latency_samples + latency)
+        for channel, node in enumerate(nodes):
+            node.record["channels"] = 1
+            node.record["stride"] = self.stride
+            at = 4 * channel * self.stride
+            self.nodes.append(node)
+            self.steps.append((node, Bus(src.address + at, 1, 0), Bus(dst.address + at, 1, 0)))
+            self.names.append(self.effect)
         return dst
 
     def adapt(self, src: Bus, channels: int) -> Bus:

@@ -130,3 +130,14 @@ def mix(state, src, dst, frames):  # type: ignore[no-untyped-def]
                 for i in range(frames):
                     dst[at + i] += advance(ramp) * source[at + i]
     return 0
+
+
+@kernel(ADAPT)
+def silence(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Nothing on every output channel."""
+    s = _adapt_at(address_of(state))
+    for channel in range(s.outputs):
+        at = channel * s.stride
+        for i in range(frames):
+            dst[at + i] = 0.0
+    return 0

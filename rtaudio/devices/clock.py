@@ -1,0 +1,94 @@
+"""The virtual clock: a native thread that calls the very same callback at the exact block period."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from numba import njit
+
+from rtaudio.runtime.abi import aligned
+from rtaudio.runtime.callback import callback
+from rtaudio.runtime.engine import Engine
+from rtaudio.runtime.native import atomic_load, call_i32_6, struct_at
+from rtaudio.runtime.system import AUDIO_PRIORITY, now_ns, raise_own_priority, sleep_until_ns
+
+_OUTPUT_UNDERFLOW = 4
+
+CLOCK = np.dtype(
+    [
+        ("callback", "i8"),
+        ("engine", "i8"),
+        ("output", "i8"),
+        ("block", "i8"),
+        ("rate_hz", "i8"),
+        ("stop", "i8"),
+    ]
+)
+_clock_at = struct_at(CLOCK)
+_STOP = CLOCK.fields["stop"][1]  # type: ignore[index]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _tick(clock):  # type: ignore[no-untyped-def]
+    """Call the callback once a period. A block that ends after its deadline is an underflow.
+
+    After a delay of more than a period the missed periods are skipped, as a sound card would.
+    """
+    c = _clock_at(clock)
+    raise_own_priority(AUDIO_PRIORITY)
+    start = now_ns()
+    period = 0
+    flags = 0
+    while atomic_load(clock + _STOP) == 0:
+        call_i32_6(c.callback, 0, c.output, c.block, 0, flags, c.engine)
+        period += 1
+        deadline = start + period * c.block * 1_000_000_000 // c.rate_hz
+        late = now_ns() - deadline
+        flags = 0
+        if late > 0:
+            flags = _OUTPUT_UNDERFLOW
+            period += late * c.rate_hz // (c.block * 1_000_000_000)
+            deadline = start + period * c.block * 1_000_000_000 // c.rate_hz
+        sleep_until_ns(deadline)
+
+
+class ClockDevice:
+    """A device without hardware: silence in (or the host's source), nothing out (or its record)."""
+
+    name = "virtual clock"
+    latency_ms = (0.0, 0.0)
+
+    def __init__(self) -> None:
+        self._clock = aligned(CLOCK.itemsize, np.uint8).view(CLOCK)
+        self._thread: threading.Thread | None = None
+
+    def start(self, engine: Engine) -> None:
+        """Start the thread."""
+        engine.connect(
+            list(range(engine.in_channels)),
+            engine.in_channels,
+            list(range(engine.out_channels)),
+            engine.out_channels,
+        )
+        self._output = aligned(engine.block * engine.out_channels)
+        clock = self._clock
+        clock["callback"], clock["engine"] = callback.address, engine.address
+        clock["output"] = self._output.ctypes.data
+        clock["block"], clock["rate_hz"], clock["stop"] = engine.block, engine.rate_hz, 0
+        self._thread = threading.Thread(
+            target=_tick, args=(clock.ctypes.data,), name="virtual clock", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread and wait for the block under way."""
+        self._clock["stop"] = 1
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    @property
+    def active(self) -> bool:
+        """True while the thread runs."""
+        return self._thread is not None and self._thread.is_alive()

@@ -1,0 +1,208 @@
+"""PortAudio: any sound device of the system, through sounddevice's documented C-pointer route."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from rtaudio.devices.device import DeviceError
+from rtaudio.runtime.callback import callback
+from rtaudio.runtime.engine import Engine
+
+_STOP_TIMEOUT_S = 2.0
+
+
+def _sounddevice() -> Any:
+    try:
+        import sounddevice
+    except OSError as error:
+        raise DeviceError(
+            "the PortAudio library is missing; install it (Debian, Ubuntu: apt install libportaudio2)"
+        ) from error
+    return sounddevice
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """One device as PortAudio lists it; latencies in milliseconds."""
+
+    index: int
+    name: str
+    host_api: str
+    inputs: int
+    outputs: int
+    rate_hz: float
+    low_latency_ms: tuple[float, float]
+    default_input: bool
+    default_output: bool
+
+
+def list_devices() -> list[DeviceInfo]:
+    """Return every device PortAudio sees now; raises :class:`DeviceError` without PortAudio."""
+    sd = _sounddevice()
+    default_input, default_output = sd.default.device
+    apis = sd.query_hostapis()
+    if default_input < 0 and default_output < 0 and apis:
+        default_input, default_output = (
+            apis[0]["default_input_device"],
+            apis[0]["default_output_device"],
+        )
+    return [
+        DeviceInfo(
+            index=index,
+            name=device["name"],
+            host_api=apis[device["hostapi"]]["name"],
+            inputs=device["max_input_channels"],
+            outputs=device["max_output_channels"],
+            rate_hz=device["default_samplerate"],
+            low_latency_ms=(
+                1000 * device["default_low_input_latency"],
+                1000 * device["default_low_output_latency"],
+            ),
+            default_input=index == default_input,
+            default_output=index == default_output,
+        )
+        for index, device in enumerate(sd.query_devices())
+    ]
+
+
+def find_device(wanted: str | int) -> tuple[DeviceInfo | None, DeviceInfo | None]:
+    """Return the input and the output device meant by a name, a part of it, or an index.
+
+    ``"default"`` gives the system's defaults, which may be two devices or only one. A name may be
+    that of two devices, one with inputs and one with outputs (as in WASAPI).
+
+    Raises
+    ------
+    DeviceError
+        No device, or more than one, fits.
+    """
+    devices = list_devices()
+    if wanted == "default":
+        source = next((d for d in devices if d.default_input and d.inputs), None)
+        sink = next((d for d in devices if d.default_output and d.outputs), None)
+        if source is None and sink is None:
+            raise DeviceError("no sound device found; try --device clock, or see: rtaudio doctor")
+        return source, sink
+    if isinstance(wanted, int) or wanted.isdecimal():
+        if int(wanted) >= len(devices):
+            raise DeviceError(f"there is no device {wanted}; see: rtaudio devices")
+        device = devices[int(wanted)]
+        return (device if device.inputs else None), (device if device.outputs else None)
+    exact = [d for d in devices if d.name.lower() == wanted.lower()]
+    fitting = exact or [d for d in devices if wanted.lower() in f"{d.name} {d.host_api}".lower()]
+    if not fitting:
+        raise DeviceError(f"no device is named like {wanted!r}; see: rtaudio devices")
+    duplex = [d for d in fitting if d.inputs and d.outputs]
+    if len(duplex) == 1 or (duplex and exact):
+        return duplex[0], duplex[0]
+    sources = [d for d in fitting if d.inputs]
+    sinks = [d for d in fitting if d.outputs]
+    if len(sources) > 1 or len(sinks) > 1:
+        names = ", ".join(f"{d.index} {d.name} ({d.host_api})" for d in fitting[:4])
+        raise DeviceError(f"{wanted!r} fits several devices: {names}; give the index")
+    return (sources[0] if sources else None), (sinks[0] if sinks else None)
+
+
+class PortAudioDevice:
+    """A duplex or output-only stream whose C callback is the compiled one.
+
+    Parameters
+    ----------
+    wanted
+        ``"default"``, a name, a part of a name, or an index.
+    inputs, outputs
+        Device channels to use, counted from 1.
+
+    Raises
+    ------
+    DeviceError
+        No such device, or it lacks a channel.
+    """
+
+    def __init__(self, wanted: str | int, inputs: list[int] | None, outputs: list[int] | None) -> None:
+        source, sink = find_device(wanted)
+        if sink is None:
+            raise DeviceError(f"device {wanted!r} has no outputs; see: rtaudio devices")
+        if source is None and inputs:
+            raise DeviceError(f"device {wanted!r} has no inputs; see: rtaudio devices")
+        self.inputs = ([1] if source else []) if inputs is None else inputs
+        self.outputs = list(range(1, min(2, sink.outputs) + 1)) if outputs is None else outputs
+        for device, channels, count in (
+            (source, self.inputs, source.inputs if source else 0),
+            (sink, self.outputs, sink.outputs),
+        ):
+            for channel in channels:
+                if not 1 <= channel <= count:
+                    assert device is not None
+                    raise DeviceError(
+                        f"device {device.name!r} has no channel {channel}; it has {count}"
+                    )
+        self._source, self._sink = source, sink
+        self.name = sink.name
+        self.latency_ms = (0.0, 0.0)
+        self._stream: Any = None
+
+    def start(self, engine: Engine) -> None:
+        """Open the stream at the engine's rate and block size, and start it."""
+        import cffi
+
+        sd = _sounddevice()
+        ffi = cffi.FFI()
+        width_in = max(self.inputs, default=0)
+        width_out = max(self.outputs)
+        engine.connect(
+            [c - 1 for c in self.inputs], width_in, [c - 1 for c in self.outputs], width_out
+        )
+        duplex = bool(self.inputs)
+        assert self._sink is not None
+        try:
+            self._stream = sd._StreamBase(
+                "duplex" if duplex else "output",
+                samplerate=engine.rate_hz,
+                blocksize=engine.block,
+                device=(self._source.index, self._sink.index)  # type: ignore[union-attr]
+                if duplex
+                else self._sink.index,
+                channels=(width_in, width_out) if duplex else width_out,
+                dtype="float32",
+                latency="low",
+                callback=ffi.cast("void *", callback.address),
+                userdata=ffi.cast("void *", engine.address),
+                wrap_callback=None,
+            )
+            self._stream.start()
+        except (sd.PortAudioError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise DeviceError(
+                f"cannot open {self.name!r} at {engine.rate_hz} Hz, blocks of {engine.block}: {reason}"
+            ) from error
+        latency = self._stream.latency
+        pair = latency if duplex else (0.0, latency)
+        self.latency_ms = (1000 * pair[0], 1000 * pair[1])
+
+    def stop(self) -> None:
+        """Stop and close the stream; give up after two seconds if its driver hangs."""
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+
+        def close() -> None:
+            try:
+                stream.abort(ignore_errors=True)
+                stream.close(ignore_errors=True)
+            except Exception:  # a lost device may fail in any way; nothing is left to save
+                return
+
+        closer = threading.Thread(target=close, name="close device", daemon=True)
+        closer.start()
+        closer.join(_STOP_TIMEOUT_S)
+
+    @property
+    def active(self) -> bool:
+        """False once PortAudio says that the stream has ended."""
+        try:
+            return self._stream is not None and bool(self._stream.active)
+        except Exception:
+            return False

@@ -1,0 +1,358 @@
+"""The host: an effect or chain on a device, live."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from rtaudio.devices.device import Device, DeviceError
+from rtaudio.effects.base import Effect
+from rtaudio.measure.percentiles import Percentiles
+from rtaudio.runtime.callback import FLAG_NAMES, histogram_values_ns
+from rtaudio.runtime.engine import Engine
+from rtaudio.runtime.program import Program
+
+_TAP_SECONDS = 10.0
+_LOST_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What a run has done so far.
+
+    Attributes
+    ----------
+    blocks, missed
+        Callbacks so far; those that overran their block or that the device flagged.
+    xruns
+        Device flags by kind: ``input_underflow``, ``input_overflow``, ``output_underflow``,
+        ``output_overflow``.
+    callback_us, gap_us
+        Duration of the callback, and time from one callback to the next.
+    latency_samples, latency_parts
+        Latency of the chain, and how much each effect adds. The device's own comes on top.
+    device_latency_ms
+        What the device reports for (input, output).
+    faults
+        Blocks with NaN, Inf or a runaway level by effect; chunks a worker was late with appear as
+        ``<effect>: late``.
+    load
+        Share of the time spent in the callback, 0 to 1.
+    in_peak, out_peak
+        Largest magnitude per channel since the last call of :meth:`Host.stats`.
+    seconds
+        Audio time played.
+    """
+
+    blocks: int = 0
+    missed: int = 0
+    xruns: dict[str, int] = field(default_factory=dict)
+    callback_us: Percentiles = Percentiles()
+    gap_us: Percentiles = Percentiles()
+    latency_samples: int = 0
+    latency_parts: dict[str, int] = field(default_factory=dict)
+    device_latency_ms: tuple[float, float] = (0.0, 0.0)
+    faults: dict[str, int] = field(default_factory=dict)
+    load: float = 0.0
+    in_peak: tuple[float, ...] = ()
+    out_peak: tuple[float, ...] = ()
+    seconds: float = 0.0
+
+
+class Host:
+    """Plays an effect or chain on a device until it is stopped.
+
+    Parameters
+    ----------
+    effect
+        What to play.
+    device
+        ``"default"``, a PortAudio device by name, part of its name or index, or ``"clock"``: the
+        virtual clock, which calls the same callback at the exact block period without hardware.
+    rate, block
+        Sample rate in Hz and frames per block.
+    in_channels, out_channels
+        Device channels, counted from 1; None: the first input (or as many as ``source`` has), and
+        the first two outputs. On the clock their number counts.
+    source
+        Audio ``[frames]`` or ``[channels, frames]`` at ``rate`` to play in place of the device's
+        input; ``finished`` becomes true when it has been played.
+    record
+        A file to write the output to; it appears when the host stops.
+
+    Raises
+    ------
+    DeviceError
+        The device is absent, busy or refuses the settings.
+
+    Examples
+    --------
+    >>> with Host(load_preset("crunch"), device="clock", block=64) as host:
+    ...     host.set("amp.mix", 0.8)
+    ...     host.wait(1.0)
+    ...     stats = host.stats()
+    """
+
+    def __init__(
+        self,
+        effect: Effect,
+        device: str | int = "default",
+        rate: int = 48000,
+        block: int = 64,
+        *,
+        in_channels: list[int] | None = None,
+        out_channels: list[int] | None = None,
+        source: Any = None,
+        record: str | Path | None = None,
+    ) -> None:
+        if not 8000 <= rate <= 384000:
+            raise ValueError(f"rate {rate} Hz is out of range 8000 .. 384000")
+        if not 1 <= block <= 8192:
+            raise ValueError(f"block {block} is out of range 1 .. 8192 frames")
+        audio = None if source is None else np.atleast_2d(np.asarray(source, np.float32))
+        if audio is not None and (audio.ndim != 2 or audio.shape[1] == 0):
+            raise ValueError("the source has no audio")
+        self._device: Device
+        if device == "clock":
+            from rtaudio.devices.clock import ClockDevice
+
+            self._device = ClockDevice()
+            default_inputs = 1 if in_channels is None else len(in_channels)
+            outputs: int | None = None if out_channels is None else len(out_channels)
+        else:
+            from rtaudio.devices.portaudio import PortAudioDevice
+
+            chosen = PortAudioDevice(device, [] if audio is not None else in_channels, out_channels)
+            self._device = chosen
+            default_inputs, outputs = max(1, len(chosen.inputs)), len(chosen.outputs)
+        inputs = default_inputs if audio is None else audio.shape[0]
+        self.rate, self.block = rate, block
+        program = effect.compile(rate, block, in_channels=inputs, out_channels=outputs)
+        self._engine = Engine(rate, block, inputs, program.out_channels)
+        self._source_frames = 0
+        if audio is not None:
+            self._engine.play_source(audio)
+            self._source_frames = audio.shape[1]
+        self._recorder = _Recorder(self._engine, Path(record), rate) if record is not None else None
+        self._effect = effect
+        self._program = program
+        self._retired_faults: dict[str, int] = {}
+        self._started = False
+        self._error: str | None = None
+        self._progress = (0, 0.0)
+        self._lock = threading.RLock()
+
+    @property
+    def device_name(self) -> str:
+        """Name of the device that plays."""
+        return self._device.name
+
+    @property
+    def out_channels(self) -> int:
+        """Number of output channels."""
+        return self._engine.out_channels
+
+    def start(self) -> Host:
+        """Open the device and fade in; raises :class:`DeviceError`."""
+        if self._started:
+            return self
+        if self._recorder is not None:
+            self._recorder.start()
+        self._publish(self._program)
+        try:
+            self._device.start(self._engine)
+        except BaseException:
+            self._program.stop_workers()
+            if self._recorder is not None:
+                self._recorder.discard()
+            raise
+        self._started = True
+        self._progress = (0, time.monotonic())
+        return self
+
+    def stop(self) -> None:
+        """Fade out, stop the device and finish the record. Safe to call twice."""
+        if not self._started:
+            return
+        self._started = False
+        self._engine.fade_out(timeout_s=1.0 if self._error is None else 0.0)
+        self._device.stop()
+        self._reap()
+        self._program.stop_workers()
+        if self._recorder is not None:
+            self._recorder.finish()
+
+    def set(self, target: str, value: float | bool) -> None:
+        """Change a parameter of the playing chain, e.g. ``host.set("amp.gain_db", -3.0)``.
+
+        Raises
+        ------
+        ValueError
+            No such effect or parameter, or the value is out of range.
+        """
+        self._program.set(target, value)
+
+    def swap(self, effect: Effect) -> None:
+        """Cross-fade to another effect or chain within 20 ms; the sound goes on meanwhile."""
+        program = effect.compile(
+            self.rate,
+            self.block,
+            in_channels=self._engine.in_channels,
+            out_channels=self._engine.out_channels,
+        )
+        with self._lock:
+            deadline = time.monotonic() + 1.0
+            while self.running and not self._engine.settled and time.monotonic() < deadline:
+                time.sleep(0.002)
+            self._publish(program)
+            self._effect = effect
+        self._reap()
+
+    def _publish(self, program: Program) -> None:
+        program.start_workers()
+        self._engine.publish(program)
+        self._program = program
+
+    def _reap(self) -> None:
+        for program in self._engine.reap():
+            if program is not self._program:
+                program.stop_workers()
+                for name, count in program.faults.items():
+                    self._retired_faults[name] = self._retired_faults.get(name, 0) + count
+
+    @property
+    def error(self) -> str | None:
+        """Why the run ended by itself, or None."""
+        self._watch()
+        return self._error
+
+    @property
+    def finished(self) -> bool:
+        """True when the source has been played or the device is lost."""
+        self._watch()
+        if self._error is not None:
+            return True
+        played = int(self._engine.record["source_position"]) - self._program.latency_samples
+        return self._source_frames > 0 and played >= self._source_frames
+
+    @property
+    def running(self) -> bool:
+        """True from :meth:`start` until :meth:`stop` or the loss of the device."""
+        self._watch()
+        return self._started and self._error is None
+
+    def _watch(self) -> None:
+        """Notice a device that has stopped calling."""
+        if not self._started or self._error is not None:
+            return
+        blocks, now = int(self._engine.record["blocks"]), time.monotonic()
+        if blocks != self._progress[0]:
+            self._progress = (blocks, now)
+        patience = max(_LOST_SECONDS, 20.0 * self.block / self.rate)
+        if not self._device.active or now - self._progress[1] > patience:
+            self._error = f"device {self._device.name!r} stopped delivering audio; is it still there?"
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait for ``seconds``, or for the end of the source; ends early if the device is lost."""
+        end = None if seconds is None else time.monotonic() + seconds
+        while not self.finished and (end is None or time.monotonic() < end):
+            left = 0.05 if end is None else end - time.monotonic()
+            time.sleep(max(0.0, min(0.02, left)))
+
+    def stats(self) -> Stats:
+        """Return the statistics so far, and start new peaks."""
+        self._reap()
+        record = self._engine.record
+        engine = self._engine
+        values = histogram_values_ns()
+        faults = dict(self._retired_faults)
+        for name, count in self._program.faults.items():
+            faults[name] = faults.get(name, 0) + count
+        frames = int(record["frames"])
+        in_peak = tuple(float(p) for p in record["in_peak"][: engine.in_channels])
+        out_peak = tuple(float(p) for p in record["out_peak"][: engine.out_channels])
+        record["in_peak"][:] = 0.0
+        record["out_peak"][:] = 0.0
+        return Stats(
+            blocks=int(record["blocks"]),
+            missed=int(record["missed"]),
+            xruns={name: int(n) for name, n in zip(FLAG_NAMES[:4], record["flags"], strict=False)},
+            callback_us=Percentiles.of_histogram(
+                engine.histogram("durations"), values, int(record["duration_max"])
+            ),
+            gap_us=Percentiles.of_histogram(engine.histogram("gaps"), values, int(record["gap_max"])),
+            latency_samples=self._program.latency_samples,
+            latency_parts=dict(self._program.latency_parts),
+            device_latency_ms=self._device.latency_ms,
+            faults=faults,
+            load=float(record["busy_ns"]) * self.rate / (frames * 1e9) if frames else 0.0,
+            in_peak=in_peak,
+            out_peak=out_peak,
+            seconds=frames / self.rate,
+        )
+
+    def __enter__(self) -> Host:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class _Recorder:
+    """Drains the engine's tap into a sound file, which takes its name when it is complete."""
+
+    def __init__(self, engine: Engine, path: Path, rate_hz: int) -> None:
+        import soundfile
+
+        self._engine, self._path = engine, path
+        self._part = path.with_name(f".{path.name}.part")
+        kind = path.suffix.lower().lstrip(".").upper() or "WAV"
+        if kind not in soundfile.available_formats():
+            raise ValueError(f"{path}: cannot write this kind of file; use .wav or .flac")
+        if path.is_dir() or not path.parent.is_dir():
+            raise ValueError(f"{path}: the folder does not exist or the name is a folder")
+        subtype = "FLOAT" if kind == "WAV" else None
+        try:
+            self._file = soundfile.SoundFile(
+                self._part, "w", rate_hz, engine.out_channels, subtype, format=kind
+            )
+        except (soundfile.LibsndfileError, OSError) as error:
+            raise ValueError(f"{path}: cannot be written: {error}") from error
+        engine.open_tap(_TAP_SECONDS)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._drain, name="recorder", daemon=True)
+
+    def _drain(self) -> None:
+        while not self._ended.wait(0.1):
+            self._file.write(self._engine.read_tap())
+
+    def start(self) -> None:
+        """Begin to drain."""
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Write what is left and give the file its name."""
+        self._ended.set()
+        self._thread.join()
+        self._file.write(self._engine.read_tap())
+        self._file.close()
+        self._part.replace(self._path)
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._ended.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._file.close()
+        self._part.unlink(missing_ok=True)

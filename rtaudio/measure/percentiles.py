@@ -1,0 +1,45 @@
+"""Percentiles of a histogram of durations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Median, tails and maximum of a duration, in microseconds."""
+
+    p50: float = 0.0
+    p99: float = 0.0
+    p99_9: float = 0.0
+    max: float = 0.0
+
+    @classmethod
+    def of_histogram(
+        cls, counts: np.ndarray[Any, Any], values_ns: np.ndarray[Any, Any], max_ns: int
+    ) -> Percentiles:
+        """Read the percentiles off bucket counts; ``values_ns`` is the middle of each bucket."""
+        total = counts.sum()
+        if total == 0:
+            return cls()
+        cumulative = np.cumsum(counts)
+
+        def at(share: float) -> float:
+            bucket = np.searchsorted(cumulative, np.ceil(share * total))
+            return round(min(float(values_ns[bucket]), max_ns) / 1000.0, 2)
+
+        return cls(at(0.5), at(0.99), at(0.999), round(max_ns / 1000.0, 2))
+
+    @classmethod
+    def of_samples(cls, microseconds: np.ndarray[Any, Any]) -> Percentiles:
+        """Compute the percentiles of single measurements, in microseconds."""
+        p50, p99, p99_9 = np.percentile(microseconds, [50.0, 99.0, 99.9])
+        return cls(
+            round(float(p50), 2),
+            round(float(p99), 2),
+            round(float(p99_9), 2),
+            round(float(np.max(microseconds)), 2),
+        )

@@ -1,0 +1,293 @@
+"""The callback: what the sound device calls for every block, and the state it works on.
+
+The way of one block::
+
+    device input --+-> meters -> program input
+    file source  --+                 |
+                       adopt a newly published program (20 ms cross-fade, both run meanwhile)
+                                     |
+                       run_program: instruction after instruction, each one guarded
+                                     |
+                       safety: after a fault fade out, wait, fade in
+                                     |
+                       meters -> device output, and the tap that records it
+                                     |
+                       statistics: duration, gap, missed, device flags
+
+Everything the callback touches is in one ENGINE record and buffers that Python allocated before the
+stream opened. The callback returns 0 to go on, always: stopping is Python's business.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import cfunc, njit, types
+
+from rtaudio.runtime.native import (
+    address_of,
+    atomic_exchange,
+    atomic_load,
+    atomic_store,
+    copy_bytes,
+    f32_at,
+    fill_bytes,
+    flush_denormals,
+    i64_at,
+    restore_denormals,
+    struct_at,
+)
+from rtaudio.runtime.program import program_at, run_program
+from rtaudio.runtime.system import AUDIO_PRIORITY, ULONG, now_ns, raise_own_priority
+
+MAX_CHANNELS = 8
+FADE_MS = 20.0
+HISTOGRAM_SIZE = 64 * 40
+FLAG_NAMES = ("input_underflow", "input_overflow", "output_underflow", "output_overflow", "priming")
+_MISSING_FLAGS = 0b1111
+
+ENGINE = np.dtype(
+    [
+        ("pending", "i8"),
+        ("current", "i8"),
+        ("former", "i8"),
+        ("retired", "i8"),
+        ("fade_samples", "i8"),
+        ("fade_left", "i8"),
+        ("rate_hz", "i8"),
+        ("block", "i8"),
+        ("in_channels", "i8"),
+        ("out_channels", "i8"),
+        ("device_inputs", "i8"),
+        ("device_outputs", "i8"),
+        ("in_map", "i8", (MAX_CHANNELS,)),
+        ("out_map", "i8", (MAX_CHANNELS,)),
+        ("source", "i8"),
+        ("source_frames", "i8"),
+        ("source_position", "i8"),
+        ("input", "i8"),
+        ("output", "i8"),
+        ("tap", "i8"),
+        ("tap_frames", "i8"),
+        ("tap_write", "i8"),
+        ("tap_read", "i8"),
+        ("tap_dropped", "i8"),
+        ("frames", "i8"),
+        ("blocks", "i8"),
+        ("missed", "i8"),
+        ("flags", "i8", (5,)),
+        ("faults", "i8"),
+        ("mute_left", "i8"),
+        ("last_entry_ns", "i8"),
+        ("durations", "i8"),
+        ("gaps", "i8"),
+        ("duration_max", "i8"),
+        ("gap_max", "i8"),
+        ("busy_ns", "i8"),
+        ("priority", "i8"),
+        ("last", "f4", (MAX_CHANNELS,)),
+        ("in_peak", "f4", (MAX_CHANNELS,)),
+        ("out_peak", "f4", (MAX_CHANNELS,)),
+    ]
+)
+"""``current``, ``former``: the program that plays and the one being faded out. ``pending`` is set by
+Python, ``retired`` by the callback; 0 is none. ``input``, ``output``: planar scratch of one block."""
+
+engine_at = struct_at(ENGINE)
+_PENDING = ENGINE.fields["pending"][1]  # type: ignore[index]
+_RETIRED = ENGINE.fields["retired"][1]  # type: ignore[index]
+_TAP_WRITE = ENGINE.fields["tap_write"][1]  # type: ignore[index]
+_TAP_READ = ENGINE.fields["tap_read"][1]  # type: ignore[index]
+
+
+@njit(nogil=True, forceinline=True, error_model="numpy")
+def _count(histogram, value):  # type: ignore[no-untyped-def]
+    """Count a duration in ns: 64 buckets per octave, so a percentile is exact to 1.6 %."""
+    exponent = 0
+    while value >> exponent >= 128:
+        exponent += 1
+    bucket = min(HISTOGRAM_SIZE - 1, exponent * 64 + (value >> exponent))
+    i64_at(histogram)[bucket] += 1
+
+
+def histogram_values_ns() -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the middle of every histogram bucket in nanoseconds."""
+    index = np.arange(HISTOGRAM_SIZE)
+    exponent = np.maximum(0, index // 64 - 1)
+    mantissa = index - 64 * exponent
+    return (mantissa + 0.5 * (exponent > 0)) * 2.0**exponent
+
+
+@njit(nogil=True, forceinline=True, error_model="numpy")
+def _adopt(e, engine):  # type: ignore[no-untyped-def]
+    """Take a published program over, unless the last one is still being faded in."""
+    if e.fade_left == 0 and atomic_load(engine + _PENDING) != 0:
+        e.former = e.current
+        e.current = atomic_exchange(engine + _PENDING, 0)
+        e.fade_left = e.fade_samples
+
+
+@njit(nogil=True, forceinline=True, error_model="numpy")
+def _play(e, program, frames):  # type: ignore[no-untyped-def]
+    """Run one program over the engine's input; returns its faults."""
+    p = program_at(program)
+    for channel in range(e.in_channels):
+        copy_bytes(p.input + 4 * channel * p.stride, e.input + 4 * channel * e.block, 4 * frames)
+    return run_program(program, frames)
+
+
+@njit(nogil=True, forceinline=True, error_model="numpy")
+def _chunk(e, frames):  # type: ignore[no-untyped-def]
+    """Compute up to one block: engine input -> engine output, with cross-fade and safety."""
+    output = f32_at(e.output)
+    faults = _play(e, e.current, frames)
+    p = program_at(e.current)
+    new = f32_at(p.output)
+    if e.fade_left > 0:
+        faults += _play(e, e.former, frames)
+        q = program_at(e.former)
+        old = f32_at(q.output)
+        scale = np.float32(1.0 / e.fade_samples)
+        for channel in range(e.out_channels):
+            for i in range(frames):
+                share = np.float32(max(0, e.fade_left - 1 - i)) * scale
+                a = new[channel * p.stride + i]
+                b = old[channel * q.stride + i]
+                output[channel * e.block + i] = a + share * (b - a)
+        e.fade_left = max(0, e.fade_left - frames)
+    else:
+        for channel in range(e.out_channels):
+            copy_bytes(e.output + 4 * channel * e.block, p.output + 4 * channel * p.stride, 4 * frames)
+    if faults > 0:
+        e.faults += faults
+        e.mute_left = 2 * e.fade_samples
+        scale = np.float32(1.0 / frames)
+        for channel in range(e.out_channels):
+            for i in range(frames):
+                output[channel * e.block + i] = e.last[channel] * np.float32(frames - 1 - i) * scale
+    elif e.mute_left > 0:
+        scale = np.float32(1.0 / e.fade_samples)
+        for i in range(frames):
+            gain = np.float32(max(0, e.fade_samples - max(0, e.mute_left - i))) * scale
+            for channel in range(e.out_channels):
+                output[channel * e.block + i] *= gain
+        e.mute_left = max(0, e.mute_left - frames)
+    for channel in range(e.out_channels):
+        e.last[channel] = output[channel * e.block + frames - 1]
+
+
+@njit(nogil=True, forceinline=True, error_model="numpy")
+def _take_input(e, device_input, start, frames):  # type: ignore[no-untyped-def]
+    """Fill the engine's planar input from the file source, the device, or with silence."""
+    planar = f32_at(e.input)
+    if e.source != 0:
+        source = f32_at(e.source)
+        count = max(0, min(frames, e.source_frames - e.source_position))
+        for channel in range(e.in_channels):
+            at = channel * e.source_frames + e.source_position
+            for i in range(count):
+                planar[channel * e.block + i] = source[at + i]
+            for i in range(count, frames):
+                planar[channel * e.block + i] = 0.0
+        e.source_position += frames
+    elif device_input == 0:
+        for channel in range(e.in_channels):
+            fill_bytes(e.input + 4 * channel * e.block, 0, 4 * frames)
+    else:
+        interleaved = f32_at(device_input)
+        width = e.device_inputs
+        for channel in range(e.in_channels):
+            at = start * width + e.in_map[channel]
+            for i in range(frames):
+                planar[channel * e.block + i] = interleaved[at + i * width]
+    for channel in range(e.in_channels):
+        peak = e.in_peak[channel]
+        for i in range(frames):
+            peak = max(peak, abs(planar[channel * e.block + i]))
+        e.in_peak[channel] = peak
+
+
+@njit(nogil=True, forceinline=True, error_model="numpy")
+def _give_output(e, engine, device_output, start, frames):  # type: ignore[no-untyped-def]
+    """Write the engine's planar output to the device and, if somebody records, to the tap."""
+    planar = f32_at(e.output)
+    width = e.device_outputs
+    if device_output != 0:
+        interleaved = f32_at(device_output)
+        for channel in range(e.out_channels):
+            at = start * width + e.out_map[channel]
+            for i in range(frames):
+                interleaved[at + i * width] = planar[channel * e.block + i]
+    for channel in range(e.out_channels):
+        peak = e.out_peak[channel]
+        for i in range(frames):
+            peak = max(peak, abs(planar[channel * e.block + i]))
+        e.out_peak[channel] = peak
+    if e.tap != 0:
+        write = e.tap_write
+        if write + frames - atomic_load(engine + _TAP_READ) > e.tap_frames:
+            e.tap_dropped += frames
+            return
+        tap = f32_at(e.tap)
+        for i in range(frames):
+            at = ((write + i) % e.tap_frames) * e.out_channels
+            for channel in range(e.out_channels):
+                tap[at + channel] = planar[channel * e.block + i]
+        atomic_store(engine + _TAP_WRITE, write + frames)
+
+
+@njit(nogil=True, forceinline=True, error_model="numpy")
+def process_block(device_input, device_output, frames, flags, engine):  # type: ignore[no-untyped-def]
+    """One device block; interleaved float32 at the addresses, 0 for none."""
+    entry = now_ns()
+    former_mode = flush_denormals()
+    e = engine_at(engine)
+    if e.blocks == 0:
+        e.priority = raise_own_priority(AUDIO_PRIORITY)
+    if device_output != 0:
+        fill_bytes(device_output, 0, 4 * frames * e.device_outputs)
+    done = 0
+    while done < frames:
+        count = min(e.block, frames - done)
+        _take_input(e, device_input, done, count)
+        _adopt(e, engine)
+        _chunk(e, count)
+        if e.fade_left == 0 and e.former != 0:
+            atomic_store(engine + _RETIRED, e.former)
+            e.former = 0
+        _give_output(e, engine, device_output, done, count)
+        done += count
+    for flag in range(5):
+        e.flags[flag] += (flags >> flag) & 1
+    if e.blocks > 0:
+        gap = entry - e.last_entry_ns
+        _count(e.gaps, gap)
+        e.gap_max = max(e.gap_max, gap)
+    e.last_entry_ns = entry
+    restore_denormals(former_mode)
+    duration = now_ns() - entry
+    _count(e.durations, duration)
+    e.duration_max = max(e.duration_max, duration)
+    e.busy_ns += duration
+    if duration * e.rate_hz > frames * 1_000_000_000 or flags & _MISSING_FLAGS:
+        e.missed += 1
+    e.frames += frames
+    e.blocks += 1
+    return 0
+
+
+PORTAUDIO = types.int32(types.voidptr, types.voidptr, ULONG, types.voidptr, ULONG, types.voidptr)
+
+
+@cfunc(PORTAUDIO, cache=True, error_model="numpy")
+def callback(input_, output, frames, time, flags, engine):  # type: ignore[no-untyped-def]
+    """PortAudio's stream callback: int(const void*, void*, unsigned long, const time*, flags, void*)."""
+    process_block(
+        address_of(input_),
+        address_of(output),
+        types.int64(frames),
+        types.int64(flags),
+        address_of(engine),
+    )
+    return 0

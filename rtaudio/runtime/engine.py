@@ -1,0 +1,129 @@
+"""The engine: owns what the callback works on, and publishes programs to it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from rtaudio.runtime import callback as rt
+from rtaudio.runtime.abi import Node, aligned
+from rtaudio.runtime.kernels import routing
+from rtaudio.runtime.program import Builder, Program
+
+
+def silence(rate_hz: int, block: int, in_channels: int, out_channels: int) -> Program:
+    """Return a program that plays nothing: what a stream starts from and stops with."""
+    builder = Builder(rate_hz, block)
+    source = builder.bus(in_channels)
+    node = Node(routing.silence, out_channels=out_channels, outputs=out_channels)
+    return builder.finish(source, builder.run(node, source))
+
+
+class Engine:
+    """Everything behind one callback: buffers, statistics, and the programs in use.
+
+    Starting is a cross-fade from silence, stopping one to silence, a swap one in between.
+
+    Parameters
+    ----------
+    rate_hz, block
+        Sample rate and largest block of the programs.
+    in_channels, out_channels
+        Channels of every program that this engine will play.
+    """
+
+    def __init__(self, rate_hz: int, block: int, in_channels: int, out_channels: int) -> None:
+        if max(in_channels, out_channels) > rt.MAX_CHANNELS:
+            raise ValueError(f"at most {rt.MAX_CHANNELS} channels can play")
+        self.rate_hz, self.block = rate_hz, block
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self._memory = aligned(rt.ENGINE.itemsize, np.uint8).view(rt.ENGINE)
+        self.record = self._memory[0]
+        self._buffers: dict[str, np.ndarray[Any, Any]] = {
+            "input": aligned(in_channels * block),
+            "output": aligned(out_channels * block),
+            "durations": aligned(rt.HISTOGRAM_SIZE, np.int64),
+            "gaps": aligned(rt.HISTOGRAM_SIZE, np.int64),
+        }
+        for name, buffer in self._buffers.items():
+            self.record[name] = buffer.ctypes.data
+        self.record["rate_hz"], self.record["block"] = rate_hz, block
+        self.record["in_channels"], self.record["out_channels"] = in_channels, out_channels
+        self.record["fade_samples"] = round(rate_hz * rt.FADE_MS / 1000)
+        self._silence = silence(rate_hz, block, in_channels, out_channels)
+        self._programs: dict[int, Program] = {self._silence.address: self._silence}
+        self.record["current"] = self._silence.address
+        self.program = self._silence
+
+    @property
+    def address(self) -> int:
+        """The address of the ENGINE record: the callback's user data."""
+        return int(self._memory.ctypes.data)
+
+    def connect(self, inputs: list[int], device_inputs: int, outputs: list[int], device_outputs: int) -> None:
+        """Say which channels (from 0) of how many the device interleaves feed and leave the engine."""
+        self.record["in_map"][: len(inputs)] = inputs
+        self.record["out_map"][: len(outputs)] = outputs
+        self.record["device_inputs"], self.record["device_outputs"] = device_inputs, device_outputs
+
+    def play_source(self, audio: np.ndarray[Any, Any]) -> None:
+        """Play planar float32 ``[in_channels, frames]`` in place of the device's input."""
+        self._buffers["source"] = np.ascontiguousarray(audio, np.float32)
+        self.record["source_frames"] = audio.shape[1]
+        self.record["source"] = self._buffers["source"].ctypes.data
+
+    def open_tap(self, seconds: float) -> None:
+        """Keep up to ``seconds`` of output until :meth:`read_tap` takes it."""
+        frames = round(seconds * self.rate_hz)
+        self._buffers["tap"] = aligned(frames * self.out_channels)
+        self.record["tap_frames"] = frames
+        self.record["tap"] = self._buffers["tap"].ctypes.data
+
+    def read_tap(self) -> np.ndarray[Any, Any]:
+        """Take what the tap has gathered: interleaved ``[frames, out_channels]``."""
+        read, write = int(self.record["tap_read"]), int(self.record["tap_write"])
+        ring = self._buffers["tap"].reshape(-1, self.out_channels)
+        frames = ring[np.arange(read, write) % len(ring)].copy()
+        self.record["tap_read"] = write
+        return frames
+
+    def publish(self, program: Program) -> None:
+        """Hand a program to the callback, which cross-fades to it within 20 ms.
+
+        A program published before the last one was adopted replaces it.
+        """
+        self.reap()
+        self._programs[program.address] = program
+        self.record["pending"] = program.address
+        self.program = program
+
+    def reap(self) -> list[Program]:
+        """Let go of the programs the callback no longer uses; returns them."""
+        in_use = {self._silence.address, self.program.address}
+        while True:
+            seen = [int(self.record[name]) for name in ("pending", "current", "former")]
+            if seen == [int(self.record[name]) for name in ("pending", "current", "former")]:
+                break
+        in_use.update(seen)
+        return [self._programs.pop(address) for address in list(self._programs) if address not in in_use]
+
+    @property
+    def settled(self) -> bool:
+        """True when no program waits and no cross-fade is under way."""
+        return not (self.record["pending"] or self.record["fade_left"] or self.record["former"])
+
+    def fade_out(self, timeout_s: float) -> bool:
+        """Cross-fade to silence; False if the callback did not do so in time (a lost device)."""
+        self.publish(self._silence)
+        deadline = time.monotonic() + timeout_s
+        while not self.settled:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.002)
+        return True
+
+    def histogram(self, name: str) -> np.ndarray[Any, Any]:
+        """Return a copy of the counts of ``"durations"`` or ``"gaps"``."""
+        return self._buffers[name].copy()

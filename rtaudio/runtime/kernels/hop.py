@@ -1,0 +1,108 @@
+"""Hop adaptation: a node that wants exactly ``hop`` frames behind calls of any size.
+
+::
+
+    src -> |input: up to hop frames| --full--> inner node -> |ring: prefilled with latency zeros| -> dst
+
+With a constant block of b frames, ``hop - gcd(hop, b)`` zeros are the fewest that never run dry
+(S. Letz, "Callback Adaptation Techniques", 2001); with calls of varying sizes it is ``hop - 1``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from rtaudio.runtime.abi import Node, aligned, kernel, state_dtype
+from rtaudio.runtime.native import address_of, call_process, copy_bytes, f32_at, struct_at
+
+STATE = state_dtype(
+    ("process", "i8"),
+    ("inner", "i8"),
+    ("hop", "i8"),
+    ("filled", "i8"),
+    ("outputs", "i8"),
+    ("input", "i8"),
+    ("result", "i8"),
+    ("ring", "i8"),
+    ("capacity", "i8"),
+    ("read", "i8"),
+    ("write", "i8"),
+)
+_state_at = struct_at(STATE)
+
+
+@kernel(STATE)
+def hop_adapter(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    s = _state_at(address_of(state))
+    hop = s.hop
+    capacity = s.capacity
+    ring = f32_at(s.ring)
+    code = 0
+    done = 0
+    while done < frames:
+        count = min(hop - s.filled, frames - done)
+        for channel in range(s.channels):
+            copy_bytes(
+                s.input + 4 * (channel * hop + s.filled),
+                address_of(src) + 4 * (channel * s.stride + done),
+                4 * count,
+            )
+        s.filled += count
+        if s.filled == hop:
+            s.filled = 0
+            answer = call_process(s.process, s.inner, s.input, s.result, hop)
+            if answer != 0:
+                code = answer
+            result = f32_at(s.result)
+            for channel in range(s.outputs):
+                at = s.write
+                for i in range(hop):
+                    ring[channel * capacity + at] = result[channel * hop + i]
+                    at += 1
+                    if at == capacity:
+                        at = 0
+            s.write = (s.write + hop) % capacity
+        done += count
+    for channel in range(s.outputs):
+        at = s.read
+        for i in range(frames):
+            dst[channel * s.stride + i] = ring[channel * capacity + at]
+            at += 1
+            if at == capacity:
+                at = 0
+    s.read = (s.read + frames) % capacity
+    return code
+
+
+def hop_node(
+    inner: Node, hop: int, block: int, *, channels: tuple[int, int], varying: bool = False
+) -> Node:
+    """Wrap ``inner``, which is called with exactly ``hop`` frames, for calls of ``block`` frames.
+
+    ``varying`` says that calls have any size up to ``block``. Latency is in samples at the inner
+    rate: the adaptation plus the inner node's own.
+    """
+    waiting = hop - 1 if varying else hop - math.gcd(hop, block)
+    capacity = waiting + hop + block
+    inner.record["stride"] = hop
+    node = Node(
+        hop_adapter,
+        latency_samples=waiting + inner.latency_samples,
+        out_channels=channels[1],
+        work={
+            "input": aligned(channels[0] * hop),
+            "result": aligned(channels[1] * hop),
+            "ring": np.zeros(channels[1] * capacity, np.float32),
+        },
+        process=inner.kernel.address,
+        inner=inner.state_address,
+        hop=hop,
+        outputs=channels[1],
+        capacity=capacity,
+        write=waiting % capacity,
+        channels=channels[0],
+    )
+    node.inner.append(inner)
+    return node

@@ -1,0 +1,371 @@
+"""ONNX Runtime below the interpreter: the C API of the shared library inside the installed wheel.
+
+The wheel carries a library of its own beside its Python module. Its function table is append-only,
+so functions are found by position. Sessions, tensors and names are made here, off the audio thread;
+what is left for the audio thread is one call of ``Run`` per block over preallocated tensors:
+
+::
+
+    src -> audio tensor --+              +--> audio_out tensor -> dst
+    params slots -> params +-- Run(k) ---+
+           state set A ----+             +--> state set B          (next call: B in, A out)
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtaudio.runtime.abi import FAULT_MODEL, Node, kernel, state_dtype
+from rtaudio.runtime.native import (
+    address_of,
+    call_i64_1,
+    call_i64_8,
+    copy_bytes,
+    f32_at,
+    i64_at,
+    struct_at,
+)
+from rtaudio.runtime.system import ORT_LIBRARY
+
+_API_VERSION = 17
+_POSITIONS = {
+    "GetErrorMessage": 2,
+    "CreateEnv": 3,
+    "CreateSessionFromArray": 8,
+    "Run": 9,
+    "CreateSessionOptions": 10,
+    "DisableCpuMemArena": 19,
+    "SetSessionGraphOptimizationLevel": 23,
+    "SetIntraOpNumThreads": 24,
+    "SetInterOpNumThreads": 25,
+    "CreateTensorWithDataAsOrtValue": 49,
+    "CreateCpuMemoryInfo": 69,
+    "ReleaseStatus": 93,
+    "ReleaseSession": 95,
+    "ReleaseValue": 96,
+    "ReleaseSessionOptions": 100,
+    "AddSessionConfigEntry": 130,
+}
+_ELEMENT_TYPES = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}
+_LOG_ERRORS_ONLY = 3
+_OPTIMIZE_ALL = 99
+
+
+class OnnxRuntimeError(RuntimeError):
+    """ONNX Runtime is missing, too old, or refused a model; the message is its reason."""
+
+
+def library_path() -> Path:
+    """Return the shared library of the installed onnxruntime wheel.
+
+    Raises
+    ------
+    OnnxRuntimeError
+        There is no wheel, or it carries no library of its own.
+    """
+    spec = importlib.util.find_spec("onnxruntime")
+    if spec is None or spec.origin is None:
+        raise OnnxRuntimeError("onnxruntime is not installed; pip install onnxruntime")
+    folder = Path(spec.origin).parent / "capi"
+    found = sorted(folder.glob(ORT_LIBRARY))
+    if not found:
+        raise OnnxRuntimeError(
+            f"the onnxruntime wheel has no {ORT_LIBRARY}; pip install 'onnxruntime>=1.19'"
+        )
+    return found[-1]
+
+
+class _Api:
+    """The function table, one process-wide environment, and the CPU memory description."""
+
+    def __init__(self) -> None:
+        self.library = ctypes.CDLL(str(library_path()))
+
+        class Base(ctypes.Structure):
+            _fields_ = [
+                ("GetApi", ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_uint32)),
+                ("GetVersionString", ctypes.CFUNCTYPE(ctypes.c_char_p)),
+            ]
+
+        self.library.OrtGetApiBase.restype = ctypes.POINTER(Base)
+        base = self.library.OrtGetApiBase().contents
+        self.version: str = base.GetVersionString().decode()
+        table = base.GetApi(_API_VERSION)
+        if not table or not self.version.startswith("1."):
+            raise OnnxRuntimeError(
+                f"onnxruntime {self.version} is not supported; pip install -U onnxruntime"
+            )
+        functions = ctypes.cast(table, ctypes.POINTER(ctypes.c_void_p))
+        self.address = {name: int(functions[at] or 0) for name, at in _POSITIONS.items()}
+        self.env = ctypes.c_void_p()
+        self.call("CreateEnv", _LOG_ERRORS_ONLY, b"rtaudio", ctypes.byref(self.env))
+        self.memory = ctypes.c_void_p()
+        self.call("CreateCpuMemoryInfo", 0, 0, ctypes.byref(self.memory))
+
+    def call(self, name: str, *arguments: Any) -> None:
+        """Call a function that returns a status; a status becomes an :class:`OnnxRuntimeError`."""
+        status = ctypes.CFUNCTYPE(ctypes.c_void_p)(self.address[name])(*arguments)
+        if status:
+            read = ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_void_p)(
+                self.address["GetErrorMessage"]
+            )
+            text = read(status).decode(errors="replace").splitlines()[0]
+            self.release("ReleaseStatus", status)
+            raise OnnxRuntimeError(text)
+
+    def release(self, name: str, handle: Any) -> None:
+        """Release a status, session, value or options."""
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.address[name])(handle)
+
+
+@cache
+def api() -> _Api:
+    """Return the loaded C API; the first call loads the library."""
+    return _Api()
+
+
+class Session:
+    """One ``OrtSession``: one thread, no arena, denormals to zero; freed with the object."""
+
+    def __init__(self, model: bytes) -> None:
+        ort = api()
+        self._handles: list[tuple[str, ctypes.c_void_p]] = []
+        options = ctypes.c_void_p()
+        ort.call("CreateSessionOptions", ctypes.byref(options))
+        try:
+            ort.call("SetIntraOpNumThreads", options, 1)
+            ort.call("SetInterOpNumThreads", options, 1)
+            ort.call("DisableCpuMemArena", options)
+            ort.call("SetSessionGraphOptimizationLevel", options, _OPTIMIZE_ALL)
+            ort.call("AddSessionConfigEntry", options, b"session.set_denormal_as_zero", b"1")
+            self.handle = ctypes.c_void_p()
+            ort.call(
+                "CreateSessionFromArray",
+                ort.env,
+                model,
+                ctypes.c_size_t(len(model)),
+                options,
+                ctypes.byref(self.handle),
+            )
+        finally:
+            ort.release("ReleaseSessionOptions", options)
+
+    def tensor(self, address: int, shape: Sequence[int], dtype: Any) -> int:
+        """Return an ``OrtValue`` over memory at ``address``; it lives as long as the session."""
+        dtype = np.dtype(dtype)
+        dims = (ctypes.c_int64 * len(shape))(*shape)
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        value = ctypes.c_void_p()
+        ort = api()
+        ort.call(
+            "CreateTensorWithDataAsOrtValue",
+            ort.memory,
+            ctypes.c_void_p(address),
+            ctypes.c_size_t(size),
+            dims,
+            ctypes.c_size_t(len(shape)),
+            _ELEMENT_TYPES[dtype],
+            ctypes.byref(value),
+        )
+        self._handles.append(("ReleaseValue", value))
+        return int(value.value or 0)
+
+    def __del__(self) -> None:
+        if getattr(self, "handle", None):
+            for release, handle in self._handles:
+                api().release(release, handle)
+            api().release("ReleaseSession", self.handle)
+
+
+STATE = state_dtype(
+    ("run", "i8"),
+    ("release_status", "i8"),
+    ("session", "i8"),
+    ("input_names", "i8"),
+    ("input_count", "i8"),
+    ("output_names", "i8"),
+    ("output_count", "i8"),
+    ("values", "i8"),
+    ("sizes", "i8"),
+    ("size_count", "i8"),
+    ("parity", "i8"),
+    ("outputs", "i8"),
+    ("audio", "i8"),
+    ("audio_out", "i8"),
+    ("param_count", "i8"),
+    ("param_tensor", "i8"),
+    ("param_step", "f4"),
+    ("states", "i8"),
+)
+"""``values``: for each size and parity, the input values then the output values of one ``Run``."""
+
+_state_at = struct_at(STATE)
+
+
+@kernel(STATE)
+def run_model(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Run the model over ``frames``, in the largest preallocated sizes that fit."""
+    s = _state_at(address_of(state))
+    values = s.values
+    row_bytes = 8 * (s.input_count + s.output_count)
+    slots = f32_at(s.params)
+    parameters = f32_at(s.param_tensor)
+    sizes = i64_at(s.sizes)
+    source = address_of(src)
+    result = address_of(dst)
+    done = 0
+    k = 0
+    while done < frames and k < s.size_count:
+        size = sizes[k]
+        if size > frames - done:
+            k += 1
+            continue
+        for p in range(s.param_count):
+            parameters[p] += min(np.float32(1.0), s.param_step * size) * (slots[p] - parameters[p])
+        for channel in range(s.channels):
+            copy_bytes(
+                s.audio + 4 * channel * size, source + 4 * (channel * s.stride + done), 4 * size
+            )
+        row = values + row_bytes * (2 * k + s.parity)
+        status = call_i64_8(
+            s.run,
+            s.session,
+            0,
+            s.input_names,
+            row,
+            s.input_count,
+            s.output_names,
+            s.output_count,
+            row + 8 * s.input_count,
+        )
+        if status != 0:
+            call_i64_1(s.release_status, status)
+            return FAULT_MODEL
+        for channel in range(s.outputs):
+            copy_bytes(
+                result + 4 * (channel * s.stride + done), s.audio_out + 4 * channel * size, 4 * size
+            )
+        s.parity = 1 - s.parity
+        done += size
+    return 0
+
+
+def _name_table(names: Sequence[str]) -> tuple[np.ndarray[Any, Any], list[Any]]:
+    texts = [ctypes.create_string_buffer(name.encode()) for name in names]
+    return np.array([ctypes.addressof(text) for text in texts], np.int64), texts
+
+
+def onnx_node(
+    model: bytes,
+    *,
+    channels: tuple[int, int],
+    hop: int,
+    block: int,
+    states: Mapping[str, tuple[tuple[int, ...], Any]],
+    params: np.ndarray[Any, Any] | None = None,
+    rate_hz: int = 48000,
+    latency_samples: int = 0,
+) -> Node:
+    """Make the node of a streaming model (see :mod:`rtaudio.models.contract`).
+
+    Parameters
+    ----------
+    model
+        The ONNX file's bytes.
+    channels, hop
+        Input and output channels, and the model's fixed number of frames (0: any).
+    block
+        Most frames per call; for a model with a hop, call with exactly ``hop`` frames.
+    states
+        Name ``k`` of each pair ``state.k`` / ``next.k`` -> (shape, dtype).
+    params
+        Float32 slots of the model's parameters; approached over about 20 ms.
+    rate_hz, latency_samples
+        The model's sample rate and own latency.
+
+    Raises
+    ------
+    OnnxRuntimeError
+        ONNX Runtime refuses the model.
+    """
+    session = Session(model)
+    if hop:
+        sizes = [hop]
+    else:
+        sizes = [block, *(1 << e for e in range(13, -1, -1) if (1 << e) < block)]
+    extent = sizes[0]
+    shapes = {name: shape for name, (shape, _) in states.items()}
+    lengths = [
+        -(-int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize // 64) * 64
+        for shape, dtype in states.values()
+    ]
+    node = Node(
+        run_model,
+        latency_samples=latency_samples,
+        out_channels=channels[1],
+        params=params,
+        work={
+            "audio": np.zeros(channels[0] * extent, np.float32),
+            "audio_out": np.zeros(channels[1] * extent, np.float32),
+            "param_tensor": np.zeros(1, np.float32) if params is None else params.copy(),
+            "states": np.zeros(max(64, 2 * sum(lengths)), np.uint8),
+        },
+        constants={"sizes": np.array(sizes, np.int64)},
+        run=api().address["Run"],
+        release_status=api().address["ReleaseStatus"],
+        session=session.handle.value,
+        size_count=len(sizes),
+        outputs=channels[1],
+        param_count=0 if params is None else params.size,
+        param_step=1000.0 / 20.0 / rate_hz,
+        channels=channels[0],
+        stride=extent,
+    )
+    record = node.record
+    state_sets: list[list[int]] = [[], []]
+    at = int(record["states"])
+    for parity in (0, 1):
+        for (shape, dtype), length in zip(states.values(), lengths, strict=True):
+            state_sets[parity].append(session.tensor(at, shape, dtype))
+            at += length
+    fixed = [] if params is None else [session.tensor(int(record["param_tensor"]), (1, params.size), "f4")]
+    rows = []
+    for size in sizes:
+        audio = session.tensor(int(record["audio"]), (1, channels[0], size), "f4")
+        audio_out = session.tensor(int(record["audio_out"]), (1, channels[1], size), "f4")
+        for parity in (0, 1):
+            rows.append([audio, *fixed, *state_sets[parity], audio_out, *state_sets[1 - parity]])
+    input_names = ["audio", *(["params"] if fixed else []), *(f"state.{k}" for k in shapes)]
+    output_names = ["audio_out", *(f"next.{k}" for k in shapes)]
+    inputs, input_texts = _name_table(input_names)
+    outputs, output_texts = _name_table(output_names)
+    values = np.array(rows, np.int64)
+    node.keep += [session, inputs, outputs, input_texts, output_texts, values]
+    record["input_names"], record["input_count"] = inputs.ctypes.data, len(inputs)
+    record["output_names"], record["output_count"] = outputs.ctypes.data, len(outputs)
+    record["values"] = values.ctypes.data
+    _warm_up(node, sizes)
+    return node
+
+
+def _warm_up(node: Node, sizes: Sequence[int]) -> None:
+    """Run every size a few times, so that first-run work is done, then restore the start state."""
+    start = node.memory.copy()
+    channels = max(int(node.record["channels"]), int(node.record["outputs"]))
+    source = np.zeros(channels * sizes[0], np.float32)
+    result = np.zeros_like(source)
+    process = ctypes.CFUNCTYPE(
+        ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64
+    )(node.kernel.address)
+    for size in sizes:
+        for _ in range(4):
+            if process(node.state_address, source.ctypes.data, result.ctypes.data, size):
+                raise OnnxRuntimeError("the model fails when it runs on silence")
+    node.memory[:] = start
