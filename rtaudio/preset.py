@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import os
 import pkgutil
 from collections.abc import Iterable, Mapping
@@ -37,6 +38,8 @@ from rtaudio.effects.base import Effect
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
+FILE = "file"
+"""The field of an effect that holds a path; in a preset it is relative to the preset."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONTAINERS: dict[str, type[Effect]] = {"chain": Chain, "parallel": Parallel}
@@ -171,9 +174,13 @@ def _effect_item(cls: type[BaseModel], key: str) -> type[Effect] | None:
     return item if isinstance(item, type) and issubclass(item, Effect) else None
 
 
-def _is_file(cls: type[BaseModel], key: str) -> bool:
-    annotation = cls.model_fields[key].annotation
-    return Path in (annotation, *get_args(annotation))
+def _missing(cls: type[Effect], values: Mapping[str, Any]) -> str | None:
+    """Return the first argument that the constructor of an effect cannot do without, or None."""
+    for name, argument in inspect.signature(cls).parameters.items():
+        named = argument.kind is not argument.VAR_KEYWORD
+        if named and argument.default is argument.empty and name not in values:
+            return name
+    return None
 
 
 def _settings(effect: Effect, folder: Path) -> dict[str, Any]:
@@ -188,10 +195,12 @@ def _settings(effect: Effect, folder: Path) -> dict[str, Any]:
                 settings[key] = [_item(inner, folder) for inner in value]
             else:
                 settings[key] = [_branch(inner, folder) for inner in value]
+        elif key == FILE:
+            if not value:
+                raise PresetError(f"{effect.kind}: was not made from a file; save it as one first")
+            settings[key] = _relative(Path(value), folder)
         elif key in dumped:
             settings[key] = dumped[key]
-            if _is_file(cls, key) and value is not None:
-                settings[key] = _relative(Path(value), folder)
     return settings
 
 
@@ -348,10 +357,12 @@ class _Reader:
                     self.effect_of(item, inner, inner, f"{shown}[{number}]")
                     for number, inner in enumerate(self.items(node, shown))
                 ]
-            elif _is_file(cls, key):
+            elif key == FILE:
                 values[key] = self.file(node, shown)
             else:
                 values[key] = self.plain(node)
+        if missing := _missing(cls, values):
+            raise self.fault(at, f"{where}.{missing} is missing; give it a value")
         try:
             return cls(**values)
         except ValidationError as error:
@@ -359,10 +370,8 @@ class _Reader:
         except (ValueError, OSError) as error:
             raise self.fault(at, f"{where}: {error}") from None
 
-    def file(self, node: yaml.Node, where: str) -> Path | None:
+    def file(self, node: yaml.Node, where: str) -> Path:
         value = self.plain(node)
-        if value is None:
-            return None
         if not isinstance(value, str) or not value or "\0" in value:
             raise self.fault(node, f"{where} = {_shown(node)} is not a file name")
         path = Path(os.path.normpath(self.folder / value))
