@@ -97,9 +97,9 @@ class Effect(BaseModel):
 
     def publish(self, builder: Builder) -> Slots:
         """Make the parameters settable under ``builder.effect``; returns [mix, bypass, own ...]."""
-        names = ["mix", "bypass", *self.live_parameters()]
-        slots = np.array([getattr(self, name) for name in names], np.float32)
-        builder.publish(self, {name: k for k, name in enumerate(names)}, slots)
+        live = self.live_values()
+        slots = np.array(list(live.values()), np.float32)
+        builder.publish(self, {name: at for at, name in enumerate(live)}, slots)
         return slots
 
     def add_to(self, builder: Builder, x: Bus) -> Bus:

@@ -1,4 +1,157 @@
-"""Placeholder until the effect lands."""
-from rtaudio.effects.base import Effect
+"""Model: a neural network as an effect."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, PrivateAttr
+
+from rtaudio.effects.base import Effect, Slots
+from rtaudio.models.loader import LoadedModel, load_model
+from rtaudio.runtime.abi import Node
+from rtaudio.runtime.program import Builder, Bus
+from rtaudio.runtime.worker import worker_node
+
+_INLINE_SHARE = 0.5
+_SMALLEST_CHUNK = 64
+
+
 class Model(Effect):
-    pass
+    """A streaming model file (see :mod:`rtaudio.models.contract`), one state per channel.
+
+    A model at another rate than the chain's is resampled, one with a hop is adapted to the block;
+    both are in the reported latency.
+
+    Parameters
+    ----------
+    file
+        The ``.onnx`` file.
+    engine
+        ``"auto"`` takes a native kernel if there is one that reproduces the golden vector, else
+        ONNX Runtime; ``"onnx"`` and ``"native"`` insist.
+    worker
+        True runs the model in a thread of its own, with a latency of at least two blocks; False
+        runs it in the callback; None decides live, by its measured cost per block.
+    parameters
+        Values of the model's own parameters by name, in natural units; the rest at its defaults.
+        They can be changed while the model plays.
+
+    Raises
+    ------
+    FileNotFoundError, ContractError
+        No such file, or it is not a model that can be played.
+
+    Examples
+    --------
+    >>> amp = Model("presets/models/crunch.onnx", name="amp")      # doctest: +SKIP
+    """
+
+    file: Path
+    engine: Literal["auto", "onnx", "native"] = "auto"
+    worker: bool | None = Field(None, description="run in a thread of its own; null: decide live")
+    parameters: dict[str, float] = Field(default_factory=dict)
+
+    _loaded: LoadedModel = PrivateAttr()
+
+    def __init__(self, file: str | Path, **fields: Any) -> None:
+        super().__init__(file=file, **fields)
+        self._loaded = load_model(self.file)
+        known = {p.name: p for p in self._loaded.file.card.parameters}
+        for name, value in self.parameters.items():
+            if name not in known:
+                raise ValueError(
+                    f"{self.file}: the model has no parameter {name!r}; it has: "
+                    f"{', '.join(known) or 'none'}"
+                )
+            self._check_range(name, value)
+
+    @property
+    def card(self) -> Any:
+        """The model's :class:`~rtaudio.models.contract.Card`."""
+        return self._loaded.file.card
+
+    def _check_range(self, name: str, value: float) -> None:
+        parameter = next(p for p in self.card.parameters if p.name == name)
+        if not parameter.min <= value <= parameter.max:
+            raise ValueError(
+                f"{self.name or self.kind}.{name} = {value} is out of range "
+                f"{parameter.min} .. {parameter.max} {parameter.unit}".rstrip()
+            )
+
+    def live_values(self) -> dict[str, float]:
+        """Return mix, bypass, and the model's own parameters in the order of its card."""
+        own = {p.name: self.parameters.get(p.name, p.default) for p in self.card.parameters}
+        return super().live_values() | own
+
+    def set_live(self, parameter: str, value: float | bool) -> float:
+        """Assign mix, bypass or one of the model's parameters."""
+        if parameter in ("mix", "bypass"):
+            return super().set_live(parameter, value)
+        self._check_range(parameter, float(value))
+        self.parameters[parameter] = float(value)
+        return float(value)
+
+    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
+        """Append the model once per channel, or once if it takes all channels together."""
+        inputs = self.card.channels[0]
+        slots = params if params.size else None
+        if self.card.channels == (1, 1):
+            worker = self._in_worker(builder, slots)
+            return builder.run_each(
+                [self._node(builder, slots, worker) for _ in range(x.channels)], x
+            )
+        x = builder.adapt(x, inputs)
+        return builder.run(self._node(builder, slots, self._in_worker(builder, slots)), x)
+
+    def _inline_node(self, builder: Builder, block: int, params: Slots | None) -> Node:
+        """Make the node for calls of ``block`` frames at the builder's rate."""
+        engine = None if self.engine == "auto" else self.engine
+        rate = self.card.sample_rate
+        if rate == builder.rate_hz:
+            return self._loaded.node(block, params, engine=engine)
+        if self.card.channels != (1, 1):
+            raise ValueError(
+                f"{self.file}: plays at {rate} Hz only; run the chain at that rate "
+                f"(only models of one channel are resampled)"
+            )
+        from rtaudio.runtime.kernels.resampler import resampled_node
+
+        inner_block = math.ceil(block * rate / builder.rate_hz) + 1
+        inner = self._loaded.node(inner_block, params, engine=engine, varying=True)
+        return resampled_node(inner, builder.rate_hz, rate, block, inner.latency_samples)
+
+    def _chunk(self, builder: Builder) -> int:
+        """Frames a worker computes at a time: whole hops, at least a block."""
+        hop = self.card.hop if self.card.sample_rate == builder.rate_hz else 0
+        if hop:
+            return int(hop * math.ceil(builder.block / hop))
+        return max(builder.block, _SMALLEST_CHUNK)
+
+    def _node(self, builder: Builder, params: Slots | None, worker: bool) -> Node:
+        if not worker:
+            return self._inline_node(builder, builder.block, params)
+        chunk = self._chunk(builder)
+        node, thread = worker_node(
+            self._inline_node(builder, chunk, params),
+            chunk,
+            builder.block,
+            builder.rate_hz,
+            channels=self.card.channels,
+            offline=builder.offline,
+        )
+        builder.workers.append((builder.effect, thread))
+        return node
+
+    def _in_worker(self, builder: Builder, params: Slots | None) -> bool:
+        """Decide where the model runs: live, a worker if half a block is not enough for it."""
+        if self.worker is not None or builder.offline:
+            return bool(self.worker)
+        from rtaudio.measure.blocks import block_microseconds
+
+        block_us = 1e6 * builder.block / builder.rate_hz
+        node = self._inline_node(builder, builder.block, params)
+        costs = block_microseconds(node, builder.block, 50, channels=self.card.channels)
+        return bool(np.median(costs) > _INLINE_SHARE * block_us)

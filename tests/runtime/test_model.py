@@ -1,0 +1,175 @@
+"""The Model effect: engines, hop adaptation, channels, parameters, workers; against ONNX Runtime."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rtaudio.chain import Chain
+from rtaudio.effects.model import Model
+from rtaudio.models.contract import ContractError, read_model
+from rtaudio.render import render, run
+
+RATE = 48000
+NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 6000).astype(np.float32)
+
+
+def whole(path, x):
+    """Play a model over a whole signal with ONNX Runtime's own Python binding."""
+    model = read_model(path)
+    session = onnxruntime.InferenceSession(model.data)
+    state = {s.input_name: s.zeros() for s in model.states}
+    return session.run(["audio_out"], {"audio": x.reshape(1, -1, x.shape[-1]), **state})[0][0]
+
+
+def in_blocks(program, x, sizes):
+    """Feed a program in calls of the given sizes, cyclically; sizes up to its block."""
+    import ctypes
+
+    from rtaudio.runtime.program import run_program
+
+    planar = np.atleast_2d(x)
+    out = np.empty((program.out_channels, planar.shape[1]), np.float32)
+    source = np.ctypeslib.as_array(
+        (ctypes.c_float * (program.in_channels * program.stride)).from_address(program.source.address)
+    ).reshape(program.in_channels, -1)
+    result = np.ctypeslib.as_array(
+        (ctypes.c_float * (program.out_channels * program.stride)).from_address(program.output.address)
+    ).reshape(program.out_channels, -1)
+    done = turn = 0
+    while done < planar.shape[1]:
+        count = min(sizes[turn % len(sizes)], planar.shape[1] - done)
+        source[:, :count] = planar[:, done : done + count]
+        run_program(program.address, count)
+        out[:, done : done + count] = result[:, :count]
+        done += count
+        turn += 1
+    return out
+
+
+def test_onnx_engine_equals_python_binding_bit_for_bit(model_file):
+    path = model_file("lstm")
+    played = render(Model(path, engine="onnx"), NOISE, RATE, block=64)
+    pieces, state = [], None
+    model = read_model(path)
+    session = onnxruntime.InferenceSession(model.data)
+    state = {s.input_name: s.zeros() for s in model.states}
+    padded = np.pad(NOISE, (0, -len(NOISE) % 64))
+    for start in range(0, len(padded), 64):
+        feed = {"audio": padded[None, None, start : start + 64], **state}
+        out, *following = session.run(None, feed)
+        pieces.append(out[0, 0])
+        state = dict(zip(state, following, strict=True))
+    np.testing.assert_array_equal(played, np.concatenate(pieces)[: len(NOISE)])
+
+
+@pytest.mark.parametrize("engine", ["onnx", "native"])
+def test_engines_agree_with_the_whole_signal(model_file, engine):
+    path = model_file("lstm")
+    played = render(Model(path, engine=engine), NOISE, RATE, block=64)
+    assert np.max(np.abs(played - whole(path, NOISE)[0])) <= 1e-5
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sizes=st.lists(st.integers(1, 480), min_size=1, max_size=8))
+def test_any_sizes_of_call_give_the_same_sound(model_file, sizes):
+    path = model_file("lstm")
+    program = Model(path, engine="onnx").compile(RATE, 480)
+    wanted = whole(path, NOISE)
+    assert np.max(np.abs(in_blocks(program, NOISE, sizes) - wanted)) <= 1e-6
+
+
+@pytest.mark.parametrize("block", [1, 17, 64, 127, 480, 1000])
+@pytest.mark.parametrize("hop", [7, 64, 480])
+def test_hop_adapts_with_the_least_latency(model_file, block, hop):
+    model = Model(model_file("lag", hop=hop, size=5))
+    program = model.compile(RATE, block, offline=True)
+    assert program.latency_samples == hop - math.gcd(hop, block) + 5
+    frames = 4 * 1000 // block * block
+    out = run(program, NOISE[None, :frames])[0]
+    np.testing.assert_array_equal(out[program.latency_samples :], NOISE[: frames - program.latency_samples])
+    assert not out[: program.latency_samples].any()
+
+
+@pytest.mark.parametrize("rate", [44100, 96000])
+@pytest.mark.parametrize("hop", [0, 160])
+@pytest.mark.parametrize("block", [33, 64, 512])
+def test_model_at_another_rate_has_the_reported_latency(model_file, rate, hop, block):
+    model = Model(model_file("lag", hop=hop, size=12))
+    program = model.compile(rate, block, offline=True)
+    time = np.arange(rate // 5) / rate
+    x = (np.sin(2 * np.pi * 1000 * time) * np.hanning(len(time))).astype(np.float32)
+    frames = len(x) // block * block
+    out = run(program, x[None, :frames])[0]
+    late = program.latency_samples
+    assert np.max(np.abs(out[late:] - x[: frames - late])) < 2e-3
+    for wrong in (late - 1, late + 1):
+        assert np.max(np.abs(out[wrong:] - x[: frames - wrong])) > 2e-2
+
+
+def test_each_channel_has_a_state_of_its_own(model_file):
+    path = model_file("lstm")
+    silent = np.zeros_like(NOISE)
+    both = render(Model(path), np.stack([NOISE, silent]), RATE)
+    np.testing.assert_array_equal(both[1], render(Model(path), silent, RATE))
+    np.testing.assert_array_equal(both[0], render(Model(path), NOISE, RATE))
+
+
+def test_a_model_of_two_channels_takes_both(model_file):
+    model = Model(model_file("lag", channels=2, size=3))
+    stereo = np.stack([NOISE, -NOISE])
+    np.testing.assert_array_equal(render(model, stereo, RATE), stereo)
+
+
+def test_parameters_of_the_model_are_live_and_ramped(model_file):
+    model = Model(model_file("knob"), name="amp", parameters={"level": 1.0})
+    program = Chain([model]).compile(RATE, 64)
+    ones = np.ones((1, 64 * 40), np.float32)
+    before = run(program, ones)
+    program.set("amp.level", 0.0)
+    after = run(program, ones)
+    assert before[0, 0] == pytest.approx(1.0)
+    assert np.max(np.abs(np.diff(after[0]))) < 0.1
+    assert after[0, -1] == pytest.approx(0.0, abs=1e-3)
+    with pytest.raises(ValueError, match="out of range"):
+        program.set("amp.level", 3.0)
+    with pytest.raises(ValueError, match="no parameter"):
+        Model(model.file, parameters={"tone": 1.0})
+
+
+@pytest.mark.parametrize(("block", "hop"), [(64, 0), (64, 480), (480, 64), (17, 0), (128, 128)])
+def test_worker_delays_by_what_it_reports(model_file, block, hop):
+    model = Model(model_file("lag", hop=hop, size=9), worker=True)
+    program = model.compile(RATE, block, offline=True)
+    frames = 5900 // block * block
+    out = run(program, NOISE[None, :frames])[0]
+    late = program.latency_samples
+    assert late >= block
+    np.testing.assert_array_equal(out[late:], NOISE[: frames - late])
+
+
+def test_a_wrong_golden_vector_is_refused(model_file, tmp_path):
+    import onnx
+
+    proto = onnx.load(model_file("lstm"))
+    for tensor in proto.graph.initializer:
+        if tensor.name == "head.bias":
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.array([0.5], np.float32), "head.bias"))
+    damaged = tmp_path / "damaged.onnx"
+    onnx.save(proto, damaged)
+    with pytest.raises(ContractError, match="golden"):
+        Model(damaged)
+
+
+def test_missing_file_and_foreign_file_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such model file"):
+        Model(tmp_path / "absent.onnx")
+    text = tmp_path / "text.onnx"
+    text.write_text("not a model")
+    with pytest.raises(ContractError, match=r"text\.onnx"):
+        Model(text)
