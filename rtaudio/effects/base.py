@@ -58,7 +58,7 @@ class Effect(BaseModel):
 
     name: str = ""
     mix: float = parameter(1.0, 0.0, 1.0, "", "0 dry .. 1 wet")
-    bypass: bool = Field(False, description="pass the dry signal, equally delayed")
+    bypass: bool = Field(default=False, description="pass the dry signal, equally delayed")
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -103,7 +103,7 @@ class Effect(BaseModel):
         return slots
 
     def add_to(self, builder: Builder, x: Bus) -> Bus:
-        """Append the whole effect: its nodes, then the blend with the equally delayed dry signal."""
+        """Append the whole effect: its nodes, then the blend with the equally late dry signal."""
         outer, builder.effect = builder.effect, builder.unique_name(self.name or self.kind)
         slots = self.publish(builder)
         wet = self.build(builder, x, slots[2:])

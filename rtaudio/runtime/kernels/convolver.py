@@ -87,7 +87,7 @@ def convolver(response: np.ndarray[Any, Any], channels: int) -> Node:
 
 @njit(error_model="numpy")
 def _add_head(out, present, head, count):  # type: ignore[no-untyped-def]
-    """out += the last SEGMENT samples up to each of the ``present`` ones, times the taps."""
+    """Add to ``out`` the last SEGMENT samples up to each of the ``present`` ones, times taps."""
     y, h = f32_at(out), f32_at(head)
     for tap in range(0, SEGMENT, 4):
         # four taps at once keep the sum in registers longer
@@ -99,7 +99,7 @@ def _add_head(out, present, head, count):  # type: ignore[no-untyped-def]
 
 @njit(error_model="numpy")
 def _add_product(total, spectrum, response):  # type: ignore[no-untyped-def]
-    """total += spectrum * response, blocks of complex numbers."""
+    """Add spectrum times response to ``total``: blocks of complex numbers."""
     z, x, h = f32_at(total), f32_at(spectrum), f32_at(response)
     for i in range(SEGMENT):
         z[i] += x[i] * h[i] - x[i + SEGMENT] * h[i + SEGMENT]
@@ -108,6 +108,7 @@ def _add_product(total, spectrum, response):  # type: ignore[no-untyped-def]
 
 @kernel(STATE)
 def convolve(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Convolve; ``dst`` is the direct sum over the head plus the tail's part."""
     s = _state_at(address_of(state))
     tail_count = s.tail_count
     done = 0

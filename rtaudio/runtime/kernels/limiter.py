@@ -49,6 +49,7 @@ _state_at = struct_at(STATE)
 
 @kernel(STATE)
 def limiter(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Limit all channels by one gain."""
     s = _state_at(address_of(state))
     params = f32_at(s.params)
     ramp = s.ceiling

@@ -20,7 +20,7 @@ _apply_at = struct_at(APPLY)
 
 @kernel(KEY)
 def key(state, src, dst, frames):  # type: ignore[no-untyped-def]
-    """dst (one channel) = the gain of the gate, from the loudest channel of src."""
+    """Write the gain of the gate to the one channel of dst, from the loudest channel of src."""
     s = _key_at(address_of(state))
     params = f32_at(s.params)
     opens = 10.0 ** (params[0] / 20.0)
@@ -50,7 +50,7 @@ def key(state, src, dst, frames):  # type: ignore[no-untyped-def]
 
 @kernel(APPLY)
 def apply(state, src, dst, frames):  # type: ignore[no-untyped-def]
-    """dst = every channel of src times the curve."""
+    """Multiply every channel by the curve."""
     s = _apply_at(address_of(state))
     curve = f32_at(s.curve)
     for channel in range(s.channels):

@@ -1,0 +1,143 @@
+"""Cabinet: the sound of a loudspeaker and its microphone, from an impulse response."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from pydantic import Field, PrivateAttr
+
+from rtaudio.effects.base import Effect, Slots, parameter
+from rtaudio.effects.gain import Gain
+from rtaudio.runtime.kernels.convolver import convolver
+from rtaudio.runtime.program import Builder, Bus
+
+LONGEST_S = 2.0
+
+Response = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Cabinet(Effect):
+    """Convolve with an impulse response, without latency.
+
+    A mono response serves any number of channels; a stereo response makes stereo out of mono. The
+    response is resampled to the rate of the chain, and scaled so that changing the cabinet does not
+    change the loudness: its mean power over a pink spectrum from 80 Hz to 8 kHz is 1.
+
+    Parameters
+    ----------
+    file
+        A sound file of one or two channels, at any rate, up to 2 s long.
+    gain_db
+        Level behind the response, -40 .. 24 dB; a change is a 20 ms ramp.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file is not a sound file, is empty, silent or too long, has more than two channels, or
+        contains NaN or Inf.
+
+    See Also
+    --------
+    Cabinet.from_array : a response that is not in a file
+
+    Examples
+    --------
+    >>> wire = Cabinet.from_array(np.array([0.5]), 48000)
+    >>> wire(np.ones(4, np.float32), 48000)
+    array([1., 1., 1., 1.], dtype=float32)
+    """
+
+    file: str = Field("", description="path of the impulse response")
+    gain_db: float = parameter(0.0, -40.0, 24.0, "dB", "level behind the response")
+
+    _given: tuple[Response, int] | None = PrivateAttr(None)
+
+    def __init__(self, file: str | Path, **fields: Any) -> None:
+        fields["file"] = str(file)
+        super().__init__(**fields)
+        read_response(self.file)
+
+    @classmethod
+    def from_array(cls, response: Any, rate_hz: int, **fields: Any) -> Cabinet:
+        """Return a cabinet with the response ``[taps]`` or ``[channels, taps]`` at ``rate_hz``."""
+        given = checked(np.atleast_2d(np.asarray(response, np.float64)), rate_hz, "the response")
+        cabinet = cls.__new__(cls)
+        super(Cabinet, cabinet).__init__(**fields)
+        cabinet._given = given
+        return cabinet
+
+    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
+        """Append the convolution, then the gain."""
+        response, rate_hz = self._given or read_response(self.file)
+        response = normalized(resampled(response, rate_hz, builder.rate_hz), builder.rate_hz)
+        x = builder.adapt(x, max(x.channels, len(response)))
+        return Gain().build(builder, builder.run(convolver(response, x.channels), x), params)
+
+
+def read_response(file: str) -> tuple[Response, int]:
+    """Read an impulse response: ``[channels, taps]`` and its rate in Hz."""
+    if not Path(file).is_file():
+        raise FileNotFoundError(f"{file}: no such file; name an impulse response (.wav)")
+    try:
+        with soundfile.SoundFile(file) as sound:
+            # checked before reading: a long recording may not even fit the memory
+            check_size(sound.channels, sound.frames, sound.samplerate, file)
+            response = sound.read(dtype="float64", always_2d=True).T
+            rate_hz = sound.samplerate
+    except (soundfile.SoundFileError, TypeError):
+        raise ValueError(f"{file}: not a sound file that can be read; export it as wav") from None
+    return checked(response, rate_hz, file)
+
+
+def check_size(channels: int, taps: int, rate_hz: int, what: str) -> None:
+    """Refuse a response of a wrong size, with one line."""
+    if channels > 2:
+        raise ValueError(f"{what}: has {channels} channels; make it mono or stereo")
+    if taps == 0:
+        raise ValueError(f"{what}: is empty (0 samples); export it again")
+    if taps > LONGEST_S * rate_hz:
+        seconds = taps / rate_hz
+        raise ValueError(f"{what}: is {seconds:.2f} s long; cut it to {LONGEST_S:g} s or less")
+
+
+def checked(response: Response, rate_hz: int, what: str) -> tuple[Response, int]:
+    """Return a response that can be played and its rate, or refuse it with one line."""
+    check_size(len(response), response.shape[1], rate_hz, what)
+    if not np.isfinite(response).all():
+        raise ValueError(f"{what}: contains NaN or Inf; export it again")
+    if not response.any():
+        raise ValueError(f"{what}: is silent; choose another response")
+    return response, rate_hz
+
+
+def resampled(response: Response, from_hz: int, to_hz: int) -> Response:
+    """Return a response at another rate, with the same spectrum up to the lower Nyquist frequency.
+
+    The spectrum is cut by a raised cosine over its last tenth, which keeps the ringing short. What
+    rings before the start is dropped: it cannot be had without latency.
+    """
+    if from_hz == to_hz:
+        return response
+    unit = from_hz // math.gcd(from_hz, to_hz)
+    size = unit * -(-(response.shape[1] + 1024) // unit)
+    new_size = size * to_hz // from_hz
+    spectrum = np.fft.rfft(response, size)[:, : min(size, new_size) // 2 + 1]
+    edge = np.linspace(0.0, 10.0, spectrum.shape[1]).clip(9.0) - 9.0
+    wide = np.fft.irfft(spectrum * np.cos(edge * np.pi / 2) ** 2, new_size)
+    return wide[:, : -(-response.shape[1] * to_hz // from_hz)]
+
+
+def normalized(response: Response, rate_hz: int) -> Response:
+    """Return a response scaled to a mean power of 1 over a pink spectrum, 80 Hz to 8 kHz."""
+    size = max(response.shape[1], rate_hz // 4)
+    frequency = np.fft.rfftfreq(size, 1.0 / rate_hz)
+    heard = (frequency >= 80.0) & (frequency <= 8000.0)
+    power = np.mean(np.abs(np.fft.rfft(response, size)[:, heard]) ** 2, axis=0)
+    loudness = np.average(power, weights=1.0 / frequency[heard])
+    return response / math.sqrt(loudness)
