@@ -1,0 +1,79 @@
+"""The command line: one module per verb. A verb imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from rtaudio.cli import (
+    bench,
+    demo,
+    devices,
+    doctor,
+    export,
+    inspect,
+    render,
+    run,
+    train,
+)
+from rtaudio.cli.errors import report
+
+app = typer.Typer(
+    name="rtaudio",
+    help="Play neural audio models live.",
+    epilog="Start with `rtaudio demo`; then `rtaudio doctor`, and `rtaudio run crunch`.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+for verb, example in (
+    (demo.demo, "rtaudio demo"),
+    (run.run, "rtaudio run crunch --block 64"),
+    (render.render, "rtaudio render crunch dry.wav wet.wav"),
+    (devices.devices, "rtaudio devices"),
+    (doctor.doctor, "rtaudio doctor"),
+    (inspect.inspect, "rtaudio inspect amp.onnx"),
+    (train.train, "rtaudio train training/configs/crunch.yaml"),
+    (export.export, "rtaudio export runs/crunch/last.ckpt crunch.onnx"),
+    (bench.bench, "rtaudio bench engine"),
+):
+    app.command(epilog=f"Example: `{example}`")(verb)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from rtaudio import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 a fault of rtaudio, 2 a fault of the input.
+
+    Parameters
+    ----------
+    arguments
+        What follows the command's name; None: those of the process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        sys.exit(app(words, prog_name="rtaudio", standalone_mode=False) or 0)
+    except Exception as error:
+        if "--debug" in words:
+            raise
+        sys.exit(report(error))

@@ -1,0 +1,89 @@
+"""``rtaudio bench``: what the engine and the models cost on this machine."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from rtaudio.cli import show
+
+RATE_HZ = 48000
+BLOCK = 64
+SECONDS = 3.0
+
+
+class What(StrEnum):
+    """What can be measured."""
+
+    engine = "engine"
+    models = "models"
+
+
+def bench(
+    what: Annotated[What, typer.Argument(help="The engine or the shipped models.")] = What.engine,
+    json: show.Json = False,
+) -> None:
+    """Measure blocks of 64 frames at 48 kHz: percentiles in microseconds."""
+    from rtaudio.cli.machine import machine, machine_line
+
+    rows = _engine(json) if what is What.engine else _models(json)
+    if json:
+        show.print_json({"machine": machine(), "block": BLOCK, "rate": RATE_HZ, what: dict(rows)})
+        return
+    print(machine_line())
+    titles = {
+        What.engine: "the whole callback, on the virtual clock",
+        What.models: "one model node",
+    }
+    show.table(
+        f"{titles[what]}: microseconds per {BLOCK} frames ({1e6 * BLOCK / RATE_HZ:.0f} us)",
+        ["", *show.PERCENTILES.values()],
+        [(name, *(getattr(times, p) for p in show.PERCENTILES)) for name, times in rows],
+    )
+
+
+def _engine(quiet: bool) -> list[tuple[str, Any]]:
+    """Run each chain on the virtual clock, in real time, and take the callback's durations."""
+    from rtaudio.chain import Chain
+    from rtaudio.host import Host
+    from rtaudio.preset import effect_class, effect_kinds, load_preset, shipped_presets
+    from rtaudio.riff import riff
+
+    chains: dict[str, Chain] = {"empty chain": Chain()}
+    for kind in effect_kinds():
+        try:
+            chains[kind] = Chain([effect_class(kind)()])
+        except (TypeError, ValueError):
+            continue  # needs a file; the presets have it
+    chains["2 gains"] = Chain([effect_class("gain")(), effect_class("gain")()])
+    chains |= {f"preset {name}": load_preset(name) for name in shipped_presets()}
+    dry = riff(RATE_HZ)[: int((SECONDS + 1.0) * RATE_HZ)]
+    rows = []
+    with show.progress(not quiet) as bars:
+        for name, chain in bars.track(chains.items(), len(chains), description="measuring"):
+            with Host(chain, "clock", RATE_HZ, BLOCK, source=dry, out_channels=[1, 2]) as host:
+                host.wait(SECONDS)
+                rows.append((name, host.stats().callback_us))
+    return rows
+
+
+def _models(quiet: bool) -> list[tuple[str, Any]]:
+    """Time the node of every engine of every shipped model."""
+    from rtaudio.measure.blocks import block_microseconds
+    from rtaudio.measure.percentiles import Percentiles
+    from rtaudio.models.loader import load_model
+    from rtaudio.preset import shipped_presets
+
+    folder = shipped_presets()["bypass"].parent / "models"
+    files = sorted(folder.glob("*.onnx"))
+    rows = []
+    with show.progress(not quiet) as bars:
+        for file in bars.track(files, description="measuring"):
+            model = load_model(file)
+            for engine in model.golden_errors:
+                node = model.node(BLOCK, model.default_params(), engine=engine)
+                times = block_microseconds(node, BLOCK, 20_000)
+                rows.append((f"{file.stem}, {engine}", Percentiles.of_samples(times)))
+    return rows

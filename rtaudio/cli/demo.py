@@ -1,0 +1,73 @@
+"""``rtaudio demo``: hear it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rtaudio.cli import show
+
+if TYPE_CHECKING:
+    from rtaudio.effects.base import Effect
+    from rtaudio.host import Host
+
+RATE_HZ = 48000
+BLOCK = 64
+PRESET = "crunch-stereo"
+
+
+def demo(
+    folder: Annotated[
+        Path, typer.Option(help="Where the sound files and the picture go.")
+    ] = Path("demo"),
+    json: show.Json = False,
+) -> None:
+    """Play a guitar riff through an amp: on the default device, else in real time into a file."""
+    import numpy as np
+
+    from rtaudio.audio_file import read_audio, write_audio
+    from rtaudio.cli.picture import draw
+    from rtaudio.cli.run import play
+    from rtaudio.preset import load_preset
+    from rtaudio.riff import riff
+
+    chain = load_preset(PRESET)
+    dry = riff(RATE_HZ)[np.newaxis]
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {name: folder / f"{name}.wav" for name in ("dry", "wet")}
+    picture = folder / "demo.png"
+    write_audio(files["dry"], dry, RATE_HZ)
+    host = _host(chain, dry, files["wet"])
+    stats = play(host, dry.shape[1] / RATE_HZ + 0.5, live=not json)
+    wet, _ = read_audio(files["wet"])
+    # The record runs from the first block on: cut off the latency, so that the two line up.
+    wet = wet[:, stats.latency_samples :][:, : dry.shape[1]]
+    write_audio(files["wet"], wet, RATE_HZ)
+    draw(picture, dry, wet, RATE_HZ, f"{PRESET}: {host.device_name}, {BLOCK} frames a block")
+    if json:
+        show.print_json({**show.run_figures(host, stats), **files, "picture": picture})
+    else:
+        show.run_tables(host, stats)
+        for what, path in (*files.items(), ("picture", picture)):
+            print(f"{what:8} {path}")
+    if host.error:
+        raise ValueError(host.error)
+
+
+def _host(chain: Effect, dry: Any, record: Path) -> Host:
+    """Return a host on the default device if that opens, else on the virtual clock."""
+    from rtaudio.devices.device import DeviceError
+    from rtaudio.host import Host
+
+    for device in ("default", "clock"):
+        try:
+            host = Host(chain, device, RATE_HZ, BLOCK, source=dry, record=record)
+            host.start()
+        except DeviceError as error:
+            show.remark(f"{error}; playing on the virtual clock, in real time, into {record}")
+        else:
+            show.remark(f"playing {PRESET} on {host.device_name}")
+            return host
+    raise AssertionError("the virtual clock always starts")

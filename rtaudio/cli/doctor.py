@@ -1,0 +1,245 @@
+"""``rtaudio doctor``: is this machine fit for live audio, and what would make it fitter."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from rtaudio.cli import show
+
+RATE_HZ = 48000
+JITTER_BLOCK = 64
+JITTER_SECONDS = 3.0
+PRESET = "crunch-stereo"
+BLOCKS = (32, 64, 128, 256, 512, 1024, 2048)
+
+State = Literal["green", "yellow", "red"]
+
+
+class Finding(NamedTuple):
+    """One line of the report: what was looked at, how it is, and what to do about it."""
+
+    what: str
+    state: State
+    found: str
+    advice: str = ""
+
+
+def doctor(json: show.Json = False) -> None:
+    """Look at sound servers, devices, permissions, native libraries and timing."""
+    findings: list[Finding] = []
+    with show.progress(not json) as bars:
+        for check in bars.track(_CHECKS, description="looking"):
+            findings.extend(check())
+    if json:
+        from rtaudio.cli.machine import machine
+
+        show.print_json({"machine": machine(), "findings": findings})
+        return
+    from rich.table import Table
+
+    from rtaudio.cli.machine import machine_line
+
+    out = show.console()
+    if not out.is_terminal:
+        out.width = 240
+    print(machine_line())
+    grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for finding in findings:
+        advice = f"\n-> {finding.advice}" if finding.advice else ""
+        mark = {"green": "ok", "yellow": "could be better", "red": "bad"}[finding.state]
+        grid.add_row(finding.what, f"[{finding.state}]{mark}[/]", f"{finding.found}{advice}")
+    out.print(grid)
+
+
+def _running() -> set[str]:
+    """Return the names of the running processes (Linux)."""
+    names = set()
+    for file in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            names.add(file.read_text().strip())
+        except OSError:
+            continue
+    return names
+
+
+def _servers() -> Iterator[Finding]:
+    if sys.platform == "darwin":
+        yield Finding("sound system", "green", "CoreAudio, part of macOS")
+        return
+    if sys.platform == "win32":
+        yield Finding(
+            "sound system", "green", "WASAPI, part of Windows",
+            "for low latency choose a WASAPI or ASIO device in `rtaudio devices`",
+        )  # fmt: skip
+        return
+    running = _running()
+    for name, process in (
+        ("JACK", {"jackd", "jackdbus"}),
+        ("PipeWire", {"pipewire"}),
+        ("PulseAudio", {"pulseaudio", "pipewire-pulse"}),
+    ):
+        if running & process:
+            yield Finding(name, "green", "running")
+        else:
+            installed = any(shutil.which(program) for program in process)
+            yield Finding(name, "green", "installed, not running" if installed else "not installed")
+    cards = Path("/proc/asound/cards")
+    lines = cards.read_text().splitlines() if cards.exists() else []
+    names = [line.partition(": ")[2] for line in lines if " [" in line]
+    if names:
+        yield Finding("ALSA", "green", "; ".join(names))
+    else:
+        yield Finding("ALSA", "yellow", "no sound card", "plug one in, or use --device clock")
+
+
+def _devices() -> Iterator[Finding]:
+    from rtaudio.devices.device import DeviceError
+    from rtaudio.devices.portaudio import list_devices
+
+    try:
+        found = list_devices()
+    except DeviceError as error:
+        yield Finding("devices", "red", str(error))
+        return
+    default = next((d.name for d in found if d.default_output), None)
+    if not found:
+        advice = "plug one in, or start a sound server; --device clock works without"
+        yield Finding("devices", "yellow", "none", advice)
+    elif default is None:
+        yield Finding("devices", "yellow", f"{len(found)}, no default", "name one with --device")
+    else:
+        yield Finding("devices", "green", f"{len(found)}, default {default}")
+
+
+def _priority() -> Iterator[Finding]:
+    from rtaudio.runtime.system import AUDIO_PRIORITY, LINUX, realtime_permitted
+
+    permitted, text = realtime_permitted()
+    if not LINUX:
+        yield Finding("real-time priority", "green", text)
+        return
+    outcome: list[OSError | None] = []
+
+    def attempt() -> None:
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(AUDIO_PRIORITY))
+            outcome.append(None)
+        except OSError as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=attempt)
+    thread.start()
+    thread.join()
+    if outcome == [None]:
+        yield Finding("real-time priority", "green", f"SCHED_FIFO {AUDIO_PRIORITY} granted")
+    elif permitted:
+        advice = "allow it to the container (--cap-add SYS_NICE --ulimit rtprio=95), or live with "
+        yield Finding("real-time priority", "yellow", f"{outcome[0]}", f"{advice}larger blocks")
+    else:
+        found, _, advice = text.partition(": ")
+        yield Finding("real-time priority", "yellow", found, advice)
+
+
+def _governor() -> Iterator[Finding]:
+    files = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
+    governors = sorted({file.read_text().strip() for file in files})
+    if not governors:
+        yield Finding("CPU governor", "green", "none to be set here")
+    elif governors == ["performance"]:
+        yield Finding("CPU governor", "green", "performance")
+    else:
+        advice = "while you play: sudo cpupower frequency-set -g performance"
+        yield Finding("CPU governor", "yellow", ", ".join(governors), advice)
+
+
+def _onnx_runtime() -> Iterator[Finding]:
+    from rtaudio.models.contract import ContractError
+    from rtaudio.models.loader import load_model
+    from rtaudio.preset import shipped_presets
+    from rtaudio.runtime.onnx_runtime import OnnxRuntimeError, api, library_path
+
+    try:
+        yield Finding("ONNX Runtime", "green", f"{api().version}, {library_path()}")
+    except (OnnxRuntimeError, OSError) as error:
+        yield Finding("ONNX Runtime", "red", str(error), "pip install -U onnxruntime")
+        return
+    models = sorted((shipped_presets()["bypass"].parent / "models").glob("*.onnx"))
+    for file in models:
+        try:
+            errors = load_model(file).golden_errors
+        except ContractError as error:
+            yield Finding(f"model {file.stem}", "red", str(error))
+        else:
+            text = ", ".join(f"{engine} {error:.1e}" for engine, error in errors.items())
+            yield Finding(f"model {file.stem}", "green", f"reproduces its golden vector: {text}")
+
+
+def _kernels() -> Iterator[Finding]:
+    from rtaudio.render import _run
+
+    folder = Path(_run.stats.cache_path)
+    count = sum(1 for _ in folder.parent.parent.rglob("*.nbc")) if folder.exists() else 0
+    parent = next(f for f in (folder, *folder.parents) if f.exists())
+    if os.access(parent, os.W_OK):
+        yield Finding("kernel cache", "green", f"{count} compiled functions near {folder}")
+    else:
+        advice = "every start compiles anew; set NUMBA_CACHE_DIR to a folder of yours"
+        yield Finding("kernel cache", "yellow", f"{folder} is not writable", advice)
+
+
+def _timing() -> Iterator[Finding]:
+    """Measure how late this machine wakes an audio thread, and what the demo's chain costs."""
+    from rtaudio.chain import Chain
+    from rtaudio.host import Host
+    from rtaudio.preset import load_preset
+    from rtaudio.render import run
+    from rtaudio.riff import riff
+
+    with Host(Chain(), "clock", RATE_HZ, JITTER_BLOCK) as host:
+        host.wait(JITTER_SECONDS)
+        stats = host.stats()
+    period_us = 1e6 * JITTER_BLOCK / RATE_HZ
+    late = {name: getattr(stats.gap_us, name) - period_us for name in ("p99", "p99_9", "max")}
+    state: State = "green" if late["p99_9"] < 0.5 * period_us else "yellow"
+    yield Finding(
+        "scheduling jitter", state,
+        f"wakes up later than planned by {late['p99']:.0f} us (p99), {late['p99_9']:.0f} us "
+        f"(p99.9), {late['max']:.0f} us (max); {stats.missed} of {stats.blocks} blocks missed",
+        "" if state == "green" else "close other programs; allow real-time priority",
+    )  # fmt: skip
+
+    dry = riff(RATE_HZ)[None, : 4 * RATE_HZ]
+    program = load_preset(PRESET).compile(RATE_HZ, JITTER_BLOCK, offline=True)
+    run(program, dry[:, : 64 * JITTER_BLOCK])
+    begin = time.perf_counter()
+    run(program, dry)
+    load = (time.perf_counter() - begin) * RATE_HZ / dry.shape[1]
+    fitting = (b for b in BLOCKS if _fits(b, load, late["p99_9"]))
+    block = next(fitting, None)
+    cost = f"{PRESET} takes {100 * load:.1f} % of the time of a block"
+    if block is None:
+        yield Finding("block size", "red", f"{cost}; no size fits", "use a faster machine or model")
+    else:
+        ms = 1e3 * block / RATE_HZ
+        yield Finding(
+            "block size", "green" if block <= 128 else "yellow",
+            f"{cost}: --block {block} ({ms:.2f} ms at {RATE_HZ} Hz) is recommended",
+        )  # fmt: skip
+
+
+def _fits(block: int, load: float, late_us: float) -> bool:
+    """Tell whether a block leaves time for twice the mean work and the usual delay."""
+    period_us = 1e6 * block / RATE_HZ
+    return 2.0 * load * period_us + max(0.0, late_us) < 0.8 * period_us
+
+
+_CHECKS: list[Callable[[], Iterator[Finding]]] = [
+    _servers, _devices, _priority, _governor, _onnx_runtime, _kernels, _timing,
+]  # fmt: skip

@@ -1,0 +1,39 @@
+"""The machine that figures were measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+
+
+def machine() -> dict[str, str | int]:
+    """Return processor, cores, system, and the versions that decide the speed."""
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count() or 1,
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "numba": version("numba"),
+        "onnxruntime": version("onnxruntime"),
+    }
+
+
+def machine_line() -> str:
+    """Return :func:`machine` as one line."""
+    m = machine()
+    return (
+        f"{m['cpu']}, {m['cores']} cores, {m['system']}, Python {m['python']}, "
+        f"numba {m['numba']}, ONNX Runtime {m['onnxruntime']}"
+    )
+
+
+def _cpu() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

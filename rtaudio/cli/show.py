@@ -1,0 +1,148 @@
+"""What the verbs print: tables and progress for people, one JSON object for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from rtaudio.host import Host, Stats
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+"""The option of every verb that prints figures."""
+
+PERCENTILES = {"p50": "p50", "p99": "p99", "p99_9": "p99.9", "max": "max"}
+
+
+def console(stderr: bool = False) -> Console:
+    """Return a console; progress and remarks go to stderr, results to stdout."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def remark(text: str) -> None:
+    """Say something that is not a result, on stderr."""
+    print(text, file=sys.stderr)
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON object on stdout."""
+    print(json.dumps(_plain(data)))
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return round(value, 3) if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table on stdout; every column but the first is aligned to the right."""
+    from rich import box
+    from rich.table import Table
+
+    grid = Table(box=box.SIMPLE_HEAD)
+    for number, column in enumerate(columns):
+        grid.add_column(column, justify="right" if number else "left")
+    for row in rows:
+        grid.add_row(*(f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in row))
+    out = console()
+    if not out.is_terminal:
+        out.width = 200
+    out.print(f"[bold]{title}[/]")
+    out.print(grid)
+
+
+@contextmanager
+def progress(enabled: bool = True) -> Iterator[Progress]:
+    """Show progress bars on stderr while the block runs, if stderr is a terminal."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    screen = console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=screen, disable=not (enabled and screen.is_terminal)) as bars:
+        yield bars
+
+
+def run_figures(host: Host, stats: Stats) -> dict[str, Any]:
+    """Return what a run did as the data of its JSON object."""
+    return {
+        "device": host.device_name,
+        "rate": host.rate,
+        "block": host.block,
+        "seconds": stats.seconds,
+        "blocks": stats.blocks,
+        "missed": stats.missed,
+        "xruns": stats.xruns,
+        "load": stats.load,
+        "callback_us": stats.callback_us,
+        "gap_us": stats.gap_us,
+        "latency_samples": stats.latency_samples,
+        "latency_parts": stats.latency_parts,
+        "device_latency_ms": stats.device_latency_ms,
+        "faults": stats.faults,
+    }
+
+
+def run_tables(host: Host, stats: Stats) -> None:
+    """Print what a run did."""
+    period = 1e6 * host.block / host.rate
+    table(
+        f"{host.device_name}: {stats.seconds:.1f} s at {host.rate} Hz, "
+        f"blocks of {host.block} ({period / 1000:.2f} ms)",
+        ["blocks", "missed", "load", "faults"],
+        [(stats.blocks, stats.missed, f"{100 * stats.load:.1f} %", sum(stats.faults.values()))],
+    )
+    rows = []
+    for title, values in (("callback", stats.callback_us), ("gap between", stats.gap_us)):
+        rows.append((title, *(getattr(values, name) for name in PERCENTILES)))
+    table("microseconds", ["", *PERCENTILES.values()], rows)
+    parts = [*stats.latency_parts.items(), ("chain", stats.latency_samples)]
+    table(
+        "latency",
+        ["part", "samples", "ms"],
+        [(name, samples, f"{1000 * samples / host.rate:.2f}") for name, samples in parts]
+        + [(f"device {way}", "", f"{ms:.2f}") for way, ms in
+           zip(("input", "output"), stats.device_latency_ms, strict=True) if ms],
+    )  # fmt: skip
+    for kind, count in {**stats.xruns, **stats.faults}.items():
+        if count:
+            remark(f"{kind}: {count}")
+
+
+def decibels(peak: float) -> float:
+    """Return a magnitude in dBFS, -120 at the least."""
+    return max(-120.0, 20.0 * math.log10(max(peak, 1e-6)))
