@@ -74,7 +74,7 @@ bench: $(VENV)/.all
 presets:
 	@echo "presets/*.yaml are written by hand. presets/models/*.onnx are trained by"
 	@echo "    rtaudio train training/configs/NAME.yaml"
-	@echo "    rtaudio export runs/NAME/best.ckpt presets/models/NAME.onnx"
+	@echo "    rtaudio export runs/NAME/best.pt presets/models/NAME.onnx"
 	@echo "and carry their data, configuration and figures: rtaudio inspect presets/models/NAME.onnx"
 
 clean:

@@ -38,7 +38,7 @@ for verb, example in (
     (doctor.doctor, "rtaudio doctor"),
     (inspect.inspect, "rtaudio inspect amp.onnx"),
     (train.train, "rtaudio train training/configs/crunch.yaml"),
-    (export.export, "rtaudio export runs/crunch/last.ckpt crunch.onnx"),
+    (export.export, "rtaudio export runs/crunch/best.pt crunch.onnx"),
     (bench.bench, "rtaudio bench engine"),
 ):
     app.command(epilog=f"Example: `{example}`")(verb)

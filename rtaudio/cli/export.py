@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rtaudio.cli.train import extra
+from rtaudio.cli.train import call_extra
 
 
 def export(
@@ -17,4 +17,4 @@ def export(
     """Export a checkpoint as a streaming model file."""
     if not checkpoint.is_file():
         raise FileNotFoundError(f"{checkpoint}: no such checkpoint; `rtaudio train` writes them")
-    extra("export.cli").export(checkpoint, target)
+    call_extra("export.cli", "export", checkpoint, target)

@@ -18,18 +18,18 @@ def train(
     """Train a model as a configuration file says."""
     if not config.is_file():
         raise FileNotFoundError(f"{config}: no such configuration file; see training/configs")
-    extra("training.cli").train(config, resume)
+    call_extra("training.cli", "train", config, resume)
 
 
-def extra(module: str) -> Any:
-    """Import a package that needs the extra ``train``.
+def call_extra(module: str, function: str, *arguments: Any) -> None:
+    """Call a function of a package that needs the extra ``train``.
 
     Notes
     -----
     It is imported by name: ``rtaudio`` does not depend on ``training`` or ``export``.
     """
     try:
-        return importlib.import_module(module)
+        getattr(importlib.import_module(module), function)(*arguments)
     except ModuleNotFoundError as error:
         name = error.name or ""
         if name.partition(".")[0] in ("rtaudio", "training", "export"):
