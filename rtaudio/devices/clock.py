@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 
 from rtaudio.runtime.abi import aligned
 from rtaudio.runtime.callback import callback
@@ -76,6 +76,7 @@ class ClockDevice:
         clock["callback"], clock["engine"] = callback.address, engine.address
         clock["output"] = self._output.ctypes.data
         clock["block"], clock["rate_hz"], clock["stop"] = engine.block, engine.rate_hz, 0
+        _tick.compile((types.int64,))
         self._thread = threading.Thread(
             target=_tick, args=(clock.ctypes.data,), name="virtual clock", daemon=True
         )

@@ -21,15 +21,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from rtaudio.runtime.abi import FAULT_MODEL, Node, kernel, state_dtype
 from rtaudio.runtime.native import (
     address_of,
     call_i64_1,
     call_i64_8,
+    call_process,
     copy_bytes,
     f32_at,
+    flush_denormals,
     i64_at,
+    restore_denormals,
     struct_at,
 )
 from rtaudio.runtime.system import ORT_LIBRARY
@@ -131,6 +135,16 @@ def api() -> _Api:
     return _Api()
 
 
+@njit(cache=True)
+def _flush():  # type: ignore[no-untyped-def]
+    return flush_denormals()
+
+
+@njit(cache=True)
+def _restore(former):  # type: ignore[no-untyped-def]
+    restore_denormals(former)
+
+
 class Session:
     """One ``OrtSession``: one thread, no arena, denormals to zero; freed with the object."""
 
@@ -146,14 +160,19 @@ class Session:
             ort.call("SetSessionGraphOptimizationLevel", options, _OPTIMIZE_ALL)
             ort.call("AddSessionConfigEntry", options, b"session.set_denormal_as_zero", b"1")
             self.handle = ctypes.c_void_p()
-            ort.call(
-                "CreateSessionFromArray",
-                ort.env,
-                model,
-                ctypes.c_size_t(len(model)),
-                options,
-                ctypes.byref(self.handle),
-            )
+            # Making the session flushes denormals in this thread for good, which is Python's thread.
+            former = _flush()
+            try:
+                ort.call(
+                    "CreateSessionFromArray",
+                    ort.env,
+                    model,
+                    ctypes.c_size_t(len(model)),
+                    options,
+                    ctypes.byref(self.handle),
+                )
+            finally:
+                _restore(former)
         finally:
             ort.release("ReleaseSessionOptions", options)
 
@@ -355,17 +374,24 @@ def onnx_node(
     return node
 
 
+@njit(nogil=True, cache=True, error_model="numpy")
+def _call_once(process, state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Call a node, and undo the denormal mode that ONNX Runtime leaves behind in the thread."""
+    former = flush_denormals()
+    code = call_process(process, state, src, dst, frames)
+    restore_denormals(former)
+    return code
+
+
 def _warm_up(node: Node, sizes: Sequence[int]) -> None:
     """Run every size a few times, so that first-run work is done, then restore the start state."""
     start = node.memory.copy()
     channels = max(int(node.record["channels"]), int(node.record["outputs"]))
     source = np.zeros(channels * sizes[0], np.float32)
     result = np.zeros_like(source)
-    process = ctypes.CFUNCTYPE(
-        ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64
-    )(node.kernel.address)
+    address, state = node.kernel.address, node.state_address
     for size in sizes:
         for _ in range(4):
-            if process(node.state_address, source.ctypes.data, result.ctypes.data, size):
+            if _call_once(address, state, source.ctypes.data, result.ctypes.data, size):
                 raise OnnxRuntimeError("the model fails when it runs on silence")
     node.memory[:] = start

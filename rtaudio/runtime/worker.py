@@ -22,7 +22,7 @@ import threading
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 
 from rtaudio.runtime.abi import Node, aligned, kernel, state_dtype
 from rtaudio.runtime.native import (
@@ -211,6 +211,7 @@ class Worker:
 
     def start(self) -> None:
         """Start the thread; it sleeps until the first chunk is ready."""
+        _work.compile((types.int64,))
         self._shared["stop"] = 0
         self._thread = threading.Thread(
             target=_work, args=(self._shared.ctypes.data,), name=f"worker {self.name}", daemon=True

@@ -1,0 +1,251 @@
+"""The callback on a manual clock: every block is called by hand, so every sample can be checked."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtaudio.chain import Chain, Parallel, Path
+from rtaudio.effects.gain import Gain
+from rtaudio.effects.model import Model
+from rtaudio.runtime import callback as rt
+from rtaudio.runtime.abi import Node, kernel, state_dtype
+from rtaudio.runtime.engine import Engine
+from rtaudio.runtime.kernels.ramp import settled
+from rtaudio.runtime.native import address_of, f32_at, struct_at
+from rtaudio.runtime.program import Builder
+
+RATE, BLOCK = 48000, 64
+
+POISON = state_dtype(("seen", "i8"), ("at", "i8"), ("value", "f4"))
+poison_at = struct_at(POISON)
+
+
+@kernel(POISON)
+def poison(state, src, dst, frames):
+    """Copy, but write ``value`` over the sample number ``at`` since the last reset."""
+    s = poison_at(address_of(state))
+    for channel in range(s.channels):
+        for i in range(frames):
+            here = channel * s.stride + i
+            dst[here] = s.value if s.seen + i == s.at else src[here]
+    s.seen += frames
+    return 0
+
+
+@kernel(state_dtype())
+def tiny(state, src, dst, frames):
+    """Square the input; 1e-22 squared is a denormal number."""
+    for i in range(frames):
+        dst[i] = src[i] * src[i]
+    return 0
+
+
+class Rig:
+    """An engine, and the callback called by hand."""
+
+    def __init__(self, effect, inputs=1, outputs=1, block=BLOCK):
+        self.engine = Engine(RATE, block, inputs, outputs)
+        self.engine.connect(list(range(inputs)), inputs, list(range(outputs)), outputs)
+        self.inputs, self.outputs, self.block = inputs, outputs, block
+        self.call = ctypes.CFUNCTYPE(
+            ctypes.c_int32, *[ctypes.c_void_p] * 2, ctypes.c_ulong, ctypes.c_void_p,
+            ctypes.c_ulong, ctypes.c_void_p,
+        )(rt.callback.address)  # fmt: skip
+        if effect is not None:
+            self.publish(effect)
+
+    def publish(self, effect):
+        program = effect if not hasattr(effect, "compile") else effect.compile(
+            RATE, self.block, in_channels=self.inputs, out_channels=self.outputs
+        )  # fmt: skip
+        self.engine.publish(program)
+        return program
+
+    def feed(self, x, frames=None, flags=0):
+        """Play planar audio in calls of ``frames``; returns planar output."""
+        planar = np.atleast_2d(np.asarray(x, np.float32))
+        frames = frames or self.block
+        pieces = []
+        for start in range(0, planar.shape[1], frames):
+            source = np.ascontiguousarray(planar[:, start : start + frames].T)
+            result = np.full((len(source), self.outputs), np.nan, np.float32)
+            code = self.call(
+                source.ctypes.data, result.ctypes.data, len(source), None, flags, self.engine.address
+            )
+            assert code == 0
+            pieces.append(result)
+        return np.concatenate(pieces).T
+
+    def settle(self):
+        """Play silence until the fade-in is over."""
+        self.feed(np.zeros((self.inputs, 2048), np.float32))
+
+
+def poisoned(at, value, channels=1, after=True):
+    builder = Builder(RATE, BLOCK)
+    source = builder.bus(channels)
+    builder.effect = "culprit"
+    bus = builder.run(Node(poison, seen=0, at=at, value=value), source)
+    if after:
+        builder.effect = "victim"
+        gain = Node(
+            Gain().build.__globals__["kernels"].gain,
+            params=np.zeros(1, np.float32),
+            gain=settled(1.0),
+            ramp_samples=960,
+        )
+        bus = builder.run(gain, bus)
+    return builder.finish(source, bus)
+
+
+def test_channels_go_where_the_map_says():
+    rig = Rig(Chain([Gain(gain_db=0.0)]), inputs=2, outputs=2)
+    rig.engine.connect([1, 0], 2, [1, 0], 2)
+    rig.settle()
+    x = np.random.default_rng(0).standard_normal((2, 640)).astype(np.float32)
+    np.testing.assert_array_equal(rig.feed(x), x)
+    rig.engine.connect([1, 1], 2, [0, 1], 2)
+    np.testing.assert_array_equal(rig.feed(x), x[[1, 1]])
+
+
+@pytest.mark.parametrize("frames", [1, 17, 63, 64, 65, 500, 4096])
+def test_any_size_of_device_block_plays_the_same(frames):
+    rig = Rig(Parallel([Path([Gain(gain_db=6.0)]), Path([], gain_db=-6.0)]))
+    rig.settle()
+    x = np.random.default_rng(1).standard_normal(5000).astype(np.float32)
+    wanted = x * (10 ** (6 / 20) + 10 ** (-6 / 20))
+    np.testing.assert_allclose(rig.feed(x, frames)[0], wanted, atol=2e-6)
+
+
+def test_start_swap_and_stop_are_fades_without_a_step():
+    rig = Rig(Chain([]))
+    ones = np.ones(RATE // 10, np.float32)
+    start = rig.feed(ones)[0]
+    rig.publish(Chain([Gain(gain_db=-80.0)]))
+    swap = rig.feed(ones)[0]
+    rig.publish(Chain([]))
+    back = rig.feed(ones)[0]
+    rig.engine.publish(rig.engine._silence)
+    stop = rig.feed(ones)[0]
+    whole = np.concatenate([start, swap, back, stop])
+    assert np.max(np.abs(np.diff(whole))) <= 1.01 / (RATE * rt.FADE_MS / 1000)
+    assert whole[len(start) - 1] == 1.0
+    assert abs(whole[len(start) + len(swap) - 1]) < 2e-4
+    assert whole[-1] == 0.0
+    assert rig.engine.settled
+
+
+def test_programs_published_in_a_storm_are_let_go_of():
+    rig = Rig(Chain([]))
+    for k in range(200):
+        rig.publish(Chain([Gain(gain_db=-k / 10)]))
+        rig.feed(np.ones(BLOCK * (k % 5), np.float32)) if k % 5 else None
+    rig.feed(np.ones(RATE // 5, np.float32))
+    rig.engine.reap()
+    assert len(rig.engine._programs) == 2
+    assert rig.feed(np.ones(64))[0, -1] == pytest.approx(10 ** (-19.9 / 20), rel=1e-4)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, 2000.0])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_bad_number_never_reaches_the_output(value, channels):
+    rig = Rig(None, channels, channels)
+    program = rig.publish(poisoned(5000, value, channels))
+    x = np.tile(np.sin(2 * np.pi * 100 / RATE * np.arange(12000)), (channels, 1))
+    out = rig.feed(x)
+    assert np.isfinite(out).all()
+    assert np.max(np.abs(out)) <= 1.0
+    assert np.max(np.abs(np.diff(out))) < 0.04
+    assert program.faults["culprit"] >= 1
+    assert set(program.faults) == {"culprit"}
+    assert not out[:, 5100:5900].any()
+    np.testing.assert_allclose(out[:, 8000:9900], x[:, 8000:9900], atol=1e-6)
+
+
+def test_a_model_that_makes_infinity_is_counted_by_its_name(model_file):
+    rig = Rig(Chain([Gain(), Model(model_file("reciprocal"), name="amp")]))
+    rig.settle()
+    x = np.zeros(9600)
+    x[1000] = 0.5
+    out = rig.feed(x)[0]
+    assert np.isfinite(out).all()
+    assert rig.engine.program.faults == {"amp": 1}
+    np.testing.assert_allclose(out[6000:], 2.0, rtol=1e-6)
+
+
+def test_nan_from_the_device_is_stopped_and_forgotten():
+    rig = Rig(Chain([Gain(gain_db=-6.0)]))
+    rig.settle()
+    x = np.ones(9600)
+    x[777] = np.nan
+    out = rig.feed(x)[0]
+    assert np.isfinite(out).all()
+    np.testing.assert_allclose(out[6000:], 10 ** (-6 / 20), rtol=1e-6)
+
+
+def test_denormals_are_zero_in_the_callback_and_kept_outside():
+    builder = Builder(RATE, BLOCK)
+    source = builder.bus(1)
+    rig = Rig(builder.finish(source, builder.run(Node(tiny), source)))
+    rig.settle()
+    assert not rig.feed(np.full(BLOCK, 1e-21)).any()
+    assert np.float32(1e-21) * np.float32(1e-21) > 0
+
+
+def test_device_flags_and_missed_blocks_are_counted_by_kind():
+    rig = Rig(Chain([]))
+    for flags in (0, 1, 2, 4, 4, 8, 16):
+        rig.feed(np.zeros(4 * BLOCK), frames=4 * BLOCK, flags=flags)
+    record = rig.engine.record
+    assert list(record["flags"]) == [1, 1, 2, 1, 1]
+    assert record["blocks"] == 7
+    assert record["missed"] >= 5
+
+
+def test_source_replaces_the_input_and_tap_keeps_the_output():
+    rig = Rig(Chain([]), inputs=2, outputs=2)
+    song = np.random.default_rng(2).standard_normal((2, 3001)).astype(np.float32)
+    rig.settle()
+    rig.engine.open_tap(1.0)
+    rig.engine.play_source(song)
+    out = rig.feed(np.ones((2, 4096)))
+    np.testing.assert_array_equal(out[:, :3001], song)
+    assert not out[:, 3001:].any()
+    np.testing.assert_array_equal(rig.engine.read_tap().T, out)
+    rig.feed(np.ones((2, 2 * RATE)))
+    assert rig.engine.record["tap_dropped"] > 0
+    assert len(rig.engine.read_tap()) <= RATE
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**38))
+def test_histogram_buckets_are_within_one_percent(value):
+    histogram = np.zeros(rt.HISTOGRAM_SIZE, np.int64)
+    rt._count(histogram.ctypes.data, value)
+    middle = rt.histogram_values_ns()[np.flatnonzero(histogram)[0]]
+    assert abs(middle - value) <= max(1.0, 0.01 * value)
+
+
+def test_writing_parameters_from_a_thread_never_steps():
+    rig = Rig(Chain([Gain(name="g")]))
+    rig.settle()
+    random = np.random.default_rng(3)
+    pieces = []
+    for _ in range(300):
+        rig.engine.program.set("g.gain_db", float(random.uniform(-40, 0)))
+        rig.engine.program.set("g.bypass", bool(random.integers(2)))
+        pieces.append(rig.feed(np.ones(BLOCK))[0])
+    assert np.max(np.abs(np.diff(np.concatenate(pieces)))) < 4 / (RATE * 0.02)
+
+
+def test_steady_gain_slot_field_shows_the_linear_value():
+    program = Chain([Gain(gain_db=-6.0, name="g")]).compile(RATE, BLOCK)
+    effect, index, slots = program.slots["g"]
+    assert f32_at is not None
+    assert slots[index["gain_db"]] == np.float32(-6.0)
+    assert effect.gain_db == -6.0

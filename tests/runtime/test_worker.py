@@ -1,0 +1,119 @@
+"""A node in a worker thread that is sometimes too slow: the sound is bridged, the delay stays."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from rtaudio.effects.base import Effect
+from rtaudio.host import Host
+from rtaudio.runtime.abi import Node, kernel, state_dtype
+from rtaudio.runtime.native import address_of, f32_at, struct_at
+from rtaudio.runtime.system import now_ns
+from rtaudio.runtime.worker import worker_latency_samples, worker_node
+
+RATE = 48000
+SLOW = state_dtype()
+slow_at = struct_at(SLOW)
+
+
+@kernel(SLOW)
+def slow(state, src, dst, frames):
+    """Copy, after wasting params[0] microseconds."""
+    s = slow_at(address_of(state))
+    end = now_ns() + np.int64(1000.0 * f32_at(s.params)[0])
+    while now_ns() < end:
+        pass
+    for channel in range(s.channels):
+        for i in range(frames):
+            dst[channel * s.stride + i] = src[channel * s.stride + i]
+    return 0
+
+
+class Slow(Effect):
+    """A wire in a worker; ``cost`` is the slot of its microseconds per chunk."""
+
+    chunk: int = 256
+
+    def build(self, builder, x, params):
+        self._cost = np.zeros(1, np.float32)
+        node, worker = worker_node(
+            Node(slow, params=self._cost),
+            self.chunk,
+            builder.block,
+            builder.rate_hz,
+            channels=(1, 1),
+            offline=builder.offline,
+        )
+        builder.workers.append((builder.effect, worker))
+        return builder.run_each([node], x)
+
+    _cost: np.ndarray = None
+
+
+def play(costs_us, seconds_each, tmp_path, block=64):
+    """Play noise through the slow wire while its cost changes; returns input, output, stats."""
+    effect = Slow(name="slow")
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, RATE * 10).astype(np.float32)
+    path = tmp_path / "out.wav"
+    with Host(effect, "clock", RATE, block, source=noise, record=path) as host:
+        for cost in costs_us:
+            effect._cost[0] = cost
+            host.wait(seconds_each)
+        stats = host.stats()
+        assert host.running
+    import soundfile
+
+    return noise, soundfile.read(path, dtype="float32")[0], stats
+
+
+def lag_of(x, y):
+    """Return by how many samples y lags x, by the largest correlation."""
+    size = 1 << 17
+    spectrum = np.fft.rfft(y, size) * np.conj(np.fft.rfft(x[: len(y)], size))
+    return int(np.argmax(np.fft.irfft(spectrum)))
+
+
+def test_latency_formula():
+    assert worker_latency_samples(64, 64) == 64
+    assert worker_latency_samples(480, 64) == 480 - 32 + 512
+    assert worker_latency_samples(4096, 64) == 4096 - 64 + 4096
+
+
+def test_a_fast_worker_delays_by_exactly_what_it_reports(tmp_path):
+    noise, out, stats = play([0.0], 1.0, tmp_path)
+    late = stats.latency_samples
+    assert late == worker_latency_samples(256, 64)
+    steady = slice(9600, 38400)
+    right = out[steady] == noise[9600 - late : 38400 - late]
+    assert np.mean(right) > 0.9
+
+
+def test_a_slow_worker_is_bridged_and_the_delay_never_grows(tmp_path):
+    noise, out, stats = play([0.0, 20000.0, 0.0], 0.8, tmp_path)
+    assert any(name.startswith("slow: late") for name in stats.faults)
+    assert np.isfinite(out).all()
+    assert np.max(np.abs(out)) <= 0.5
+    late = stats.latency_samples
+    last = out[-int(0.4 * RATE) : -2000]
+    start = len(out) - int(0.4 * RATE)
+    assert lag_of(noise[start - late : start - late + len(last)], last) == 0
+    middle = out[int(1.3 * RATE) : int(1.5 * RATE)]
+    assert np.mean(middle == 0.0) > 0.5
+
+
+def test_stopping_waits_for_the_worker_and_ends():
+    effect = Slow(name="slow")
+    host = Host(effect, "clock", RATE, 64).start()
+    effect._cost[0] = 50000.0
+    time.sleep(0.2)
+    began = time.monotonic()
+    host.stop()
+    assert time.monotonic() - began < 3.0
+
+
+def test_a_chunk_too_small_for_the_block_is_refused():
+    with pytest.raises(ValueError, match="too small"):
+        worker_node(Node(slow), 64, 4096, RATE, channels=(1, 1), offline=False)
