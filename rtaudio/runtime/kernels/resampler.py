@@ -1,0 +1,181 @@
+r"""A node at another sample rate: streaming polyphase FIR filters in front of it and behind it.
+
+Both rates are divisors of a common one: L ticks are a host sample, M ticks an inner sample::
+
+    host sample n    |           |           |           |           |      tick n * L
+                      \  low-pass \
+    inner sample m   |       |       |       |       |       |       |      tick m * M
+                      \  low-pass \  and e ticks more
+    host output n    |           |           |           |           |      tick n * L
+
+The filters are causal, so every inner sample is computed in the call that brings its last host
+sample, and no queue is needed. Twice the delay of the low-pass, the inner node's own latency and
+e ticks are together a whole number of host samples: the reported latency is exact.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from rtaudio.runtime.abi import Node, kernel, state_dtype
+from rtaudio.runtime.native import address_of, call_process, copy_bytes, f32_at, struct_at
+
+STOP_BAND_DB = 105.0
+PASS_BAND_HZ = 20000.0
+PASS_BAND_SHARE = 0.907
+"""The pass band ends here, or at this share of the lower Nyquist frequency if that is lower."""
+
+STATE = state_dtype(
+    ("process", "i8"),
+    ("inner", "i8"),
+    ("host_ticks", "i8"),
+    ("inner_ticks", "i8"),
+    ("down", "i8"),
+    ("down_taps", "i8"),
+    ("down_newest", "i8"),
+    ("down_phase", "i8"),
+    ("up", "i8"),
+    ("up_taps", "i8"),
+    ("up_newest", "i8"),
+    ("up_phase", "i8"),
+    ("behind", "i8"),
+    ("host", "i8"),
+    ("asked", "i8"),
+    ("answer", "i8"),
+)
+"""``down``: [host_ticks][down_taps], from host to inner rate; ``up``: [inner_ticks][up_taps], back.
+``host``: down_taps - 1 past samples, then the block. ``asked``: input of the inner node.
+``answer``: ``behind`` past samples, then its output. ``*_newest``: the last sample that the next
+result needs, counted from the start of the coming block; ``*_phase``: ticks after that sample."""
+
+_state_at = struct_at(STATE)
+
+
+def low_pass(lower_hz: float, common_hz: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return a linear-phase Kaiser low-pass of odd length for the lower of two rates.
+
+    What it lets through above the lower Nyquist frequency folds to above the pass band.
+    """
+    nyquist = lower_hz / 2
+    transition = 2 * (nyquist - min(PASS_BAND_HZ, PASS_BAND_SHARE * nyquist)) / common_hz
+    half = math.ceil((STOP_BAND_DB - 7.95) / (14.36 * transition) / 2)
+    beta = 0.1102 * (STOP_BAND_DB - 8.7)
+    window = np.kaiser(2 * half + 1, beta)
+    taps = window * np.sinc(lower_hz / common_hz * np.arange(-half, half + 1))
+    return taps / taps.sum()
+
+
+def polyphase(taps: np.ndarray[Any, Any], phases: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return the filter cut into phases, oldest sample first: ``[phases, taps per phase]``.
+
+    The number of taps per phase is a multiple of 16, which vectorises well.
+    """
+    count = -(-len(taps) // (16 * phases)) * 16
+    padded = np.zeros(count * phases)
+    padded[: len(taps)] = phases * taps
+    return np.ascontiguousarray(padded.reshape(count, phases).T[:, ::-1], np.float32)
+
+
+def resampled_node(
+    inner: Node, host_rate_hz: int, inner_rate_hz: int, block: int, inner_latency_samples: int
+) -> Node:
+    """Return a node at the host rate around a node at another rate, both of one channel.
+
+    Parameters
+    ----------
+    inner
+        The node; it is called with 1 to ``ceil(block * inner_rate_hz / host_rate_hz)`` frames.
+    host_rate_hz, inner_rate_hz
+        Rates of the result and of ``inner``.
+    block
+        Largest number of frames per call of the result.
+    inner_latency_samples
+        Latency of ``inner``, in its own samples.
+    """
+    divisor = math.gcd(host_rate_hz, inner_rate_hz)
+    host_ticks, inner_ticks = inner_rate_hz // divisor, host_rate_hz // divisor
+    taps = low_pass(min(host_rate_hz, inner_rate_hz), host_rate_hz * host_ticks)
+    down, up = polyphase(taps, host_ticks), polyphase(taps, inner_ticks)
+    ticks = len(taps) - 1 + inner_latency_samples * inner_ticks
+    latency_samples = -(-ticks // host_ticks)
+    extra = latency_samples * host_ticks - ticks
+    most = -(-block * host_ticks // inner_ticks)
+    behind = -(-(up.shape[1] + extra // inner_ticks + 2) // 16) * 16
+    inner.record["channels"] = 1
+    inner.record["stride"] = -(-most // 16) * 16
+    node = Node(
+        resampled,
+        latency_samples=latency_samples,
+        out_channels=1,
+        work={
+            "host": np.zeros(down.shape[1] - 1 + block, np.float32),
+            "asked": np.zeros(most, np.float32),
+            "answer": np.zeros(behind + most, np.float32),
+        },
+        constants={"down": down, "up": up},
+        process=inner.kernel.address,
+        inner=inner.state_address,
+        host_ticks=host_ticks,
+        inner_ticks=inner_ticks,
+        down_taps=down.shape[1],
+        up_taps=up.shape[1],
+        up_newest=-extra // inner_ticks,
+        up_phase=-extra % inner_ticks,
+        behind=behind,
+    )
+    node.inner = [inner]
+    return node
+
+
+@njit(error_model="numpy", fastmath={"reassoc", "nsz"})
+def _dot(a, b, count):  # type: ignore[no-untyped-def]
+    """Return the sum of products of two float32 arrays, in any order: vectorised."""
+    x, y = f32_at(a), f32_at(b)
+    total = np.float32(0.0)
+    for i in range(count):
+        total += x[i] * y[i]
+    return total
+
+
+@njit(error_model="numpy")
+def _move_down(address, start, count):  # type: ignore[no-untyped-def]
+    """Move ``count`` values from place ``start`` of a float32 array to its beginning."""
+    values = f32_at(address)
+    for i in range(count):
+        values[i] = values[start + i]
+
+
+@kernel(STATE)
+def resampled(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Resample to the inner rate, call the inner node, resample back."""
+    s = _state_at(address_of(state))
+    host_ticks, inner_ticks = s.host_ticks, s.inner_ticks
+    taps, newest, phase = s.down_taps, s.down_newest, s.down_phase
+    copy_bytes(s.host + 4 * (taps - 1), address_of(src), 4 * frames)
+    asked = f32_at(s.asked)
+    count = 0
+    while newest < frames:
+        asked[count] = _dot(s.down + 4 * taps * phase, s.host + 4 * newest, taps)
+        count += 1
+        phase += inner_ticks
+        newest += phase // host_ticks
+        phase %= host_ticks
+    s.down_newest, s.down_phase = newest - frames, phase
+    _move_down(s.host, frames, taps - 1)
+    code = np.int32(0)
+    if count > 0:
+        code = call_process(s.process, s.inner, s.asked, s.answer + 4 * s.behind, count)
+    taps, newest, phase = s.up_taps, s.up_newest, s.up_phase
+    first = s.answer + 4 * (s.behind - taps + 1)
+    for i in range(frames):
+        dst[i] = _dot(s.up + 4 * taps * phase, first + 4 * newest, taps)
+        phase += host_ticks
+        newest += phase // inner_ticks
+        phase %= inner_ticks
+    s.up_newest, s.up_phase = newest - count, phase
+    _move_down(s.answer, count, s.behind)
+    return code
