@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -198,6 +199,9 @@ class PortAudioDevice:
         closer = threading.Thread(target=close, name="close device", daemon=True)
         closer.start()
         closer.join(_STOP_TIMEOUT_S)
+        if closer.is_alive():
+            # PortAudio would wait for the lost driver again when the interpreter ends.
+            atexit.unregister(_sounddevice()._exit_handler)
 
     @property
     def active(self) -> bool:
