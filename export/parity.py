@@ -107,7 +107,7 @@ def run_torch(net: StreamingModule, signal: Floats, blocks: list[int]) -> Floats
     state = net.initial_state()
     knobs = [torch.tensor([[c.default for c in net.controls]])] if net.controls else []
     pieces = []
-    for piece in torch.from_numpy(signal)[None].split(blocks, dim=-1):
+    for piece in torch.tensor(signal)[None].split(blocks, dim=-1):
         y, state = net(piece, state, *knobs)
         pieces.append(y[0])
     return torch.cat(pieces, dim=-1).numpy()

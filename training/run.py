@@ -19,16 +19,16 @@ import os
 import subprocess
 import time
 import warnings
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from typing_extensions import override
 
 from export.streaming import StreamingModule
+from rtaudio import __version__
 from training import plots
 from training.config import ConfigError, TrainingConfig
 from training.data import Split, load_split
@@ -89,12 +89,9 @@ def train_run(config: TrainingConfig, *, resume: bool = False, show: bool = True
             accelerator="cpu",
             default_root_dir=folder,
             logger=False,
-            callbacks=[
-                history,
-                ModelCheckpoint(folder, save_last=True, save_top_k=0),
-                *([TQDMProgressBar()] if show else []),
-            ],
+            callbacks=[history, *([TQDMProgressBar()] if show else [])],
             enable_progress_bar=show,
+            enable_checkpointing=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             reload_dataloaders_every_n_epochs=1,
@@ -122,12 +119,13 @@ def _check_folder(config: TrainingConfig, last: Path, resume: bool) -> None:
 
 
 class _History(Callback):
-    """Rows of history.csv, and best.pt whenever the validation score improves."""
+    """After every epoch: a row of history.csv, best.pt if the score is the best, last.ckpt."""
 
     def __init__(self, folder: Path, config: TrainingConfig) -> None:
         self.folder = folder
         self.config = config
         self.rows: list[dict[str, float]] = []
+        self.code = _code_version()
         self._start = (0.0, 0.0)
 
     @override
@@ -156,44 +154,45 @@ class _History(Callback):
         }
         if all(row["val_esr"] < earlier["val_esr"] for earlier in self.rows):
             metrics = {"validation_esr": row["val_esr"], "epoch": row["epoch"]}
-            save_net(self.folder / "best.pt", task.net, self.config, task.split, metrics)
+            self.save_best(task.net, task.split, metrics)
         self.rows.append(row)
         lines = [",".join(HISTORY_FIELDS)]
         lines += [",".join(repr(float(r[k])) for k in HISTORY_FIELDS) for r in self.rows]
         _write_text(self.folder / "history.csv", "\n".join(lines) + "\n")
+        part = self.folder / ".last.ckpt.part"
+        trainer.save_checkpoint(part)
+        os.replace(part, self.folder / "last.ckpt")
 
-
-def save_net(
-    path: Path, net: StreamingModule, config: TrainingConfig, split: Split, metrics: dict[str, Any]
-) -> None:
-    """Write what the exporter needs, as plain data: no code is run when it is read back."""
-    data = config.data
-    content = {
-        "net": f"{type(net).__module__}:{type(net).__qualname__}",
-        "arguments": config.net.model_dump(exclude={"type"}),
-        "weights": net.state_dict(),
-        "card": {
-            "name": config.name,
-            "description": config.description,
-            "sample_rate": split.sample_rate,
-            "license": config.license,
-            "provenance": {
-                "data": {
-                    "takes": data.takes, "train": list(data.train),
-                    "validation": list(data.validation), "test": list(data.test),
-                    "source": data.source, "license": data.license,
+    def save_best(self, net: StreamingModule, split: Split, metrics: dict[str, Any]) -> None:
+        """Write best.pt: all the exporter needs, as plain data that runs no code when read."""
+        data = self.config.data
+        content = {
+            "net": f"{type(net).__module__}:{type(net).__qualname__}",
+            "arguments": self.config.net.model_dump(exclude={"type"}),
+            "weights": net.state_dict(),
+            "card": {
+                "name": self.config.name,
+                "description": self.config.description,
+                "sample_rate": split.sample_rate,
+                "license": self.config.license,
+                "provenance": {
+                    "data": data.model_dump(
+                        mode="json",
+                        include={"takes", "train", "validation", "test", "source", "license"},
+                    ),
+                    "teacher": data.model_dump(include={"teacher", "advance_samples"}),
+                    "config": self.config.model_dump(
+                        mode="json", include={"seed", "net", "schedule"}
+                    ),
+                    "code": self.code,
+                    "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
                 },
-                "teacher": {"capture": data.teacher, "advance_samples": data.advance_samples},
-                "config": config.model_dump(mode="json", include={"seed", "net", "schedule"}),
-                "code": _code_version(),
-                "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+                "metrics": {**metrics, "weights": sum(p.numel() for p in net.parameters())},
             },
-            "metrics": {**metrics, "weights": sum(p.numel() for p in net.parameters())},
-        },
-    }
-    temporary = path.with_name(f".{path.name}.part")
-    torch.save(content, temporary)
-    os.replace(temporary, path)
+        }
+        part = self.folder / ".best.pt.part"
+        torch.save(content, part)
+        os.replace(part, self.folder / "best.pt")
 
 
 def _finish(
@@ -216,7 +215,7 @@ def _finish(
         "wall_minutes": round(history.rows[-1]["wall_s"] / 60, 1),
         "cpu_minutes": round(history.rows[-1]["cpu_s"] / 60, 1),
     }
-    save_net(folder / "best.pt", net, config, split, metrics)
+    history.save_best(net, split, metrics)
     _write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     take = split.test[0]
     plots.loss_curve(history.rows, folder / "loss.png")
@@ -225,20 +224,19 @@ def _finish(
 
 
 def _code_version() -> str:
-    """Commit of a checkout ("+" if files differ from it), else version of the package."""
+    """Commit of a checkout ("+" if this code differs from it), else version of the package."""
+    root = Path(__file__).parents[1]
+
     def git(*arguments: str) -> str:
         return subprocess.run(
-            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True,
-            check=True, timeout=10,
+            ["git", *arguments], cwd=root, capture_output=True, text=True, check=True, timeout=10
         ).stdout.strip()
+
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no")
+        changed = git("status", "--porcelain", "--", "training", "export")
         return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.SubprocessError):
-        try:
-            return metadata.version("rtaudio")
-        except metadata.PackageNotFoundError:
-            return "unknown"
+        return __version__
 
 
 def _write_text(path: Path, text: str) -> None:

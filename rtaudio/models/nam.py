@@ -252,7 +252,8 @@ class _Weights:
         bad = [v for v in values if not (math.isfinite(v) if isinstance(v, float) else True)
                or abs(v) > limit]
         if bad:
-            raise NamError(f"{path}: a weight is {bad[0]!r}, not a finite float32; export it again")
+            place = values.index(bad[0])
+            raise NamError(f"{path}: weight {place} is not a finite float32; export it again")
         self.path = path
         self.values = np.asarray(values, dtype=np.float32)
         self.position = 0

@@ -1,0 +1,59 @@
+"""A whole training set in a folder: random takes, and a capture that is one tanh."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+RATE = 48000
+TAKES = ("one", "two", "three", "four")
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """Folder with takes/, tanh.nam and run.yaml; `rewrite(**changes)` changes top-level keys."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("RTAUDIO_DATA", raising=False)
+    (tmp_path / "takes").mkdir()
+    for seed, name in enumerate(TAKES):
+        noise = np.random.default_rng(seed).standard_normal(6000)
+        dry = np.convolve(noise, np.ones(8) / 8, "same") * np.linspace(0.2, 1, 6000)
+        soundfile.write(tmp_path / "takes" / f"{name}.flac", 0.5 * dry, RATE, subtype="PCM_24")
+    # rechannel, tap, bias, mixer, 1x1, bias, head, scale: 0.5 * tanh(3 x)
+    weights = [1.0, 3.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5]
+    array = {"input_size": 1, "condition_size": 1, "head_size": 1, "channels": 1, "kernel_size": 1,
+             "dilations": [1], "activation": "Tanh", "gated": False, "head_bias": False}
+    (tmp_path / "tanh.nam").write_text(json.dumps({
+        "version": "0.5.0", "architecture": "WaveNet", "weights": weights,
+        "config": {"layers": [array], "head": None, "head_scale": 0.5},
+    }))
+    return Workspace(tmp_path)
+
+
+class Workspace:
+    def __init__(self, folder):
+        self.folder = folder
+        self.path = folder / "run.yaml"
+        self.content = {
+            "name": "tanh", "description": "", "license": "Apache-2.0",
+            "folder": str(folder / "run"),
+            "data": {"root": ".", "takes": "takes", "teacher": "tanh.nam", "source": "noise",
+                     "license": "CC0", "train": ["one", "two"], "validation": ["three"],
+                     "test": ["four"]},
+            "net": {"type": "lstm", "hidden": 4},
+            "schedule": {"epochs": 4, "batch": 4, "learning_rate": 0.02, "excerpt_samples": 1024,
+                         "truncate_samples": 128, "warmup_samples": 64},
+        }
+        self.rewrite()
+
+    def rewrite(self, **changes):
+        self.content = {**self.content, **changes}
+        self.path.write_text(yaml.safe_dump(self.content))
+        return self.path
+
+    def section(self, name, **changes):
+        return self.rewrite(**{name: {**self.content[name], **changes}})
