@@ -25,6 +25,7 @@ import inspect
 import os
 import pkgutil
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -57,6 +58,7 @@ def shipped_presets() -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.glob("*.yaml"))} if folder else {}
 
 
+@cache
 def effect_kinds() -> list[str]:
     """Return every kind of effect that a preset may name: the modules of :mod:`rtaudio.effects`."""
     modules = [module.name for module in pkgutil.iter_modules(rtaudio.effects.__path__)]
@@ -127,11 +129,10 @@ def save_preset(chain: Chain, path: str | Path, description: str = "") -> None:
     """
     path = Path(path)
     settings = _settings(chain, path.absolute().parent)
-    effects = settings.pop("effects", [])
     name = {"name": settings.pop("name")} if "name" in settings else {}
     about = {"description": description} if description else {}
     text = yaml.safe_dump(
-        {**name, **about, **settings, "chain": effects},
+        name | about | settings,
         sort_keys=False, allow_unicode=True, width=100, default_flow_style=None,
     )  # fmt: skip
     with replacing(path) as temporary:
@@ -161,6 +162,11 @@ def _find(preset: str | Path) -> Path:
     raise FileNotFoundError(f"no preset {str(preset)!r}; {_closest(str(preset), shipped)}")
 
 
+def _word(key: str) -> str:
+    """Return the word that presets use for a field."""
+    return "chain" if key == "effects" else key
+
+
 def _list_item(cls: type[BaseModel], key: str) -> Any:
     """Return the type of the items of a list field, or None."""
     annotation = cls.model_fields[key].annotation
@@ -188,35 +194,28 @@ def _settings(effect: Effect, folder: Path) -> dict[str, Any]:
     dumped = effect.model_dump(mode="json", exclude_defaults=True, exclude={"effects", "paths"})
     cls = type(effect)
     settings: dict[str, Any] = {}
+    lists: dict[str, Any] = {}
     for key in cls.model_fields:
         value = getattr(effect, key)
         if item := _effect_item(cls, key):
-            if item is Effect:
-                settings[key] = [_item(inner, folder) for inner in value]
-            else:
-                settings[key] = [_branch(inner, folder) for inner in value]
+            write = _item if item is Effect else _settings
+            lists[_word(key)] = [write(inner, folder) for inner in value]
         elif key == FILE:
             if not value:
                 raise PresetError(f"{effect.kind}: was not made from a file; save it as one first")
             settings[key] = _relative(Path(value), folder)
         elif key in dumped:
             settings[key] = dumped[key]
-    return settings
-
-
-def _branch(path: Effect, folder: Path) -> dict[str, Any]:
-    settings = _settings(path, folder)
-    return {**settings, "chain": settings.pop("effects", [])}
+    return settings | lists
 
 
 def _item(effect: Effect, folder: Path) -> Any:
     settings = _settings(effect, folder)
     if not settings:
         return effect.kind
-    [*keys] = settings
-    if len(keys) == 1 and _list_item(type(effect), keys[0]) is not None:
-        return {effect.kind: settings[keys[0]]}
-    return {effect.kind: settings}
+    values = [*settings.values()]
+    alone = len(values) == 1 and isinstance(values[0], list)
+    return {effect.kind: values[0] if alone else settings}
 
 
 def _relative(file: Path, folder: Path) -> str:
@@ -286,7 +285,7 @@ class _Reader:
 
     @staticmethod
     def keys(cls: type[Effect]) -> list[str]:
-        return ["chain" if key == "effects" else key for key in cls.model_fields]
+        return [_word(key) for key in cls.model_fields]
 
     def entries(self, node: yaml.MappingNode, where: str, known: list[str]) -> dict[str, yaml.Node]:
         """Return key -> node of a mapping whose keys are all known and occur once."""
@@ -294,7 +293,7 @@ class _Reader:
         for key_node, value in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else _shown(key_node)
             name = "effects" if key == "chain" else key
-            if key not in known and name not in known:
+            if key not in known:
                 raise self.fault(key_node, f"{where}: unknown key {_short(key)!r}; "
                                  f"{_closest(key, known)}")  # fmt: skip
             if name in entries:
@@ -348,7 +347,7 @@ class _Reader:
         marks: _Marks = {(): at}
         for key, node in entries.items():
             item = _effect_item(cls, key)
-            shown = f"{where}.{'chain' if key == 'effects' else key}"
+            shown = f"{where}.{_word(key)}"
             _mark(marks, (key,), node)
             if item is Effect:
                 values[key] = self.effects(node, shown)
