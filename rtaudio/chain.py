@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from pydantic import Field, SerializeAsAny
 
 from rtaudio.effects.base import Effect, Slots, parameter
-from rtaudio.effects.noise_gate import NoiseGate
 from rtaudio.effects.model import Model
+from rtaudio.effects.noise_gate import NoiseGate
 from rtaudio.runtime.program import Builder, Bus
 
 
@@ -33,7 +33,7 @@ class Chain(Effect):
     effects: list[SerializeAsAny[Effect]] = Field(default_factory=list)
 
     def __init__(self, effects: Sequence[Effect] = (), **fields: Any) -> None:
-        super().__init__(effects=list(effects), **fields)
+        super().__init__(**{"effects": list(effects), **fields})
 
     def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
         """Append every effect; a gate's gain is applied behind the model it guards."""
@@ -83,7 +83,7 @@ class Parallel(Effect):
     paths: list[Path] = Field(min_length=1)
 
     def __init__(self, paths: Sequence[Path] = (), **fields: Any) -> None:
-        super().__init__(paths=list(paths), **fields)
+        super().__init__(**{"paths": list(paths), **fields})
 
     def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
         """Append every branch, then the sum."""

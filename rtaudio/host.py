@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rtaudio.devices.device import Device, DeviceError
+from rtaudio.devices.device import Device
 from rtaudio.effects.base import Effect
 from rtaudio.measure.percentiles import Percentiles
 from rtaudio.runtime.callback import FLAG_NAMES, histogram_values_ns
@@ -53,8 +53,8 @@ class Stats:
     blocks: int = 0
     missed: int = 0
     xruns: dict[str, int] = field(default_factory=dict)
-    callback_us: Percentiles = Percentiles()
-    gap_us: Percentiles = Percentiles()
+    callback_us: Percentiles = field(default_factory=Percentiles)
+    gap_us: Percentiles = field(default_factory=Percentiles)
     latency_samples: int = 0
     latency_parts: dict[str, int] = field(default_factory=dict)
     device_latency_ms: tuple[float, float] = (0.0, 0.0)
@@ -256,7 +256,9 @@ class Host:
             self._progress = (blocks, now)
         patience = max(_LOST_SECONDS, 20.0 * self.block / self.rate)
         if not self._device.active or now - self._progress[1] > patience:
-            self._error = f"device {self._device.name!r} stopped delivering audio; is it still there?"
+            self._error = (
+                f"device {self._device.name!r} stopped delivering audio; is it still there?"
+            )
 
     def wait(self, seconds: float | None = None) -> None:
         """Wait for ``seconds``, or for the end of the source; ends early if the device is lost."""
@@ -286,7 +288,9 @@ class Host:
             callback_us=Percentiles.of_histogram(
                 engine.histogram("durations"), values, int(record["duration_max"])
             ),
-            gap_us=Percentiles.of_histogram(engine.histogram("gaps"), values, int(record["gap_max"])),
+            gap_us=Percentiles.of_histogram(
+                engine.histogram("gaps"), values, int(record["gap_max"])
+            ),
             latency_samples=self._program.latency_samples,
             latency_parts=dict(self._program.latency_parts),
             device_latency_ms=self._device.latency_ms,

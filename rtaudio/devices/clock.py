@@ -1,4 +1,4 @@
-"""The virtual clock: a native thread that calls the very same callback at the exact block period."""
+"""The virtual clock: a native thread that calls the very same callback at the block period."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def _sounddevice() -> Any:
         import sounddevice
     except OSError as error:
         raise DeviceError(
-            "the PortAudio library is missing; install it (Debian, Ubuntu: apt install libportaudio2)"
+            "the PortAudio library is missing; install it (Debian: apt install libportaudio2)"
         ) from error
     return sounddevice
 
@@ -122,7 +122,9 @@ class PortAudioDevice:
         No such device, or it lacks a channel.
     """
 
-    def __init__(self, wanted: str | int, inputs: list[int] | None, outputs: list[int] | None) -> None:
+    def __init__(
+        self, wanted: str | int, inputs: list[int] | None, outputs: list[int] | None
+    ) -> None:
         source, sink = find_device(wanted)
         if sink is None:
             raise DeviceError(f"device {wanted!r} has no outputs; see: rtaudio devices")
@@ -176,9 +178,8 @@ class PortAudioDevice:
             self._stream.start()
         except (sd.PortAudioError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            raise DeviceError(
-                f"cannot open {self.name!r} at {engine.rate_hz} Hz, blocks of {engine.block}: {reason}"
-            ) from error
+            settings = f"{engine.rate_hz} Hz, blocks of {engine.block}"
+            raise DeviceError(f"cannot open {self.name!r} at {settings}: {reason}") from error
         latency = self._stream.latency
         pair = latency if duplex else (0.0, latency)
         self.latency_ms = (1000 * pair[0], 1000 * pair[1])

@@ -57,7 +57,7 @@ class Model(Effect):
     _loaded: LoadedModel = PrivateAttr()
 
     def __init__(self, file: str | Path, **fields: Any) -> None:
-        super().__init__(file=file, **fields)
+        super().__init__(**{"file": file, **fields})
         self._loaded = load_model(self.file)
         known = {p.name: p for p in self._loaded.file.card.parameters}
         for name, value in self.parameters.items():

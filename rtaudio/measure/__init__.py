@@ -1,0 +1,1 @@
+"""Measuring: percentiles, the callback body, single nodes."""

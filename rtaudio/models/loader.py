@@ -19,7 +19,7 @@ from rtaudio.runtime.program import Builder
 EngineName = Literal["onnx", "native"]
 
 GOLDEN_TOLERANCE = 2e-5
-"""Largest error of an engine on the golden vector, relative to its peak or to 1 if that is more."""
+"""Largest error of an engine on the golden vector, relative to the larger of its peak and 1."""
 
 
 class LoadedModel:
@@ -38,7 +38,9 @@ class LoadedModel:
 
     def __init__(self, file: ModelFile) -> None:
         if file.card.kind != "effect":
-            raise ContractError(f"{file.path}: is an {file.card.kind}; only an effect can be played")
+            raise ContractError(
+                f"{file.path}: is an {file.card.kind}; only an effect can be played"
+            )
         self.file = file
         self._makers: dict[EngineName, Callable[[int, Any], Node]] = {"onnx": self._onnx}
         if _is_native_lstm(file):

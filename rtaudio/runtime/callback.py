@@ -52,7 +52,6 @@ ENGINE = np.dtype(
         ("pending", "i8"),
         ("current", "i8"),
         ("former", "i8"),
-        ("retired", "i8"),
         ("fade_samples", "i8"),
         ("fade_left", "i8"),
         ("rate_hz", "i8"),
@@ -91,12 +90,11 @@ ENGINE = np.dtype(
         ("out_peak", "f4", (MAX_CHANNELS,)),
     ]
 )
-"""``current``, ``former``: the program that plays and the one being faded out. ``pending`` is set by
-Python, ``retired`` by the callback; 0 is none. ``input``, ``output``: planar scratch of one block."""
+"""``current``, ``former``: the program that plays and the one being faded out; ``pending`` is set
+by Python; 0 is none. ``input``, ``output``: planar scratch of one block."""
 
 engine_at = struct_at(ENGINE)
 _PENDING = ENGINE.fields["pending"][1]  # type: ignore[index]
-_RETIRED = ENGINE.fields["retired"][1]  # type: ignore[index]
 _TAP_WRITE = ENGINE.fields["tap_write"][1]  # type: ignore[index]
 _TAP_READ = ENGINE.fields["tap_read"][1]  # type: ignore[index]
 
@@ -158,7 +156,9 @@ def _chunk(e, frames):  # type: ignore[no-untyped-def]
         e.fade_left = max(0, e.fade_left - frames)
     else:
         for channel in range(e.out_channels):
-            copy_bytes(e.output + 4 * channel * e.block, p.output + 4 * channel * p.stride, 4 * frames)
+            copy_bytes(
+                e.output + 4 * channel * e.block, p.output + 4 * channel * p.stride, 4 * frames
+            )
     if faults > 0:
         e.faults += faults
         e.mute_left = 2 * e.fade_samples
@@ -254,7 +254,6 @@ def process_block(device_input, device_output, frames, flags, engine):  # type: 
         _adopt(e, engine)
         _chunk(e, count)
         if e.fade_left == 0 and e.former != 0:
-            atomic_store(engine + _RETIRED, e.former)
             e.former = 0
         _give_output(e, engine, device_output, done, count)
         done += count
@@ -282,7 +281,7 @@ PORTAUDIO = types.int32(types.voidptr, types.voidptr, ULONG, types.voidptr, ULON
 
 @cfunc(PORTAUDIO, cache=True, error_model="numpy")
 def callback(input_, output, frames, time, flags, engine):  # type: ignore[no-untyped-def]
-    """PortAudio's stream callback: int(const void*, void*, unsigned long, const time*, flags, void*)."""
+    """PortAudio's stream callback; see ``PaStreamCallback`` in portaudio.h."""
     process_block(
         address_of(input_),
         address_of(output),

@@ -62,8 +62,10 @@ class Engine:
         """The address of the ENGINE record: the callback's user data."""
         return int(self._memory.ctypes.data)
 
-    def connect(self, inputs: list[int], device_inputs: int, outputs: list[int], device_outputs: int) -> None:
-        """Say which channels (from 0) of how many the device interleaves feed and leave the engine."""
+    def connect(
+        self, inputs: list[int], device_inputs: int, outputs: list[int], device_outputs: int
+    ) -> None:
+        """Say which of the channels that the device interleaves are used, counted from 0."""
         self.record["in_map"][: len(inputs)] = inputs
         self.record["out_map"][: len(outputs)] = outputs
         self.record["device_inputs"], self.record["device_outputs"] = device_inputs, device_outputs
@@ -100,14 +102,15 @@ class Engine:
         self.program = program
 
     def reap(self) -> list[Program]:
-        """Let go of the programs the callback no longer uses; returns them."""
-        in_use = {self._silence.address, self.program.address}
-        while True:
-            seen = [int(self.record[name]) for name in ("pending", "current", "former")]
-            if seen == [int(self.record[name]) for name in ("pending", "current", "former")]:
-                break
-        in_use.update(seen)
-        return [self._programs.pop(address) for address in list(self._programs) if address not in in_use]
+        """Let go of the programs the callback no longer uses; returns them.
+
+        While a program is being adopted nothing can be said about the others, so nothing is done.
+        """
+        if not self.settled:
+            return []
+        in_use = {self._silence.address, self.program.address, int(self.record["current"])}
+        unused = [address for address in self._programs if address not in in_use]
+        return [self._programs.pop(address) for address in unused]
 
     @property
     def settled(self) -> bool:

@@ -36,7 +36,11 @@ def _pointer_to(element: Any, llvm: ir.Type, doc: str) -> Any:
     return intrinsic(as_pointer)
 
 
-f32_at = _pointer_to(types.float32, _F32, "The float32 array at an address; index it like an array.")
+f32_at = _pointer_to(
+    types.float32, _F32, "The float32 array at an address; index it like an array."
+)
+f64_at = _pointer_to(types.float64, ir.DoubleType(), "The float64 array at an address.")
+f64_at = _pointer_to(types.float64, ir.DoubleType(), "The float64 array at an address.")
 i32_at = _pointer_to(types.int32, _I32, "The int32 array at an address.")
 i64_at = _pointer_to(types.int64, _I64, "The int64 array at an address.")
 
@@ -89,44 +93,47 @@ def call_process(typingctx: Any, function: Any, state: Any, src: Any, dst: Any, 
     return types.int32(types.int64, types.int64, types.int64, types.int64, types.int64), codegen
 
 
-def _call_words(result: Any, count: int, doc: str) -> Any:
-    """Make the intrinsic ``f(function, a1 .. a_count)`` for a C function of 64-bit words."""
-    llvm_result = {types.int64: _I64, types.int32: _I32, types.void: ir.VoidType()}[result]
-
-    def generate(signature: Any) -> Any:
-        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            kind = ir.FunctionType(llvm_result, [_I64] * count)
-            target = builder.inttoptr(args[0], kind.as_pointer())
-            value = builder.call(target, list(args[1:]))
-            return context.get_dummy_value() if result is types.void else value
-
-        return signature, codegen
-
-    words = [types.int64] * (count + 1)
-    if count == 1:
-        def call(typingctx: Any, function: Any, a: Any) -> Any:
-            return generate(result(*words))
-    elif count == 6:
-        def call(
-            typingctx: Any, function: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any
-        ) -> Any:
-            return generate(result(*words))
-    else:
-        def call(
-            typingctx: Any, function: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any,
-            g: Any, h: Any,
-        ) -> Any:  # fmt: skip
-            return generate(result(*words))
-    call.__doc__ = doc
-    return intrinsic(call)
+def _call_words(builder: Any, result: Any, function: Any, arguments: Any) -> Any:
+    """Emit the call of a C function of 64-bit words at the address ``function``."""
+    kind = ir.FunctionType(result, [_I64] * len(arguments))
+    return builder.call(builder.inttoptr(function, kind.as_pointer()), list(arguments))
 
 
-call_i64_1 = _call_words(types.int64, 1, "Call ``int64 f(int64)`` by address.")
-call_i32_6 = _call_words(types.int32, 6, "Call ``int32 f(int64 x 6)`` by address.")
-call_i64_8 = _call_words(types.int64, 8, "Call ``int64 f(int64 x 8)`` by address.")
+@intrinsic
+def call_i64_1(typingctx: Any, function: Any, a: Any) -> Any:
+    """Call ``int64 f(int64)`` by address."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _call_words(builder, _I64, args[0], args[1:])
+
+    return types.int64(*[types.int64] * 2), codegen
 
 
-def _atomic(emit: Any, result: Any, arguments: int, doc: str) -> Any:
+@intrinsic
+def call_i32_6(
+    typingctx: Any, function: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any
+) -> Any:
+    """Call ``int32 f(int64 x 6)`` by address."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _call_words(builder, _I32, args[0], args[1:])
+
+    return types.int32(*[types.int64] * 7), codegen
+
+
+@intrinsic
+def call_i64_8(
+    typingctx: Any, function: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any
+) -> Any:
+    """Call ``int64 f(int64 x 8)`` by address."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _call_words(builder, _I64, args[0], args[1:])
+
+    return types.int64(*[types.int64] * 9), codegen
+
+
+def _atomic(emit: Any, result: Any, stores: bool, doc: str) -> Any:
     """Make an intrinsic on the int64 at an address; ``emit(builder, pointer, *args)``."""
 
     def generate(sig: Any) -> Any:
@@ -137,29 +144,30 @@ def _atomic(emit: Any, result: Any, arguments: int, doc: str) -> Any:
 
         return sig, codegen
 
-    if arguments == 0:
-        def operation(typingctx: Any, address: Any) -> Any:
-            return generate(result(types.int64))
-    else:
-        def operation(typingctx: Any, address: Any, value: Any) -> Any:  # type: ignore[misc]
-            return generate(result(types.int64, types.int64))
+    def load(typingctx: Any, address: Any) -> Any:
+        return generate(result(types.int64))
+
+    def store(typingctx: Any, address: Any, value: Any) -> Any:
+        return generate(result(types.int64, types.int64))
+
+    operation: Any = store if stores else load
     operation.__doc__ = doc
     return intrinsic(operation)
 
 
 atomic_load = _atomic(
-    lambda b, p: b.load_atomic(p, "acquire", 8), types.int64, 0, "Load an int64, acquire order."
+    lambda b, p: b.load_atomic(p, "acquire", 8), types.int64, False, "Load an int64, acquire order."
 )
 atomic_store = _atomic(
     lambda b, p, v: b.store_atomic(v, p, "release", 8),
     types.void,
-    1,
+    True,
     "Store an int64, release order.",
 )
 atomic_exchange = _atomic(
     lambda b, p, v: b.atomic_rmw("xchg", p, v, "acq_rel"),
     types.int64,
-    1,
+    True,
     "Store an int64 and return what was there.",
 )
 
@@ -212,7 +220,9 @@ def flush_denormals(typingctx: Any) -> Any:
         if _ARM64:
             former = builder.asm(ir.FunctionType(_I64, []), "mrs $0, fpcr", "=r", [], True)
             flushed = builder.or_(former, ir.Constant(_I64, 1 << 24))
-            builder.asm(ir.FunctionType(ir.VoidType(), [_I64]), "msr fpcr, $0", "r", [flushed], True)
+            builder.asm(
+                ir.FunctionType(ir.VoidType(), [_I64]), "msr fpcr, $0", "r", [flushed], True
+            )
             return former
         return ir.Constant(_I64, 0)
 
@@ -231,7 +241,9 @@ def restore_denormals(typingctx: Any, former: Any) -> Any:
             builder.store(builder.trunc(args[0], _I32), slot)
             builder.call(load, [builder.bitcast(slot, _PTR)])
         elif _ARM64:
-            builder.asm(ir.FunctionType(ir.VoidType(), [_I64]), "msr fpcr, $0", "r", [args[0]], True)
+            builder.asm(
+                ir.FunctionType(ir.VoidType(), [_I64]), "msr fpcr, $0", "r", [args[0]], True
+            )
         return context.get_dummy_value()
 
     return types.void(types.int64), codegen

@@ -160,7 +160,7 @@ class Session:
             ort.call("SetSessionGraphOptimizationLevel", options, _OPTIMIZE_ALL)
             ort.call("AddSessionConfigEntry", options, b"session.set_denormal_as_zero", b"1")
             self.handle = ctypes.c_void_p()
-            # Making the session flushes denormals in this thread for good, which is Python's thread.
+            # Making the session leaves denormals flushed in this thread, which is Python's.
             former = _flush()
             try:
                 ort.call(
@@ -354,7 +354,11 @@ def onnx_node(
         for (shape, dtype), length in zip(states.values(), lengths, strict=True):
             state_sets[parity].append(session.tensor(at, shape, dtype))
             at += length
-    fixed = [] if params is None else [session.tensor(int(record["param_tensor"]), (1, params.size), "f4")]
+    fixed = (
+        []
+        if params is None
+        else [session.tensor(int(record["param_tensor"]), (1, params.size), "f4")]
+    )
     rows = []
     for size in sizes:
         audio = session.tensor(int(record["audio"]), (1, channels[0], size), "f4")

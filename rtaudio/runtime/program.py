@@ -59,8 +59,13 @@ _INSTRUCTION_BYTES = INSTRUCTION.itemsize
 class WorkerThread(Protocol):
     """The thread behind a worker node; see :mod:`rtaudio.runtime.worker`."""
 
-    late_chunks: int
-    faults: int
+    @property
+    def late_chunks(self) -> int:
+        """Chunks that were not ready in time."""
+
+    @property
+    def faults(self) -> int:
+        """Chunks in which the node was reset."""
 
     def start(self) -> None:
         """Start before the audio."""
@@ -186,7 +191,9 @@ class Program:
             raise ValueError(f"{target!r}: no effect is named {name!r}; there are: {known}")
         effect, index, slots = self.slots[name]
         if parameter not in index:
-            raise ValueError(f"{target!r}: {name} has no parameter {parameter!r}; it has: {', '.join(index)}")
+            raise ValueError(
+                f"{target!r}: {name} has no parameter {parameter!r}; it has: {', '.join(index)}"
+            )
         slots[index[parameter]] = effect.set_live(parameter, value)
 
     def start_workers(self) -> None:
@@ -240,7 +247,7 @@ class Builder:
         return candidate
 
     def publish(self, effect: Any, index: dict[str, int], slots: np.ndarray[Any, Any]) -> None:
-        """Make the slots of the present effect settable: name of parameter -> place in ``slots``."""
+        """Make the slots of the present effect settable: parameter name -> place in ``slots``."""
         self.slots[self.effect] = (effect, index, slots)
 
     def slots_of(self, effect: Any) -> np.ndarray[Any, Any]:
@@ -257,7 +264,9 @@ class Builder:
         """Append a node that reads ``src``, and return the bus it writes."""
         node.record["channels"] = src.channels
         node.record["stride"] = self.stride
-        dst = self.bus(node.out_channels or src.channels, src.latency_samples + node.latency_samples)
+        dst = self.bus(
+            node.out_channels or src.channels, src.latency_samples + node.latency_samples
+        )
         self.nodes.append(node)
         self.steps.append((node, src, dst))
         self.names.append(self.effect)

@@ -24,11 +24,7 @@ ULONG = types.uint32 if WINDOWS else types.uint64
 """C ``unsigned long``: 32 bits on Windows, 64 on the other 64-bit systems."""
 
 ORT_LIBRARY = (
-    "onnxruntime.dll"
-    if WINDOWS
-    else "libonnxruntime.*.dylib"
-    if MACOS
-    else "libonnxruntime.so.*"
+    "onnxruntime.dll" if WINDOWS else "libonnxruntime.*.dylib" if MACOS else "libonnxruntime.so.*"
 )
 """Glob of ONNX Runtime's own library in the ``capi`` folder of its wheel."""
 
@@ -41,8 +37,8 @@ _CLOCK_MONOTONIC = 6 if MACOS else 1
 _NANOSECONDS = 1_000_000_000
 
 if WINDOWS:
-    _kernel32 = ctypes.WinDLL("kernel32")
-    ctypes.WinDLL("winmm").timeBeginPeriod(1)
+    _kernel32 = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined]
+    ctypes.WinDLL("winmm").timeBeginPeriod(1)  # type: ignore[attr-defined]
     for _name in ("QueryPerformanceCounter", "Sleep"):
         llvm.add_symbol(_name, ctypes.cast(getattr(_kernel32, _name), ctypes.c_void_p).value)
     _frequency = ctypes.c_int64()

@@ -18,7 +18,10 @@ class JackServer:
 
     def __init__(self, block: int = 64, rate: int = 48000) -> None:
         self.name = f"rtaudio-test-{uuid.uuid4().hex[:8]}"
-        self.environment = os.environ | {"JACK_DEFAULT_SERVER": self.name, "JACK_NO_AUDIO_RESERVATION": "1"}
+        self.environment = os.environ | {
+            "JACK_DEFAULT_SERVER": self.name,
+            "JACK_NO_AUDIO_RESERVATION": "1",
+        }
         realtime = ["-R", "-P70"] if self._realtime() else ["--no-realtime"]
         self.realtime = realtime[0] == "-R"
         driver = ["-d", "dummy", "-r", str(rate), "-p", str(block)]
@@ -37,7 +40,9 @@ class JackServer:
     @staticmethod
     def _realtime() -> bool:
         probe = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(70))"
-        return subprocess.run([sys.executable, "-c", probe], stderr=subprocess.DEVNULL).returncode == 0
+        return (
+            subprocess.run([sys.executable, "-c", probe], stderr=subprocess.DEVNULL).returncode == 0
+        )
 
     def run(self, *command: str, timeout: float = 20) -> subprocess.CompletedProcess[str]:
         """Run a command with this server as the default one."""

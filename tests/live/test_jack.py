@@ -96,7 +96,9 @@ def test_sound_goes_through_the_device_bit_for_bit(jack, tmp_path):
     wanted = (tone[0] * gain) * gain
     piece = heard[-48000:-24000]
     size = 1 << 20
-    lag = int(np.argmax(np.fft.irfft(np.fft.rfft(wanted, size) * np.conj(np.fft.rfft(piece, size)))))
+    lag = int(
+        np.argmax(np.fft.irfft(np.fft.rfft(wanted, size) * np.conj(np.fft.rfft(piece, size))))
+    )
     np.testing.assert_allclose(piece, wanted[lag : lag + len(piece)], atol=1e-6)
 
 

@@ -101,7 +101,9 @@ def model_file(tmp_path: Path) -> Callable[..., Path]:
     parameter), ``reciprocal`` (Inf for the input 0.5).
     """
 
-    def make(kind: str, *, hop: int = 0, rate: int = 48000, channels: int = 1, size: int = 16) -> Path:
+    def make(
+        kind: str, *, hop: int = 0, rate: int = 48000, channels: int = 1, size: int = 16
+    ) -> Path:
         parameters: tuple[ModelParameter, ...] = ()
         if kind == "lstm":
             nodes, weights, states, hint = _lstm(size)

@@ -75,7 +75,12 @@ class Rig:
             source = np.ascontiguousarray(planar[:, start : start + frames].T)
             result = np.full((len(source), self.outputs), np.nan, np.float32)
             code = self.call(
-                source.ctypes.data, result.ctypes.data, len(source), None, flags, self.engine.address
+                source.ctypes.data,
+                result.ctypes.data,
+                len(source),
+                None,
+                flags,
+                self.engine.address,
             )
             assert code == 0
             pieces.append(result)

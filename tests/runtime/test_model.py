@@ -1,4 +1,4 @@
-"""The Model effect: engines, hop adaptation, channels, parameters, workers; against ONNX Runtime."""
+"""The Model effect: engines, hops, channels, parameters, workers; against ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -36,10 +36,14 @@ def in_blocks(program, x, sizes):
     planar = np.atleast_2d(x)
     out = np.empty((program.out_channels, planar.shape[1]), np.float32)
     source = np.ctypeslib.as_array(
-        (ctypes.c_float * (program.in_channels * program.stride)).from_address(program.source.address)
+        (ctypes.c_float * (program.in_channels * program.stride)).from_address(
+            program.source.address
+        )
     ).reshape(program.in_channels, -1)
     result = np.ctypeslib.as_array(
-        (ctypes.c_float * (program.out_channels * program.stride)).from_address(program.output.address)
+        (ctypes.c_float * (program.out_channels * program.stride)).from_address(
+            program.output.address
+        )
     ).reshape(program.out_channels, -1)
     done = turn = 0
     while done < planar.shape[1]:
@@ -75,7 +79,9 @@ def test_engines_agree_with_the_whole_signal(model_file, engine):
     assert np.max(np.abs(played - whole(path, NOISE)[0])) <= 1e-5
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(sizes=st.lists(st.integers(1, 480), min_size=1, max_size=8))
 def test_any_sizes_of_call_give_the_same_sound(model_file, sizes):
     path = model_file("lstm")
@@ -92,7 +98,9 @@ def test_hop_adapts_with_the_least_latency(model_file, block, hop):
     assert program.latency_samples == hop - math.gcd(hop, block) + 5
     frames = 4 * 1000 // block * block
     out = run(program, NOISE[None, :frames])[0]
-    np.testing.assert_array_equal(out[program.latency_samples :], NOISE[: frames - program.latency_samples])
+    np.testing.assert_array_equal(
+        out[program.latency_samples :], NOISE[: frames - program.latency_samples]
+    )
     assert not out[: program.latency_samples].any()
 
 

@@ -14,6 +14,7 @@ _state_at = struct_at(STATE)
 
 @kernel(STATE)
 def gain(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Multiply by the ramped factor; a loop of its own where it rests, which vectorises."""
     s = _state_at(address_of(state))
     ramp = s.gain
     aim(ramp, 10.0 ** (f32_at(s.params)[0] / 20.0), s.ramp_samples)

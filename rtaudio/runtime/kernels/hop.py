@@ -2,7 +2,7 @@
 
 ::
 
-    src -> |input: up to hop frames| --full--> inner node -> |ring: prefilled with latency zeros| -> dst
+    src -> |input: up to hop frames| -full-> inner node -> |ring, prefilled with zeros| -> dst
 
 With a constant block of b frames, ``hop - gcd(hop, b)`` zeros are the fewest that never run dry
 (S. Letz, "Callback Adaptation Techniques", 2001); with calls of varying sizes it is ``hop - 1``.
@@ -35,6 +35,7 @@ _state_at = struct_at(STATE)
 
 @kernel(STATE)
 def hop_adapter(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Gather whole hops, run the inner node on each, and play from the ring."""
     s = _state_at(address_of(state))
     hop = s.hop
     capacity = s.capacity

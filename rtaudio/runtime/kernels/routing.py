@@ -1,5 +1,6 @@
 """Routing: copy, channel adaption, fixed delay, dry/wet blend, sum. What a chain compiles into
-between its effects."""
+between its effects.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +14,11 @@ BLEND = state_dtype(
     ("dry", "i8"), ("mix_slot", "i8"), ("bypass_slot", "i8"), ("mix", RAMP), ("ramp_samples", "i8")
 )
 MIX = state_dtype(
-    ("count", "i8"), ("sources", "i8"), ("path_params", "i8"), ("ramps", "i8"), ("ramp_samples", "i8")
+    ("count", "i8"),
+    ("sources", "i8"),
+    ("path_params", "i8"),
+    ("ramps", "i8"),
+    ("ramp_samples", "i8"),
 )
 """``sources``, ``path_params``: ``count`` addresses, of a bus and of its slots [gain in dB, pan];
 ``ramps``: ``count * channels`` records of RAMP, all channels of the first source first."""
@@ -75,7 +80,7 @@ def delay(state, src, dst, frames):  # type: ignore[no-untyped-def]
 
 @kernel(BLEND)
 def blend(state, src, dst, frames):  # type: ignore[no-untyped-def]
-    """dst = dry + mix * (src - dry), where bypass means mix 0. The ramp makes both click-free."""
+    """Dst = dry + mix * (src - dry), where bypass means mix 0. The ramp makes both click-free."""
     s = _blend_at(address_of(state))
     params = f32_at(s.params)
     target = params[s.mix_slot]
@@ -99,7 +104,7 @@ def blend(state, src, dst, frames):  # type: ignore[no-untyped-def]
 
 @kernel(MIX)
 def mix(state, src, dst, frames):  # type: ignore[no-untyped-def]
-    """dst = the sum of all sources, each with a gain and, in stereo, a balance: ramped.
+    """Dst = the sum of all sources, each with a gain and, in stereo, a balance: ramped.
 
     Balance: pan -1 silences the right channel and leaves the left as it is; 0 leaves both.
     """
