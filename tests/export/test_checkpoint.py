@@ -77,7 +77,7 @@ def test_no_code_in_a_checkpoint_is_run(tmp_path):
         if write:
             write(data, path)
         else:
-            path.write_bytes(pickle.dumps(Trap(str(trap))))
+            path.write_bytes(pickle.dumps(Trap(str(trap)), protocol=2))
         with pytest.raises(CheckpointError, match="plain weights"):
             load_checkpoint(path)
     assert not trap.exists()

@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 pytest.importorskip("lightning", reason="lightning is not installed (extra: train)")
 
+from export.checkpoint import load_checkpoint  # noqa: E402
 from export.cli import export  # noqa: E402
 from rtaudio.models.contract import read_model  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
@@ -77,6 +78,14 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(workspace, monkeypatch):
     ]
     for column in ("epoch", "loss", "val_esr", "learning_rate"):
         np.testing.assert_array_equal(histories[0][column], histories[1][column])
+
+
+def test_silence_stays_silent_after_training(workspace):
+    train_run(load_config(workspace.path), show=False)
+    net, _ = load_checkpoint(workspace.folder / "run" / "best.pt")
+    y, state = net(torch.zeros(1, 1, 500), net.initial_state())
+    assert not y.any()
+    assert not any(value.any() for value in state.values())
 
 
 def test_a_run_never_overwrites_another(workspace):

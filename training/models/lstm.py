@@ -19,7 +19,7 @@ LONGEST_MEMORY = 500
 
 
 class LstmAmp(StreamingModule):
-    """y = x + linear(LSTM(x)), one step per sample, no delay.
+    """y = x + linear(LSTM(x)), one step per sample, no delay; silence in, silence out.
 
     Parameters
     ----------
@@ -45,6 +45,7 @@ class LstmAmp(StreamingModule):
         self.rnn = Lstm(1, hidden)
         self.head = nn.Linear(hidden, 1)
         self._spread_memory()
+        self._rest_at_zero()
 
     @torch.no_grad()
     def _spread_memory(self) -> None:
@@ -54,10 +55,25 @@ class LstmAmp(StreamingModule):
         as many epochs to find that out.
         """
         steps = torch.logspace(math.log10(2), math.log10(LONGEST_MEMORY), self.hidden)
-        biases = dict(self.rnn.cell.named_parameters())
-        biases["bias_hh_l0"].zero_()
-        biases["bias_ih_l0"][: self.hidden] = -torch.log(steps - 1)
-        biases["bias_ih_l0"][self.hidden : 2 * self.hidden] = torch.log(steps - 1)
+        bias = self.rnn.cell.get_parameter("bias_ih_l0")
+        bias[: self.hidden] = -torch.log(steps - 1)
+        bias[self.hidden : 2 * self.hidden] = torch.log(steps - 1)
+
+    @torch.no_grad()
+    def _rest_at_zero(self) -> None:
+        """Hold the biases of the cell's input and of the head at zero.
+
+        Silence then leaves the zero state as it is, and comes out as silence: no click when the
+        model starts, no offset while nobody plays. The gates keep their biases, so the curve can
+        still be lopsided.
+        """
+        for held in (self.head.bias, self.rnn.cell.get_parameter("bias_hh_l0")):
+            held.zero_().requires_grad_(False)
+        bias = self.rnn.cell.get_parameter("bias_ih_l0")
+        trained = torch.ones_like(bias)
+        trained[2 * self.hidden : 3 * self.hidden] = 0
+        bias.mul_(trained)
+        bias.register_hook(lambda gradient: gradient * trained)
 
     @override
     def initial_state(self, batch: int = 1) -> State:
