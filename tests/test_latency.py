@@ -1,0 +1,58 @@
+"""Reported latency is measured latency, for every shipped preset, wet and bypassed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rtaudio.preset import load_preset, shipped_presets
+from rtaudio.render import render, run
+
+RATE = 48000
+TAKE = np.random.default_rng(0).uniform(-0.3, 0.3, RATE // 4).astype(np.float32)
+CHANGE = 6007
+
+
+def first_difference(program_of, block):
+    """Return how long after a change of the input the output changes."""
+    changed = TAKE.copy()
+    changed[CHANGE] += 0.2
+    outs = [run(program_of(block), x[None])[0] for x in (TAKE, changed)]
+    return int(np.flatnonzero(outs[0] != outs[1])[0]) - CHANGE
+
+
+@pytest.mark.parametrize("block", [17, 64, 480])
+@pytest.mark.parametrize("name", sorted(shipped_presets()))
+def test_a_change_is_heard_after_exactly_the_reported_latency(name, block):
+    chain = load_preset(name)
+    reported = chain.compile(RATE, block, offline=True).latency_samples
+    assert first_difference(lambda b: chain.compile(RATE, b, offline=True), block) == reported
+
+
+@pytest.mark.parametrize("rate", [44100, 48000, 96000])
+@pytest.mark.parametrize("name", sorted(shipped_presets()))
+def test_bypass_is_a_pure_delay_of_the_reported_latency(name, rate):
+    chain = load_preset(name)
+    chain.bypass = True
+    program = chain.compile(rate, 64, offline=True)
+    out = run(program, TAKE[None, : 64 * 150])
+    late = program.latency_samples
+    for channel in out:
+        np.testing.assert_array_equal(channel[late:], TAKE[: 64 * 150 - late])
+        assert not channel[:late].any()
+
+
+@pytest.mark.parametrize("name", sorted(shipped_presets()))
+def test_the_parts_of_the_latency_add_up(name):
+    program = load_preset(name).compile(44100, 64, offline=True)
+    assert sum(program.latency_parts.values()) == program.latency_samples
+
+
+@pytest.mark.parametrize("rate", [44100, 48000, 96000])
+@pytest.mark.parametrize("name", sorted(shipped_presets()))
+def test_one_piece_equals_blocks_of_any_size(name, rate):
+    chain = load_preset(name)
+    whole = render(chain, TAKE, rate, block=4096)
+    for block in (1, 17, 64, 441, 1000):
+        pieces = render(chain, TAKE, rate, block=block)
+        assert np.max(np.abs(pieces - whole)) <= 1e-6
