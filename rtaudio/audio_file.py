@@ -93,13 +93,22 @@ def read_audio(path: str | Path, max_channels: int = MAX_CHANNELS) -> tuple[Audi
 
 
 def suited_subtype(path: str | Path, like: str = "FLOAT") -> str:
-    """Return how samples are best stored in a new file: ``like``, if it is exact and the format has it.
+    """Return how a new file should store its samples: as ``like``, if that is exact and possible.
 
     Raises
     ------
     AudioFileError
         The suffix of ``path`` names no format that can be written.
     """
+    kind = _format(path)
+    wanted = like if like in _EXACT else "PCM_24"
+    for subtype in (wanted, "PCM_24"):
+        if soundfile.check_format(kind, subtype):
+            return subtype
+    return str(soundfile.default_subtype(kind))
+
+
+def _format(path: str | Path) -> str:
     kind = Path(path).suffix[1:].upper()
     kind = {"AIF": "AIFF", "OGA": "OGG"}.get(kind, kind)
     if kind not in soundfile.available_formats() or kind == "RAW":
@@ -107,11 +116,7 @@ def suited_subtype(path: str | Path, like: str = "FLOAT") -> str:
             f"{path}: {Path(path).suffix or 'no suffix'!r} is not a format that can be written; "
             "use .wav or .flac"
         )
-    wanted = like if like in _EXACT else "PCM_24"
-    for subtype in (wanted, "PCM_24"):
-        if soundfile.check_format(kind, subtype):
-            return subtype
-    return str(soundfile.default_subtype(kind))
+    return kind
 
 
 @contextmanager
@@ -139,7 +144,9 @@ def created(
     subtype = suited_subtype(path, subtype)
     with replacing(path) as temporary:
         try:
-            file = soundfile.SoundFile(temporary, "w", rate_hz, channels, subtype)
+            file = soundfile.SoundFile(
+                temporary, "w", rate_hz, channels, subtype, format=_format(path)
+            )
         except soundfile.LibsndfileError as error:
             raise AudioFileError(
                 f"{path}: cannot hold {channels} channels at {rate_hz} Hz "

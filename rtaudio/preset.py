@@ -43,7 +43,7 @@ FILE = "file"
 """The field of an effect that holds a path; in a preset it is relative to the preset."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_CONTAINERS: dict[str, type[Effect]] = {"chain": Chain, "parallel": Parallel}
+CONTAINERS: dict[str, type[Effect]] = {"chain": Chain, "parallel": Parallel}
 _Marks = dict[tuple[Any, ...], yaml.Node]
 
 
@@ -62,13 +62,13 @@ def shipped_presets() -> dict[str, Path]:
 def effect_kinds() -> list[str]:
     """Return every kind of effect that a preset may name: the modules of :mod:`rtaudio.effects`."""
     modules = [module.name for module in pkgutil.iter_modules(rtaudio.effects.__path__)]
-    return sorted([*_CONTAINERS, *(name for name in modules if name != "base")])
+    return sorted([*CONTAINERS, *(name for name in modules if name != "base")])
 
 
 def effect_class(kind: str) -> type[Effect]:
     """Return the class of a kind of effect."""
-    if kind in _CONTAINERS:
-        return _CONTAINERS[kind]
+    if kind in CONTAINERS:
+        return CONTAINERS[kind]
     module = importlib.import_module(f"rtaudio.effects.{kind}")
     return next(
         value

@@ -11,7 +11,6 @@ from rtaudio.cli import show
 
 RATE_HZ = 48000
 BLOCK = 64
-SECONDS = 3.0
 
 
 class What(StrEnum):
@@ -34,7 +33,7 @@ def bench(
         return
     print(machine_line())
     titles = {
-        What.engine: "the whole callback, on the virtual clock",
+        What.engine: "the whole callback",
         What.models: "one model node",
     }
     show.table(
@@ -45,27 +44,22 @@ def bench(
 
 
 def _engine(quiet: bool) -> list[tuple[str, Any]]:
-    """Run each chain on the virtual clock, in real time, and take the callback's durations."""
-    from rtaudio.chain import Chain
-    from rtaudio.host import Host
-    from rtaudio.preset import effect_class, effect_kinds, load_preset, shipped_presets
-    from rtaudio.riff import riff
+    """Time the whole body of the callback: the effects in stereo, the presets from mono."""
+    from rtaudio.effects.base import Effect
+    from rtaudio.measure.body import body_microseconds
+    from rtaudio.measure.percentiles import Percentiles
+    from rtaudio.preset import CONTAINERS, effect_class, effect_kinds, load_preset, shipped_presets
 
-    chains: dict[str, Chain] = {"empty chain": Chain()}
+    chains: list[tuple[str, Effect, int]] = [("empty chain", CONTAINERS["chain"](), 2)]
     for kind in effect_kinds():
-        try:
-            chains[kind] = Chain([effect_class(kind)()])
-        except (TypeError, ValueError):
-            continue  # needs a file; the presets have it
-    chains["2 gains"] = Chain([effect_class("gain")(), effect_class("gain")()])
-    chains |= {f"preset {name}": load_preset(name) for name in shipped_presets()}
-    dry = riff(RATE_HZ)[: int((SECONDS + 1.0) * RATE_HZ)]
+        if kind not in CONTAINERS and "file" not in effect_class(kind).model_fields:
+            chains.append((kind, effect_class(kind)(), 2))
+    chains += [(f"preset {name}", load_preset(name), 1) for name in shipped_presets()]
     rows = []
     with show.progress(not quiet) as bars:
-        for name, chain in bars.track(chains.items(), len(chains), description="measuring"):
-            with Host(chain, "clock", RATE_HZ, BLOCK, source=dry, out_channels=[1, 2]) as host:
-                host.wait(SECONDS)
-                rows.append((name, host.stats().callback_us))
+        for name, chain, inputs in bars.track(chains, description="measuring"):
+            times = body_microseconds(chain, rate_hz=RATE_HZ, block=BLOCK, channels=(inputs, 2))
+            rows.append((name, Percentiles.of_samples(times)))
     return rows
 
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -198,9 +197,9 @@ def _timing() -> Iterator[Finding]:
     """Measure how late this machine wakes an audio thread, and what the demo's chain costs."""
     from rtaudio.chain import Chain
     from rtaudio.host import Host
+    from rtaudio.measure.body import body_microseconds
+    from rtaudio.measure.percentiles import Percentiles
     from rtaudio.preset import load_preset
-    from rtaudio.render import run
-    from rtaudio.riff import riff
 
     with Host(Chain(), "clock", RATE_HZ, JITTER_BLOCK) as host:
         host.wait(JITTER_SECONDS)
@@ -215,29 +214,20 @@ def _timing() -> Iterator[Finding]:
         "" if state == "green" else "close other programs; allow real-time priority",
     )  # fmt: skip
 
-    dry = riff(RATE_HZ)[None, : 4 * RATE_HZ]
-    program = load_preset(PRESET).compile(RATE_HZ, JITTER_BLOCK, offline=True)
-    run(program, dry[:, : 64 * JITTER_BLOCK])
-    begin = time.perf_counter()
-    run(program, dry)
-    load = (time.perf_counter() - begin) * RATE_HZ / dry.shape[1]
-    fitting = (b for b in BLOCKS if _fits(b, load, late["p99_9"]))
-    block = next(fitting, None)
-    cost = f"{PRESET} takes {100 * load:.1f} % of the time of a block"
-    if block is None:
-        yield Finding("block size", "red", f"{cost}; no size fits", "use a faster machine or model")
-    else:
-        ms = 1e3 * block / RATE_HZ
-        yield Finding(
-            "block size", "green" if block <= 128 else "yellow",
-            f"{cost}: --block {block} ({ms:.2f} ms at {RATE_HZ} Hz) is recommended",
-        )  # fmt: skip
-
-
-def _fits(block: int, load: float, late_us: float) -> bool:
-    """Tell whether a block leaves time for twice the mean work and the usual delay."""
-    period_us = 1e6 * block / RATE_HZ
-    return 2.0 * load * period_us + max(0.0, late_us) < 0.8 * period_us
+    chain = load_preset(PRESET)
+    for block in BLOCKS:
+        period_us = 1e6 * block / RATE_HZ
+        times = Percentiles.of_samples(
+            body_microseconds(chain, rate_hz=RATE_HZ, block=block, channels=(1, 2), repeats=2000)
+        )
+        if times.p99 + max(0.0, late["p99_9"]) < 0.8 * period_us:
+            yield Finding(
+                "block size", "green" if block <= 128 else "yellow",
+                f"--block {block} ({period_us / 1000:.2f} ms at {RATE_HZ} Hz) is recommended: "
+                f"{PRESET} takes {times.p99:.0f} us of it (p99)",
+            )  # fmt: skip
+            return
+    yield Finding("block size", "red", "none is large enough", "use a faster machine or model")
 
 
 _CHECKS: list[Callable[[], Iterator[Finding]]] = [
