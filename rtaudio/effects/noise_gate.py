@@ -34,7 +34,7 @@ class NoiseGate(Effect):
 
     Examples
     --------
-    >>> chain = Chain([NoiseGate(threshold_db=-55.0), Model("crunch.onnx")])
+    >>> amp = Chain([NoiseGate(threshold_db=-55.0), Model("crunch.onnx")])  # doctest: +SKIP
     >>> hiss = 1e-4 * np.ones(48000, np.float32)
     >>> float(abs(NoiseGate()(hiss, 48000)).max()) < 1e-7
     True

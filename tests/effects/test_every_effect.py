@@ -12,10 +12,13 @@ import rtaudio as rt
 SMEARED = np.exp(-np.arange(3000) / 400.0) * np.cos(0.1 * np.arange(3000))
 EFFECTS = {
     "cabinet": lambda: rt.Cabinet.from_array(SMEARED, 48000),
+    "compressor": lambda: rt.Compressor(threshold_db=-30.0, makeup_db=3.0),
+    "delay": lambda: rt.Delay(time_ms=20.0, feedback=0.6),
     "equalizer": lambda: rt.Equalizer(
         low_cut_hz=40, low_shelf_db=4, peak1_db=-5, peak2_db=3, peak3_db=2, high_shelf_db=-3
     ),
     "gain": lambda: rt.Gain(gain_db=-3.0),
+    "delay_ping_pong": lambda: rt.Delay(time_ms=30.0, ping_pong=True),
     "limiter": lambda: rt.Limiter(ceiling_db=-12.0),
     "noise_gate": lambda: rt.NoiseGate(threshold_db=-20.0, hold_ms=10.0),
 }

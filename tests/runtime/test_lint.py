@@ -1,0 +1,79 @@
+"""Static lint of the compiled kernels: nothing allocates, nothing can raise."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+
+import numpy as np
+import pytest
+from numba import cfunc, njit
+
+import rtaudio.runtime.kernels
+from rtaudio.runtime.abi import PROCESS, Kernel
+
+KERNELS = {
+    kernel.name: kernel
+    for module in pkgutil.iter_modules(rtaudio.runtime.kernels.__path__)
+    for kernel in vars(importlib.import_module(f"rtaudio.runtime.kernels.{module.name}")).values()
+    if isinstance(kernel, Kernel)
+}
+
+FORBIDDEN = re.compile(r"NRT_|Py|_Py|numba_|malloc|free|pthread_")
+
+
+def complaints(function) -> list[str]:
+    """What is wrong with a process function, read from its optimised LLVM code.
+
+    An exception begins with the store of a constant to an ``excinfo``; without such a store in the
+    function and what it calls, none can be raised. The wrapper with the C signature would print
+    it, and its calls into the interpreter are never reached then: it is left out.
+    """
+    # compiled anew: code from the disk cache cannot be inspected
+    text = cfunc(PROCESS, error_model="numpy")(function).inspect_llvm()
+    parts = re.findall(r"^define .*?^}", text, re.MULTILINE | re.DOTALL)
+    own = [part for part in parts if "%excinfo" in part.partition("{")[0]]
+    assert own, "numba's calling convention has changed: this lint reads nothing"
+    code = "\n".join(own)
+    found = ["can raise"] if re.search(r"store ptr @[^,]*, ptr %[\w.]*excinfo", code) else []
+    calls = set(re.findall(r"call [^\n(]*@\"?([\w.$]+)", code))
+    return found + [f"calls {name}" for name in sorted(calls) if FORBIDDEN.match(name)]
+
+
+@pytest.mark.parametrize("name", sorted(KERNELS))
+def test_a_kernel_neither_allocates_nor_raises(name):
+    assert complaints(KERNELS[name].function) == []
+
+
+def test_the_lint_finds_an_allocation_and_an_exception():
+    def allocates(state, src, dst, frames):
+        copy = np.zeros(frames, np.float32)
+        for i in range(frames):
+            copy[i] = src[i]
+        dst[0] = copy.max()
+        return 0
+
+    @njit
+    def refuse(frames):
+        for k in range(frames):
+            if k * frames > 4096:
+                raise ValueError("too long")
+        return frames
+
+    def raises(state, src, dst, frames):
+        if frames > 4096:
+            raise ValueError("too long")
+        return 0
+
+    def raises_below(state, src, dst, frames):
+        dst[0] = refuse(frames) + refuse(2 * frames)
+        return 0
+
+    assert any("NRT_" in c for c in complaints(allocates))
+    assert complaints(raises) == ["can raise"]
+    assert complaints(raises_below) == ["can raise"]
+
+
+def test_every_effect_is_covered():
+    assert {"convolver.convolve", "equalizer.filtered", "resampler.resampled"} <= set(KERNELS)
