@@ -27,7 +27,9 @@ class DataConfig(_Section):
 
     Relative paths count from ``root``; a relative ``root`` from the configuration file, unless the
     environment variable RTAUDIO_DATA names the data folder. ``advance_samples`` takes out a delay
-    of the capture, which would otherwise be a latency to play with.
+    of the capture, which would otherwise be a latency to play with. ``noise_seconds`` of white
+    noise at many levels join the training takes: guitars hold little treble, so a net that hears
+    nothing else learns the treble of a loudspeaker last.
     """
 
     root: str
@@ -36,6 +38,7 @@ class DataConfig(_Section):
     source: str
     license: str
     advance_samples: Annotated[int, Field(ge=0, le=4096)] = 0
+    noise_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
     train: Takes
     validation: Takes
     test: Takes

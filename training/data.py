@@ -21,6 +21,9 @@ from training.teacher import Teacher
 
 __all__ = ["Split", "Take", "excerpts", "load_split"]
 
+NOISE = "(noise)"
+"""Name of the take that is made up."""
+
 
 @dataclass(frozen=True)
 class Take:
@@ -54,25 +57,42 @@ def load_split(data: DataConfig) -> Split:
     root = Path(data.root)
     capture_path = root / data.teacher
     capture = read_nam(capture_path)
+    rate = capture.sample_rate
     teacher = Teacher(capture)
     stamp = hashlib.sha256(capture_path.read_bytes()).hexdigest()
     parts: dict[str, list[Take]] = {"train": [], "validation": [], "test": []}
     wanted = [(part, name) for part in parts for name in getattr(data, part)]
+    if data.noise_seconds:
+        wanted.append(("train", NOISE))
     for part, name in track(wanted, description=f"rendering {capture_path.stem}"):
-        path = root / data.takes / f"{name}.flac"
-        dry, rate = soundfile.read(path, dtype="float32")
-        if dry.ndim != 1 or rate != capture.sample_rate:
-            raise ConfigError(
-                f"{path}: wanted mono at {capture.sample_rate} Hz, the rate of the capture; "
-                "convert it first"
-            )
+        if name == NOISE:
+            dry = _noise(data.noise_seconds, rate)
+        else:
+            dry = _read(root / data.takes / f"{name}.flac", rate)
         wet = _cached(teacher, dry, stamp)
         advance = data.advance_samples
         parts[part].append(Take(name, dry[: len(dry) - advance], wet[advance:]))
     return Split(
         train=tuple(parts["train"]), validation=tuple(parts["validation"]),
-        test=tuple(parts["test"]), sample_rate=capture.sample_rate,
+        test=tuple(parts["test"]), sample_rate=rate,
     )
+
+
+def _read(path: Path, rate: int) -> NDArray[np.float32]:
+    dry, found = soundfile.read(path, dtype="float32")
+    if dry.ndim != 1 or found != rate:
+        raise ConfigError(
+            f"{path}: wanted mono at {rate} Hz, the rate of the capture; convert it first"
+        )
+    return dry
+
+
+def _noise(seconds: int, rate: int) -> NDArray[np.float32]:
+    """White noise, each second at another level from -50 to -10 dB (RMS)."""
+    generator = np.random.default_rng(0)
+    levels = 10 ** (generator.uniform(-50, -10, (seconds, 1)) / 20)
+    noise = generator.standard_normal((seconds, rate)) * levels
+    return noise.ravel().astype(np.float32)
 
 
 def _cached(teacher: Teacher, dry: NDArray[np.float32], stamp: str) -> NDArray[np.float32]:

@@ -180,7 +180,9 @@ class _History(Callback):
                         mode="json",
                         include={"takes", "train", "validation", "test", "source", "license"},
                     ),
-                    "teacher": data.model_dump(include={"teacher", "advance_samples"}),
+                    "teacher": data.model_dump(
+                        include={"teacher", "advance_samples", "noise_seconds"}
+                    ),
                     "config": self.config.model_dump(
                         mode="json", include={"seed", "net", "schedule"}
                     ),
