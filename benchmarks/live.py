@@ -161,7 +161,8 @@ def main() -> None:
     if options.json:
         print(json.dumps(table))
         return
-    print(f"{'':32} {'blocks':>7} {'missed':>7}   callback us p50 p99 p99.9 max   gap us p50 p99.9 max")
+    columns = "callback us p50, p99, p99.9, max   gap us p50, p99.9, max"
+    print(f"{'':32} {'blocks':>7} {'missed':>7}   {columns}")
     for name, row in table.items():
         c, g = row["callback_us"], row["gap_us"]
         print(
