@@ -1,0 +1,96 @@
+"""The figures of the README: ``python -m benchmarks.readme`` measures and writes them.
+
+They stand between ``<!-- figures -->`` and ``<!-- /figures -->``. What needs JACK is left out where
+there is no jackd.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import live
+from rtaudio.atomic import replacing
+from rtaudio.cli.machine import machine_line
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCK = re.compile(r"(<!-- figures -->\n).*(<!-- /figures -->)", re.DOTALL)
+PERCENTILES = ("p50", "p99", "p99_9", "max")
+
+
+def rtaudio(*words: str) -> Any:
+    """Run a verb in a process of its own and return its JSON object."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rtaudio", *words, "--json"],
+        stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a Markdown table; numbers are aligned to the right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    lines += [[f"{c:.1f}" if isinstance(c, float) else str(c) for c in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def percentiles(times: dict[str, float]) -> list[float]:
+    """Return the four figures of a duration."""
+    return [float(times[name]) for name in PERCENTILES]
+
+
+def figures(seconds: float) -> str:
+    """Measure everything and return the text of the block."""
+    parts = [machine_line() + ". 48 kHz, blocks of 64 frames (1,333 µs)."]
+    if shutil.which("jackd"):
+        rows = [
+            (name, row["blocks"], row["missed"], *percentiles(row["callback_us"]))
+            for name, row in live.measure("crunch", seconds).items()
+        ]
+        parts.append(
+            f"**Live beside a busy interpreter.** The preset `crunch` for {seconds:.0f} s on "
+            "JACK's dummy driver, without and with two busy Python threads in the same process; below, "
+            "the same compiled chain called from a callback written in Python "
+            "(`python -m benchmarks.live`):"
+        )
+        head = ["", "blocks", "missed", "callback µs p50", "p99", "p99.9", "max"]
+        parts.append(table(head, rows))
+    engine = rtaudio("bench", "engine")["engine"]
+    parts.append("**The whole callback** (`rtaudio bench engine`), microseconds per block:")
+    head = ["", "p50", "p99", "p99.9", "max"]
+    parts.append(table(head, [(name, *percentiles(times)) for name, times in engine.items()]))
+    models = rtaudio("bench", "models")["models"]
+    parts.append("**One model** (`rtaudio bench models`), microseconds per block:")
+    parts.append(table(head, [(name, *percentiles(times)) for name, times in models.items()]))
+    start = time.perf_counter()
+    rtaudio("run", "crunch", "--device", "clock", "--seconds", "0")
+    elapsed = time.perf_counter() - start
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    parts.append(
+        f"**Start.** `rtaudio run crunch` starts, plays its first block and ends within "
+        f"{elapsed:.1f} s; no command above took more than {memory:.0f} MB of memory."
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    """Measure, and write the block of the README."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of each live run")
+    text = figures(parser.parse_args().seconds)
+    page = README.read_text("utf-8")
+    with replacing(README) as temporary:
+        temporary.write_text(BLOCK.sub(lambda m: m[1] + text + m[2], page), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
