@@ -58,8 +58,8 @@ def figures(seconds: float) -> str:
         ]
         parts.append(
             f"**Live beside a busy interpreter.** The preset `crunch` for {seconds:.0f} s on "
-            "JACK's dummy driver, without and with two busy Python threads in the same process; below, "
-            "the same compiled chain called from a callback written in Python "
+            "JACK's dummy driver, without and with two busy Python threads in the same process; "
+            "below, the same compiled chain called from a callback written in Python "
             "(`python -m benchmarks.live`):"
         )
         head = ["", "blocks", "missed", "callback µs p50", "p99", "p99.9", "max"]

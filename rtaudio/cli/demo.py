@@ -40,7 +40,7 @@ def demo(
     picture = folder / "demo.png"
     write_audio(files["dry"], dry, RATE_HZ)
     host = _host(chain, dry, files["wet"])
-    stats = play(host, dry.shape[1] / RATE_HZ + 0.5, live=not json)
+    stats = play(host, None, live=not json)
     wet, _ = read_audio(files["wet"])
     # The record runs from the first block on: cut off the latency, so that the two line up.
     wet = wet[:, stats.latency_samples :][:, : dry.shape[1]]

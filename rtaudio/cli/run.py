@@ -67,8 +67,6 @@ def run(
         source=audio,
         record=record,
     )
-    if seconds is None and audio is not None:
-        seconds = audio.shape[1] / rate + 1.0
     stats = play(host, seconds, live=not json)
     if json:
         show.print_json(show.run_figures(host, stats))

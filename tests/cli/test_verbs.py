@@ -100,6 +100,16 @@ def test_render_says_when_samples_are_clipped(cli, files, tmp_path):
     assert soundfile.read(tmp_path / "o.wav")[0].max() > 1.0
 
 
+def test_an_interrupted_render_leaves_nothing(cli, files, tmp_path, monkeypatch):
+    def interrupt(program, x):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rtaudio.render_file.run", interrupt)
+    answer = cli("render", "bypass", files / "mono.wav", tmp_path / "o.wav")
+    assert answer.status == 130
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("block", [1, 17, 512, 4096])
 def test_a_rendered_file_is_the_rendered_array(tmp_path, block, monkeypatch):
     monkeypatch.setattr("rtaudio.render_file._PIECE_FRAMES", 1000)
