@@ -10,28 +10,33 @@ import numpy as np
 import pytest
 from numba import cfunc, njit
 
-import rtaudio.runtime.kernels
+from rtaudio.runtime import callback, kernels
 from rtaudio.runtime.abi import PROCESS, Kernel
 
+PLACES = [
+    *(f"rtaudio.runtime.kernels.{m.name}" for m in pkgutil.iter_modules(kernels.__path__)),
+    "rtaudio.runtime.onnx_runtime",
+    "rtaudio.runtime.worker",
+]
 KERNELS = {
     kernel.name: kernel
-    for module in pkgutil.iter_modules(rtaudio.runtime.kernels.__path__)
-    for kernel in vars(importlib.import_module(f"rtaudio.runtime.kernels.{module.name}")).values()
+    for place in PLACES
+    for kernel in vars(importlib.import_module(place)).values()
     if isinstance(kernel, Kernel)
 }
 
 FORBIDDEN = re.compile(r"NRT_|Py|_Py|numba_|malloc|free|pthread_")
 
 
-def complaints(function) -> list[str]:
-    """What is wrong with a process function, read from its optimised LLVM code.
+def complaints(function, signature=PROCESS) -> list[str]:
+    """What is wrong with a compiled function, read from its optimised LLVM code.
 
     An exception begins with the store of a constant to an ``excinfo``; without such a store in the
     function and what it calls, none can be raised. The wrapper with the C signature would print
     it, and its calls into the interpreter are never reached then: it is left out.
     """
     # compiled anew: code from the disk cache cannot be inspected
-    text = cfunc(PROCESS, error_model="numpy")(function).inspect_llvm()
+    text = cfunc(signature, error_model="numpy")(function).inspect_llvm()
     parts = re.findall(r"^define .*?^}", text, re.MULTILINE | re.DOTALL)
     own = [part for part in parts if "%excinfo" in part.partition("{")[0]]
     assert own, "numba's calling convention has changed: this lint reads nothing"
@@ -44,6 +49,10 @@ def complaints(function) -> list[str]:
 @pytest.mark.parametrize("name", sorted(KERNELS))
 def test_a_kernel_neither_allocates_nor_raises(name):
     assert complaints(KERNELS[name].function) == []
+
+
+def test_the_callback_neither_allocates_nor_raises():
+    assert complaints(callback.callback._pyfunc, callback.PORTAUDIO) == []
 
 
 def test_the_lint_finds_an_allocation_and_an_exception():
@@ -76,4 +85,5 @@ def test_the_lint_finds_an_allocation_and_an_exception():
 
 
 def test_every_effect_is_covered():
-    assert {"convolver.convolve", "equalizer.filtered", "resampler.resampled"} <= set(KERNELS)
+    known = {"convolver.convolve", "equalizer.filtered", "resampler.resampled", "worker.exchange"}
+    assert known <= set(KERNELS)
