@@ -7,12 +7,8 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from rtaudio.runtime.program import run_program
-
-settings.register_profile("audio", deadline=None, max_examples=15, derandomize=True)
-settings.load_profile("audio")
 
 
 def buffer(bus, stride):

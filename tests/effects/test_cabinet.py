@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import fftconvolve
 
 import rtaudio as rt
 from rtaudio.effects.cabinet import normalized, resampled
+from training.cabinets import FOLDER
 
 
 def response(taps, channels=1, seed=0):
@@ -23,6 +24,7 @@ def close(actual, expected):
     assert np.abs(actual - expected).max() <= 2e-6 * np.abs(expected).max()
 
 
+@settings(deadline=None, max_examples=15, derandomize=True)
 @given(
     taps=st.one_of(st.integers(1, 700), st.sampled_from([127, 128, 129, 256, 257, 4096, 96000])),
     block=st.integers(1, 4096),
@@ -116,3 +118,18 @@ def test_refuses_what_is_not_a_sound_file(tmp_path):
         rt.Cabinet(tmp_path / "none.wav")
     with pytest.raises(FileNotFoundError):
         rt.Cabinet(tmp_path)
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.wav")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("rate", [44100, 48000, 96000])
+def test_the_shipped_cabinets_sound_the_same_at_every_rate(file, rate):
+    """Their level from 100 Hz to 6 kHz does not move by half a decibel."""
+    frequency = np.geomspace(100.0, 6000.0, 60)
+
+    def level_db(rate):
+        impulse = np.zeros(rate // 4, np.float32)
+        impulse[0] = 1.0
+        waves = np.exp(-2j * np.pi * np.outer(frequency, np.arange(rate // 4)) / rate)
+        return 20 * np.log10(np.abs(waves @ rt.Cabinet(file)(impulse, rate)))
+
+    assert np.abs(level_db(rate) - level_db(48000)).max() < 0.5

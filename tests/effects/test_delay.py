@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rtaudio as rt
@@ -31,6 +31,7 @@ def reference(x, effect, rate=RATE):
     return out
 
 
+@settings(deadline=None, max_examples=15, derandomize=True)
 @given(
     rate=st.sampled_from([44100, 48000, 96000]),
     channels=st.integers(1, 2),

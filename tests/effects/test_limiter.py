@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rtaudio as rt
@@ -38,6 +38,7 @@ def test_follows_its_definition(play, channels, rate):
     np.testing.assert_allclose(play(program, x), expected, atol=2e-6)
 
 
+@settings(deadline=None, max_examples=15, derandomize=True)
 @given(
     ceiling_db=st.floats(-40, 0),
     lookahead_ms=st.floats(0.1, 20),
