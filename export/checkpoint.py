@@ -43,7 +43,7 @@ def load_checkpoint(path: str | Path) -> tuple[StreamingModule, dict[str, Any]]:
     path.stat()
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError):
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, OSError):
         raise CheckpointError(
             f"{path}: not a checkpoint of plain weights; give the best.pt of a run"
         ) from None

@@ -1,31 +1,27 @@
-"""The verb `rtaudio train`."""
+"""What `rtaudio train` does."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from training.config import load_config
+from training.run import train_run
 
 __all__ = ["train"]
 
 
-def train(
-    config: Annotated[Path, typer.Argument(help="YAML file, see training/configs")],
-    resume: Annotated[
-        bool, typer.Option("--resume", help="go on from the last whole epoch")
-    ] = False,
-) -> None:
-    """Train a model and score it on takes it has never heard.
+def train(config: Path, resume: bool = False) -> None:
+    """Train a model and score it on takes it has never heard; ``resume`` goes on with a run.
 
-    Example: rtaudio train training/configs/crunch.yaml
+    Raises
+    ------
+    ValueError
+        A configuration, capture or run folder that cannot be used; one line that says why.
+    FileNotFoundError
+        No such configuration.
     """
-    # Imported here: the other verbs must not wait for torch.
-    from training.config import load_config
-    from training.run import train_run
-
     checked = load_config(config)
     metrics = train_run(checked, resume=resume)
-    typer.echo(json.dumps(metrics, indent=2))
-    typer.echo(f"export it: rtaudio export {checked.run_folder / 'best.pt'} {checked.name}.onnx")
+    print(json.dumps(metrics, indent=2))
+    print(f"export it: rtaudio export {checked.run_folder / 'best.pt'} {checked.name}.onnx")

@@ -15,7 +15,9 @@ import csv
 import datetime
 import json
 import logging
+import math
 import os
+import pickle
 import subprocess
 import time
 import warnings
@@ -79,7 +81,7 @@ def train_run(config: TrainingConfig, *, resume: bool = False, show: bool = True
     task = AmpTask(net, config, split)
     folder.mkdir(parents=True, exist_ok=True)
     _write_text(folder / "config.json", config.model_dump_json(indent=2))
-    history = _History(folder, config)
+    history = _History(folder, config, resume)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # Lightning's advice on loggers and worker processes, of no use to a run of this kind.
@@ -109,7 +111,13 @@ def _check_folder(config: TrainingConfig, last: Path, resume: bool) -> None:
         return
     if not last.is_file():
         raise ConfigError(f"{last}: no checkpoint to resume from; start without --resume")
-    stored = TrainingConfig.model_validate_json((last.parent / "config.json").read_text())
+    try:
+        torch.load(last, weights_only=True)
+        stored = TrainingConfig.model_validate_json((last.parent / "config.json").read_text())
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, OSError):
+        raise ConfigError(
+            f"{last.parent}: last.ckpt or config.json is damaged; remove the folder and start anew"
+        ) from None
     if stored != config:
         changed = [k for k, v in config.model_dump().items() if v != stored.model_dump()[k]]
         raise ConfigError(
@@ -121,21 +129,17 @@ def _check_folder(config: TrainingConfig, last: Path, resume: bool) -> None:
 class _History(Callback):
     """After every epoch: a row of history.csv, best.pt if the score is the best, last.ckpt."""
 
-    def __init__(self, folder: Path, config: TrainingConfig) -> None:
+    def __init__(self, folder: Path, config: TrainingConfig, resume: bool) -> None:
         self.folder = folder
         self.config = config
-        self.rows: list[dict[str, float]] = []
+        self.rows = _read_rows(folder / "history.csv") if resume else []
         self.code = _code_version()
         self._start = (0.0, 0.0)
 
     @override
     def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        path = self.folder / "history.csv"
-        if trainer.current_epoch and path.is_file():
-            with path.open(newline="") as file:
-                rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
-            # A run killed between history and checkpoint has one row too many.
-            self.rows = [row for row in rows if row["epoch"] < trainer.current_epoch]
+        # A run killed between history and checkpoint has one row too many.
+        self.rows = [row for row in self.rows if row["epoch"] < trainer.current_epoch]
         spent = (self.rows[-1]["wall_s"], self.rows[-1]["cpu_s"]) if self.rows else (0.0, 0.0)
         self._start = (time.monotonic() - spent[0], time.process_time() - spent[1])
 
@@ -152,7 +156,8 @@ class _History(Callback):
             "wall_s": time.monotonic() - self._start[0],
             "cpu_s": time.process_time() - self._start[1],
         }
-        if all(row["val_esr"] < earlier["val_esr"] for earlier in self.rows):
+        earlier = [r["val_esr"] for r in self.rows if math.isfinite(r["val_esr"])]
+        if row["val_esr"] < min(earlier, default=math.inf):
             metrics = {"validation_esr": row["val_esr"], "epoch": row["epoch"]}
             self.save_best(task.net, task.split, metrics)
         self.rows.append(row)
@@ -197,10 +202,19 @@ class _History(Callback):
         os.replace(part, self.folder / "best.pt")
 
 
+def _read_rows(path: Path) -> list[dict[str, float]]:
+    with path.open(newline="") as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
 def _finish(
     config: TrainingConfig, split: Split, net: StreamingModule, history: _History
 ) -> dict[str, Any]:
     folder = config.run_folder
+    if not (folder / "best.pt").is_file():
+        raise ConfigError(
+            f"{folder}: the loss was never a number; lower schedule.learning_rate and start anew"
+        )
     best = torch.load(folder / "best.pt", weights_only=True)
     net.load_state_dict(best["weights"])
     net.eval()

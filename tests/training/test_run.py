@@ -92,12 +92,23 @@ def test_a_run_never_overwrites_another(workspace):
     config = load_config(workspace.section("schedule", epochs=1))
     with pytest.raises(ConfigError, match="no checkpoint to resume from"):
         train_run(config, resume=True, show=False)
-    train_run(config, show=False)
+    first = train_run(config, show=False)
     with pytest.raises(ConfigError, match="holds a run already"):
         train_run(config, show=False)
+    again = train_run(config, resume=True, show=False)
+    assert again["esr"] == first["esr"]
     other = load_config(workspace.section("net", hidden=5))
     with pytest.raises(ConfigError, match="another 'net'"):
         train_run(other, resume=True, show=False)
+    (config.run_folder / "last.ckpt").write_bytes(b"half a checkp")
+    with pytest.raises(ConfigError, match="damaged"):
+        train_run(config, resume=True, show=False)
+
+
+def test_a_run_that_never_finds_a_number_says_so(workspace, monkeypatch):
+    monkeypatch.setattr("training.task.score", lambda net, take: (float("nan"), None))
+    with pytest.raises(ConfigError, match=r"lower schedule\.learning_rate"):
+        train_run(load_config(workspace.section("schedule", epochs=1)), show=False)
 
 
 def test_the_learning_rate_follows_the_cosine(workspace):
