@@ -78,6 +78,6 @@ def _models(quiet: bool) -> list[tuple[str, Any]]:
             model = load_model(file)
             for engine in model.golden_errors:
                 node = model.node(BLOCK, model.default_params(), engine=engine)
-                times = block_microseconds(node, BLOCK, 20_000)
+                times = block_microseconds(node, BLOCK, 20_000, channels=model.file.card.channels)
                 rows.append((f"{file.stem}, {engine}", Percentiles.of_samples(times)))
     return rows

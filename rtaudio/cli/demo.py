@@ -66,7 +66,8 @@ def _host(chain: Effect, dry: Any, record: Path) -> Host:
             host = Host(chain, device, RATE_HZ, BLOCK, source=dry, record=record)
             host.start()
         except DeviceError as error:
-            show.remark(f"{error}; playing on the virtual clock, in real time, into {record}")
+            reason = str(error).partition(";")[0]
+            show.remark(f"{reason}: playing on the virtual clock, in real time, into {record}")
         else:
             show.remark(f"playing {PRESET} on {host.device_name}")
             return host

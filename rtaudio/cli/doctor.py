@@ -211,7 +211,7 @@ def _timing() -> Iterator[Finding]:
         "scheduling jitter", state,
         f"wakes up later than planned by {late['p99']:.0f} us (p99), {late['p99_9']:.0f} us "
         f"(p99.9), {late['max']:.0f} us (max); {stats.missed} of {stats.blocks} blocks missed",
-        "" if state == "green" else "close other programs; allow real-time priority",
+        "" if state == "green" else "close other programs while you play, and look again",
     )  # fmt: skip
 
     chain = load_preset(PRESET)
@@ -227,7 +227,8 @@ def _timing() -> Iterator[Finding]:
                 f"{PRESET} takes {times.p99:.0f} us of it (p99)",
             )  # fmt: skip
             return
-    yield Finding("block size", "red", "none is large enough", "use a faster machine or model")
+    yield Finding("block size", "red", "none is large enough",
+                  "close other programs and look again, or use a faster machine")  # fmt: skip
 
 
 _CHECKS: list[Callable[[], Iterator[Finding]]] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ def inspect(
 
     model = load_model(file)
     card = model.file.card
-    costs = _costs(model, card.sample_rate, json)
+    costs = _costs(model, json)
     figures = {
         "file": file,
         "card": card.model_dump(mode="json"),
@@ -43,13 +44,13 @@ def inspect(
         ("latency", f"{card.latency} samples"),
         ("parameters", ", ".join(map(_parameter, card.parameters)) or "none"),
         ("states", ", ".join(f"{s.name} {list(s.shape)}" for s in model.file.states) or "none"),
-        ("architecture", _flat(card.architecture)),
         ("license", card.license),
-        ("provenance", _flat(card.provenance)),
-        ("metrics", _flat(card.metrics)),
+        *_leaves("architecture", card.architecture),
+        *_leaves("provenance", card.provenance),
+        *_leaves("metrics", card.metrics),
         ("contract", f"version {card.contract}, kept"),
     ]
-    show.table(str(file), ["card", ""], rows)
+    show.table(str(file), ["card", ""], rows, words=True)
     show.table(
         "golden vector",
         ["engine", "largest error", ""],
@@ -68,11 +69,12 @@ def inspect(
     )
 
 
-def _costs(model: Any, rate_hz: int, quiet: bool) -> dict[str, dict[str, dict[str, float]]]:
+def _costs(model: Any, quiet: bool) -> dict[str, dict[str, dict[str, float]]]:
     """Return engine -> block -> p50 and p99 in microseconds and the share of the block's time."""
     from rtaudio.measure.blocks import block_microseconds
     from rtaudio.measure.percentiles import Percentiles
 
+    card = model.file.card
     costs: dict[str, dict[str, dict[str, float]]] = {}
     with show.progress(not quiet) as bars:
         task = bars.add_task("timing", total=len(model.golden_errors) * len(BLOCKS))
@@ -80,8 +82,10 @@ def _costs(model: Any, rate_hz: int, quiet: bool) -> dict[str, dict[str, dict[st
             costs[engine] = {}
             for block in BLOCKS:
                 node = model.node(block, model.default_params(), engine=engine)
-                times = Percentiles.of_samples(block_microseconds(node, block, REPEATS))
-                share = 100.0 * times.p99 * rate_hz / (1e6 * block)
+                times = Percentiles.of_samples(
+                    block_microseconds(node, block, REPEATS, channels=card.channels)
+                )
+                share = 100.0 * times.p99 * card.sample_rate / (1e6 * block)
                 costs[engine][str(block)] = {
                     "p50": times.p50, "p99": times.p99, "share_percent": share,
                 }  # fmt: skip
@@ -98,5 +102,10 @@ def _parameter(parameter: Any) -> str:
     return f"{parameter.name} {parameter.min:g} .. {parameter.max:g}{unit}"
 
 
-def _flat(data: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in data.items()) or "-"
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Return a row for each value in nested mappings."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(f"{name}.{key}", inner)
+    else:
+        yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)

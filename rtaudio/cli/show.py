@@ -58,19 +58,21 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table on stdout; every column but the first is aligned to the right."""
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], words: bool = False
+) -> None:
+    """Print a table on stdout; columns but the first are aligned to the right, unless ``words``."""
     from rich import box
     from rich.table import Table
 
     grid = Table(box=box.SIMPLE_HEAD)
     for number, column in enumerate(columns):
-        grid.add_column(column, justify="right" if number else "left")
+        grid.add_column(column, justify="right" if number and not words else "left")
     for row in rows:
         grid.add_row(*(f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in row))
     out = console()
     if not out.is_terminal:
-        out.width = 200
+        out.width = 120
     out.print(f"[bold]{title}[/]")
     out.print(grid)
 
