@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from rtaudio.effects.base import Effect
+from rtaudio.runtime.jit import jit
 from rtaudio.runtime.native import (
     copy_bytes,
     fill_bytes,
@@ -17,7 +17,7 @@ from rtaudio.runtime.native import (
 from rtaudio.runtime.program import Program, program_at, run_program
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@jit
 def _run(program, source, result, channel_frames, frames):  # type: ignore[no-untyped-def]
     """Run planar audio [channels, channel_frames] through a program in blocks, natively."""
     former = flush_denormals()

@@ -181,16 +181,15 @@ def _onnx_runtime() -> Iterator[Finding]:
 
 
 def _kernels() -> Iterator[Finding]:
-    from rtaudio.render import _run
+    from rtaudio.runtime.jit import cache_folder
 
-    folder = Path(_run.stats.cache_path)
-    count = sum(1 for _ in folder.parent.parent.rglob("*.nbc")) if folder.exists() else 0
-    parent = next(f for f in (folder, *folder.parents) if f.exists())
-    if os.access(parent, os.W_OK):
-        yield Finding("kernel cache", "green", f"{count} compiled functions near {folder}")
-    else:
+    folder = cache_folder()
+    count = sum(1 for _ in folder.rglob("*.nbc"))
+    if folder.name.startswith("rtaudio-kernels-"):
         advice = "every start compiles anew; set NUMBA_CACHE_DIR to a folder of yours"
-        yield Finding("kernel cache", "yellow", f"{folder} is not writable", advice)
+        yield Finding("kernel cache", "yellow", "the user's cache folder is not writable", advice)
+    else:
+        yield Finding("kernel cache", "green", f"{count} compiled functions in {folder}")
 
 
 def _timing() -> Iterator[Finding]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from rtaudio.runtime.abi import aligned
 from rtaudio.runtime.callback import callback
 from rtaudio.runtime.engine import Engine
+from rtaudio.runtime.jit import jit
 from rtaudio.runtime.native import atomic_load, call_i32_6, struct_at
 from rtaudio.runtime.system import AUDIO_PRIORITY, now_ns, raise_own_priority, sleep_until_ns
 
@@ -29,7 +30,7 @@ _clock_at = struct_at(CLOCK)
 _STOP = CLOCK.fields["stop"][1]  # type: ignore[index]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@jit
 def _tick(clock):  # type: ignore[no-untyped-def]
     """Call the callback once a period. A block that ends after its deadline is an underflow.
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from rtaudio.effects.base import Effect
 from rtaudio.runtime.abi import aligned
 from rtaudio.runtime.callback import process_block
 from rtaudio.runtime.engine import Engine
+from rtaudio.runtime.jit import jit
 from rtaudio.runtime.system import now_ns
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@jit
 def _time_blocks(engine, source, result, frames, durations):  # type: ignore[no-untyped-def]
     for k in range(durations.size):
         start = now_ns()

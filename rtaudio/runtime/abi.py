@@ -31,7 +31,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import cfunc, types
+from numba import types
+
+from rtaudio.runtime.jit import c_function
 
 PROCESS = types.int32(
     types.voidptr, types.CPointer(types.float32), types.CPointer(types.float32), types.int64
@@ -75,7 +77,7 @@ class Kernel:
     @cached_property
     def compiled(self) -> Any:
         """The compiled function; a module's kernels are compiled by their first use."""
-        return cfunc(PROCESS, cache=True, error_model="numpy")(self.function)
+        return c_function(PROCESS)(self.function)
 
     @property
     def address(self) -> int:

@@ -23,8 +23,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import cfunc, njit, types
+from numba import njit, types
 
+from rtaudio.runtime.jit import c_function
 from rtaudio.runtime.native import (
     address_of,
     atomic_exchange,
@@ -279,7 +280,7 @@ def process_block(device_input, device_output, frames, flags, engine):  # type: 
 PORTAUDIO = types.int32(types.voidptr, types.voidptr, ULONG, types.voidptr, ULONG, types.voidptr)
 
 
-@cfunc(PORTAUDIO, cache=True, error_model="numpy")
+@c_function(PORTAUDIO)
 def callback(input_, output, frames, time, flags, engine):  # type: ignore[no-untyped-def]
     """PortAudio's stream callback; see ``PaStreamCallback`` in portaudio.h."""
     process_block(

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from rtaudio.runtime.abi import FAULT_MODEL, Node, kernel, state_dtype
+from rtaudio.runtime.jit import jit
 from rtaudio.runtime.native import (
     address_of,
     call_i64_1,
@@ -135,12 +135,12 @@ def api() -> _Api:
     return _Api()
 
 
-@njit(cache=True)
+@jit
 def _flush():  # type: ignore[no-untyped-def]
     return flush_denormals()
 
 
-@njit(cache=True)
+@jit
 def _restore(former):  # type: ignore[no-untyped-def]
     restore_denormals(former)
 
@@ -378,7 +378,7 @@ def onnx_node(
     return node
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@jit
 def _call_once(process, state, src, dst, frames):  # type: ignore[no-untyped-def]
     """Call a node, and undo the denormal mode that ONNX Runtime leaves behind in the thread."""
     former = flush_denormals()

@@ -13,8 +13,10 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from rtaudio.runtime.jit import jit
 
 LINUX = sys.platform.startswith("linux")
 MACOS = sys.platform == "darwin"
@@ -114,7 +116,7 @@ def _sleep_ns(typingctx: Any, duration: Any) -> Any:
     return types.void(types.int64), codegen
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@jit
 def sleep_until_ns(deadline):  # type: ignore[no-untyped-def]
     """Sleep until the monotonic clock shows ``deadline``; returns at once if it has passed.
 

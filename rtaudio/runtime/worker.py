@@ -25,6 +25,7 @@ import numpy as np
 from numba import njit, types
 
 from rtaudio.runtime.abi import Node, aligned, kernel, state_dtype
+from rtaudio.runtime.jit import jit
 from rtaudio.runtime.native import (
     address_of,
     atomic_load,
@@ -117,7 +118,7 @@ def _compute(shared, sequence):  # type: ignore[no-untyped-def]
     atomic_store(shared + _DONE + 8 * slot, sequence + 1)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@jit
 def _work(shared):  # type: ignore[no-untyped-def]
     """The worker thread: compute chunks in order until told to stop."""
     flush_denormals()
