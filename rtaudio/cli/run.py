@@ -123,6 +123,7 @@ def _watch(host: Host, seconds: float | None, live: bool) -> None:
 
 def _panel(host: Host, seconds: float | None) -> Any:
     """Draw levels, load and misses."""
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
@@ -136,9 +137,8 @@ def _panel(host: Host, seconds: float | None) -> Any:
             bar = Text("█" * width, colour) + Text("·" * (40 - width), "dim")
             grid.add_row(f"{side} {number}", bar, f"{level:6.1f} dB")
     length = "" if seconds is None else f" / {seconds:.0f}"
-    grid.add_row(
-        "",
+    return Group(
+        grid,
         f"{stats.seconds:.0f}{length} s   load {100 * stats.load:.1f} %   "
         f"missed {stats.missed}   faults {sum(stats.faults.values())}   Ctrl-C stops",
     )
-    return grid
