@@ -12,7 +12,8 @@ import pytest
 
 import rtaudio as rt
 import rtaudio.effects
-from rtaudio.preset import PresetError, effect_kinds, load_preset, shipped_presets
+from rtaudio.preset import PresetError, load_preset, shipped_presets
+from rtaudio.registry import effect_kinds
 
 ROOT = Path(__file__).parents[1]
 

@@ -16,17 +16,10 @@ from pydantic import BaseModel
 
 import rtaudio as rt
 from rtaudio.effects.base import Effect
-from rtaudio.preset import (
-    PresetError,
-    effect_class,
-    effect_kinds,
-    load_preset,
-    save_preset,
-    shipped_presets,
-)
+from rtaudio.preset import PresetError, load_preset, save_preset, shipped_presets
+from rtaudio.registry import CONTAINERS, effect_class, effect_kinds
 
 KINDS = effect_kinds()
-CONTAINERS = ("chain", "parallel")
 MODELS = sorted((shipped_presets()["bypass"].parent / "models").glob("*.onnx"))
 QUICK = settings(
     deadline=None, derandomize=True, database=None,

@@ -48,7 +48,8 @@ def _engine(quiet: bool) -> list[tuple[str, Any]]:
     from rtaudio.effects.base import Effect
     from rtaudio.measure.body import body_microseconds
     from rtaudio.measure.percentiles import Percentiles
-    from rtaudio.preset import CONTAINERS, effect_class, effect_kinds, load_preset, shipped_presets
+    from rtaudio.preset import load_preset, shipped_presets
+    from rtaudio.registry import CONTAINERS, effect_class, effect_kinds
 
     chains: list[tuple[str, Effect, int]] = [("empty chain", CONTAINERS["chain"](), 2)]
     for kind in effect_kinds():
