@@ -81,8 +81,10 @@ class PresetReader:
             depth = 0
             for event in yaml.parse(text, _Loader):
                 if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                    raise self._fault(event, "anchors and aliases (& *) are not used in presets; "
-                                     "write the value out")  # fmt: skip
+                    raise self._fault(
+                        event,
+                        "anchors and aliases (& *) are not used in presets; write the value out",
+                    )
                 if tag := getattr(event, "tag", None):
                     raise self._fault(event, f"tags ({tag}) are not used in presets; remove it")
                 depth += isinstance(event, yaml.CollectionStartEvent)
@@ -103,21 +105,26 @@ class PresetReader:
             loader = yaml.SafeLoader("")
             return loader.construct_document(node)
         except (yaml.YAMLError, ValueError, OverflowError) as error:
-            raise self._fault(node, f"{_shown(node)} is not a value: {_short(str(error))}") from None
+            raise self._fault(
+                node, f"{_shown(node)} is not a value: {_short(str(error))}"
+            ) from None
 
     @staticmethod
     def _keys(cls: type[Effect]) -> list[str]:
         return [field_word(key) for key in cls.model_fields]
 
-    def _entries(self, node: yaml.MappingNode, where: str, known: list[str]) -> dict[str, yaml.Node]:
+    def _entries(
+        self, node: yaml.MappingNode, where: str, known: list[str]
+    ) -> dict[str, yaml.Node]:
         """Return key -> node of a mapping whose keys are all known and occur once."""
         entries: dict[str, yaml.Node] = {}
         for key_node, value in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else _shown(key_node)
             name = "effects" if key == "chain" else key
             if key not in known:
-                raise self._fault(key_node, f"{where}: unknown key {_short(key)!r}; "
-                                 f"{closest(key, known)}")  # fmt: skip
+                raise self._fault(
+                    key_node, f"{where}: unknown key {_short(key)!r}; {closest(key, known)}"
+                )
             if name in entries:
                 raise self._fault(key_node, f"{where}: the key {key!r} occurs twice; remove one")
             entries[name] = value
@@ -131,7 +138,9 @@ class PresetReader:
             return node.value
         if isinstance(node, yaml.ScalarNode) and self._plain(node) is None:
             return []
-        raise self._fault(node, f"{where} = {_shown(node)} is not a list; start each item with `- `")
+        raise self._fault(
+            node, f"{where} = {_shown(node)} is not a list; start each item with `- `"
+        )
 
     def _effect(self, node: yaml.Node) -> Effect:
         """Read one item of a chain: ``kind`` or ``kind: settings``."""
@@ -141,8 +150,10 @@ class PresetReader:
             [(at, settings)] = node.value
             kind = at.value if isinstance(at, yaml.ScalarNode) else _shown(at)
         else:
-            raise self._fault(node, "an item of a chain is one effect with its settings, "
-                             "like `- gain: {gain_db: -6}`")  # fmt: skip
+            raise self._fault(
+                node,
+                "an item of a chain is one effect with its settings, like `- gain: {gain_db: -6}`",
+            )
         kinds = effect_kinds()
         if kind not in kinds:
             raise self._fault(at, f"unknown effect {_short(kind)!r}; {closest(kind, kinds)}")
@@ -158,8 +169,11 @@ class PresetReader:
         elif isinstance(settings, yaml.SequenceNode) and len(lists) == 1:
             entries = {lists[0]: settings}
         elif settings is not None and self._plain(settings) is not None:
-            raise self._fault(settings, f"{where} = {_shown(settings)} is not a mapping of settings;"
-                             f" known: {', '.join(self._keys(cls))}")  # fmt: skip
+            raise self._fault(
+                settings,
+                f"{where} = {_shown(settings)} is not a mapping of settings;"
+                f" known: {', '.join(self._keys(cls))}",
+            )
         return self._build(cls, entries, at, where)
 
     def _build(
@@ -201,8 +215,11 @@ class PresetReader:
         except OSError:
             found = False
         if not found:
-            raise self._fault(node, f"{where} = {_shown(node)}: no such file; "
-                             f"it is looked for beside the preset, as {path}")  # fmt: skip
+            raise self._fault(
+                node,
+                f"{where} = {_shown(node)}: no such file; "
+                f"it is looked for beside the preset, as {path}",
+            )
         return path
 
     def _explain(
@@ -223,7 +240,9 @@ class PresetReader:
             case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than" if span:
                 return self._fault(at, f"{key} = {shown} is out of range {span}")
             case "finite_number" | "float_parsing" | "float_type" | "int_parsing" | "int_type":
-                return self._fault(at, f"{key} = {shown} is not a number" + (span and f" in {span}"))
+                return self._fault(
+                    at, f"{key} = {shown} is not a number" + (span and f" in {span}")
+                )
             case "bool_parsing" | "bool_type":
                 return self._fault(at, f"{key} = {shown} is neither true nor false")
             case "string_type":
@@ -231,8 +250,12 @@ class PresetReader:
             case "too_short":
                 return self._fault(at, f"{key} needs {first['ctx']['min_length']} or more items")
             case "value_error":
-                return self._fault(at, f"{key}: {first['ctx']['error']}" if loc else
-                                  f"{where}: {first['ctx']['error']}")  # fmt: skip
+                return self._fault(
+                    at,
+                    f"{key}: {first['ctx']['error']}"
+                    if loc
+                    else f"{where}: {first['ctx']['error']}",
+                )
         message = first["msg"][:1].lower() + first["msg"][1:]
         return self._fault(at, f"{key} = {shown}: {message}" if loc else f"{where}: {message}")
 

@@ -19,9 +19,9 @@ PRESET = "crunch-stereo"
 
 
 def demo(
-    folder: Annotated[
-        Path, typer.Option(help="Where the sound files and the picture go.")
-    ] = Path("demo"),
+    folder: Annotated[Path, typer.Option(help="Where the sound files and the picture go.")] = Path(
+        "demo"
+    ),
     json: show.Json = False,
 ) -> None:
     """Play a guitar riff through an amp: on the default device, else in real time into a file."""

@@ -93,6 +93,7 @@ def play(host: Host, seconds: float | None, live: bool) -> Stats:
     Stats
         Those of the whole run, without the fade-out.
     """
+
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 

@@ -39,6 +39,7 @@ def process(*words, **options):
 
 # -- help and defaults -----------------------------------------------------------------------------
 
+
 def test_every_verb_has_help_with_an_example(cli):
     answer = cli("--help")
     for command in app.registered_commands:
@@ -68,6 +69,7 @@ def test_defaults_of_the_command_line_are_those_of_the_library():
 
 
 # -- render ----------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize(
     ("source", "target", "subtype"),
@@ -123,6 +125,7 @@ def test_a_rendered_file_is_the_rendered_array(tmp_path, block, monkeypatch):
 
 
 # -- run -------------------------------------------------------------------------------------------
+
 
 def test_run_ends_with_one_object(cli):
     answer = cli("run", "bypass", "--device", "clock", "--seconds", "0.3", "--json")
@@ -180,6 +183,7 @@ def test_torch_is_never_imported(files, tmp_path):
 
 
 # -- the other verbs -------------------------------------------------------------------------------
+
 
 def test_devices_prints_a_list(cli):
     answer = cli("devices", "--json")
