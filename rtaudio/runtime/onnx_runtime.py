@@ -24,6 +24,7 @@ import numpy as np
 
 from rtaudio.runtime.abi import FAULT_MODEL, Node, kernel, state_dtype
 from rtaudio.runtime.jit import jit
+from rtaudio.runtime.kernels.ramp import RAMP, aim, ramp_samples, settled
 from rtaudio.runtime.native import (
     address_of,
     call_i64_1,
@@ -220,12 +221,14 @@ STATE = state_dtype(
     ("audio_out", "i8"),
     ("param_count", "i8"),
     ("param_tensor", "i8"),
-    ("param_step", "f4"),
+    ("ramps", "i8"),
+    ("ramp_samples", "i8"),
     ("states", "i8"),
 )
 """``values``: for each size and parity, the input values then the output values of one ``Run``."""
 
 _state_at = struct_at(STATE)
+_ramp_at = struct_at(RAMP)
 
 
 @kernel(STATE)
@@ -247,7 +250,12 @@ def run_model(state, src, dst, frames):  # type: ignore[no-untyped-def]
             k += 1
             continue
         for p in range(s.param_count):
-            parameters[p] += min(np.float32(1.0), s.param_step * size) * (slots[p] - parameters[p])
+            ramp = _ramp_at(s.ramps + 16 * p)
+            aim(ramp, slots[p], s.ramp_samples)
+            moved = min(ramp.left, size)
+            ramp.left -= moved
+            ramp.value = ramp.target if ramp.left == 0 else ramp.value + moved * ramp.step
+            parameters[p] = ramp.value
         for channel in range(s.channels):
             copy_bytes(
                 s.audio + 4 * channel * size, source + 4 * (channel * s.stride + done), 4 * size
@@ -305,7 +313,7 @@ def onnx_node(
     states
         Name ``k`` of each pair ``state.k`` / ``next.k`` -> (shape, dtype).
     params
-        Float32 slots of the model's parameters; approached over about 20 ms.
+        Float32 slots of the model's parameters; a change is a ramp of 20 ms in steps of a call.
     rate_hz, latency_samples
         The model's sample rate and own latency.
 
@@ -325,6 +333,7 @@ def onnx_node(
         -(-int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize // 64) * 64
         for shape, dtype in states.values()
     ]
+    start = np.zeros(1, np.float32) if params is None else params
     node = Node(
         run_model,
         latency_samples=latency_samples,
@@ -333,7 +342,8 @@ def onnx_node(
         work={
             "audio": np.zeros(channels[0] * extent, np.float32),
             "audio_out": np.zeros(channels[1] * extent, np.float32),
-            "param_tensor": np.zeros(1, np.float32) if params is None else params.copy(),
+            "param_tensor": start.copy(),
+            "ramps": np.array([settled(float(value)) for value in start], RAMP),
             "states": np.zeros(max(64, 2 * sum(lengths)), np.uint8),
         },
         constants={"sizes": np.array(sizes, np.int64)},
@@ -343,7 +353,7 @@ def onnx_node(
         size_count=len(sizes),
         outputs=channels[1],
         param_count=0 if params is None else params.size,
-        param_step=1000.0 / 20.0 / rate_hz,
+        ramp_samples=ramp_samples(rate_hz),
         channels=channels[0],
         stride=extent,
     )
