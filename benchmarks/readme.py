@@ -68,9 +68,21 @@ def figures(seconds: float) -> str:
     parts.append("**The whole callback** (`rtaudio bench engine`), microseconds per block:")
     head = ["", "p50", "p99", "p99.9", "max"]
     parts.append(table(head, [(name, *percentiles(times)) for name, times in engine.items()]))
-    models = rtaudio("bench", "models")["models"]
-    parts.append("**One model** (`rtaudio bench models`), microseconds per block:")
-    parts.append(table(head, [(name, *percentiles(times)) for name, times in models.items()]))
+    measured = rtaudio("bench", "models")
+    parts.append("**Models alone** (`rtaudio bench models`), microseconds per block:")
+    rows = [(name, *percentiles(times)) for name, times in measured["models"].items()]
+    parts.append(table(head, rows))
+    engines = [key for key in measured["lstm"][0] if key != "size"]
+    parts.append("An LSTM by its units, native kernel and ONNX Runtime, median and p99:")
+    parts.append(
+        table(
+            ["units", *(f"{engine} {part}" for engine in engines for part in ("p50", "p99"))],
+            [
+                (row["size"], *(row[engine][part] for engine in engines for part in ("p50", "p99")))
+                for row in measured["lstm"]
+            ],
+        )
+    )
     start = time.perf_counter()
     rtaudio("run", "crunch", "--device", "clock", "--seconds", "0")
     elapsed = time.perf_counter() - start

@@ -11,6 +11,7 @@ from rtaudio.cli import show
 
 RATE_HZ = 48000
 BLOCK = 64
+LSTM_SIZES = (8, 16, 24, 32, 40, 64, 96)
 
 
 class What(StrEnum):
@@ -21,26 +22,35 @@ class What(StrEnum):
 
 
 def bench(
-    what: Annotated[What, typer.Argument(help="The engine or the shipped models.")] = What.engine,
+    what: Annotated[What, typer.Argument(help="The engine, or models.")] = What.engine,
     json: show.Json = False,
 ) -> None:
     """Measure blocks of 64 frames at 48 kHz: percentiles in microseconds."""
     from rtaudio.cli.machine import machine, machine_line
 
     rows = _engine(json) if what is What.engine else _models(json)
+    sizes = _lstm(json) if what is What.models else []
     if json:
-        show.print_json({"machine": machine(), "block": BLOCK, "rate": RATE_HZ, what: dict(rows)})
+        figures = {"machine": machine(), "block": BLOCK, "rate": RATE_HZ, what: dict(rows)}
+        show.print_json({**figures, "lstm": sizes} if sizes else figures)
         return
     print(machine_line())
-    titles = {
-        What.engine: "the whole callback",
-        What.models: "one model node",
-    }
+    title = "the whole callback" if what is What.engine else "shipped models, without the callback"
     show.table(
-        f"{titles[what]}: microseconds per {BLOCK} frames ({1e6 * BLOCK / RATE_HZ:.0f} us)",
+        f"{title}: microseconds per {BLOCK} frames ({1e6 * BLOCK / RATE_HZ:.0f} us)",
         ["", *show.PERCENTILES.values()],
         [(name, *(getattr(times, p) for p in show.PERCENTILES)) for name, times in rows],
     )
+    if sizes:
+        engines = [key for key in sizes[0] if key != "size"]
+        show.table(
+            f"LSTM by its units: microseconds per {BLOCK} frames",
+            ["units", *(f"{engine} {part}" for engine in engines for part in ("p50", "p99"))],
+            [
+                (row["size"], *(row[engine][part] for engine in engines for part in ("p50", "p99")))
+                for row in sizes
+            ],
+        )
 
 
 def _engine(quiet: bool) -> list[tuple[str, Any]]:
@@ -82,3 +92,15 @@ def _models(quiet: bool) -> list[tuple[str, Any]]:
                 times = block_microseconds(node, BLOCK, 20_000, channels=model.file.card.channels)
                 rows.append((f"{file.stem}, {engine}", Percentiles.of_samples(times)))
     return rows
+
+
+def _lstm(quiet: bool) -> list[dict[str, Any]]:
+    """Time LSTMs of several sizes in both engines."""
+    from rtaudio.measure.blocks import lstm_table
+
+    with show.progress(not quiet) as bars:
+        return [
+            row
+            for size in bars.track(LSTM_SIZES, description="measuring LSTMs")
+            for row in lstm_table([size], BLOCK)
+        ]

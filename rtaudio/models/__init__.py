@@ -1,0 +1,1 @@
+"""Model files: the streaming contract, loading, importing foreign formats."""
