@@ -2,7 +2,8 @@
 
 An intrinsic (see :mod:`rtaudio.runtime.native`) makes a :class:`Vectors` from its builder and
 writes its arithmetic with it. Python loops in the intrinsic unroll; :meth:`Vectors.repeat` makes a
-loop. Every lane count is right on every machine: LLVM splits vectors that are wider than the registers.
+loop. Every lane count is right on every machine: LLVM splits vectors that are wider than the
+registers.
 """
 
 from __future__ import annotations
