@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from rtaudio.runtime.abi import Node, aligned
+from rtaudio.runtime.jit import jit
 from rtaudio.runtime.native import call_process, flush_denormals, restore_denormals
 from rtaudio.runtime.system import now_ns
 
@@ -16,7 +16,7 @@ ROUNDS = 10
 BLOCKS_PER_ROUND = 1000
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@jit
 def _time_blocks(process, state, src, dst, frames, durations):  # type: ignore[no-untyped-def]
     """Time each call of a process function on the same input, denormals flushed as when live."""
     former = flush_denormals()
@@ -94,7 +94,7 @@ def lstm_nodes(hidden: int, block: int) -> dict[str, Node]:
         Engine (``native``, ``onnxruntime``) -> node.
     """
     from rtaudio.runtime.kernels.lstm import lstm_node
-    from rtaudio.runtime.onnx_runtime import onnx_node
+    from rtaudio.runtime.onnx_node import onnx_node
 
     random = np.random.default_rng(hidden)
     bound = hidden**-0.5

@@ -13,7 +13,8 @@ import onnx.numpy_helper
 from rtaudio.models.contract import ContractError, ModelFile, read_model
 from rtaudio.runtime.abi import Node
 from rtaudio.runtime.kernels.hop import hop_node
-from rtaudio.runtime.onnx_runtime import OnnxRuntimeError, onnx_node
+from rtaudio.runtime.onnx_node import onnx_node
+from rtaudio.runtime.onnx_runtime import OnnxRuntimeError
 from rtaudio.runtime.program import Builder
 
 EngineName = Literal["onnx", "native"]

@@ -15,7 +15,7 @@ from rtaudio.runtime.abi import PROCESS, Kernel
 
 PLACES = [
     *(f"rtaudio.runtime.kernels.{m.name}" for m in pkgutil.iter_modules(kernels.__path__)),
-    "rtaudio.runtime.onnx_runtime",
+    "rtaudio.runtime.onnx_node",
     "rtaudio.runtime.worker",
 ]
 KERNELS = {
