@@ -13,6 +13,7 @@ pytest.importorskip("lightning", reason="lightning is not installed (extra: trai
 from export.checkpoint import load_checkpoint  # noqa: E402
 from export.cli import export  # noqa: E402
 from rtaudio.models.contract import read_model  # noqa: E402
+from training.cli import train  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
 from training.losses import amp_loss, error_to_signal  # noqa: E402
 from training.models import NETS  # noqa: E402
@@ -40,6 +41,13 @@ def test_a_run_learns_and_can_be_exported(workspace):
     assert card.provenance["data"]["train"] == ["one", "two"]
     assert card.provenance["teacher"]["teacher"] == "tanh.nam"
     assert not {p.name for p in folder.iterdir() if p.name.startswith(".")}
+
+
+def test_the_verb_prints_scores_and_the_next_step(workspace, capsys):
+    train(workspace.section("schedule", epochs=1))
+    printed = capsys.readouterr().out
+    assert '"esr_mean"' in printed
+    assert f"rtaudio export {workspace.folder / 'run' / 'best.pt'} tanh.onnx" in printed
 
 
 def weights(folder):
