@@ -17,7 +17,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from typing import Any
 
 import numpy as np
@@ -99,7 +98,7 @@ class Jack:
     def __init__(self) -> None:
         if shutil.which("jackd") is None:
             raise SystemExit("jackd is not installed; apt install jackd2")
-        self.name = f"rtaudio-bench-{uuid.uuid4().hex[:8]}"
+        self.name = "rtaudio-bench"
         try:
             former = os.sched_getscheduler(0)
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,7 +16,8 @@ class JackServer:
     """A private jackd with the dummy driver, and scripts that play on it."""
 
     def __init__(self, block: int = 64, rate: int = 48000) -> None:
-        self.name = f"rtaudio-test-{uuid.uuid4().hex[:8]}"
+        # one name for all: JACK has room for eight servers, and a killed one keeps its place
+        self.name = "rtaudio-test"
         self.environment = os.environ | {
             "JACK_DEFAULT_SERVER": self.name,
             "JACK_NO_AUDIO_RESERVATION": "1",
@@ -31,7 +31,7 @@ class JackServer:
             stderr=subprocess.DEVNULL,
         )
         for _ in range(100):
-            if self.run("jack_lsp").returncode == 0:
+            if "system:playback_1" in self.run("jack_lsp").stdout:
                 return
             time.sleep(0.05)
         self.stop()
@@ -60,9 +60,14 @@ class JackServer:
             text=True,
         )
 
-    def stop(self) -> None:
+    def vanish(self) -> None:
         """Kill the server: for its clients the device is gone."""
         self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End the server properly."""
+        self.process.terminate()
         self.process.wait()
 
 

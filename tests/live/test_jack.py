@@ -116,7 +116,7 @@ def test_a_device_that_vanishes_ends_the_run(jack):
     process = server.script(PLAY, json.dumps({"seconds": 60.0}))
     assert process.stdout.readline() == "playing\n"
     time.sleep(0.5)
-    server.stop()
+    server.vanish()
     began = time.monotonic()
     stats = answer(process, timeout=20)
     assert "stopped delivering" in stats["error"]

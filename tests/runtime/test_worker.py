@@ -100,8 +100,7 @@ def test_a_slow_worker_is_bridged_and_the_delay_never_grows(tmp_path):
     last = out[-int(0.4 * RATE) : -2000]
     start = len(out) - int(0.4 * RATE)
     assert lag_of(noise[start - late : start - late + len(last)], last) == 0
-    middle = out[int(1.3 * RATE) : int(1.5 * RATE)]
-    assert np.mean(middle == 0.0) > 0.5
+    assert np.sum(out[9600:] == 0.0) > 9600
 
 
 def test_stopping_waits_for_the_worker_and_ends():
