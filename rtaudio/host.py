@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rtaudio.audio_file import created
 from rtaudio.devices.device import Device
 from rtaudio.effects.base import Effect
 from rtaudio.measure.percentiles import Percentiles
@@ -317,22 +319,9 @@ class _Recorder:
     """Drains the engine's tap into a sound file, which takes its name when it is complete."""
 
     def __init__(self, engine: Engine, path: Path, rate_hz: int) -> None:
-        import soundfile
-
-        self._engine, self._path = engine, path
-        self._part = path.with_name(f".{path.name}.part")
-        kind = path.suffix.lower().lstrip(".").upper() or "WAV"
-        if kind not in soundfile.available_formats():
-            raise ValueError(f"{path}: cannot write this kind of file; use .wav or .flac")
-        if path.is_dir() or not path.parent.is_dir():
-            raise ValueError(f"{path}: the folder does not exist or the name is a folder")
-        subtype = "FLOAT" if kind == "WAV" else None
-        try:
-            self._file = soundfile.SoundFile(
-                self._part, "w", rate_hz, engine.out_channels, subtype, format=kind
-            )
-        except (soundfile.LibsndfileError, OSError) as error:
-            raise ValueError(f"{path}: cannot be written: {error}") from error
+        self._engine = engine
+        self._open = created(path, rate_hz, engine.out_channels)
+        self._file = self._open.__enter__()
         engine.open_tap(_TAP_SECONDS)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._drain, name="recorder", daemon=True)
@@ -350,13 +339,12 @@ class _Recorder:
         self._ended.set()
         self._thread.join()
         self._file.write(self._engine.read_tap())
-        self._file.close()
-        self._part.replace(self._path)
+        self._open.__exit__(None, None, None)
 
     def discard(self) -> None:
         """Leave nothing behind."""
         self._ended.set()
         if self._thread.ident is not None:
             self._thread.join()
-        self._file.close()
-        self._part.unlink(missing_ok=True)
+        with suppress(InterruptedError):
+            self._open.__exit__(InterruptedError, InterruptedError(), None)

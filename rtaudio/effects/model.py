@@ -153,5 +153,5 @@ class Model(Effect):
 
         block_us = 1e6 * builder.block / builder.rate_hz
         node = self._inline_node(builder, builder.block, params)
-        costs = block_microseconds(node, builder.block, 50)
+        costs = block_microseconds(node, builder.block, 50, channels=self.card.channels)
         return bool(np.median(costs) > _INLINE_SHARE * block_us)

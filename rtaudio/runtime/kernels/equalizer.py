@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 
 from rtaudio.runtime.abi import Node, kernel, state_dtype
+from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels.ramp import RAMP, RAMP_MS, advance, aim, settled
 from rtaudio.runtime.native import address_of, copy_bytes, f32_at, f64_at, struct_at
 
@@ -48,7 +49,7 @@ change per sample; ``left`` samples of it are to come. ``z``: [channels][2] floa
 _state_at = struct_at(STATE)
 
 
-@njit(error_model="numpy")
+@jit
 def coefficients(kind, hz, amount, q, rate_hz):  # type: ignore[no-untyped-def]
     """Return b0, b1, b2, a1, a2 of a section, normalised to a0 = 1.
 

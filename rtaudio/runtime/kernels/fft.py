@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from rtaudio.runtime.jit import jit
 from rtaudio.runtime.native import f32_at
 
 SIZE = 128
@@ -41,7 +42,7 @@ def twiddles() -> np.ndarray[Any, np.dtype[np.float32]]:
     return table
 
 
-@njit(error_model="numpy")
+@jit
 def forward(table, a, b):  # type: ignore[no-untyped-def]
     """Transform block ``a`` into block ``b`` (addresses); ``a`` is overwritten."""
     for stage in range(STAGES):
