@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,9 +17,9 @@ from rtaudio.audio_file import created
 from rtaudio.devices.device import Device
 from rtaudio.effects.base import Effect
 from rtaudio.measure.percentiles import Percentiles
+from rtaudio.runtime import callback as rt
 from rtaudio.runtime.callback import FLAG_NAMES, histogram_values_ns
 from rtaudio.runtime.engine import Engine
-from rtaudio.runtime.program import Program
 
 _TAP_SECONDS = 10.0
 _LOST_SECONDS = 2.0
@@ -42,8 +43,10 @@ class Stats:
     device_latency_ms
         What the device reports for (input, output).
     faults
-        Blocks with NaN, Inf or a runaway level by effect; chunks a worker was late with appear as
-        ``<effect>: late``.
+        Blocks with NaN, Inf or a runaway level by effect, and those that came in so as ``input``;
+        chunks a worker was late with appear as ``<effect>: late``.
+    realtime
+        Whether the audio thread runs with real-time priority.
     load
         Share of the time spent in the callback, 0 to 1.
     in_peak, out_peak
@@ -61,6 +64,7 @@ class Stats:
     latency_parts: dict[str, int] = field(default_factory=dict)
     device_latency_ms: tuple[float, float] = (0.0, 0.0)
     faults: dict[str, int] = field(default_factory=dict)
+    realtime: bool = False
     load: float = 0.0
     in_peak: tuple[float, ...] = ()
     out_peak: tuple[float, ...] = ()
@@ -113,13 +117,11 @@ class Host:
         source: Any = None,
         record: str | Path | None = None,
     ) -> None:
-        if not 8000 <= rate <= 384000:
-            raise ValueError(f"rate {rate} Hz is out of range 8000 .. 384000")
-        if not 1 <= block <= 8192:
-            raise ValueError(f"block {block} is out of range 1 .. 8192 frames")
         audio = None if source is None else np.atleast_2d(np.asarray(source, np.float32))
-        if audio is not None and (audio.ndim != 2 or audio.shape[1] == 0):
+        if audio is not None and (audio.ndim != 2 or audio.size == 0):
             raise ValueError("the source has no audio")
+        if out_channels is not None and not out_channels:
+            raise ValueError("at least one output channel is needed")
         self._device: Device
         if device == "clock":
             from rtaudio.devices.clock import ClockDevice
@@ -142,10 +144,8 @@ class Host:
             self._engine.play_source(audio)
             self._source_frames = audio.shape[1]
         self._recorder = _Recorder(self._engine, Path(record), rate) if record is not None else None
-        self._effect = effect
         self._program = program
-        self._retired_faults: dict[str, int] = {}
-        self._started = False
+        self._state: Literal["new", "playing", "stopped"] = "new"
         self._error: str | None = None
         self._progress = (0, 0.0)
         self._lock = threading.RLock()
@@ -161,34 +161,63 @@ class Host:
         return self._engine.out_channels
 
     def start(self) -> Host:
-        """Open the device and fade in; raises :class:`DeviceError`."""
-        if self._started:
-            return self
-        if self._recorder is not None:
-            self._recorder.start()
-        self._publish(self._program)
-        try:
-            self._device.start(self._engine)
-        except BaseException:
-            self._program.stop_workers()
-            if self._recorder is not None:
-                self._recorder.discard()
-            raise
-        self._started = True
-        self._progress = (0, time.monotonic())
+        """Open the device and fade in.
+
+        Raises
+        ------
+        DeviceError
+            The device is busy or refuses the settings.
+        ValueError
+            The host has been stopped; a host plays once.
+        """
+        with self._lock:
+            if self._state == "playing":
+                return self
+            if self._state == "stopped":
+                raise ValueError("this host has been stopped; make a new one")
+            try:
+                if self._recorder is not None:
+                    self._recorder.start()
+                self._engine.publish(self._program)
+                self._device.start(self._engine)
+            except BaseException:
+                self._state = "stopped"
+                self._device.stop()
+                self._engine.close()
+                if self._recorder is not None:
+                    self._recorder.discard()
+                raise
+            self._state = "playing"
+            self._progress = (0, time.monotonic())
+            # Until it is stopped, the audio thread works in this object's memory.
+            atexit.register(self.stop)
         return self
 
     def stop(self) -> None:
-        """Fade out, stop the device and finish the record. Safe to call twice."""
-        if not self._started:
-            return
-        self._started = False
-        self._engine.fade_out(timeout_s=1.0 if self._error is None else 0.0)
-        self._device.stop()
-        self._reap()
-        self._program.stop_workers()
-        if self._recorder is not None:
-            self._recorder.finish()
+        """Fade out, stop the device and finish the record. Safe to call twice.
+
+        Raises
+        ------
+        OSError
+            The record could not be written.
+        """
+        with self._lock:
+            if self._state != "playing":
+                return
+            self._state = "stopped"
+            atexit.unregister(self.stop)
+            try:
+                period_s = self.block / self.rate
+                fade_s = (rt.FADE_MS / 1000 + self._program.latency_samples / self.rate) * 2
+                lost = self._error is not None
+                self._engine.fade_out(0.0 if lost else max(1.0, fade_s + 3 * period_s))
+            finally:
+                try:
+                    self._device.stop()
+                finally:
+                    self._engine.close()
+                    if self._recorder is not None:
+                        self._recorder.finish()
 
     def set(self, target: str, value: float | bool) -> None:
         """Change a parameter of the playing chain, e.g. ``host.set("amp.gain_db", -3.0)``.
@@ -198,10 +227,19 @@ class Host:
         ValueError
             No such effect or parameter, or the value is out of range.
         """
-        self._program.set(target, value)
+        with self._lock:
+            self._program.set(target, value)
 
     def swap(self, effect: Effect) -> None:
-        """Cross-fade to another effect or chain within 20 ms; the sound goes on meanwhile."""
+        """Cross-fade to another effect or chain within 20 ms; the sound goes on meanwhile.
+
+        If the new one cannot be built, the old one plays on.
+
+        Raises
+        ------
+        ValueError
+            The new one cannot be built at this rate, or the host has been stopped.
+        """
         program = effect.compile(
             self.rate,
             self.block,
@@ -209,24 +247,14 @@ class Host:
             out_channels=self._engine.out_channels,
         )
         with self._lock:
-            deadline = time.monotonic() + 1.0
-            while self.running and not self._engine.settled and time.monotonic() < deadline:
-                time.sleep(0.002)
-            self._publish(program)
-            self._effect = effect
-        self._reap()
-
-    def _publish(self, program: Program) -> None:
-        program.start_workers()
-        self._engine.publish(program)
-        self._program = program
-
-    def _reap(self) -> None:
-        for program in self._engine.reap():
-            if program is not self._program:
-                program.stop_workers()
-                for name, count in program.faults.items():
-                    self._retired_faults[name] = self._retired_faults.get(name, 0) + count
+            if self._state == "stopped":
+                raise ValueError("this host has been stopped; make a new one")
+            if self._state == "playing":
+                deadline = time.monotonic() + 1.0
+                while not self._engine.settled and time.monotonic() < deadline:
+                    time.sleep(0.002)
+                self._engine.publish(program)
+            self._program = program
 
     @property
     def error(self) -> str | None:
@@ -247,11 +275,11 @@ class Host:
     def running(self) -> bool:
         """True from :meth:`start` until :meth:`stop` or the loss of the device."""
         self._watch()
-        return self._started and self._error is None
+        return self._state == "playing" and self._error is None
 
     def _watch(self) -> None:
         """Notice a device that has stopped calling."""
-        if not self._started or self._error is not None:
+        if self._state != "playing" or self._error is not None:
             return
         blocks, now = int(self._engine.record["blocks"]), time.monotonic()
         if blocks != self._progress[0]:
@@ -271,13 +299,10 @@ class Host:
 
     def stats(self) -> Stats:
         """Return the statistics so far, and start new peaks."""
-        self._reap()
+        self._engine.reap()
         record = self._engine.record
         engine = self._engine
         values = histogram_values_ns()
-        faults = dict(self._retired_faults)
-        for name, count in self._program.faults.items():
-            faults[name] = faults.get(name, 0) + count
         frames = int(record["frames"])
         in_peak = tuple(float(p) for p in record["in_peak"][: engine.in_channels])
         out_peak = tuple(float(p) for p in record["out_peak"][: engine.out_channels])
@@ -296,7 +321,8 @@ class Host:
             latency_samples=self._program.latency_samples,
             latency_parts=dict(self._program.latency_parts),
             device_latency_ms=self._device.latency_ms,
-            faults=faults,
+            faults=engine.faults,
+            realtime=int(record["blocks"]) > 0 and int(record["priority"]) == 0,
             load=float(record["busy_ns"]) * self.rate / (frames * 1e9) if frames else 0.0,
             in_peak=in_peak,
             out_peak=out_peak,
@@ -319,7 +345,8 @@ class _Recorder:
     """Drains the engine's tap into a sound file, which takes its name when it is complete."""
 
     def __init__(self, engine: Engine, path: Path, rate_hz: int) -> None:
-        self._engine = engine
+        self._engine, self._path = engine, path
+        self._failure: str | None = None
         self._open = created(path, rate_hz, engine.out_channels)
         self._file = self._open.__enter__()
         engine.open_tap(_TAP_SECONDS)
@@ -328,18 +355,31 @@ class _Recorder:
 
     def _drain(self) -> None:
         while not self._ended.wait(0.1):
-            self._file.write(self._engine.read_tap())
+            self._write()
+
+    def _write(self) -> None:
+        if self._failure is None:
+            try:
+                self._file.write(self._engine.read_tap())
+            except (RuntimeError, OSError) as error:  # libsndfile's errors are RuntimeErrors
+                self._failure = str(error)
 
     def start(self) -> None:
         """Begin to drain."""
         self._thread.start()
 
     def finish(self) -> None:
-        """Write what is left and give the file its name."""
+        """Write what is left and give the file its name; raises OSError if that went wrong."""
         self._ended.set()
         self._thread.join()
-        self._file.write(self._engine.read_tap())
+        self._write()
+        if self._failure is not None:
+            self.discard()
+            raise OSError(f"{self._path}: the record could not be written: {self._failure}")
         self._open.__exit__(None, None, None)
+        lost = int(self._engine.record["tap_dropped"])
+        if lost:
+            raise OSError(f"{self._path}: {lost} frames are missing; the disk was too slow")
 
     def discard(self) -> None:
         """Leave nothing behind."""

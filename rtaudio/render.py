@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -85,14 +86,23 @@ def render(
     Raises
     ------
     ValueError
-        ``x`` has no frames or a wrong shape.
+        ``x`` has no frames, a wrong shape, or samples that are not finite.
+
+    Warns
+    -----
+    RuntimeWarning
+        An effect made NaN, Inf or a runaway level; it was silenced for a block and reset.
     """
     planar = np.atleast_2d(np.asarray(x, np.float32))
     if planar.ndim != 2 or planar.shape[1] == 0 or planar.shape[0] == 0:
         raise ValueError(f"audio must be [frames] or [channels, frames], not {np.shape(x)}")
+    if not np.isfinite(planar).all():
+        raise ValueError("the audio holds NaN or infinite samples; repair it first")
     program = effect.compile(
         rate_hz, block, in_channels=planar.shape[0], out_channels=out_channels, offline=True
     )
     tail = np.zeros((planar.shape[0], program.latency_samples), np.float32)
     wet = run(program, np.concatenate([planar, tail], axis=1))[:, program.latency_samples :]
+    if program.faults:
+        warnings.warn(f"silenced and reset: {program.faults}", RuntimeWarning, stacklevel=2)
     return wet[0] if np.ndim(x) == 1 and wet.shape[0] == 1 else wet

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
 import threading
 import time
 
@@ -11,8 +14,14 @@ import soundfile
 
 from rtaudio.chain import Chain
 from rtaudio.devices.device import DeviceError
+from rtaudio.effects.base import Effect
 from rtaudio.effects.gain import Gain
+from rtaudio.effects.limiter import Limiter
 from rtaudio.host import Host
+from rtaudio.runtime.abi import Node
+from rtaudio.runtime.kernels import gain as kernels
+from rtaudio.runtime.kernels.ramp import settled
+from rtaudio.runtime.worker import worker_node
 
 RATE = 48000
 TONE = (0.5 * np.sin(2 * np.pi * 375 / RATE * np.arange(RATE))).astype(np.float32)
@@ -125,3 +134,121 @@ def test_statistics_before_any_block_are_zero():
     stats = Host(Chain([]), "clock").stats()
     assert stats.blocks == 0
     assert stats.callback_us.max == 0.0
+
+
+def workers():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("worker")]
+
+
+class Worked(Effect):
+    """A wire in a worker thread."""
+
+    def build(self, builder, x, params):
+        inner = Node(
+            kernels.gain, params=np.zeros(1, np.float32), gain=settled(1.0), ramp_samples=960
+        )
+        node, worker = worker_node(
+            inner, 128, builder.block, builder.rate_hz, channels=(1, 1), offline=builder.offline
+        )
+        builder.workers.append((builder.effect, worker))
+        return builder.run_each([node], x)
+
+
+def test_workers_of_swapped_programs_end():
+    with Host(Worked(), "clock") as host:
+        for _ in range(20):
+            host.swap(Worked())
+        time.sleep(0.1)
+        host.stats()
+        assert len(workers()) == 1
+    assert workers() == []
+
+
+def test_workers_end_when_a_swap_is_cut_short_by_a_stop():
+    host = Host(Worked(), "clock").start()
+
+    def swap():
+        for _ in range(5):
+            with contextlib.suppress(ValueError):
+                host.swap(Worked())
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    time.sleep(0.02)
+    host.stop()
+    swapper.join()
+    assert workers() == []
+
+
+def test_a_host_plays_once():
+    host = Host(Chain([]), "clock").start()
+    host.stop()
+    for again in (host.start, lambda: host.swap(Chain([]))):
+        with pytest.raises(ValueError, match="make a new one"):
+            again()
+
+
+def test_a_start_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    host = Host(Worked(), "clock", record=tmp_path / "take.wav")
+    real = host._device.start
+
+    def start_then_fail(engine):
+        real(engine)
+        raise DeviceError("out of luck")
+
+    monkeypatch.setattr(host._device, "start", start_then_fail)
+    with pytest.raises(DeviceError, match="out of luck"):
+        host.start()
+    assert not host._device.active
+    assert workers() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stop_that_is_interrupted_still_stops(tmp_path, monkeypatch):
+    host = Host(Worked(), "clock", record=tmp_path / "take.wav").start()
+
+    def interrupted(timeout_s):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(host._engine, "fade_out", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        host.stop()
+    assert not host._device.active
+    assert workers() == []
+    assert [path.name for path in tmp_path.iterdir()] == ["take.wav"]
+
+
+def test_a_record_that_fails_is_one_line_and_no_file(tmp_path, monkeypatch):
+    host = Host(Chain([]), "clock", record=tmp_path / "take.wav").start()
+
+    class Full:
+        def write(self, frames):
+            raise soundfile.LibsndfileError(2)
+
+    monkeypatch.setattr(host._recorder, "_file", Full())
+    time.sleep(0.2)
+    with pytest.raises(OSError, match=r"take\.wav: the record could not be written"):
+        host.stop()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_process_ends_well_with_a_host_that_was_never_stopped():
+    code = (
+        "import rtaudio as rt, time\n"
+        "host = rt.Host(rt.load_preset('crunch'), 'clock').start()\n"
+        "host.swap(rt.load_preset('clean'))\n"
+        "time.sleep(0.2)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("effect", [Limiter(lookahead_ms=20.0), Worked()])
+def test_fading_to_a_chain_with_latency_never_steps(tmp_path, effect):
+    def work(host):
+        time.sleep(0.2)
+        host.swap(effect)
+
+    out, _ = recorded(tmp_path, Chain([]), work)
+    slope = 0.5 * 2 * np.pi * 375 / RATE
+    assert np.max(np.abs(np.diff(out))) < slope + 3 * 0.5 / (0.02 * RATE)

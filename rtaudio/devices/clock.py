@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-from numba import types
+from numba import njit, types
 
 from rtaudio.runtime.abi import aligned
 from rtaudio.runtime.callback import callback
@@ -30,6 +30,12 @@ _clock_at = struct_at(CLOCK)
 _STOP = CLOCK.fields["stop"][1]  # type: ignore[index]
 
 
+@njit(forceinline=True, error_model="numpy")
+def _frames_ns(frames, rate_hz):  # type: ignore[no-untyped-def]
+    """Return the duration of any number of frames; days of them in nanoseconds would overflow."""
+    return frames // rate_hz * 1_000_000_000 + frames % rate_hz * 1_000_000_000 // rate_hz
+
+
 @jit
 def _tick(clock):  # type: ignore[no-untyped-def]
     """Call the callback once a period. A block that ends after its deadline is an underflow.
@@ -44,13 +50,13 @@ def _tick(clock):  # type: ignore[no-untyped-def]
     while atomic_load(clock + _STOP) == 0:
         call_i32_6(c.callback, 0, c.output, c.block, 0, flags, c.engine)
         period += 1
-        deadline = start + period * c.block * 1_000_000_000 // c.rate_hz
+        deadline = start + _frames_ns(period * c.block, c.rate_hz)
         late = now_ns() - deadline
         flags = 0
         if late > 0:
             flags = _OUTPUT_UNDERFLOW
             period += late * c.rate_hz // (c.block * 1_000_000_000)
-            deadline = start + period * c.block * 1_000_000_000 // c.rate_hz
+            deadline = start + _frames_ns(period * c.block, c.rate_hz)
         sleep_until_ns(deadline)
 
 

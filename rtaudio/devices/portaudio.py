@@ -12,6 +12,8 @@ from rtaudio.runtime.callback import callback
 from rtaudio.runtime.engine import Engine
 
 _STOP_TIMEOUT_S = 2.0
+_ABANDONED: list[Any] = []
+"""Engines of drivers that hang: they may still call back, so the memory must stay."""
 
 
 def _sounddevice() -> Any:
@@ -87,7 +89,7 @@ def find_device(wanted: str | int) -> tuple[DeviceInfo | None, DeviceInfo | None
             raise DeviceError("no sound device found; try --device clock, or see: rtaudio doctor")
         return source, sink
     if isinstance(wanted, int) or wanted.isdecimal():
-        if int(wanted) >= len(devices):
+        if not 0 <= int(wanted) < len(devices):
             raise DeviceError(f"there is no device {wanted}; see: rtaudio devices")
         device = devices[int(wanted)]
         return (device if device.inputs else None), (device if device.outputs else None)
@@ -151,6 +153,7 @@ class PortAudioDevice:
         """Open the stream at the engine's rate and block size, and start it."""
         import cffi
 
+        self._engine = engine
         sd = _sounddevice()
         ffi = cffi.FFI()
         width_in = max(self.inputs, default=0)
@@ -177,6 +180,7 @@ class PortAudioDevice:
             )
             self._stream.start()
         except (sd.PortAudioError, ValueError) as error:
+            self.stop()
             reason = str(error).splitlines()[0]
             settings = f"{engine.rate_hz} Hz, blocks of {engine.block}"
             raise DeviceError(f"cannot open {self.name!r} at {settings}: {reason}") from error
@@ -203,6 +207,7 @@ class PortAudioDevice:
         if closer.is_alive():
             # PortAudio would wait for the lost driver again when the interpreter ends.
             atexit.unregister(_sounddevice()._exit_handler)
+            _ABANDONED.append(self._engine)
 
     @property
     def active(self) -> bool:

@@ -111,7 +111,7 @@ def checked(response: Response, rate_hz: int, what: str) -> tuple[Response, int]
     check_size(len(response), response.shape[1], rate_hz, what)
     if not np.isfinite(response).all():
         raise ValueError(f"{what}: contains NaN or Inf; export it again")
-    if not response.any():
+    if np.max(np.abs(response)) < 1e-9:
         raise ValueError(f"{what}: is silent; choose another response")
     return response, rate_hz
 

@@ -33,8 +33,9 @@ class Model(Effect):
         ``"auto"`` takes a native kernel if there is one that reproduces the golden vector, else
         ONNX Runtime; ``"onnx"`` and ``"native"`` insist.
     worker
-        True runs the model in a thread of its own, with a latency of at least two blocks; False
-        runs it in the callback; None decides live, by its measured cost per block.
+        True runs the model in a thread of its own, one block late or more; False runs it in the
+        callback; None decides live: a worker, if all models in the callback together would take
+        more than half of a block.
     parameters
         Values of the model's own parameters by name, in natural units; the rest at its defaults.
         They can be changed while the model plays.
@@ -99,12 +100,12 @@ class Model(Effect):
         inputs = self.card.channels[0]
         slots = params if params.size else None
         if self.card.channels == (1, 1):
-            worker = self._in_worker(builder, slots)
+            worker = self._in_worker(builder, slots, x.channels)
             return builder.run_each(
                 [self._node(builder, slots, worker) for _ in range(x.channels)], x
             )
         x = builder.adapt(x, inputs)
-        return builder.run(self._node(builder, slots, self._in_worker(builder, slots)), x)
+        return builder.run(self._node(builder, slots, self._in_worker(builder, slots, 1)), x)
 
     def _inline_node(self, builder: Builder, block: int, params: Slots | None) -> Node:
         """Make the node for calls of ``block`` frames at the builder's rate."""
@@ -145,13 +146,28 @@ class Model(Effect):
         builder.workers.append((builder.effect, thread))
         return node
 
-    def _in_worker(self, builder: Builder, params: Slots | None) -> bool:
-        """Decide where the model runs: live, a worker if half a block is not enough for it."""
+    def _in_worker(self, builder: Builder, params: Slots | None, instances: int) -> bool:
+        """Decide where the model runs, and count its cost if that is the callback."""
         if self.worker is not None or builder.offline:
             return bool(self.worker)
+        block_us = 1e6 * builder.block / builder.rate_hz
+        cost_us = instances * self._block_cost_us(builder, params)
+        if builder.inline_us + cost_us > _INLINE_SHARE * block_us:
+            return True
+        builder.inline_us += cost_us
+        return False
+
+    def _block_cost_us(self, builder: Builder, params: Slots | None) -> float:
+        """Measure the most that one instance costs in a block: all hops that may fall into it."""
         from rtaudio.measure.blocks import block_microseconds
 
-        block_us = 1e6 * builder.block / builder.rate_hz
-        node = self._inline_node(builder, builder.block, params)
-        costs = block_microseconds(node, builder.block, 50, channels=self.card.channels)
-        return bool(np.median(costs) > _INLINE_SHARE * block_us)
+        hop = self.card.hop
+        if hop:
+            model_block = math.ceil(builder.block * self.card.sample_rate / builder.rate_hz)
+            engine = None if self.engine == "auto" else self.engine
+            node, block = self._loaded.node(hop, params, engine=engine), hop
+            runs = math.ceil(model_block / hop)
+        else:
+            node, block, runs = self._inline_node(builder, builder.block, params), builder.block, 1
+        costs = block_microseconds(node, block, 30, channels=self.card.channels)
+        return runs * float(np.median(costs))

@@ -91,6 +91,8 @@ class ModelParameter(_Model):
 
     @model_validator(mode="after")
     def _ordered(self) -> ModelParameter:
+        if self.name in ("mix", "bypass"):
+            raise ValueError(f"{self.name}: every effect has this parameter; choose another name")
         if not self.min <= self.default <= self.max or self.min == self.max:
             raise ValueError(f"{self.name}: wanted min <= default <= max and min < max")
         return self

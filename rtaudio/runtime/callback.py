@@ -2,7 +2,7 @@
 
 The way of one block::
 
-    device input --+-> meters -> program input
+    device input --+-> guard, meters -> program input
     file source  --+                 |
                        adopt a newly published program (20 ms cross-fade, both run meanwhile)
                                      |
@@ -39,7 +39,7 @@ from rtaudio.runtime.native import (
     restore_denormals,
     struct_at,
 )
-from rtaudio.runtime.program import program_at, run_program
+from rtaudio.runtime.program import RUNAWAY_BITS, largest_bits, program_at, run_program
 from rtaudio.runtime.system import AUDIO_PRIORITY, ULONG, now_ns, raise_own_priority
 
 MAX_CHANNELS = 8
@@ -77,7 +77,9 @@ ENGINE = np.dtype(
         ("blocks", "i8"),
         ("missed", "i8"),
         ("flags", "i8", (5,)),
+        ("overran", "i8"),
         ("faults", "i8"),
+        ("input_faults", "i8"),
         ("mute_left", "i8"),
         ("last_entry_ns", "i8"),
         ("durations", "i8"),
@@ -95,6 +97,7 @@ ENGINE = np.dtype(
 by Python; 0 is none. ``input``, ``output``: planar scratch of one block."""
 
 engine_at = struct_at(ENGINE)
+_FORMER = ENGINE.fields["former"][1]  # type: ignore[index]
 _PENDING = ENGINE.fields["pending"][1]  # type: ignore[index]
 _TAP_WRITE = ENGINE.fields["tap_write"][1]  # type: ignore[index]
 _TAP_READ = ENGINE.fields["tap_read"][1]  # type: ignore[index]
@@ -120,11 +123,14 @@ def histogram_values_ns() -> np.ndarray[Any, np.dtype[np.float64]]:
 
 @njit(nogil=True, forceinline=True, error_model="numpy")
 def _adopt(e, engine):  # type: ignore[no-untyped-def]
-    """Take a published program over, unless the last one is still being faded in."""
+    """Take a published program over, unless the last one is still being faded in.
+
+    A program with latency starts with silence, so the fade begins when its sound does.
+    """
     if e.fade_left == 0 and atomic_load(engine + _PENDING) != 0:
         e.former = e.current
         e.current = atomic_exchange(engine + _PENDING, 0)
-        e.fade_left = e.fade_samples
+        e.fade_left = e.fade_samples + program_at(e.current).latency_samples
 
 
 @njit(nogil=True, forceinline=True, error_model="numpy")
@@ -150,7 +156,7 @@ def _chunk(e, frames):  # type: ignore[no-untyped-def]
         scale = np.float32(1.0 / e.fade_samples)
         for channel in range(e.out_channels):
             for i in range(frames):
-                share = np.float32(max(0, e.fade_left - 1 - i)) * scale
+                share = min(np.float32(1.0), np.float32(max(0, e.fade_left - 1 - i)) * scale)
                 a = new[channel * p.stride + i]
                 b = old[channel * q.stride + i]
                 output[channel * e.block + i] = a + share * (b - a)
@@ -180,7 +186,10 @@ def _chunk(e, frames):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, forceinline=True, error_model="numpy")
 def _take_input(e, device_input, start, frames):  # type: ignore[no-untyped-def]
-    """Fill the engine's planar input from the file source, the device, or with silence."""
+    """Fill the engine's planar input from the file source, the device, or with silence.
+
+    Input with NaN, Inf or a runaway level is silence, and counted: nothing else can be made of it.
+    """
     planar = f32_at(e.input)
     if e.source != 0:
         source = f32_at(e.source)
@@ -202,6 +211,9 @@ def _take_input(e, device_input, start, frames):  # type: ignore[no-untyped-def]
             at = start * width + e.in_map[channel]
             for i in range(frames):
                 planar[channel * e.block + i] = interleaved[at + i * width]
+    if largest_bits(e.input, e.in_channels, e.block, frames) > RUNAWAY_BITS:
+        e.input_faults += 1
+        fill_bytes(e.input, 0, 4 * e.block * e.in_channels)
     for channel in range(e.in_channels):
         peak = e.in_peak[channel]
         for i in range(frames):
@@ -255,7 +267,7 @@ def process_block(device_input, device_output, frames, flags, engine):  # type: 
         _adopt(e, engine)
         _chunk(e, count)
         if e.fade_left == 0 and e.former != 0:
-            e.former = 0
+            atomic_store(engine + _FORMER, 0)
         _give_output(e, engine, device_output, done, count)
         done += count
     for flag in range(5):
@@ -270,8 +282,11 @@ def process_block(device_input, device_output, frames, flags, engine):  # type: 
     _count(e.durations, duration)
     e.duration_max = max(e.duration_max, duration)
     e.busy_ns += duration
-    if duration * e.rate_hz > frames * 1_000_000_000 or flags & _MISSING_FLAGS:
+    # A device flags the block after the one that overran; together they are one miss.
+    overran = duration * e.rate_hz > frames * 1_000_000_000
+    if overran or (flags & _MISSING_FLAGS and e.overran == 0):
         e.missed += 1
+    e.overran = overran
     e.frames += frames
     e.blocks += 1
     return 0

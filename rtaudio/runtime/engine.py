@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import Counter
 from typing import Any
 
 import numpy as np
 
 from rtaudio.runtime import callback as rt
 from rtaudio.runtime.abi import Node, aligned
+from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels import routing
+from rtaudio.runtime.native import atomic_store
 from rtaudio.runtime.program import Builder, Program
+
+_PENDING = rt.ENGINE.fields["pending"][1]  # type: ignore[index]
+
+
+@jit
+def _store(address, value):  # type: ignore[no-untyped-def]
+    """Publish a value: what was written before is seen by whoever reads it."""
+    atomic_store(address, value)
 
 
 def silence(rate_hz: int, block: int, in_channels: int, out_channels: int) -> Program:
@@ -56,6 +68,8 @@ class Engine:
         self._programs: dict[int, Program] = {self._silence.address: self._silence}
         self.record["current"] = self._silence.address
         self.program = self._silence
+        self._past_faults: Counter[str] = Counter()
+        self._lock = threading.RLock()
 
     @property
     def address(self) -> int:
@@ -94,23 +108,46 @@ class Engine:
     def publish(self, program: Program) -> None:
         """Hand a program to the callback, which cross-fades to it within 20 ms.
 
-        A program published before the last one was adopted replaces it.
+        Its workers are started. A program published before the last one was adopted replaces it.
         """
-        self.reap()
-        self._programs[program.address] = program
-        self.record["pending"] = program.address
-        self.program = program
+        with self._lock:
+            self.reap()
+            program.start_workers()
+            self._programs[program.address] = program
+            self.program = program
+            _store(self.address + _PENDING, program.address)
 
-    def reap(self) -> list[Program]:
-        """Let go of the programs the callback no longer uses; returns them.
+    def reap(self) -> None:
+        """Let go of the programs the callback no longer uses, and stop their workers.
 
         While a program is being adopted nothing can be said about the others, so nothing is done.
         """
-        if not self.settled:
-            return []
-        in_use = {self._silence.address, self.program.address, int(self.record["current"])}
-        unused = [address for address in self._programs if address not in in_use]
-        return [self._programs.pop(address) for address in unused]
+        with self._lock:
+            if not self.settled:
+                return
+            in_use = {self._silence.address, self.program.address, int(self.record["current"])}
+            for address in [a for a in self._programs if a not in in_use]:
+                self._retire(self._programs.pop(address))
+
+    def _retire(self, program: Program) -> None:
+        program.stop_workers()
+        self._past_faults.update(program.faults)
+
+    def close(self) -> None:
+        """Stop the workers of every program; only when nothing calls the callback any more."""
+        with self._lock:
+            for program in self._programs.values():
+                program.stop_workers()
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """Faults by effect, of all programs so far; ``input`` counts bad blocks of the device."""
+        with self._lock:
+            counts = Counter(self._past_faults)
+            for program in self._programs.values():
+                counts.update(program.faults)
+        counts["input"] += int(self.record["input_faults"])
+        return {name: count for name, count in counts.items() if count}
 
     @property
     def settled(self) -> bool:

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,9 @@ def cache_folder() -> Path:
     except OSError:
         return Path(tempfile.mkdtemp(prefix="rtaudio-kernels-"))
     for version in folder.parent.iterdir():
-        if time.time() - version.stat().st_mtime > _UNUSED_DAYS * 86400:
-            shutil.rmtree(version, ignore_errors=True)
+        with suppress(OSError):  # another process may prune, too
+            if time.time() - version.stat().st_mtime > _UNUSED_DAYS * 86400:
+                shutil.rmtree(version, ignore_errors=True)
     return folder
 
 

@@ -40,7 +40,6 @@ f32_at = _pointer_to(
     types.float32, _F32, "The float32 array at an address; index it like an array."
 )
 f64_at = _pointer_to(types.float64, ir.DoubleType(), "The float64 array at an address.")
-f64_at = _pointer_to(types.float64, ir.DoubleType(), "The float64 array at an address.")
 i32_at = _pointer_to(types.int32, _I32, "The int32 array at an address.")
 i64_at = _pointer_to(types.int64, _I64, "The int64 array at an address.")
 

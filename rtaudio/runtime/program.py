@@ -45,8 +45,12 @@ PROGRAM = np.dtype(
         ("out_channels", "i8"),
         ("stride", "i8"),
         ("block", "i8"),
+        ("latency_samples", "i8"),
     ]
 )
+
+MIN_RATE_HZ, MAX_RATE_HZ = 8000, 384000
+MAX_BLOCK = 8192
 
 RUNAWAY = 1000.0
 RUNAWAY_BITS = int(np.float32(RUNAWAY).view(np.int32))
@@ -156,6 +160,7 @@ class Program:
         record["input"], record["output"] = source.address, output.address
         record["in_channels"], record["out_channels"] = source.channels, output.channels
         record["stride"], record["block"] = builder.stride, builder.block
+        record["latency_samples"] = output.latency_samples
         self.source, self.output = source, output
 
     @property
@@ -218,16 +223,27 @@ class Builder:
         True when nobody waits for the result: workers then run inside the call, and a late block
         cannot happen.
 
+    Raises
+    ------
+    ValueError
+        Rate or block is out of range.
+
     Notes
     -----
     An effect's ``build`` receives the builder and a :class:`Bus`, and returns the bus of its
-    result. ``builder.effect`` names the effect that the next nodes belong to.
+    result. ``builder.effect`` names the effect that the next nodes belong to; ``inline_us`` sums up
+    the measured cost of the models that run in the callback.
     """
 
     def __init__(self, rate_hz: int, block: int, *, offline: bool = False) -> None:
-        self.rate_hz = rate_hz
-        self.block = block
+        if rate_hz != int(rate_hz) or not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+            raise ValueError(f"rate {rate_hz} Hz is out of range {MIN_RATE_HZ} .. {MAX_RATE_HZ}")
+        if block != int(block) or not 1 <= block <= MAX_BLOCK:
+            raise ValueError(f"block {block} is out of range 1 .. {MAX_BLOCK} frames")
+        self.rate_hz = rate_hz = int(rate_hz)
+        self.block = block = int(block)
         self.offline = offline
+        self.inline_us = 0.0
         self.stride = -(-block // 16) * 16
         self.effect = "chain"
         self.buffers: list[np.ndarray[Any, Any]] = []
@@ -248,6 +264,8 @@ class Builder:
 
     def publish(self, effect: Any, index: dict[str, int], slots: np.ndarray[Any, Any]) -> None:
         """Make the slots of the present effect settable: parameter name -> place in ``slots``."""
+        if any(owner is effect for owner, _, _ in self.slots.values()):
+            raise ValueError(f"{self.effect}: the same effect stands twice in the chain; make two")
         self.slots[self.effect] = (effect, index, slots)
 
     def slots_of(self, effect: Any) -> np.ndarray[Any, Any]:

@@ -2,9 +2,9 @@
 
 ::
 
-    callback  n:   in  |chunk k ....|chunk k+1 ..|        out |chunk k-2 ..|
+    callback       in  |chunk k ....|chunk k+1 ..|        out |.... chunk k-1|chunk k ....|
     slots          [k % SLOTS]: input, output, ready (k+1 when filled), done (k+1 when computed)
-    worker         takes the newest ready chunk in order, skips what was overwritten
+    worker         computes chunk after chunk, and skips those that are overdue already
 
 Input and output are two single-producer rings of the same slots. A chunk has one deadline: the
 callback that plays it, ``ceil(chunk / block)`` blocks after the one that filled it. What is not
@@ -33,7 +33,6 @@ from rtaudio.runtime.native import (
     call_process,
     copy_bytes,
     f32_at,
-    fill_bytes,
     flush_denormals,
     i64_at,
     struct_at,
@@ -81,12 +80,12 @@ SHARED = np.dtype(
         ("region_count", "i8"),
         ("stop", "i8"),
         ("next", "i8"),
+        ("now", "i8"),
+        ("latency", "i8"),
         ("late", "i8"),
-        ("skipped", "i8"),
         ("faults", "i8"),
         ("ready", "i8", (SLOTS,)),
         ("done", "i8", (SLOTS,)),
-        ("priority", "i8"),
     ]
 )
 """Both sides; survives a reset of the node."""
@@ -96,24 +95,28 @@ _shared_at = struct_at(SHARED)
 _READY = SHARED.fields["ready"][1]  # type: ignore[index]
 _DONE = SHARED.fields["done"][1]  # type: ignore[index]
 _STOP = SHARED.fields["stop"][1]  # type: ignore[index]
+_NOW = SHARED.fields["now"][1]  # type: ignore[index]
 
 
 @njit(nogil=True, forceinline=True, error_model="numpy")
 def _compute(shared, sequence):  # type: ignore[no-untyped-def]
-    """Run the inner node on one chunk; publish the result unless the input was overwritten."""
+    """Run the inner node on one chunk and publish the result.
+
+    Nothing is published, so that the chunk is bridged, if its input was overwritten meanwhile or
+    the node made NaN, Inf or a runaway level; then the node is reset.
+    """
     s = _shared_at(shared)
     slot = sequence % SLOTS
     copy_bytes(s.private_in, s.inputs + slot * s.in_bytes, s.in_bytes)
     if atomic_load(shared + _READY + 8 * slot) != sequence + 1:
-        s.skipped += 1
         return
     code = call_process(s.process, s.inner, s.private_in, s.private_out, s.chunk)
     if code != 0 or largest_bits(s.private_out, s.outputs, s.chunk, s.chunk) > RUNAWAY_BITS:
         s.faults += 1
-        fill_bytes(s.private_out, 0, s.out_bytes)
         regions = i64_at(s.regions)
         for r in range(s.region_count):
             copy_bytes(regions[3 * r], regions[3 * r + 1], regions[3 * r + 2])
+        return
     copy_bytes(s.results + slot * s.out_bytes, s.private_out, s.out_bytes)
     atomic_store(shared + _DONE + 8 * slot, sequence + 1)
 
@@ -123,17 +126,14 @@ def _work(shared):  # type: ignore[no-untyped-def]
     """The worker thread: compute chunks in order until told to stop."""
     flush_denormals()
     s = _shared_at(shared)
-    s.priority = raise_own_priority(WORKER_PRIORITY)
+    raise_own_priority(WORKER_PRIORITY)
     pause = max(50_000, min(1_000_000, s.chunk_ns // 8))
     while atomic_load(shared + _STOP) == 0:
-        sequence = s.next
-        ready = atomic_load(shared + _READY + 8 * (sequence % SLOTS))
-        if ready < sequence + 1:
+        overdue = atomic_load(shared + _NOW) - s.latency
+        sequence = max(s.next, -(-overdue // s.chunk))
+        if atomic_load(shared + _READY + 8 * (sequence % SLOTS)) != sequence + 1:
             sleep_until_ns(now_ns() + pause)
             continue
-        if ready > sequence + 1:
-            s.skipped += ready - 1 - sequence
-            sequence = ready - 1
         _compute(shared, sequence)
         s.next = sequence + 1
 
@@ -199,6 +199,7 @@ def exchange(state, src, dst, frames):  # type: ignore[no-untyped-def]
         s.fade[0] = fade
         done += count
     s.position += frames
+    atomic_store(s.shared + _NOW, s.position)
     return 0
 
 
@@ -211,7 +212,9 @@ class Worker:
         self.name = name
 
     def start(self) -> None:
-        """Start the thread; it sleeps until the first chunk is ready."""
+        """Start the thread, unless it runs; it sleeps until the first chunk is ready."""
+        if self._thread is not None:
+            return
         _work.compile((types.int64,))
         self._shared["stop"] = 0
         self._thread = threading.Thread(
@@ -233,7 +236,7 @@ class Worker:
 
     @property
     def faults(self) -> int:
-        """Chunks in which the node produced NaN, Inf or a runaway level, and was reset."""
+        """Chunks in which the node made NaN, Inf or a runaway level, and was reset."""
         return int(self._shared["faults"][0])
 
 
@@ -276,6 +279,7 @@ def worker_node(
     shared["process"], shared["inner"] = inner.kernel.address, inner.state_address
     shared["in_bytes"], shared["out_bytes"] = 4 * ins * chunk, 4 * outs * chunk
     shared["outputs"], shared["chunk"] = outs, chunk
+    shared["latency"] = latency
     shared["chunk_ns"] = round(1e9 * chunk / rate_hz)
     shared["regions"], shared["region_count"] = regions.ctypes.data, len(regions)
     node = Node(

@@ -16,7 +16,7 @@ from rtaudio.runtime import callback as rt
 from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.engine import Engine
 from rtaudio.runtime.kernels.ramp import settled
-from rtaudio.runtime.native import address_of, f32_at, struct_at
+from rtaudio.runtime.native import address_of, struct_at
 from rtaudio.runtime.program import Builder
 
 RATE, BLOCK = 48000, 64
@@ -191,6 +191,7 @@ def test_nan_from_the_device_is_stopped_and_forgotten():
     out = rig.feed(x)[0]
     assert np.isfinite(out).all()
     np.testing.assert_allclose(out[6000:], 10 ** (-6 / 20), rtol=1e-6)
+    assert rig.engine.faults == {"input": 1}
 
 
 def test_denormals_are_zero_in_the_callback_and_kept_outside():
@@ -248,9 +249,26 @@ def test_writing_parameters_from_a_thread_never_steps():
     assert np.max(np.abs(np.diff(np.concatenate(pieces)))) < 4 / (RATE * 0.02)
 
 
-def test_steady_gain_slot_field_shows_the_linear_value():
-    program = Chain([Gain(gain_db=-6.0, name="g")]).compile(RATE, BLOCK)
-    effect, index, slots = program.slots["g"]
-    assert f32_at is not None
-    assert slots[index["gain_db"]] == np.float32(-6.0)
-    assert effect.gain_db == -6.0
+@pytest.mark.parametrize(
+    ("rate", "block"), [(RATE, 0), (RATE, -4), (RATE, 9000), (RATE, 64.5), (100, 64), (1e9, 64)]
+)
+def test_rates_and_blocks_out_of_range_are_refused(rate, block):
+    with pytest.raises(ValueError, match="out of range"):
+        Chain([]).compile(rate, block)
+
+
+def test_the_same_effect_cannot_stand_twice_in_a_chain():
+    gain = Gain()
+    with pytest.raises(ValueError, match="twice"):
+        Chain([gain, gain]).compile(RATE, BLOCK)
+
+
+def test_one_block_that_overran_and_was_flagged_is_one_miss():
+    rig = Rig(Chain([]))
+    rig.feed(np.zeros(BLOCK))
+    before = int(rig.engine.record["missed"])
+    rig.engine.record["overran"] = 1
+    rig.feed(np.zeros(BLOCK), flags=4)
+    assert rig.engine.record["missed"] == before
+    rig.feed(np.zeros(BLOCK), flags=4)
+    assert rig.engine.record["missed"] == before + 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rtaudio.chain import Chain
 from rtaudio.effects.model import Model
-from rtaudio.models.contract import ContractError, read_model
+from rtaudio.models.contract import ContractError, ModelParameter, read_model
 from rtaudio.render import render, run
 
 RATE = 48000
@@ -181,3 +181,26 @@ def test_missing_file_and_foreign_file_are_refused(tmp_path):
     text.write_text("not a model")
     with pytest.raises(ContractError, match=r"text\.onnx"):
         Model(text)
+
+
+def test_models_share_the_callback_until_half_a_block_is_spent(model_file, monkeypatch):
+    import rtaudio.measure.blocks
+
+    def fixed(node, block, repeats, **options):
+        return np.full(repeats, 300.0)
+
+    monkeypatch.setattr(rtaudio.measure.blocks, "block_microseconds", fixed)
+    path = model_file("lstm")
+    chain = Chain([Model(path, name=name) for name in "abc"])
+    assert [name for name, _ in chain.compile(RATE, 64).workers] == ["c"]
+    stereo = chain.compile(RATE, 64, in_channels=2)
+    assert [name for name, _ in stereo.workers] == ["b", "b", "c", "c"]
+    assert chain.compile(RATE, 64, offline=True).workers == []
+    hops = Model(model_file("lag", hop=16, size=4), name="d")
+    assert len(hops.compile(RATE, 64).workers) == 1
+
+
+@pytest.mark.parametrize("name", ["mix", "bypass"])
+def test_a_model_cannot_take_a_name_that_every_effect_has(name):
+    with pytest.raises(ValueError, match="choose another name"):
+        ModelParameter(name=name, min=0.0, max=1.0, default=0.5)

@@ -21,7 +21,7 @@ slow_at = struct_at(SLOW)
 
 @kernel(SLOW)
 def slow(state, src, dst, frames):
-    """Copy, after wasting params[0] microseconds."""
+    """Copy, after wasting params[0] microseconds; below 0, with an infinity."""
     s = slow_at(address_of(state))
     end = now_ns() + np.int64(1000.0 * f32_at(s.params)[0])
     while now_ns() < end:
@@ -29,6 +29,8 @@ def slow(state, src, dst, frames):
     for channel in range(s.channels):
         for i in range(frames):
             dst[channel * s.stride + i] = src[channel * s.stride + i]
+    if f32_at(s.params)[0] < 0.0:
+        dst[0] = np.inf
     return 0
 
 
@@ -101,6 +103,41 @@ def test_a_slow_worker_is_bridged_and_the_delay_never_grows(tmp_path):
     start = len(out) - int(0.4 * RATE)
     assert lag_of(noise[start - late : start - late + len(last)], last) == 0
     assert np.sum(out[9600:] == 0.0) > 9600
+
+
+def test_one_hiccup_costs_one_hiccup(tmp_path):
+    """After a long chunk the overdue ones are skipped, not computed in vain."""
+    effect = Slow(name="slow", chunk=256)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, RATE * 10).astype(np.float32)
+    path = tmp_path / "out.wav"
+    with Host(effect, "clock", RATE, 64, source=noise, record=path) as host:
+        effect._cost[0] = 0.8e6 * 256 / RATE
+        host.wait(0.5)
+        effect._cost[0] = 27000.0
+        host.wait(0.008)
+        effect._cost[0] = 0.8e6 * 256 / RATE
+        host.wait(0.5)
+        late = host.stats().faults.get("slow: late", 0)
+    assert 1 <= late < 60
+
+
+def test_a_fault_in_the_worker_is_bridged_and_counted(tmp_path):
+    effect = Slow(name="slow")
+    tone = (0.5 * np.sin(2 * np.pi * 200 / RATE * np.arange(RATE))).astype(np.float32)
+    path = tmp_path / "out.wav"
+    with Host(effect, "clock", RATE, 64, source=tone, record=path) as host:
+        host.wait(0.3)
+        effect._cost[0] = -1.0
+        host.wait(0.02)
+        effect._cost[0] = 0.0
+        host.wait(0.3)
+        faults = host.stats().faults
+    import soundfile
+
+    out = soundfile.read(path, dtype="float32")[0]
+    assert faults["slow"] >= 1
+    assert np.isfinite(out).all()
+    assert np.max(np.abs(np.diff(out))) < 0.05
 
 
 def test_stopping_waits_for_the_worker_and_ends():
