@@ -110,6 +110,7 @@ def run_figures(host: Host, stats: Stats) -> dict[str, Any]:
         "missed": stats.missed,
         "xruns": stats.xruns,
         "load": stats.load,
+        "realtime": stats.realtime,
         "callback_us": stats.callback_us,
         "gap_us": stats.gap_us,
         "latency_samples": stats.latency_samples,
@@ -143,6 +144,8 @@ def run_tables(host: Host, stats: Stats) -> None:
     for kind, count in {**stats.xruns, **stats.faults}.items():
         if count:
             remark(f"{kind}: {count}")
+    if stats.blocks and not stats.realtime:
+        remark("the audio thread got no real-time priority; see what to do: rtaudio doctor")
 
 
 def decibels(peak: float) -> float:
