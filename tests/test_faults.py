@@ -1,4 +1,4 @@
-"""NaN, Inf and runaway levels at any place of a real chain: the sound goes on, the fault is named."""
+"""NaN, Inf and runaway levels anywhere in a real chain: it plays on, and the fault is named."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ def bench(
     json: show.Json = False,
 ) -> None:
     """Measure blocks of 64 frames at 48 kHz: percentiles in microseconds."""
+    show.first_start()
     from rtaudio.cli.machine import machine, machine_line
 
     rows = _engine(json) if what is What.engine else _models(json)

@@ -25,6 +25,7 @@ def demo(
     json: show.Json = False,
 ) -> None:
     """Play a guitar riff through an amp: on the default device, else in real time into a file."""
+    show.first_start()
     import numpy as np
 
     from rtaudio.audio_file import read_audio, write_audio

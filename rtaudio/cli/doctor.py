@@ -32,6 +32,7 @@ class Finding(NamedTuple):
 
 def doctor(json: show.Json = False) -> None:
     """Look at sound servers, devices, permissions, native libraries and timing."""
+    show.first_start()
     findings: list[Finding] = []
     with show.progress(not json) as bars:
         for check in bars.track(_CHECKS, description="looking"):

@@ -19,6 +19,7 @@ def inspect(
     json: show.Json = False,
 ) -> None:
     """Print a model's card, check it, prove it by its golden vector, and time it."""
+    show.first_start()
     from rtaudio.models.loader import load_model
 
     model = load_model(file)

@@ -19,6 +19,7 @@ def render(
     json: show.Json = False,
 ) -> None:
     """Play a file through a preset into a file, as fast as the machine can."""
+    show.first_start()
     from rtaudio.preset import load_preset
     from rtaudio.render_file import render_file
 

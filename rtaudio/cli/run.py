@@ -47,6 +47,7 @@ def run(
     json: show.Json = False,
 ) -> None:
     """Play a preset live: device in, chain, device out."""
+    show.first_start()
     from rtaudio.host import Host
     from rtaudio.preset import load_preset
 

@@ -37,6 +37,15 @@ def remark(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def first_start() -> None:
+    """On a terminal, say why the very first start takes longer."""
+    if sys.stderr.isatty():
+        from rtaudio.runtime.jit import cache_folder
+
+        if not any(cache_folder().rglob("*.nbc")):
+            remark("compiling the audio kernels, which happens once and takes some seconds ...")
+
+
 def print_json(data: Any) -> None:
     """Print one JSON object on stdout."""
     print(json.dumps(_plain(data)))
