@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -72,6 +73,8 @@ class _Api:
     """The function table, one process-wide environment, and the CPU memory description."""
 
     def __init__(self) -> None:
+        # Its telemetry would start threads, write to the user's cache and call home.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         self.library = ctypes.CDLL(str(library_path()))
 
         class Base(ctypes.Structure):

@@ -204,3 +204,16 @@ def test_models_share_the_callback_until_half_a_block_is_spent(model_file, monke
 def test_a_model_cannot_take_a_name_that_every_effect_has(name):
     with pytest.raises(ValueError, match="choose another name"):
         ModelParameter(name=name, min=0.0, max=1.0, default=0.5)
+
+
+def test_onnx_runtime_writes_nothing_into_the_home_of_the_user(tmp_path):
+    import os
+    import subprocess
+    import sys
+
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"} | home
+    code = "from rtaudio.runtime.onnx_runtime import api; api()"
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    written = [p for p in tmp_path.rglob("*") if p.is_file() and "rtaudio" not in p.parts]
+    assert written == []
