@@ -17,7 +17,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from rtaudio.runtime.jit import jit
 
 BEATS_PER_MINUTE = 112.0
 BEATS = 26.0
@@ -39,7 +40,7 @@ class _Note(NamedTuple):
     vibrato: float = 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@jit
 def _string(excitation, period, gain, damping, out):  # type: ignore[no-untyped-def]
     """Add one string to ``out``; ``period`` in samples and ``gain`` per period vary with time."""
     size = 2048
@@ -76,7 +77,7 @@ def _comb(x: np.ndarray[Any, Any], delay: int) -> np.ndarray[Any, Any]:
     return y
 
 
-@njit(cache=True, error_model="numpy")
+@jit
 def _resonance(x, b0, b1, b2, a1, a2):  # type: ignore[no-untyped-def]
     """Filter in place with one second-order section."""
     z1 = z2 = 0.0

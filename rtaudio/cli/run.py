@@ -55,6 +55,8 @@ def run(
     if source is not None:
         from rtaudio.audio_file import AudioFileError, read_audio
 
+        if record is not None and record.resolve() == source.resolve():
+            raise AudioFileError(f"{record}: is the file that is read; choose another name")
         audio, file_rate = read_audio(source)
         if file_rate != rate:
             raise AudioFileError(f"{source}: is at {file_rate} Hz; add --rate {file_rate}")
@@ -98,14 +100,16 @@ def play(host: Host, seconds: float | None, live: bool) -> Stats:
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    former = signal.signal(signal.SIGTERM, interrupt)
+    ends = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    former = {end: signal.signal(end, interrupt) for end in ends}
     try:
         with host:
             with contextlib.suppress(KeyboardInterrupt):
                 _watch(host, seconds, live)
             return host.stats()
     finally:
-        signal.signal(signal.SIGTERM, former)
+        for end, handler in former.items():
+            signal.signal(end, handler)
 
 
 def _watch(host: Host, seconds: float | None, live: bool) -> None:

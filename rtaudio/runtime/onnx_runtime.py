@@ -41,7 +41,7 @@ _POSITIONS = {
     "AddSessionConfigEntry": 130,
 }
 _ELEMENT_TYPES = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}
-_LOG_ERRORS_ONLY = 3
+_LOG_FATAL_ONLY = 4
 _OPTIMIZE_ALL = 99
 
 
@@ -94,7 +94,7 @@ class _Api:
         functions = ctypes.cast(table, ctypes.POINTER(ctypes.c_void_p))
         self.address = {name: int(functions[at] or 0) for name, at in _POSITIONS.items()}
         self.env = ctypes.c_void_p()
-        self.call("CreateEnv", _LOG_ERRORS_ONLY, b"rtaudio", ctypes.byref(self.env))
+        self.call("CreateEnv", _LOG_FATAL_ONLY, b"rtaudio", ctypes.byref(self.env))
         self.memory = ctypes.c_void_p()
         self.call("CreateCpuMemoryInfo", 0, 0, ctypes.byref(self.memory))
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
+import numpy as np
 import onnx
 import pytest
+import soundfile
 
 from rtaudio.cli.errors import explain
 from rtaudio.preset import shipped_presets
@@ -163,3 +167,15 @@ def test_debug_shows_the_traceback(files):
 
     with pytest.raises(AudioFileError):
         main(["--debug", "render", "bypass", str(files / "text.wav"), "out.wav"])
+
+
+def test_run_does_not_overwrite_the_file_it_plays(tmp_path):
+    path = tmp_path / "own.wav"
+    soundfile.write(path, np.zeros(480), 48000)
+    before = path.read_bytes()
+    words = ["run", "bypass", "--device", "clock", "--in", str(path), "--out", str(path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "rtaudio", *words], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, path.read_bytes()) == (2, before)
+    assert "is the file that is read" in done.stderr
