@@ -1,0 +1,246 @@
+"""Spectral streaming: windowed Fourier frames in, overlap-add out, around any net over frames."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from typing_extensions import override
+
+from export.streaming import State, StreamingModule
+
+__all__ = ["OverlapAdd"]
+
+Array = NDArray[Any]
+
+RIPPLE = 1e-6
+"""Largest relative error of a window pair's sum; beyond it the pair does not add up."""
+
+
+class OverlapAdd(StreamingModule):
+    r"""A net over spectral frames as a net over audio, delayed by exactly ``latency`` samples.
+
+    Nothing is centred. Each hop of samples makes one frame of the newest ``n_fft``, and completes
+    the oldest ``hop`` samples of the sum of all frames that came back::
+
+        state.history [batch, 1, n_fft - hop] | x [batch, 1, hop]
+        \________________________________________________________/
+              * analysis window -> rfft -> net -> irfft -> * synthesis window
+        /--------------------------------------------------------\
+        + state.overlap [batch, 1, n_fft - hop]
+        = y [batch, 1, hop]               | next.overlap
+
+    Parameters
+    ----------
+    net
+        Takes frames, float32 (batch, 2, frames, n_fft // 2 + 1) with real part first, and its own
+        state; returns as many frames and the state. Its state appears as ``net.<name>``.
+    n_fft, hop
+        Length of a frame, and its distance to the next one, in samples.
+    windows
+        Analysis and synthesis window, ``n_fft`` values each, whose products add up to a constant
+        over the hops; the constant is divided out. None: the square root of a Hann window twice.
+    look_ahead
+        Frames by which the net's answer is late: frame t of its output belongs to frame
+        t - ``look_ahead`` of its input.
+
+    Raises
+    ------
+    ValueError
+        The windows do not add up at this hop, or the sizes make no sense.
+
+    Notes
+    -----
+    Allen, Rabiner: A unified approach to short-time Fourier analysis and synthesis, Proceedings of
+    the IEEE 65(11), 1977. The latency is ``n_fft - hop + look_ahead * hop``; a host whose block
+    is no multiple of the hop adds ``hop - gcd(hop, block)``.
+
+    In a graph the transform is a product with fixed matrices in two stages (`_Fourier`), elsewhere
+    ``torch.fft``; the exporter proves that both give the same samples.
+
+    Examples
+    --------
+    >>> net = OverlapAdd(Gain(), n_fft=512, hop=128)                # doctest: +SKIP
+    >>> net.latency                                                 # doctest: +SKIP
+    384
+    """
+
+    def __init__(
+        self, net: StreamingModule, *, n_fft: int, hop: int,
+        windows: tuple[Array, Array] | None = None, look_ahead: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 1 <= hop <= n_fft:
+            raise ValueError(f"hop = {hop}: wanted 1 to n_fft = {n_fft} samples")
+        if look_ahead < 0:
+            raise ValueError(f"look_ahead = {look_ahead}: frames are never less than 0")
+        if windows is None:
+            root = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft))
+            windows = (root, root)
+        self.net = net
+        self.n_fft = n_fft
+        self.hop = hop
+        self.latency = n_fft - hop + look_ahead * hop
+        self.fourier = _Fourier(*_normalised(windows, n_fft, hop))
+
+    @override
+    def initial_state(self, batch: int = 1) -> State:
+        rest = self.fourier.analysis.new_zeros(batch, 1, self.n_fft - self.hop)
+        inner = {f"net.{name}": value for name, value in self.net.initial_state(batch).items()}
+        return inner if self.hop == self.n_fft else {
+            "history": rest, "overlap": rest.clone(), **inner,
+        }
+
+    @override
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        rest = self.n_fft - self.hop
+        seen = torch.cat([state["history"], x], dim=-1) if rest else x
+        inner = {
+            name.removeprefix("net."): value
+            for name, value in state.items() if name.startswith("net.")
+        }
+        spectra, inner = self.net(self.fourier(self._frames(seen)), inner)
+        following: State = {f"net.{name}": value for name, value in inner.items()}
+        summed = self._overlap_add(self.fourier.inverse(spectra))
+        if not rest:
+            return summed, following
+        head = summed[..., :rest] + state["overlap"]
+        summed = torch.cat([head, summed[..., rest:]], dim=-1)
+        following = {"history": seen[..., -rest:], "overlap": summed[..., -rest:], **following}
+        return summed[..., :-rest], following
+
+    def _frames(self, seen: Tensor) -> Tensor:
+        """(batch, 1, samples) -> (batch, frames, n_fft)."""
+        if seen.shape[-1] == self.n_fft:  # one hop, as in a graph: it is the frame
+            return seen
+        return seen[:, 0].unfold(-1, self.n_fft, self.hop)
+
+    def _overlap_add(self, frames: Tensor) -> Tensor:
+        """(batch, frames, n_fft) -> (batch, 1, samples)."""
+        count = frames.shape[1]
+        if count == 1:
+            return frames
+        length = self.n_fft + (count - 1) * self.hop
+        columns = frames.transpose(1, 2)
+        return functional.fold(columns, (1, length), (1, self.n_fft), stride=(1, self.hop))[:, 0]
+
+
+def _normalised(windows: tuple[Array, Array], n_fft: int, hop: int) -> tuple[Array, Array]:
+    """Divide the synthesis window by the pair's sum over the hops, or refuse the pair."""
+    analysis, synthesis = (np.asarray(window, np.float64) for window in windows)
+    for name, window in (("analysis", analysis), ("synthesis", synthesis)):
+        if window.shape != (n_fft,) or not np.isfinite(window).all():
+            raise ValueError(
+                f"{name} window of shape {window.shape}: wanted {n_fft} finite values"
+            )
+    product = np.pad(analysis * synthesis, (0, -n_fft % hop))
+    total = product.reshape(-1, hop).sum(axis=0)
+    mean = float(total.mean())
+    spread = float(np.abs(total - mean).max())
+    if not spread <= RIPPLE * abs(mean) or mean == 0:
+        raise ValueError(
+            f"the windows of {n_fft} samples do not add up at a hop of {hop}: their sum is "
+            f"{mean:.3g} +- {spread:.3g}; use another hop (a half or a quarter of n_fft), or "
+            "other windows"
+        )
+    return analysis, synthesis / mean
+
+
+class _Fourier(nn.Module):
+    r"""Windowed Fourier transform of real frames, and its windowed inverse.
+
+    In a graph it is a mixed-radix step written as two matrix products. With n = rows * columns,
+    sample m = i * columns + j and bin k = p + rows * q::
+
+        X[k] = sum_j  W_n^(j k)  sum_i  W_rows^(i p) x[i, j]
+               \__ ``second``[p] __/    \___ ``first`` ___/
+
+    The signal is real, so p runs only to rows / 2; bins above n / 2 are read as the conjugates of
+    their mirror images. ``order`` and ``places`` sort between this layout and the bins 0 .. n / 2.
+    """
+
+    analysis: Tensor
+    synthesis: Tensor
+    first: Tensor
+    second: Tensor
+    second_inverse: Tensor
+    order: Tensor
+    places: Tensor
+
+    def __init__(self, analysis: Array, synthesis: Array) -> None:
+        super().__init__()
+        n = len(analysis)
+        self.n = n
+        self.bins = n // 2 + 1
+        self.rows = _rows(n)
+        self.columns = n // self.rows
+        self.kept = self.rows // 2 + 1
+        constants = {"analysis": analysis, "synthesis": synthesis, **self._stages()}
+        for name, value in constants.items():
+            dtype = torch.int64 if value.dtype.kind == "i" else torch.float32
+            self.register_buffer(name, torch.tensor(value, dtype=dtype), persistent=False)
+
+    def _stages(self) -> dict[str, Array]:
+        n, rows, columns = self.n, self.rows, self.columns
+        p = np.arange(self.kept)
+        first = np.exp(-2j * np.pi * np.outer(p, np.arange(rows)) / rows)
+        k = p[:, None] + rows * np.arange(columns)
+        mirrored = k > n // 2
+        turn = np.exp(-2j * np.pi * np.arange(columns)[None, :, None] * k[:, None, :] / n)
+        turn_of_imag = 1j * turn
+        sign = np.where(mirrored, -1.0, 1.0)[:, None, :]
+        second = np.concatenate([
+            np.concatenate([turn.real, sign * turn.imag], axis=2),
+            np.concatenate([turn_of_imag.real, sign * turn_of_imag.imag], axis=2),
+        ], axis=1)
+        # Rows that are their own mirror image hold each bin and its conjugate; the others stand
+        # for two.
+        weight = np.where(2 * p % rows == 0, 1.0, 2.0)[:, None, None] / n
+        bins = np.where(mirrored, n - k, k)
+        order = np.zeros((2, self.bins), np.int64)
+        real = 2 * columns * p[:, None] + np.arange(columns)
+        order[0, bins] = real
+        order[1, bins] = real + columns
+        places = np.stack([bins, bins + self.bins], axis=1)
+        return {
+            "first": np.stack([first.real, first.imag], axis=1).reshape(2 * self.kept, rows),
+            "second": second,
+            "second_inverse": second.transpose(0, 2, 1) * weight,
+            "order": order.ravel(),
+            "places": places.ravel(),
+        }
+
+    @override
+    def forward(self, frames: Tensor) -> Tensor:
+        """(batch, frames, n) -> (batch, 2, frames, bins)."""
+        windowed = frames * self.analysis
+        if not torch.onnx.is_in_onnx_export():
+            return torch.view_as_real(torch.fft.rfft(windowed)).permute(0, 3, 1, 2)
+        inner = self.first @ windowed.reshape(-1, self.rows, self.columns)
+        spectra = inner.reshape(-1, self.kept, 1, 2 * self.columns) @ self.second
+        flat = spectra.reshape(1, -1, 2 * self.kept * self.columns)
+        ordered = flat.index_select(2, self.order).reshape(1, -1, 2, self.bins)
+        return ordered.transpose(1, 2)
+
+    def inverse(self, spectra: Tensor) -> Tensor:
+        """(batch, 2, frames, bins) -> (batch, frames, n)."""
+        if not torch.onnx.is_in_onnx_export():
+            values = torch.complex(spectra[:, 0], spectra[:, 1])
+            return torch.fft.irfft(values, self.n) * self.synthesis
+        flat = spectra.transpose(1, 2).reshape(1, -1, 2 * self.bins)
+        placed = flat.index_select(2, self.places).reshape(-1, self.kept, 1, 2 * self.columns)
+        inner = (placed @ self.second_inverse).reshape(-1, 2 * self.kept, self.columns)
+        frames = self.first.T @ inner
+        return frames.reshape(1, -1, self.n) * self.synthesis
+
+
+def _rows(n: int) -> int:
+    """The divisor of ``n`` nearest to sqrt(2 n), where both stages together cost least."""
+    wanted = math.sqrt(2 * n)
+    divisors = [d for d in range(1, n + 1) if n % d == 0]
+    return min(divisors, key=lambda d: abs(math.log(d / wanted)))
