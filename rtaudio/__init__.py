@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rtaudio.effects.limiter import Limiter
     from rtaudio.effects.model import Model
     from rtaudio.effects.noise_gate import NoiseGate
+    from rtaudio.effects.tone_stack import ToneStack
     from rtaudio.host import Host
     from rtaudio.preset import load_preset, save_preset, shipped_presets
 

@@ -44,3 +44,41 @@ def _play(program, x, splits=(64,), changes=None):
 @pytest.fixture(scope="session")
 def play():
     return _play
+
+
+def _cookbook(kind, hz, rate, db=0.0, q=0.5**0.5):
+    """Second-order section after R. Bristow-Johnson's audio EQ cookbook."""
+    w, a = 2 * np.pi * hz / rate, 10 ** (db / 40)
+    cos, alpha = np.cos(w), np.sin(w) / (2 * q)
+    root = 2 * np.sqrt(a) * alpha
+    return np.array(
+        {
+            "low_cut": [(1 + cos) / 2, -(1 + cos), (1 + cos) / 2, 1 + alpha, -2 * cos, 1 - alpha],
+            "high_cut": [(1 - cos) / 2, 1 - cos, (1 - cos) / 2, 1 + alpha, -2 * cos, 1 - alpha],
+            "peak": [
+                *(1 + alpha * a, -2 * cos, 1 - alpha * a),
+                *(1 + alpha / a, -2 * cos, 1 - alpha / a),
+            ],
+            "low_shelf": [
+                a * ((a + 1) - (a - 1) * cos + root),
+                2 * a * ((a - 1) - (a + 1) * cos),
+                a * ((a + 1) - (a - 1) * cos - root),
+                (a + 1) + (a - 1) * cos + root,
+                -2 * ((a - 1) + (a + 1) * cos),
+                (a + 1) + (a - 1) * cos - root,
+            ],
+            "high_shelf": [
+                a * ((a + 1) + (a - 1) * cos + root),
+                -2 * a * ((a - 1) + (a + 1) * cos),
+                a * ((a + 1) + (a - 1) * cos - root),
+                (a + 1) - (a - 1) * cos + root,
+                2 * ((a - 1) - (a + 1) * cos),
+                (a + 1) - (a - 1) * cos - root,
+            ],
+        }[kind]
+    )
+
+
+@pytest.fixture(scope="session")
+def cookbook():
+    return _cookbook
