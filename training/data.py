@@ -51,7 +51,7 @@ def load_split(data: DataConfig) -> Split:
     ------
     ConfigError
         A take that is not mono or not at the rate of the capture.
-    rtaudio.models.nam.NamError
+    rtaudio.models.capture.CaptureError
         The capture cannot be read.
     """
     root = Path(data.root)

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from rtaudio.models.nam import NamCapture, WaveNet, WaveNetArray
+from rtaudio.models.capture import Capture
+from rtaudio.models.net import Conv, WaveNet, WaveNetArray
 
 __all__ = ["Teacher"]
 
-_ACTIVATIONS = {"Tanh": torch.tanh, "ReLU": torch.relu}
+_ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "leaky_relu": functional.leaky_relu}
 
 
 class Teacher:
@@ -31,7 +32,7 @@ class Teacher:
         The capture is no WaveNet.
     """
 
-    def __init__(self, capture: NamCapture) -> None:
+    def __init__(self, capture: Capture) -> None:
         if not isinstance(capture.net, WaveNet):
             raise ValueError(f"{capture.path}: an LSTM capture; a teacher must be a WaveNet (A1)")
         self.net = capture.net
@@ -56,22 +57,22 @@ class Teacher:
         return self.net.head_scale * head
 
 
+def _conv(conv: Conv, x: Tensor) -> Tensor:
+    bias = None if conv.bias is None else torch.from_numpy(conv.bias)
+    return functional.conv1d(x, torch.from_numpy(conv.weight), bias, dilation=conv.dilation)
+
+
 def _array(
     array: WaveNetArray, x: Tensor, y: Tensor, head: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    weight = torch.from_numpy
-    activation = _ACTIVATIONS[array.activation]
-    y = functional.conv1d(y, weight(array.rechannel)[..., None])
+    y = _conv(array.rechannel, y)
     for layer in array.layers:
-        z = functional.conv1d(
-            y, weight(layer.conv_weight), weight(layer.conv_bias), dilation=layer.dilation
-        )
+        z = _conv(layer.conv, y)
         length = z.shape[-1]
-        z = activation(z + weight(layer.mixer) * x[..., -length:])
+        activation = _ACTIVATIONS[layer.activation.name]
+        z = activation(z + _conv(layer.mixer, x[..., -length:]), *layer.activation.values)
         head = z if head is None else head[..., -length:] + z
-        y = y[..., -length:] + functional.conv1d(
-            z, weight(layer.out_weight)[..., None], weight(layer.out_bias)
-        )
+        assert layer.out is not None
+        y = y[..., -length:] + _conv(layer.out, z)
     assert head is not None
-    bias = None if array.head_bias is None else weight(array.head_bias)
-    return y, functional.conv1d(head, weight(array.head_weight)[..., None], bias)
+    return y, _conv(array.head, head)

@@ -124,7 +124,7 @@ class BatchNorm:
     shift: Floats
 
 
-Layer = Lstm | Gru | Dense | ConvLayer | PRelu | BatchNorm
+Layer = Lstm | Gru | Dense | ConvLayer | PRelu | BatchNorm | Activation
 
 
 @dataclass(frozen=True)

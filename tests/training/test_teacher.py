@@ -12,13 +12,8 @@ pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtaudio.models.nam import (
-    LstmNet,
-    NamCapture,
-    WaveNet,
-    WaveNetArray,
-    WaveNetLayer,
-)
+from rtaudio.models.capture import Capture
+from rtaudio.models.net import Activation, Conv, Stack, WaveNet, WaveNetArray, WaveNetLayer
 from training.teacher import Teacher
 
 
@@ -28,12 +23,17 @@ def random_net(seed, taps=3):
     def draw(*shape):
         return (0.5 * generator.standard_normal(shape)).astype(np.float32)
 
-    def layer(rows, dilation):
-        return WaveNetLayer(draw(rows, rows, taps), draw(rows), draw(rows, 1), draw(rows, rows),
-                            draw(rows), dilation)
+    def layer(rows, dilation, activation):
+        return WaveNetLayer(
+            conv=Conv(draw(rows, rows, taps), draw(rows), dilation),
+            mixer=Conv(draw(rows, 1, 1)), activation=Activation(activation),
+            out=Conv(draw(rows, rows, 1), draw(rows)),
+        )
 
-    first = WaveNetArray(draw(4, 1), (layer(4, 1), layer(4, 3)), draw(2, 4), None, "Tanh")
-    second = WaveNetArray(draw(2, 4), (layer(2, 2), layer(2, 5)), draw(1, 2), draw(1), "ReLU")
+    first = WaveNetArray(Conv(draw(4, 1, 1)), (layer(4, 1, "tanh"), layer(4, 3, "tanh")),
+                         Conv(draw(2, 4, 1)))
+    second = WaveNetArray(Conv(draw(2, 4, 1)), (layer(2, 2, "relu"), layer(2, 5, "relu")),
+                          Conv(draw(1, 2, 1), draw(1)))
     return WaveNet((first, second), 0.3)
 
 
@@ -43,27 +43,28 @@ def brute_force(net, dry):
     x = np.concatenate([np.zeros(2 * past + 1), dry.astype(np.float64)])
     y, head = x[None, :], None
     for array in net.arrays:
-        y = array.rechannel @ y
+        y = array.rechannel.weight[:, :, 0] @ y
         for layer in array.layers:
-            taps = layer.conv_weight.shape[2]
+            taps = layer.conv.weight.shape[2]
             z = np.zeros_like(y)
             for n in range(len(x)):
-                total = layer.conv_bias + layer.mixer[:, 0] * x[n]
+                total = layer.conv.bias + layer.mixer.weight[:, 0, 0] * x[n]
                 for tap in range(taps):
-                    at = n - (taps - 1 - tap) * layer.dilation
+                    at = n - (taps - 1 - tap) * layer.conv.dilation
                     if at >= 0:
-                        total = total + layer.conv_weight[:, :, tap] @ y[:, at]
-                z[:, n] = np.tanh(total) if array.activation == "Tanh" else np.maximum(total, 0)
+                        total = total + layer.conv.weight[:, :, tap] @ y[:, at]
+                relu = layer.activation.name == "relu"
+                z[:, n] = np.maximum(total, 0) if relu else np.tanh(total)
             head = z if head is None else head + z
-            y = y + layer.out_weight @ z + layer.out_bias[:, None]
-        head = array.head_weight @ head
-        if array.head_bias is not None:
-            head = head + array.head_bias[:, None]
+            y = y + layer.out.weight[:, :, 0] @ z + layer.out.bias[:, None]
+        head = array.head.weight[:, :, 0] @ head
+        if array.head.bias is not None:
+            head = head + array.head.bias[:, None]
     return net.head_scale * head[0, 2 * past + 1 :]
 
 
 def capture(net):
-    return NamCapture(Path("test.nam"), "0.5.0", 48000, {}, net)
+    return Capture(Path("test.nam"), "nam", "0.5.0", 48000, net)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -82,6 +83,6 @@ def test_the_chunk_size_changes_nothing(chunk, length):
 
 
 def test_an_lstm_capture_is_no_teacher():
-    net = LstmNet((), np.zeros(1, np.float32), 0.0)
+    net = Stack(())
     with pytest.raises(ValueError, match=r"test\.nam: an LSTM capture"):
         Teacher(capture(net))
