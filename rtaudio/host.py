@@ -231,9 +231,11 @@ class Host:
             self._program.set(target, value)
 
     def swap(self, effect: Effect) -> None:
-        """Cross-fade to another effect or chain within 20 ms; the sound goes on meanwhile.
+        """Cross-fade to another effect or chain; the sound goes on without a gap.
 
-        If the new one cannot be built, the old one plays on.
+        The new one is built beside the playing one, which costs the audio thread nothing. Then both
+        play for 50 ms (and the latency of the new one) while the one fades into the other. If the
+        new one cannot be built, the old one plays on.
 
         Raises
         ------

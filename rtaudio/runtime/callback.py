@@ -4,7 +4,8 @@ The way of one block::
 
     device input --+-> guard, meters -> program input
     file source  --+                 |
-                       adopt a newly published program (20 ms cross-fade, both run meanwhile)
+                       adopt a newly published program: both run during a cross-fade
+                       (50 ms; 20 ms from and to silence)
                                      |
                        run_program: instruction after instruction, each one guarded
                                      |
@@ -44,6 +45,9 @@ from rtaudio.runtime.system import AUDIO_PRIORITY, ULONG, now_ns, raise_own_prio
 
 MAX_CHANNELS = 8
 FADE_MS = 20.0
+"""A fade from or to silence: start, stop, and what follows a fault."""
+SWAP_MS = 50.0
+"""A cross-fade from one program to another."""
 HISTOGRAM_SIZE = 64 * 40
 FLAG_NAMES = ("input_underflow", "input_overflow", "output_underflow", "output_overflow", "priming")
 _MISSING_FLAGS = 0b1111
@@ -53,7 +57,10 @@ ENGINE = np.dtype(
         ("pending", "i8"),
         ("current", "i8"),
         ("former", "i8"),
+        ("silence", "i8"),
         ("fade_samples", "i8"),
+        ("swap_samples", "i8"),
+        ("fade_length", "i8"),
         ("fade_left", "i8"),
         ("rate_hz", "i8"),
         ("block", "i8"),
@@ -94,7 +101,9 @@ ENGINE = np.dtype(
     ]
 )
 """``current``, ``former``: the program that plays and the one being faded out; ``pending`` is set
-by Python; 0 is none. ``input``, ``output``: planar scratch of one block."""
+by Python; 0 is none. ``silence``: the program of starts and stops. ``fade_left`` of
+``fade_length`` samples of the present cross-fade are to come. ``input``, ``output``: planar scratch
+of one block."""
 
 engine_at = struct_at(ENGINE)
 _FORMER = ENGINE.fields["former"][1]  # type: ignore[index]
@@ -125,12 +134,15 @@ def histogram_values_ns() -> np.ndarray[Any, np.dtype[np.float64]]:
 def _adopt(e, engine):  # type: ignore[no-untyped-def]
     """Take a published program over, unless the last one is still being faded in.
 
-    A program with latency starts with silence, so the fade begins when its sound does.
+    A program with latency starts with silence, so the fade begins when its sound does. It is of
+    equal gain: two chains that play the same are not heard to be exchanged.
     """
     if e.fade_left == 0 and atomic_load(engine + _PENDING) != 0:
         e.former = e.current
         e.current = atomic_exchange(engine + _PENDING, 0)
-        e.fade_left = e.fade_samples + program_at(e.current).latency_samples
+        silent = e.former == e.silence or e.current == e.silence
+        e.fade_length = e.fade_samples if silent else e.swap_samples
+        e.fade_left = e.fade_length + program_at(e.current).latency_samples
 
 
 @njit(nogil=True, forceinline=True, error_model="numpy")
@@ -153,7 +165,7 @@ def _chunk(e, frames):  # type: ignore[no-untyped-def]
         faults += _play(e, e.former, frames)
         q = program_at(e.former)
         old = f32_at(q.output)
-        scale = np.float32(1.0 / e.fade_samples)
+        scale = np.float32(1.0 / e.fade_length)
         for channel in range(e.out_channels):
             for i in range(frames):
                 share = min(np.float32(1.0), np.float32(max(0, e.fade_left - 1 - i)) * scale)

@@ -36,7 +36,8 @@ def silence(rate_hz: int, block: int, in_channels: int, out_channels: int) -> Pr
 class Engine:
     """Everything behind one callback: buffers, statistics, and the programs in use.
 
-    Starting is a cross-fade from silence, stopping one to silence, a swap one in between.
+    Starting is a cross-fade of 20 ms from silence, stopping one to silence, a swap one of 50 ms in
+    between. Only then two programs run at a time.
 
     Parameters
     ----------
@@ -64,9 +65,10 @@ class Engine:
         self.record["rate_hz"], self.record["block"] = rate_hz, block
         self.record["in_channels"], self.record["out_channels"] = in_channels, out_channels
         self.record["fade_samples"] = round(rate_hz * rt.FADE_MS / 1000)
+        self.record["swap_samples"] = round(rate_hz * rt.SWAP_MS / 1000)
         self._silence = silence(rate_hz, block, in_channels, out_channels)
         self._programs: dict[int, Program] = {self._silence.address: self._silence}
-        self.record["current"] = self._silence.address
+        self.record["silence"] = self.record["current"] = self._silence.address
         self.program = self._silence
         self._past_faults: Counter[str] = Counter()
         self._lock = threading.RLock()
@@ -106,7 +108,7 @@ class Engine:
         return frames
 
     def publish(self, program: Program) -> None:
-        """Hand a program to the callback, which cross-fades to it within 20 ms.
+        """Hand a program to the callback, which cross-fades to it.
 
         Its workers are started. A program published before the last one was adopted replaces it.
         """

@@ -145,6 +145,43 @@ def test_start_swap_and_stop_are_fades_without_a_step():
     assert rig.engine.settled
 
 
+@pytest.mark.parametrize("frames", [1, 17, 64, 500, 4096])
+@pytest.mark.parametrize("lag", [0, 100])
+def test_a_swap_is_one_straight_line_of_50_ms(frames, lag):
+    """Equal gain: from 1 to 0.25 in 2400 samples, once the sound of the new chain has arrived."""
+    rig = Rig(Chain([]))
+    rig.feed(np.ones(RATE // 10))
+    builder = Builder(RATE, BLOCK)
+    source = builder.bus(1)
+    quieter = Gain(gain_db=20 * np.log10(0.25)).add_to(builder, source)
+    rig.publish(builder.finish(source, builder.delay_to(quieter, lag)))
+    out = rig.feed(np.ones(RATE // 10), frames)[0]
+    line = 1.0 - 0.75 * np.clip((np.arange(RATE // 10) + 1 - lag) / 2400, 0, 1)
+    np.testing.assert_allclose(out, line, atol=1e-6)
+    assert rig.engine.settled
+
+
+def test_equal_chains_are_exchanged_unheard():
+    rig = Rig(Chain([Gain(gain_db=-3.0)]))
+    rig.settle()
+    x = np.random.default_rng(0).standard_normal(9600).astype(np.float32)
+    first = rig.feed(x[:4800])
+    rig.publish(Chain([Gain(gain_db=-3.0)]))
+    both = np.concatenate([first, rig.feed(x[4800:])], axis=1)
+    np.testing.assert_array_equal(both[0], np.float32(10 ** (-3 / 20)) * x)
+
+
+def test_two_programs_run_only_during_the_cross_fade():
+    rig = Rig(poisoned(10**9, 0.0))
+    rig.settle()
+    former = rig.engine.program
+    counted = poisoned(10**9, 0.0)
+    rig.publish(counted)
+    rig.feed(np.zeros(9600))
+    seen = [int(p._keep[1][0].record["seen"]) for p in (former, counted)]
+    assert seen == [2048 + -(-2400 // BLOCK) * BLOCK, 9600]
+
+
 def test_programs_published_in_a_storm_are_let_go_of():
     rig = Rig(Chain([]))
     for k in range(200):
