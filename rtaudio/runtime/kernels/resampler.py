@@ -55,14 +55,18 @@ result needs, counted from the start of the coming block; ``*_phase``: ticks aft
 _state_at = struct_at(STATE)
 
 
-def low_pass(lower_hz: float, common_hz: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+def low_pass(
+    lower_hz: float, common_hz: float, *, half_multiple: int = 1
+) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return a linear-phase Kaiser low-pass of odd length for the lower of two rates.
 
-    What it lets through above the lower Nyquist frequency folds to above the pass band.
+    What it lets through above the lower Nyquist frequency folds to above the pass band. Its delay
+    at the common rate is a multiple of ``half_multiple`` samples.
     """
     nyquist = lower_hz / 2
     transition = 2 * (nyquist - min(PASS_BAND_HZ, PASS_BAND_SHARE * nyquist)) / common_hz
-    half = math.ceil((STOP_BAND_DB - 7.95) / (14.36 * transition) / 2)
+    least = (STOP_BAND_DB - 7.95) / (14.36 * transition) / 2
+    half = half_multiple * math.ceil(least / half_multiple)
     beta = 0.1102 * (STOP_BAND_DB - 8.7)
     window = np.kaiser(2 * half + 1, beta)
     taps = window * np.sinc(lower_hz / common_hz * np.arange(-half, half + 1))
@@ -132,7 +136,7 @@ def resampled_node(
 
 
 @njit(error_model="numpy", fastmath={"reassoc", "nsz"})
-def _dot(a, b, count):  # type: ignore[no-untyped-def]
+def dot(a, b, count):  # type: ignore[no-untyped-def]
     """Return the sum of products of two float32 arrays, in any order: vectorised."""
     x, y = f32_at(a), f32_at(b)
     total = np.float32(0.0)
@@ -142,7 +146,7 @@ def _dot(a, b, count):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def _move_down(address, start, count):  # type: ignore[no-untyped-def]
+def move_down(address, start, count):  # type: ignore[no-untyped-def]
     """Move ``count`` values from place ``start`` of a float32 array to its beginning."""
     values = f32_at(address)
     for i in range(count):
@@ -159,23 +163,23 @@ def resampled(state, src, dst, frames):  # type: ignore[no-untyped-def]
     asked = f32_at(s.asked)
     count = 0
     while newest < frames:
-        asked[count] = _dot(s.down + 4 * taps * phase, s.host + 4 * newest, taps)
+        asked[count] = dot(s.down + 4 * taps * phase, s.host + 4 * newest, taps)
         count += 1
         phase += inner_ticks
         newest += phase // host_ticks
         phase %= host_ticks
     s.down_newest, s.down_phase = newest - frames, phase
-    _move_down(s.host, frames, taps - 1)
+    move_down(s.host, frames, taps - 1)
     code = np.int32(0)
     if count > 0:
         code = call_process(s.process, s.inner, s.asked, s.answer + 4 * s.behind, count)
     taps, newest, phase = s.up_taps, s.up_newest, s.up_phase
     first = s.answer + 4 * (s.behind - taps + 1)
     for i in range(frames):
-        dst[i] = _dot(s.up + 4 * taps * phase, first + 4 * newest, taps)
+        dst[i] = dot(s.up + 4 * taps * phase, first + 4 * newest, taps)
         phase += host_ticks
         newest += phase // inner_ticks
         phase %= inner_ticks
     s.up_newest, s.up_phase = newest - count, phase
-    _move_down(s.answer, count, s.behind)
+    move_down(s.answer, count, s.behind)
     return code
