@@ -12,6 +12,8 @@ from numba import cfunc, njit
 
 from rtaudio.runtime import callback, kernels
 from rtaudio.runtime.abi import PROCESS, Kernel
+from rtaudio.runtime.kernels.simd import LANES
+from rtaudio.runtime.kernels.wavenet import wavenet_kernel
 
 PLACES = [
     *(f"rtaudio.runtime.kernels.{m.name}" for m in pkgutil.iter_modules(kernels.__path__)),
@@ -24,6 +26,14 @@ KERNELS = {
     for kernel in vars(importlib.import_module(place)).values()
     if isinstance(kernel, Kernel)
 }
+WAVENETS = {
+    "channels in two tiles, then one": (
+        (1, 7, 2, 3, 2, 1, "tanh", 0.0),
+        (7, 2, 1, 3, 1, 1, "tanh", 0.0),
+    ),
+    "taps that differ": ((1, 3, 2, 0, 1, 16, "leaky_relu", 0.01),),
+}
+KERNELS |= {f"wavenet, {what}": wavenet_kernel(str(plan), LANES) for what, plan in WAVENETS.items()}
 
 FORBIDDEN = re.compile(r"NRT_|Py|_Py|numba_|malloc|free|pthread_")
 

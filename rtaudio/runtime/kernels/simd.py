@@ -67,15 +67,15 @@ class Vectors:
         """Return a known int64."""
         return ir.Constant(_I64, value)
 
-    def load(self, base: Any, index: Any) -> Any:
-        """Load the vector at ``base[index]``, a multiple of the lane count."""
+    def load(self, base: Any, index: Any, *, aligned: bool = True) -> Any:
+        """Load the vector at ``base[index]``, a multiple of the lane count if ``aligned``."""
         place = self.builder.bitcast(self.element(base, index), self.type.as_pointer())
-        return self.builder.load(place, align=4 * self.lanes)
+        return self.builder.load(place, align=4 * self.lanes if aligned else 4)
 
-    def store(self, vector: Any, base: Any, index: Any) -> None:
-        """Store a vector at ``base[index]``, a multiple of the lane count."""
+    def store(self, vector: Any, base: Any, index: Any, *, aligned: bool = True) -> None:
+        """Store a vector at ``base[index]``, a multiple of the lane count if ``aligned``."""
         place = self.builder.bitcast(self.element(base, index), self.type.as_pointer())
-        self.builder.store(vector, place, align=4 * self.lanes)
+        self.builder.store(vector, place, align=4 * self.lanes if aligned else 4)
 
     def constant(self, value: float) -> Any:
         """Return a vector with one known value in every lane."""
@@ -132,28 +132,30 @@ class Vectors:
         return b.fdiv(b.fmul(z, numerator), denominator)
 
     def repeat(
-        self, count: int, start: Sequence[Any], body: Callable[[Any, list[Any]], list[Any]]
+        self, count: Any, start: Sequence[Any], body: Callable[[Any, list[Any]], list[Any]]
     ) -> list[Any]:
         """Write a loop of ``count`` > 0 turns over values that stay in registers.
 
         Parameters
         ----------
         count
-            Number of turns.
+            Number of turns; a Python or a compiled int.
         start
-            The vectors before the first turn.
+            The values (vectors or compiled ints) before the first turn.
         body
-            Called once, with the turn (compiled int64) and the vectors before it; writes the code
-            of one turn and returns the vectors after it.
+            Called once, with the turn (compiled int64) and the values before it; writes the code
+            of one turn and returns the values after it.
 
         Returns
         -------
         list
-            The vectors after the last turn.
+            The values after the last turn.
         """
         b = self.builder
-        if count == 1:
-            return body(ir.Constant(_I64, 0), list(start))
+        if isinstance(count, int):
+            if count == 1:
+                return body(ir.Constant(_I64, 0), list(start))
+            count = self.index(count)
         before = b.block
         loop = b.append_basic_block("repeat")
         done = b.append_basic_block("done")
@@ -161,7 +163,7 @@ class Vectors:
         b.position_at_end(loop)
         turn = b.phi(_I64)
         turn.add_incoming(ir.Constant(_I64, 0), before)
-        values = [b.phi(self.type) for _ in start]
+        values = [b.phi(first.type) for first in start]
         for value, first in zip(values, start, strict=True):
             value.add_incoming(first, before)
         after = body(turn, list(values))
@@ -169,7 +171,7 @@ class Vectors:
         turn.add_incoming(following, b.block)
         for value, last in zip(values, after, strict=True):
             value.add_incoming(last, b.block)
-        b.cbranch(b.icmp_signed("<", following, ir.Constant(_I64, count)), loop, done)
+        b.cbranch(b.icmp_signed("<", following, count), loop, done)
         b.position_at_end(done)
         return after
 
