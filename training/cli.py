@@ -24,4 +24,5 @@ def train(config: Path, resume: bool = False) -> None:
     checked = load_config(config)
     metrics = train_run(checked, resume=resume)
     print(json.dumps(metrics, indent=2))
+    print(f"look and listen: {checked.run_folder / 'report.html'}")
     print(f"export it: rtaudio export {checked.run_folder / 'best.pt'} {checked.name}.onnx")

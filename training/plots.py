@@ -1,72 +1,255 @@
-"""Pictures of a run: the loss curve, and what is still missing from the target."""
+"""Pictures of a run: how the loss fell, and what output and target look like beside each other."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.mlab import specgram
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
+from rtaudio.atomic import replacing
 from training.data import Take
 
-matplotlib.use("Agg")
+__all__ = ["comparison", "esr_in_words", "loss_curve", "save"]
 
-from matplotlib import pyplot
-
-__all__ = ["comparison", "loss_curve"]
+Signal = NDArray[np.float32]
 
 EXCERPT_S = 5.0
 ZOOM_S = 0.02
+FLOOR_DB = -90.0
+TARGET, OUTPUT, ERROR = "#222222", "#1f77b4", "#d62728"
+
+_WORDS = ((0.002, "excellent"), (0.01, "very good"), (0.035, "good"), (0.1, "fair"), (0.3, "rough"))
 
 
-def loss_curve(rows: list[dict[str, float]], path: Path) -> None:
-    """Training loss and validation ESR over the epochs."""
-    epochs = [row["epoch"] for row in rows]
-    figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
-    axes.semilogy(epochs, [row["loss"] for row in rows], label="training loss")
-    axes.semilogy(epochs, [row["val_esr"] for row in rows], label="validation ESR")
-    axes.set(xlabel="epoch", title="Loss curve")
-    axes.grid(visible=True, which="both", alpha=0.3)
-    axes.legend()
-    _save(figure, path)
+def esr_in_words(esr: float) -> str:
+    """Say what an error-to-signal ratio means.
+
+    Notes
+    -----
+    The bounds 0.01, 0.035, 0.1 and 0.3 are those by which trainers of amp models commonly judge.
+
+    Examples
+    --------
+    >>> esr_in_words(0.0071)
+    'ESR 0.0071, very good: the error lies 21 dB below the target'
+    """
+    if not np.isfinite(esr):
+        return "ESR is not a number: the training broke down"
+    word = next((word for bound, word in _WORDS if esr <= bound), "poor")
+    below = -10 * np.log10(max(esr, 1e-12))
+    where = f"{below:.0f} dB below" if below >= 0.5 else "no lower than"
+    return f"ESR {esr:.2g}, {word}: the error lies {where} the target"
 
 
-def comparison(take: Take, output: NDArray[np.float32], rate: int, folder: Path) -> None:
-    """waveform.png and spectrogram.png: target, output and error from the middle of a take."""
+def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Training loss and validation ESR over the epochs, with the best epoch, and the rate."""
+    epochs = np.array([row["epoch"] for row in rows]) + 1
+    esr = np.array([row["val_esr"] for row in rows])
+    figure = Figure(figsize=(9, 5.2), layout="constrained")
+    top, bottom = figure.subplots(2, sharex=True, height_ratios=[4, 1])
+    marker = "o" if len(rows) < 15 else None
+    top.plot(epochs, [row["loss"] for row in rows], color="#888888", marker=marker, ms=4,
+             label="training loss")
+    top.plot(epochs, esr, color=OUTPUT, marker=marker, ms=4, label="validation ESR")
+    title = "no epoch gave a number"
+    if np.isfinite(esr).any():
+        best = int(np.nanargmin(esr))
+        top.plot(epochs[best], esr[best], "o", color=ERROR, ms=8, label="best epoch")
+        title = f"epoch {epochs[best]:.0f} is the best: {esr_in_words(float(esr[best]))}"
+    top.set_yscale("log")
+    top.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    top.yaxis.set_minor_formatter(
+        FuncFormatter(lambda v, _: f"{v:g}" if f"{v:e}"[0] in "25" else "")
+    )
+    top.set_title(title, loc="left", fontsize=11)
+    top.legend(frameon=False)
+    bottom.plot(epochs, [row["learning_rate"] for row in rows], color="#888888", marker=marker,
+                ms=4)
+    bottom.set_ylim(bottom=0)
+    bottom.set(xlabel="epoch", ylabel="learning rate")
+    bottom.xaxis.get_major_locator().set_params(integer=True)
+    for axes in (top, bottom):
+        _grid(axes)
+    save(figure, path)
+
+
+def comparison(take: Take, output: Signal, rate: int, folder: Path) -> None:
+    """waveform.png, spectrogram.png and transfer.png of the middle of a take.
+
+    Parameters
+    ----------
+    take
+        Dry and wet signal.
+    output
+        What the net makes of the dry one, (samples,), aligned with the wet one.
+    rate
+        Samples per second.
+    folder
+        Where the pictures go.
+    """
     length = min(len(output), int(EXCERPT_S * rate))
     start = (len(output) - length) // 2
     part = slice(start, start + length)
-    signals = {
-        "target": take.wet[part], "output": output[part], "error": output[part] - take.wet[part],
-    }
-    loudest = int(np.abs(signals["target"]).argmax())
-    zoom = slice(max(0, loudest - int(ZOOM_S * rate / 2)), loudest + int(ZOOM_S * rate / 2))
-
-    figure, axes = pyplot.subplots(2, figsize=(10, 6), layout="constrained")
-    for axis, window in zip(axes, (slice(None), zoom), strict=True):
-        time = np.arange(length)[window] / rate
-        for name, values in signals.items():
-            axis.plot(time, values[window], label=name, linewidth=0.8)
-        axis.set(xlabel="time, s", ylabel="amplitude")
-        axis.grid(visible=True, alpha=0.3)
-    axes[0].set_title(take.name)
-    axes[0].legend(loc="upper right")
-    _save(figure, folder / "waveform.png")
-
-    figure, rows = pyplot.subplots(3, figsize=(10, 9), sharex=True, layout="constrained")
-    for axis, (name, values) in zip(rows, signals.items(), strict=True):
-        _, _, _, image = axis.specgram(
-            values + 1e-9, NFFT=1024, noverlap=768, Fs=rate, vmin=-140, vmax=-30
-        )
-        axis.set(title=name, ylabel="frequency, Hz")
-    rows[-1].set_xlabel("time, s")
-    figure.colorbar(image, ax=rows, label="dB/Hz")
-    _save(figure, folder / "spectrogram.png")
+    dry, target, made = take.dry[part], take.wet[part], output[part]
+    error = made - target
+    energy, lost = (float(np.square(x, dtype=np.float64).sum()) for x in (target, error))
+    esr = lost / max(energy, 1e-30)
+    title = f"{take.name}, {length / rate:.2g} s from its middle: {esr_in_words(esr)}"
+    save(_waveform(target, made, error, rate, title), folder / "waveform.png")
+    save(_spectrogram(target, made, error, rate, title), folder / "spectrogram.png")
+    save(_transfer(dry, target, made, error, rate, title), folder / "transfer.png")
 
 
-def _save(figure: pyplot.Figure, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}")
-    figure.savefig(temporary, format="png", dpi=100)
-    pyplot.close(figure)
-    temporary.replace(path)
+def _waveform(target: Signal, output: Signal, error: Signal, rate: int, title: str) -> Figure:
+    """The whole excerpt as an envelope, and 20 ms around its loudest sample."""
+    figure = Figure(figsize=(11, 6.5), layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    whole, zoom = figure.subplots(2, height_ratios=[2, 3])
+    piece = max(1, len(target) // 2000)
+    pieces = len(target) // piece
+    seconds = np.arange(pieces) * piece / rate
+    for name, values, colour in (("target", target, "#bbbbbb"), ("error", error, ERROR)):
+        cut = values[: pieces * piece].reshape(pieces, piece)
+        whole.fill_between(seconds, cut.min(1), cut.max(1), color=colour, lw=0, label=name)
+    whole.set(xlabel="seconds", xlim=(0, len(target) / rate))
+    whole.legend(loc="upper right", frameon=False, ncols=2)
+
+    width = min(len(target), int(ZOOM_S * rate))
+    first = int(np.clip(np.abs(target).argmax() - width // 2, 0, len(target) - width))
+    part = slice(first, first + width)
+    time = 1000 * np.arange(width) / rate
+    zoom.plot(time, target[part], color=TARGET, lw=1.8, label="target")
+    zoom.plot(time, output[part], color=OUTPUT, lw=1.2, ls=(0, (4, 2)), label="output")
+    zoom.plot(time, error[part], color=ERROR, lw=0.9, label="error")
+    zoom.set(xlabel=f"milliseconds from {first / rate:.3f} s, around the loudest sample",
+             xlim=(0, 1000 * width / rate))
+    zoom.margins(y=0.15)
+    zoom.legend(loc="upper right", frameon=False, ncols=3)
+    whole.axvspan(first / rate, (first + width) / rate, color=OUTPUT, alpha=0.25, lw=0)
+    for axes in (whole, zoom):
+        axes.set_ylabel("amplitude")
+        _grid(axes)
+    return figure
+
+
+def _spectrogram(target: Signal, output: Signal, error: Signal, rate: int, title: str) -> Figure:
+    """Target, output and error on one scale, in decibels below the loudest of the target."""
+    figure = Figure(figsize=(11, 9.5), layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    size = min(2048, len(target))
+    rows: Any = figure.subplots(3, sharex=True, sharey=True)
+    loudest = 0.0
+    image: Any = None
+    for axes, (name, values) in zip(
+        rows, (("target", target), ("output", output), ("error", error)), strict=True
+    ):
+        power, hertz, seconds = _power(values, size, 3 * size // 4, rate)
+        loudest = loudest or float(power.max())
+        level = 10 * np.log10(np.maximum(power[1:] / max(loudest, 1e-30), 10 ** (FLOOR_DB / 10)))
+        image = axes.pcolormesh(seconds, hertz[1:], level, vmin=FLOOR_DB, vmax=0, cmap="magma",
+                                shading="nearest", rasterized=True)
+        axes.set_title(name, loc="left", fontsize=10)
+        _hertz(axes.yaxis, axes.set_yscale)
+        axes.set(ylabel="Hz", ylim=(60, rate / 2))
+    rows[-1].set_xlabel("seconds")
+    figure.colorbar(image, ax=rows, label="dB below the target's loudest", pad=0.01, aspect=40)
+    return figure
+
+
+def _transfer(
+    dry: Signal, target: Signal, output: Signal, error: Signal, rate: int, title: str
+) -> Figure:
+    """What becomes of an input sample, of an input level, and of each part of the spectrum."""
+    figure = Figure(figsize=(12, 4.6), layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    sample, level, spectrum = figure.subplots(1, 3)
+
+    edges = np.linspace(-1, 1, 62) * max(float(np.abs(dry).max()), 1e-9)
+    place = np.digitize(dry, edges)
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    for values, colour, name, style in (
+        (target, TARGET, "target", "-"), (output, OUTPUT, "output", (0, (4, 2))),
+    ):
+        bands = np.full((3, len(centres)), np.nan)
+        for k in range(len(centres)):
+            inside = values[place == k + 1]
+            if len(inside) >= 20:
+                bands[:, k] = np.percentile(inside, [10, 50, 90])
+        sample.fill_between(centres, bands[0], bands[2], color=colour, alpha=0.18, lw=0)
+        sample.plot(centres, bands[1], color=colour, ls=style, lw=1.6, label=name)
+    sample.set(xlabel="input sample", ylabel="output sample")
+    sample.set_title("samples: median, and 10 to 90 %", loc="left", fontsize=10)
+
+    width = max(1, min(len(dry), rate // 50))
+    levels = [_level_db(values, width) for values in (dry, target, output)]
+    level.plot(levels[0], levels[1], ".", color=TARGET, ms=5, label="target")
+    level.plot(levels[0], levels[2], ".", color=OUTPUT, ms=3, label="output")
+    lowest = max(FLOOR_DB, float(levels[0].min()) - 1)
+    level.set(xlabel="input, dBFS", ylabel="output, dBFS",
+              xlim=(lowest, max(float(levels[0].max()), lowest) + 1))
+    level.set_title("levels over 20 ms", loc="left", fontsize=10)
+
+    size = min(4096, len(dry))
+    loudest = None
+    for values, colour, name in (
+        (target, TARGET, "target"), (output, OUTPUT, "output"), (error, ERROR, "error"),
+    ):
+        power, hertz, _ = _power(values, size, size // 2, rate)
+        mean = _third_octaves(power.mean(axis=1), hertz)
+        loudest = loudest or float(mean[1].max())
+        spectrum.plot(mean[0], 10 * np.log10(np.maximum(mean[1] / max(loudest, 1e-30), 1e-12)),
+                      color=colour, lw=1.4, label=name)
+    _hertz(spectrum.xaxis, spectrum.set_xscale)
+    spectrum.set(xlabel="Hz", ylabel="dB, third octaves", xlim=(60, rate / 2), ylim=(FLOOR_DB, 5))
+    spectrum.set_title("mean spectrum", loc="left", fontsize=10)
+    for axes in (sample, level, spectrum):
+        axes.legend(frameon=False, fontsize=9)
+        _grid(axes)
+    return figure
+
+
+def _power(values: Signal, size: int, overlap: int, rate: int) -> tuple[Any, Any, Any]:
+    """Power (bins, frames) in windows of ``size``, bins in Hz, middles of the frames in s."""
+    if len(values) <= size:  # at least two frames, which a picture needs
+        values = np.pad(values, (0, size + 1 - len(values) + size - overlap))
+    return specgram(values, NFFT=size, noverlap=overlap, Fs=rate)
+
+
+def _level_db(values: Signal, width: int) -> Signal:
+    """Root-mean-square level of every ``width`` samples."""
+    cut = values[: len(values) // width * width].reshape(-1, width).astype(np.float64)
+    level = 10 * np.log10(np.maximum(np.square(cut).mean(axis=1), 10 ** (FLOOR_DB / 10)))
+    return level.astype(np.float32)
+
+
+def _third_octaves(power: NDArray[Any], hertz: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Mean power around frequencies a sixth of an octave apart, where a bin lies in the band."""
+    centres = 50.0 * 2.0 ** np.arange(0, np.log2(hertz[-1] / 50.0), 1 / 6)
+    inside = [np.abs(np.log2(np.maximum(hertz, 1e-3) / c)) <= 1 / 6 for c in centres]
+    filled = [k for k, mask in enumerate(inside) if mask.any()]
+    return centres[filled], np.array([power[inside[k]].mean() for k in filled])
+
+
+def _hertz(axis: Any, set_scale: Any) -> None:
+    set_scale("log")
+    axis.set_ticks([100, 300, 1000, 3000, 10000])
+    axis.set_major_formatter(FuncFormatter(lambda hz, _: f"{hz:g}"))
+    axis.set_minor_formatter(FuncFormatter(lambda hz, _: ""))
+
+
+def _grid(axes: Axes) -> None:
+    axes.grid(visible=True, which="both", alpha=0.25, lw=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture, whole or not at all."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100)

@@ -6,7 +6,9 @@ What a run leaves behind::
     best.pt        the net with the lowest validation ESR, ready for export
     history.csv    one row per epoch
     metrics.json   scores of the best net on the held-out takes, time spent
-    *.png          loss curve, waveforms and spectrograms
+    *.png          loss curve, waveforms, spectrograms and transfer curves
+    clip_*.flac    a held-out take: dry, target, output, error
+    report.html    all of this in one file
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from training import plots
 from training.config import ConfigError, TrainingConfig
 from training.data import Split, load_split
 from training.models import NETS
+from training.report import save_clips, write_report
 from training.task import AmpTask, score
 
 __all__ = ["make_net", "train_run"]
@@ -235,7 +238,10 @@ def _finish(
     _write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     take = split.test[0]
     plots.loss_curve(history.rows, folder / "loss.png")
-    plots.comparison(take, score(net, take)[1].numpy(), split.sample_rate, folder)
+    played = score(net, take)[1].numpy()
+    plots.comparison(take, played, split.sample_rate, folder)
+    save_clips(take, played, split.sample_rate, folder)
+    write_report(folder)
     return metrics
 
 

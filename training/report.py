@@ -1,0 +1,208 @@
+"""The report of a run: one HTML file with pictures and sound inside, which opens anywhere."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+
+from rtaudio.atomic import replacing
+from rtaudio.audio_file import write_audio
+from rtaudio.cli.machine import machine
+from training.data import Take
+from training.plots import esr_in_words
+
+__all__ = ["save_clips", "write_report"]
+
+CLIP_S = 6.0
+CLIPS = {
+    "dry": "what was played", "target": "the real amp", "output": "the net",
+    "error": "their difference, as loud as it is",
+}
+PICTURES = {
+    "loss.png": (
+        "Loss",
+        "ESR on the validation takes picks the best epoch. It belongs to whole takes and to the "
+        "plain signal, the training loss to short excerpts and to the pre-emphasised one, so the "
+        "two need not meet.",
+    ),
+    "waveform.png": ("Waveform", "A take that was never trained on, and its loudest moment."),
+    "spectrogram.png": ("Spectrogram", "What is missing, and where, on the target's own scale."),
+    "transfer.png": (
+        "Transfer",
+        "Left: output over input sample by sample; the band is the amp's memory. Middle: how "
+        "louder playing is compressed. Right: where in the spectrum the error lies.",
+    ),
+}
+
+
+def save_clips(take: Take, output: NDArray[np.float32], rate: int, folder: Path) -> None:
+    """Keep a short piece of a take for the ear: dry, target, output and error as FLAC.
+
+    Parameters
+    ----------
+    take
+        Dry and wet signal.
+    output
+        What the net makes of the dry one, (samples,), aligned with the wet one.
+    rate
+        Samples per second.
+    folder
+        Where ``clip_dry.flac`` and the others go. One common gain keeps them below full scale.
+    """
+    length = min(len(output), int(CLIP_S * rate))
+    start = (len(output) - length) // 2
+    part = slice(start, start + length)
+    signals = {
+        "dry": take.dry[part], "target": take.wet[part], "output": output[part],
+        "error": output[part] - take.wet[part],
+    }
+    peak = max(float(np.abs(values).max()) for values in signals.values())
+    gain = min(1.0, 0.99 / max(peak, 1e-9))
+    for name, values in signals.items():
+        write_audio(folder / f"clip_{name}.flac", gain * values, rate, "PCM_16")
+
+
+def write_report(folder: str | Path) -> Path:
+    """Write ``report.html`` from what a run left in its folder.
+
+    Parameters
+    ----------
+    folder
+        The run: ``config.json``, ``history.csv`` and ``metrics.json``; pictures, clips and
+        ``best.pt`` as far as they are there.
+
+    Returns
+    -------
+    Path
+        The report. It holds all it shows, loads nothing from anywhere and runs no code.
+
+    Raises
+    ------
+    FileNotFoundError
+        The folder holds no finished run.
+
+    Examples
+    --------
+    >>> write_report("runs/crunch")                                 # doctest: +SKIP
+    PosixPath('runs/crunch/report.html')
+    """
+    folder = Path(folder)
+    for name in ("config.json", "history.csv", "metrics.json"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder / name}: no such file; the run has not finished")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
+        history = [{k: _short(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    seeds = metrics.get("seeds") or {}
+    template = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
+        undefined=jinja2.StrictUndefined, trim_blocks=True,
+    ).get_template("report.html.jinja")
+    text = template.render(
+        config=config,
+        verdict=_verdict(metrics),
+        summary=list(_summary(config, metrics, folder)),
+        takes=list(_takes(metrics)),
+        seeds=list(_seeds(seeds)),
+        seed_spread=_spread(seeds),
+        clips=[
+            {"name": name, "note": note, "source": _inline(path, "audio/flac")}
+            for name, note in CLIPS.items() if (path := folder / f"clip_{name}.flac").is_file()
+        ],
+        pictures=[
+            {"title": title, "text": caption, "source": _inline(path, "image/png")}
+            for name, (title, caption) in PICTURES.items() if (path := folder / name).is_file()
+        ],
+        data=list(_flat(config.get("data", {}))),
+        history=history,
+        fields=list(history[0]) if history else [],
+        config_text=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+        environment=[*machine().items(), ("torch", torch.__version__),
+                     ("threads", config.get("threads", "?"))],
+    )
+    path = folder / "report.html"
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def _inline(path: Path, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+
+
+def _verdict(metrics: dict[str, Any]) -> str:
+    mean, worst = float(metrics["esr_mean"]), float(metrics["esr_max"])
+    return f"On held-out takes: {esr_in_words(mean)}. Worst take: ESR {worst:.2g}."
+
+
+def _summary(
+    config: dict[str, Any], metrics: dict[str, Any], folder: Path
+) -> Iterator[tuple[str, Any]]:
+    net = config.get("net", {})
+    yield "net", ", ".join(f"{key} {value}" for key, value in net.items())
+    if (folder / "best.pt").is_file():
+        card = torch.load(folder / "best.pt", map_location="cpu", weights_only=True)["card"]
+        yield "parameters", f"{card['metrics']['weights']:,}"
+        yield "sample rate", f"{card['sample_rate']:,} Hz"
+        yield "made by", f"code {card['provenance']['code']}, {card['provenance']['date']}"
+        yield "export it", f"rtaudio export {folder / 'best.pt'} {config['name']}.onnx"
+    yield "best epoch", int(metrics["epoch"]) + 1
+    if "cpu_minutes" in metrics:
+        yield "time", f"{metrics['wall_minutes']} min, {metrics['cpu_minutes']} min of processor"
+    yield "license", config.get("license", "")
+
+
+def _takes(metrics: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for part, scores in metrics["esr"].items():
+        for name, esr in scores.items():
+            words = esr_in_words(esr)
+            below = -10 * math.log10(esr) if 0 < esr < math.inf else math.nan
+            yield {
+                "name": name, "part": part, "esr": f"{esr:.4f}", "db": f"-{below:.1f}",
+                "word": words.partition(", ")[2].partition(":")[0] or "broken",
+                "width": round(min(300.0, 8 * max(below, 0))) if math.isfinite(below) else 0,
+            }
+
+
+def _seeds(seeds: dict[str, float]) -> Iterator[dict[str, str]]:
+    best = min(seeds.values(), default=0.0)
+    for seed, esr in seeds.items():
+        yield {"seed": seed, "esr": f"{esr:.4f}", "note": "kept" if esr == best else ""}
+
+
+def _spread(seeds: dict[str, float]) -> str:
+    if not seeds:
+        return ""
+    low, high = min(seeds.values()), max(seeds.values())
+    return f"ESR {low:.2g} to {high:.2g}, a factor of {high / max(low, 1e-12):.2f}."
+
+
+def _flat(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Entries of a nested mapping as lines: dotted key, value."""
+    for key, value in section.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _flat(value, f"{name}.")
+        elif isinstance(value, (list, tuple)):
+            yield name, ", ".join(str(item) for item in value)
+        else:
+            yield name, str(value)
+
+
+def _short(text: str) -> str:
+    try:
+        return f"{float(text):.4g}"
+    except ValueError:
+        return text
