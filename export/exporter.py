@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -188,9 +189,9 @@ def _rename(graph: onnx.GraphProto) -> None:
             if name in taken and name not in new:
                 label = labels.get(place, "weight")
                 plain = name.removeprefix("net.") if "::" not in name else f"{module}.{label}"
-                while plain in new.values():
-                    plain += "_"
-                new[name] = plain
+                # The layers of one recurrent module are several nodes: W, W_1, W_2.
+                again = sum(re.sub(r"_\d+$", "", other) == plain for other in new.values())
+                new[name] = f"{plain}_{again}" if again else plain
     for tensor in graph.initializer:
         tensor.name = new.get(tensor.name, tensor.name)
     for node in graph.node:

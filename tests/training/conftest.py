@@ -13,6 +13,13 @@ RATE = 48000
 TAKES = ("one", "two", "three", "four")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """Tiny nets lose more by waiting for a second thread than it gives them."""
+    torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     """Folder with takes/, tanh.nam and run.yaml; `rewrite(**changes)` changes top-level keys."""

@@ -16,7 +16,6 @@ from rtaudio.models.contract import read_model  # noqa: E402
 from training.cli import train  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
 from training.losses import amp_loss, error_to_signal  # noqa: E402
-from training.models import NETS  # noqa: E402
 from training.run import train_run  # noqa: E402
 from training.task import AmpTask  # noqa: E402
 
@@ -139,17 +138,3 @@ def test_the_loss_is_the_formula():
     assert float(amp_loss(torch.tensor(y), torch.tensor(t))) == pytest.approx(wanted)
     esr = error_to_signal(torch.tensor(y), torch.tensor(t)).numpy()
     np.testing.assert_allclose(esr, ((y - t) ** 2).sum(-1) / (t**2).sum(-1))
-
-
-@pytest.mark.parametrize(("hidden", "count"), [(8, 361), (16, 1233), (32, 4513), (40, 6921)])
-def test_parameter_counts(hidden, count):
-    assert sum(p.numel() for p in NETS["lstm"](hidden=hidden).parameters()) == count
-
-
-def test_without_head_the_amp_is_a_wire():
-    net = NETS["lstm"](hidden=4)
-    torch.nn.init.zeros_(net.head.weight)
-    torch.nn.init.zeros_(net.head.bias)
-    x = torch.randn(1, 1, 100)
-    y, _ = net(x, net.initial_state())
-    torch.testing.assert_close(y, x, rtol=0, atol=0)

@@ -1,6 +1,73 @@
-"""The trainable nets, one module each; `NETS` maps the type in a configuration to its class."""
+"""The trainable nets, one module each; `NETS` maps the type in a configuration to its class.
+
+A class of one's own needs no entry: its type is ``package.module:Class``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, create_model
 
 from export.streaming import StreamingModule
+from training.models.gru import GruAmp
 from training.models.lstm import LstmAmp
+from training.models.wavenet import WaveNetAmp
 
-NETS: dict[str, type[StreamingModule]] = {"lstm": LstmAmp}
+__all__ = ["NETS", "net_arguments", "net_class"]
+
+NETS: dict[str, type[StreamingModule]] = {"lstm": LstmAmp, "gru": GruAmp, "wavenet": WaveNetAmp}
+
+
+def net_class(name: str) -> type[StreamingModule]:
+    """Return the class of a type: a key of `NETS`, or ``package.module:Class``.
+
+    Raises
+    ------
+    ValueError
+        No such class, or one that is no `StreamingModule` with all its methods.
+    """
+    if ":" not in name:
+        if name not in NETS:
+            raise ValueError(
+                f"unknown net {name!r}; choose {', '.join(NETS)}, or package.module:Class"
+            )
+        return NETS[name]
+    kind = imported(name)
+    if not (isinstance(kind, type) and issubclass(kind, StreamingModule)):
+        raise ValueError(f"{name}: not a class derived from export.streaming.StreamingModule")
+    for method in ("initial_state", "forward"):
+        if getattr(kind, method) is getattr(StreamingModule, method):
+            raise ValueError(f"{name}: lacks the method {method}(), which every net must have")
+    return kind
+
+
+def net_arguments(kind: type[StreamingModule]) -> type[BaseModel]:
+    """Return a model of a class's constructor, by which a configuration is checked.
+
+    ``knobs`` is left out: the data tells them.
+    """
+    hints = get_type_hints(kind.__init__, include_extras=True)
+    fields: dict[str, Any] = {
+        name: (hints.get(name, Any), ... if p.default is p.empty else p.default)
+        for name, p in inspect.signature(kind).parameters.items()
+        if name != "knobs"
+    }
+    return create_model(kind.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+
+
+def imported(name: str) -> Any:
+    """Return what ``package.module:name`` means.
+
+    Raises
+    ------
+    ValueError
+        No such module or name.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"{name}: cannot be imported: {error}") from None
