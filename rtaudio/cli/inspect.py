@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,17 +13,23 @@ from rtaudio.cli import show
 
 BLOCKS = (32, 64, 128, 256, 512, 1024)
 REPEATS = 2000
+MANY = 8
+DATE = ("year", "month", "day", "hour", "minute", "second")
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A model file, NAME.onnx.")],
+    file: Annotated[Path, typer.Argument(help="A model: .onnx, .nam, .aidax or .json.")],
+    slim: Annotated[
+        float, typer.Option(help="Size to take of a .nam file that holds several, 0 to 1.")
+    ] = 1.0,
     json: show.Json = False,
 ) -> None:
-    """Print a model's card, check it, prove it by its golden vector, and time it."""
+    """Print what a model is, check it, prove it by its golden vector, and time it."""
     show.first_start()
     from rtaudio.models.loader import load_model
+    from rtaudio.models.summary import summary
 
-    model = load_model(file)
+    model = load_model(file, slim=slim)
     card = model.file.card
     costs = _costs(model, json)
     figures = {
@@ -31,6 +38,8 @@ def inspect(
         "states": {state.name: list(state.shape) for state in model.file.states},
         "golden_error": dict(model.golden_errors),
         "engine": model.engine,
+        "capture": _capture(model.capture),
+        "net": None if model.net is None else summary(model.net),
         "cost_us": costs,
     }
     if json:
@@ -43,15 +52,25 @@ def inspect(
         ("rate", f"{card.sample_rate} Hz"),
         ("hop", f"{card.hop} samples" if card.hop else "any block size"),
         ("latency", f"{card.latency} samples"),
+        ("pre-warm", f"{card.prewarm_samples} samples"),
         ("parameters", ", ".join(map(_parameter, card.parameters)) or "none"),
-        ("states", ", ".join(f"{s.name} {list(s.shape)}" for s in model.file.states) or "none"),
+        ("states", _states(model.file.states)),
+        ("levels", ", ".join(f"{key} {value:g}" for key, value in card.levels.items()) or "none"),
         ("license", card.license),
         *_leaves("architecture", card.architecture),
         *_leaves("provenance", card.provenance),
         *_leaves("metrics", card.metrics),
-        ("contract", f"version {card.contract}, kept"),
     ]
-    show.table(str(file), ["card", ""], rows, words=True)
+    if model.capture is None:
+        rows.append(("contract", f"version {card.contract}, kept"))
+    else:
+        steps = ", ".join(f"{step:g}" for step in model.capture.slim_steps)
+        rows += [
+            ("sizes", f"slim {slim:g}; changes at {steps}" if steps else "one"),
+            *_leaves("metadata", model.capture.metadata),
+            *(("warning", text) for text in model.capture.warnings),
+        ]
+    show.table(str(file), ["card", ""], [(key, _printable(text)) for key, text in rows], words=True)
     show.table(
         "golden vector",
         ["engine", "largest error", ""],
@@ -94,6 +113,28 @@ def _costs(model: Any, quiet: bool) -> dict[str, dict[str, dict[str, float]]]:
     return costs
 
 
+def _states(states: Sequence[Any]) -> str:
+    if len(states) > MANY:
+        numbers = sum(math.prod(state.shape) for state in states)
+        return f"{len(states)} with {numbers:,} numbers"
+    return ", ".join(f"{state.name} {list(state.shape)}" for state in states) or "none"
+
+
+def _capture(capture: Any) -> dict[str, Any] | None:
+    """Return what the file of another program said about itself."""
+    if capture is None:
+        return None
+    names = ("format", "version", "metadata", "slim_steps", "warnings")
+    return {name: getattr(capture, name) for name in names}
+
+
+def _printable(text: str) -> str:
+    """Return a text from a file as a terminal shows it safely: no control codes, no markup."""
+    from rich.markup import escape
+
+    return escape("".join(c if c.isprintable() else " " for c in text[:500]))
+
+
 def _cells(cost: dict[str, float]) -> tuple[Any, ...]:
     return cost["p50"], cost["p99"], f"{cost['share_percent']:.1f} %"
 
@@ -106,7 +147,15 @@ def _parameter(parameter: Any) -> str:
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
     """Return a row for each value in nested mappings."""
     if isinstance(value, dict):
+        if set(value) == set(DATE):
+            yield name, "{}-{:0>2}-{:0>2} {:0>2}:{:0>2}:{:0>2}".format(*map(value.get, DATE))
+            return
         for key, inner in value.items():
             yield from _leaves(f"{name}.{key}", inner)
-    else:
-        yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        for place, inner in enumerate(value):
+            yield from _leaves(f"{name}.{place}", inner)
+    elif isinstance(value, list):
+        yield name, ", ".join(map(str, value))
+    elif value is not None:
+        yield name, str(value)

@@ -63,7 +63,9 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float):
-        return round(value, 3) if math.isfinite(value) else None
+        if not math.isfinite(value):
+            return None
+        return round(value, 3) if abs(value) >= 0.1 else float(f"{value:.3g}")
     return str(value) if isinstance(value, Path) else value
 
 

@@ -20,15 +20,21 @@ _SMALLEST_CHUNK = 64
 
 
 class Model(Effect):
-    """A streaming model file (see :mod:`rtaudio.models.contract`), one state per channel.
+    """A neural net from a file, one state per channel.
 
-    A model at another rate than the chain's is resampled, one with a hop is adapted to the block;
+    The file is a streaming model file (see :mod:`rtaudio.models.contract`), or a capture of
+    another program: ``.nam``, AIDA-X and RTNeural (``.aidax``, ``.json``), GuitarML (``.json``).
+    The knobs of a net are live parameters of the effect. It starts settled, without a thump. A
+    model at another rate than the chain's is resampled, one with a hop is adapted to the block;
     both are in the reported latency.
 
     Parameters
     ----------
     file
-        The ``.onnx`` file.
+        The file.
+    slim
+        Which size to play of a ``.nam`` file that holds several: 0 is the smallest and cheapest, 1
+        the whole. Fixed once the effect is made.
     engine
         ``"auto"`` takes a native kernel if there is one that reproduces the golden vector, else
         ONNX Runtime; ``"onnx"`` and ``"native"`` insist.
@@ -46,7 +52,7 @@ class Model(Effect):
 
     Raises
     ------
-    FileNotFoundError, ContractError
+    FileNotFoundError, ContractError, CaptureError
         No such file, or it is not a model that can be played.
 
     Examples
@@ -55,6 +61,7 @@ class Model(Effect):
     """
 
     file: Path
+    slim: float = Field(1.0, ge=0.0, le=1.0, description="size of a .nam file that holds several")
     engine: Literal["auto", "onnx", "native"] = "auto"
     worker: bool | None = Field(None, description="run in a thread of its own; null: decide live")
     oversample: Literal[1, 2, 4] = 1
@@ -64,7 +71,7 @@ class Model(Effect):
 
     def __init__(self, file: str | Path, **fields: Any) -> None:
         super().__init__(**{"file": file, **fields})
-        self._loaded = load_model(self.file)
+        self._loaded = load_model(self.file, slim=self.slim)
         known = {p.name: p for p in self._loaded.file.card.parameters}
         for name, value in self.parameters.items():
             if name not in known:

@@ -105,9 +105,10 @@ class Card(_Model):
     """What a model file says about itself: the JSON under the metadata key ``rtaudio``.
 
     ``sample_rate`` is in hertz, ``hop`` and ``latency`` are in samples at that rate (``latency``
-    without the host's adaptation to its own block size). ``levels`` holds decibel figures, for
-    example ``loudness_db``, ``input_dbu`` or ``output_dbu``. ``architecture`` is a hint: its
-    ``type`` and sizes, by which a loader may pick a faster kernel than the graph.
+    without the host's adaptation to its own block size). A host runs ``prewarm_samples`` of
+    silence through the model before the first sound, so that it starts settled. ``levels`` holds
+    decibel figures, for example ``loudness_db``, ``input_dbu`` or ``output_dbu``. ``architecture``
+    is a hint: its ``type`` and sizes, by which a loader may pick a faster kernel than the graph.
     """
 
     contract: Literal[1] = 1
@@ -119,6 +120,7 @@ class Card(_Model):
     hop: Annotated[int, Field(ge=0, le=1 << 16)]
     latency: Annotated[int, Field(ge=0, le=1 << 22)]
     parameters: Annotated[tuple[ModelParameter, ...], Field(strict=False, max_length=64)] = ()
+    prewarm_samples: Annotated[int, Field(ge=0, le=1 << 21)] = 0
     levels: dict[str, float] = {}
     architecture: dict[str, Any] = {}
     license: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -10,17 +11,23 @@ from typing import Any, Literal
 import numpy as np
 import onnx.numpy_helper
 
+from rtaudio.models.capture import Capture
 from rtaudio.models.contract import ContractError, ModelFile, read_model
+from rtaudio.models.foreign import FOREIGN_SUFFIXES, model_file, read_capture
+from rtaudio.models.native import native_node
+from rtaudio.models.net import Dense, Lstm, Net, Stack
+from rtaudio.models.onnx_engine import default_params, model_node, play
 from rtaudio.runtime.abi import Node
 from rtaudio.runtime.kernels.hop import hop_node
-from rtaudio.runtime.onnx_node import onnx_node
-from rtaudio.runtime.onnx_runtime import OnnxRuntimeError
-from rtaudio.runtime.program import Builder
+from rtaudio.runtime.prewarm import prewarm
 
 EngineName = Literal["onnx", "native"]
 
 GOLDEN_TOLERANCE = 2e-5
 """Largest error of an engine on the golden vector, relative to the larger of its peak and 1."""
+
+PREWARM_BLOCK = 1024
+"""Most frames per call while a node is pre-warmed."""
 
 
 class LoadedModel:
@@ -29,7 +36,12 @@ class LoadedModel:
     Attributes
     ----------
     file
-        The file as :func:`~rtaudio.models.contract.read_model` returned it.
+        The file as :func:`~rtaudio.models.contract.read_model` returned it; of a capture, the one
+        it would be exported to.
+    capture
+        What was read, if the file is one of another program; else None.
+    net
+        The net in plain data, if it is known.
     golden_errors
         Largest absolute error on the golden vector, for every engine that can play the model.
     engine
@@ -37,19 +49,21 @@ class LoadedModel:
         Runtime.
     """
 
-    def __init__(self, file: ModelFile) -> None:
+    def __init__(self, file: ModelFile, capture: Capture | None = None) -> None:
         if file.card.kind != "effect":
             raise ContractError(
                 f"{file.path}: is an {file.card.kind}; only an effect can be played"
             )
         self.file = file
+        self.capture = capture
+        self.net: Net | None = _net(file) if capture is None else capture.net
         self._makers: dict[EngineName, Callable[[int, Any], Node]] = {"onnx": self._onnx}
-        if _is_native_lstm(file):
-            self._makers["native"] = self._lstm
-        self.golden_errors: dict[EngineName, float] = {}
+        if self._native(PREWARM_BLOCK, default_params(file)) is not None:
+            self._makers["native"] = self._native
+        self.golden_errors: dict[EngineName, float] = {
+            engine: self._golden_error(make) for engine, make in self._makers.items()
+        }
         peak = max(1.0, float(np.max(np.abs(file.golden_output))))
-        for engine in list(self._makers):
-            self.golden_errors[engine] = self._golden_error(engine)
         right = [e for e, error in self.golden_errors.items() if error <= GOLDEN_TOLERANCE * peak]
         if not right:
             raise ContractError(
@@ -67,6 +81,8 @@ class LoadedModel:
         varying: bool = False,
     ) -> Node:
         """Make a node, with a state of its own, at the model's rate and with its channels.
+
+        It starts, and is reset to, the state that the model's pre-warm leaves.
 
         Parameters
         ----------
@@ -86,57 +102,43 @@ class LoadedModel:
         if engine not in self._makers:
             raise ValueError(f"{self.file.path}: there is no {engine} engine for this model")
         card = self.file.card
+        inner = self._makers[engine](card.hop or block, params)
+        if card.prewarm_samples:
+            step = card.hop or min(block, PREWARM_BLOCK)
+            samples = math.ceil(card.prewarm_samples / step) * step
+            prewarm(inner, samples, block=step, channels=card.channels)
         if not card.hop:
-            return self._makers[engine](block, params)
-        inner = self._makers[engine](card.hop, params)
+            return inner
         return hop_node(inner, card.hop, block, channels=card.channels, varying=varying)
-
-    def _onnx(self, block: int, params: np.ndarray[Any, Any] | None) -> Node:
-        file = self.file
-        try:
-            return onnx_node(
-                file.data,
-                channels=file.card.channels,
-                hop=file.card.hop,
-                block=block,
-                states={s.name: (s.shape, np.dtype(s.dtype)) for s in file.states},
-                params=params,
-                rate_hz=file.card.sample_rate,
-                latency_samples=file.card.latency,
-            )
-        except OnnxRuntimeError as error:
-            raise ContractError(f"{file.path}: ONNX Runtime refuses the model: {error}") from error
-
-    def _lstm(self, block: int, params: np.ndarray[Any, Any] | None) -> Node:
-        from rtaudio.runtime.kernels.lstm import lstm_node
-
-        architecture = self.file.card.architecture
-        w_ih, w_hh, bias, head_weight, head_bias = _lstm_weights(self.file)
-        return lstm_node(
-            w_ih, w_hh, bias, head_weight, head_bias, residual=bool(architecture["residual"])
-        )
-
-    def _golden_error(self, engine: EngineName) -> float:
-        """Play the golden input from the zero state and return the largest absolute error."""
-        from rtaudio.render import run
-
-        file = self.file
-        wanted = file.golden_output
-        frames = wanted.shape[1]
-        params = self.default_params()
-        builder = Builder(file.card.sample_rate, file.card.hop or 256)
-        source = builder.bus(file.card.channels[0])
-        inner = self._makers[engine](builder.block, params)
-        program = builder.finish(source, builder.run(inner, source))
-        played = run(program, file.golden_input)[:, :frames]
-        return float(np.max(np.abs(played - wanted)))
 
     def default_params(self) -> np.ndarray[Any, Any] | None:
         """Return slots with the card's default parameters, or None if it has none."""
-        parameters = self.file.card.parameters
-        if not parameters:
+        return default_params(self.file)
+
+    def _onnx(self, block: int, params: np.ndarray[Any, Any] | None) -> Node:
+        return model_node(self.file, block, params)
+
+    def _native(self, block: int, params: np.ndarray[Any, Any] | None) -> Any:
+        if self.net is None:
             return None
-        return np.array([p.default for p in parameters], np.float32)
+        return native_node(self.net, params, rate_hz=self.file.card.sample_rate)
+
+    def _golden_error(self, make: Callable[[int, Any], Node]) -> float:
+        """Play the golden input from the zero state and return the largest absolute error."""
+        played = play(self.file, make, self.file.golden_input)
+        return float(np.max(np.abs(played - self.file.golden_output)))
+
+
+def _net(file: ModelFile) -> Net | None:
+    """Return the net of one of our own files, as far as its hint tells."""
+    weights = _lstm_weights(file) if _is_native_lstm(file) else None
+    if weights is None:
+        return None
+    w_ih, w_hh, bias, head, head_bias = weights
+    zeros = np.zeros(w_hh.shape[1], np.float32)
+    lstm = Lstm(w_ih, w_hh, bias, zeros, zeros)
+    dense = Dense(head[None], np.array([head_bias], np.float32))
+    return Stack((lstm, dense), skip=file.card.architecture["residual"])
 
 
 def _is_native_lstm(file: ModelFile) -> bool:
@@ -182,23 +184,37 @@ def _lstm_weights(file: ModelFile) -> Any:
         return None
 
 
-def load_model(path: str | Path) -> LoadedModel:
+def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
     """Read, check and prove a model file; a file already loaded and unchanged is not read again.
+
+    Parameters
+    ----------
+    path
+        One of our own files (``.onnx``), or one of another program: ``.nam``, ``.aidax``,
+        ``.json`` (see :func:`rtaudio.models.foreign.read_capture`).
+    slim
+        Which size of a ``.nam`` file that holds several: 0 is the smallest, 1 the whole.
 
     Raises
     ------
     FileNotFoundError
         No such file.
-    ContractError
-        The file breaks the contract, cannot be run, or does not reproduce its golden vector.
+    ContractError, CaptureError
+        The file breaks the contract or its format, cannot be run, or does not reproduce its golden
+        vector.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     stat = path.stat()
-    return _load(path.resolve(), stat.st_mtime_ns, stat.st_size)
+    return _load(path.resolve(), stat.st_mtime_ns, stat.st_size, float(slim))
 
 
 @lru_cache(maxsize=64)
-def _load(path: Path, modified_ns: int, size: int) -> LoadedModel:
+def _load(path: Path, modified_ns: int, size: int, slim: float) -> LoadedModel:
+    if path.suffix.lower() in FOREIGN_SUFFIXES:
+        capture = read_capture(path, slim=slim)
+        return LoadedModel(model_file(capture), capture)
+    if slim != 1:
+        raise ContractError(f"{path}: has one size only; leave slim at 1")
     return LoadedModel(read_model(path))

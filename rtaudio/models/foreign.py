@@ -1,0 +1,126 @@
+"""Files of other programs: from a capture to a model file in memory, as if it had been exported."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtaudio.models.capture import Capture, CaptureError
+from rtaudio.models.contract import (
+    GOLDEN_SAMPLES,
+    Card,
+    Golden,
+    ModelFile,
+    check_model,
+    write_metadata,
+)
+from rtaudio.models.graph import streaming_graph
+from rtaudio.models.json_file import read_object
+from rtaudio.models.nam import nam_capture
+from rtaudio.models.onnx_engine import model_node, play
+from rtaudio.models.summary import summary
+
+__all__ = ["FOREIGN_SUFFIXES", "model_file", "read_capture"]
+
+FOREIGN_SUFFIXES = (".nam", ".aidax", ".json")
+
+
+def read_capture(path: str | Path, *, slim: float = 1.0) -> Capture:
+    """Read a file of another program, whichever it is; its content says, not its name.
+
+    Parameters
+    ----------
+    path
+        A ``.nam`` file, an AIDA-X or RTNeural file (``.aidax``, ``.json``), or one of GuitarML.
+    slim
+        Which size to take, from a ``.nam`` file that holds several: 0 is the smallest, 1 the whole.
+
+    Raises
+    ------
+    CaptureError
+        The file is none of these, or damaged; or it has one size only and ``slim`` is not 1.
+    FileNotFoundError
+        No such file.
+    """
+    path = Path(path)
+    if not 0 <= slim <= 1:
+        raise CaptureError(f"{path}: slim = {slim:g} is not from 0 (smallest) to 1 (whole)")
+    document = read_object(path)
+    if "architecture" in document:
+        capture = nam_capture(path, document, slim=slim)
+    else:
+        raise CaptureError(
+            f"{path}: neither a .nam file nor one of AIDA-X, RTNeural or GuitarML; get it again"
+        )
+    if slim != 1 and not capture.slim_steps:
+        raise CaptureError(f"{path}: has one size only; leave slim at 1")
+    return capture
+
+
+def model_file(capture: Capture) -> ModelFile:
+    """Make the model file that a capture would be exported to.
+
+    The golden vector is the one of the file, or what ONNX Runtime makes of noise.
+
+    Raises
+    ------
+    CaptureError
+        The net makes something that is no finite number.
+    ContractError
+        It keeps more state than is played.
+    """
+    path, card = capture.path, _card(capture)
+    proto = streaming_graph(capture.net)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, GOLDEN_SAMPLES)).astype(np.float32)
+    golden = capture.golden or Golden(noise, np.zeros_like(noise))
+    write_metadata(proto, card, golden)
+    file = check_model(proto, path)
+    if capture.golden is None:
+        output = play(file, lambda block, params: model_node(file, block, params), noise)
+        golden = Golden(noise, output)
+        if not np.isfinite(golden.output).all():
+            raise CaptureError(f"{path}: the net makes NaN or infinity of noise; get it again")
+        write_metadata(proto, card, golden)
+        file = dataclasses.replace(file, data=proto.SerializeToString(), golden=golden)
+    return file
+
+
+def _card(capture: Capture) -> Card:
+    metadata = capture.metadata
+    esr = metadata.get("esr", metadata.get("validation_esr"))
+    training = metadata.get("training")
+    if esr is None and isinstance(training, Mapping):
+        esr = training.get("validation_esr")
+    return Card(
+        name=_text(metadata.get("name"), capture.path.stem)[:100],
+        description=_description(metadata),
+        sample_rate=capture.sample_rate,
+        channels=(1, 1),
+        hop=0,
+        latency=0,
+        parameters=capture.parameters,
+        prewarm_samples=capture.prewarm_samples,
+        levels=dict(capture.levels),
+        architecture=summary(capture.net),
+        license=_text(metadata.get("license"), "not stated"),
+        provenance={"format": capture.format, "version": capture.version},
+        metrics={"esr": esr} if isinstance(esr, int | float) else {},
+    )
+
+
+def _text(value: Any, default: str) -> str:
+    text = " ".join(str(value).split()) if isinstance(value, str) else ""
+    return text or default
+
+
+def _description(metadata: Mapping[str, Any]) -> str:
+    """One line of what the gear is and who captured it."""
+    gear = " ".join(_text(metadata.get(key), "") for key in ("gear_make", "gear_model")).strip()
+    kinds = [_text(metadata.get(key), "") for key in ("gear_type", "tone_type", "style", "based")]
+    makers = [_text(metadata.get(key), "") for key in ("modeled_by", "author")]
+    parts = [gear, *kinds, *(f"by {maker}" for maker in makers if maker)]
+    return ", ".join(part for part in parts if part)[:500]
