@@ -17,6 +17,7 @@ from rtaudio.cli import (
     inspect,
     render,
     run,
+    settings,
     train,
 )
 from rtaudio.cli.errors import report
@@ -36,6 +37,7 @@ for verb, example in (
     (render.render, "rtaudio render crunch dry.wav wet.wav"),
     (devices.devices, "rtaudio devices"),
     (doctor.doctor, "rtaudio doctor"),
+    (settings.settings, "rtaudio settings --interface-dbu 12.2"),
     (inspect.inspect, "rtaudio inspect amp.onnx"),
     (train.train, "rtaudio train training/configs/crunch.yaml"),
     (export.export, "rtaudio export runs/crunch/best.pt crunch.onnx"),

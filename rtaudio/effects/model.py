@@ -12,11 +12,13 @@ from pydantic import Field, PrivateAttr
 from rtaudio.effects.base import Effect, Slots
 from rtaudio.models.loader import LoadedModel, load_model
 from rtaudio.runtime.abi import Node
+from rtaudio.runtime.kernels.gain import level_node
 from rtaudio.runtime.program import Builder, Bus
 from rtaudio.runtime.worker import worker_node
 
 _INLINE_SHARE = 0.5
 _SMALLEST_CHUNK = 64
+_NORMAL_DB = -18.0
 
 
 class Model(Effect):
@@ -46,6 +48,17 @@ class Model(Effect):
         2 or 4 plays the model at a multiple of its rate, by as many copies of it (see
         :mod:`rtaudio.runtime.kernels.oversampler`): it folds less back into the audible band, for
         as many times the cost and some 0.8 ms of latency. Below 20 kHz nothing else changes.
+    input
+        ``"calibrated"`` brings the signal to the level that the model was captured at: a guitar
+        drives it as hard as it drove the amplifier. For that, the file must state its level
+        (``input_dbu``). ``"raw"`` changes nothing.
+    output
+        ``"normalized"`` brings the loudness to -18 dB, as the file states it or else as
+        :func:`rtaudio.measure.loudness.loudness_db` measures it; ``"calibrated"`` to the level of
+        the amplifier's own output (``output_dbu``). ``"raw"`` changes nothing.
+    interface_dbu
+        Level of the audio interface for calibration, -20 .. 40 dBu; None: that of the settings (see
+        :mod:`rtaudio.settings`). It can be changed while the model plays.
     parameters
         Values of the model's own parameters by name, in natural units; the rest at its defaults.
         They can be changed while the model plays.
@@ -65,9 +78,15 @@ class Model(Effect):
     engine: Literal["auto", "onnx", "native"] = "auto"
     worker: bool | None = Field(None, description="run in a thread of its own; null: decide live")
     oversample: Literal[1, 2, 4] = 1
+    input: Literal["raw", "calibrated"] = "raw"
+    output: Literal["raw", "normalized", "calibrated"] = "raw"
+    interface_dbu: float | None = Field(
+        None, ge=-20.0, le=40.0, description="level that reads 0 dBFS; null: the settings'"
+    )
     parameters: dict[str, float] = Field(default_factory=dict)
 
     _loaded: LoadedModel = PrivateAttr()
+    _measured_db: float | None = PrivateAttr(None)
 
     def __init__(self, file: str | Path, **fields: Any) -> None:
         super().__init__(**{"file": file, **fields})
@@ -80,6 +99,7 @@ class Model(Effect):
                     f"{', '.join(known) or 'none'}"
                 )
             self._check_range(name, value)
+        self._levels()
 
     @property
     def card(self) -> Any:
@@ -97,11 +117,53 @@ class Model(Effect):
     def live_values(self) -> dict[str, float]:
         """Return mix, bypass, and the model's own parameters in the order of its card."""
         own = {p.name: self.parameters.get(p.name, p.default) for p in self.card.parameters}
-        return super().live_values() | own
+        calibrated = "calibrated" in (self.input, self.output)
+        levels = {"interface_dbu": self._interface_dbu()} if calibrated else {}
+        return super().live_values() | own | levels
+
+    def _interface_dbu(self) -> float:
+        if self.interface_dbu is not None:
+            return self.interface_dbu
+        from rtaudio.settings import load_settings
+
+        return load_settings().interface_dbu
+
+    def _levels(self) -> list[tuple[float, float] | None]:
+        """Return the gains before and behind the model, or None for no change.
+
+        Each is (a, b): a + b * interface_dbu, in decibels.
+        """
+        before = (-self._stated("input"), 1.0) if self.input == "calibrated" else None
+        behind = None
+        if self.output == "calibrated":
+            behind = (self._stated("output"), -1.0)
+        elif self.output == "normalized":
+            behind = (_NORMAL_DB - self._loudness_db(), 0.0)
+        return [before, behind]
+
+    def _stated(self, side: str) -> float:
+        try:
+            return float(self.card.levels[f"{side}_dbu"])
+        except KeyError:
+            raise ValueError(
+                f"{self.file}: does not state its {side} level ({side}_dbu), so it cannot be "
+                f"calibrated; remove {side}: calibrated"
+            ) from None
+
+    def _loudness_db(self) -> float:
+        """Return the loudness that the file states, or else measure it once."""
+        if "loudness_db" in self.card.levels:
+            return float(self.card.levels["loudness_db"])
+        if self._measured_db is None:
+            from rtaudio.measure.loudness import loudness_db
+
+            model = Model(self.file, engine=self.engine, worker=False)
+            self._measured_db = loudness_db(model, self.card.sample_rate)
+        return self._measured_db
 
     def set_live(self, parameter: str, value: float | bool) -> float:
-        """Assign mix, bypass or one of the model's parameters."""
-        if parameter in ("mix", "bypass"):
+        """Assign mix, bypass, the interface's level or one of the model's parameters."""
+        if parameter in ("mix", "bypass", "interface_dbu"):
             return super().set_live(parameter, value)
         self._check_range(parameter, float(value))
         self.parameters[parameter] = float(value)
@@ -109,15 +171,20 @@ class Model(Effect):
 
     def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
         """Append the model once per channel, or once if it takes all channels together."""
-        inputs = self.card.channels[0]
-        slots = params if params.size else None
-        if self.card.channels == (1, 1):
-            worker = self._in_worker(builder, slots, x.channels)
-            return builder.run_each(
-                [self._node(builder, slots, worker) for _ in range(x.channels)], x
-            )
-        x = builder.adapt(x, inputs)
-        return builder.run(self._node(builder, slots, self._in_worker(builder, slots, 1)), x)
+        own = len(self.card.parameters)
+        interface = params[own:] if params.size > own else np.zeros(1, np.float32)
+        before, behind = self._levels()
+        x = builder.adapt(x, x.channels if self.card.channels == (1, 1) else self.card.channels[0])
+        if before:
+            x = builder.run(level_node(*before, interface, builder.rate_hz), x)
+        slots = params[:own] if own else None
+        instances = x.channels if self.card.channels == (1, 1) else 1
+        worker = self._in_worker(builder, slots, instances)
+        nodes = [self._node(builder, slots, worker) for _ in range(instances)]
+        y = builder.run_each(nodes, x) if self.card.channels == (1, 1) else builder.run(nodes[0], x)
+        if behind:
+            y = builder.run(level_node(*behind, interface, builder.rate_hz), y)
+        return y
 
     def _inline_node(self, builder: Builder, block: int, params: Slots | None) -> Node:
         """Make the node for calls of ``block`` frames at the builder's rate."""

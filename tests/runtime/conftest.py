@@ -95,14 +95,20 @@ def _lag(samples: int, channels: int):
 
 @pytest.fixture
 def model_file(tmp_path: Path) -> Callable[..., Path]:
-    """Return ``make(kind, hop=0, rate=48000, channels=1, size=16) -> path`` of a valid model file.
+    """Return ``make(kind, hop=0, rate=48000, channels=1, size=16, levels=None)``: a model's path.
 
     Kinds: ``lstm`` (``size`` units), ``lag`` (``size`` samples of latency), ``knob`` (one
     parameter), ``reciprocal`` (Inf for the input 0.5).
     """
 
     def make(
-        kind: str, *, hop: int = 0, rate: int = 48000, channels: int = 1, size: int = 16
+        kind: str,
+        *,
+        hop: int = 0,
+        rate: int = 48000,
+        channels: int = 1,
+        size: int = 16,
+        levels: dict[str, float] | None = None,
     ) -> Path:
         parameters: tuple[ModelParameter, ...] = ()
         if kind == "lstm":
@@ -129,6 +135,7 @@ def model_file(tmp_path: Path) -> Callable[..., Path]:
             hop=hop,
             latency=size if kind == "lag" else 0,
             parameters=parameters,
+            levels=levels or {},
             architecture=hint,
             license="Apache-2.0",
             provenance={"data": "none"},

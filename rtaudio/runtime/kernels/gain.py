@@ -2,31 +2,66 @@
 
 from __future__ import annotations
 
-from rtaudio.runtime.abi import kernel, state_dtype
-from rtaudio.runtime.kernels.ramp import RAMP, advance, aim
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from rtaudio.runtime.abi import Node, kernel, state_dtype
+from rtaudio.runtime.kernels.ramp import RAMP, advance, aim, ramp_samples, settled
 from rtaudio.runtime.native import address_of, f32_at, struct_at
 
 STATE = state_dtype(("gain", RAMP), ("ramp_samples", "i8"))
 """``params[0]`` is the gain in dB; the ramp runs over the linear factor."""
 
+LEVEL = state_dtype(("gain", RAMP), ("ramp_samples", "i8"), ("offset_db", "f8"), ("slope", "f8"))
+"""The gain is ``offset_db`` + ``slope`` * ``params[0]``, in dB."""
+
 _state_at = struct_at(STATE)
+_level_at = struct_at(LEVEL)
 
 
-@kernel(STATE)
-def gain(state, src, dst, frames):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy", inline="always")
+def _multiply(s, gain_db, src, dst, frames):  # type: ignore[no-untyped-def]
     """Multiply by the ramped factor; a loop of its own where it rests, which vectorises."""
-    s = _state_at(address_of(state))
     ramp = s.gain
-    aim(ramp, 10.0 ** (f32_at(s.params)[0] / 20.0), s.ramp_samples)
+    aim(ramp, 10.0 ** (gain_db / 20.0), s.ramp_samples)
     if ramp.left == 0:
         factor = ramp.value
         for channel in range(s.channels):
             at = channel * s.stride
             for i in range(frames):
                 dst[at + i] = factor * src[at + i]
-        return 0
+        return
     for i in range(frames):
         factor = advance(ramp)
         for channel in range(s.channels):
             dst[channel * s.stride + i] = factor * src[channel * s.stride + i]
+
+
+@kernel(STATE)
+def gain(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Multiply by a gain in dB."""
+    s = _state_at(address_of(state))
+    _multiply(s, f32_at(s.params)[0], src, dst, frames)
     return 0
+
+
+@kernel(LEVEL)
+def level(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Multiply by a gain in dB that follows a level."""
+    s = _level_at(address_of(state))
+    _multiply(s, s.offset_db + s.slope * f32_at(s.params)[0], src, dst, frames)
+    return 0
+
+
+def level_node(offset_db: float, slope: float, params: np.ndarray[Any, Any], rate_hz: int) -> Node:
+    """Return the node of a gain of ``offset_db`` + ``slope`` * ``params[0]`` dB."""
+    return Node(
+        level,
+        params=params,
+        gain=settled(10.0 ** ((offset_db + slope * float(params[0])) / 20.0)),
+        ramp_samples=ramp_samples(rate_hz),
+        offset_db=offset_db,
+        slope=slope,
+    )

@@ -1,0 +1,33 @@
+"""``rtaudio settings``: show or change what is true of this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rtaudio.cli import show
+
+
+def settings(
+    interface_dbu: Annotated[
+        float | None,
+        typer.Option(
+            min=-20.0,
+            max=40.0,
+            help="Level in dBu that reads 0 dBFS: the interface's maximum input level.",
+        ),
+    ] = None,
+    json: show.Json = False,
+) -> None:
+    """Show the settings of this machine; with an option, change them first."""
+    from rtaudio.settings import Settings, load_settings, save_settings, settings_path
+
+    if interface_dbu is not None:
+        save_settings(Settings(interface_dbu=interface_dbu))
+    found = load_settings()
+    if json:
+        show.print_json({"file": settings_path(), **found.model_dump()})
+        return
+    rows = [("interface_dbu", f"{found.interface_dbu:g} dBu reads 0 dBFS")]
+    show.table(str(settings_path()), ["setting", ""], rows, words=True)

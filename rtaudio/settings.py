@@ -1,0 +1,71 @@
+"""Settings: what is true of a user's machine, whatever is played on it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rtaudio.atomic import replacing
+
+
+class Settings(BaseModel):
+    """The settings of this machine, kept in :func:`settings_path`.
+
+    Parameters
+    ----------
+    interface_dbu
+        Level of a sine at the input of the audio interface that reads 0 dBFS, -20 .. 40 dBu; stands
+        in the data sheet as "maximum input level". 12 dBu is usual for an instrument input.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    interface_dbu: float = Field(12.0, ge=-20.0, le=40.0)
+
+
+def settings_path() -> Path:
+    """Return the file of the settings, which need not exist."""
+    if sys.platform == "win32":
+        base = os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "rtaudio" / "settings.yaml"
+
+
+def load_settings() -> Settings:
+    """Read the settings; where there is no file, they are the defaults.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be understood: one line with the file, the fault and the remedy.
+    """
+    path = settings_path()
+    if not path.is_file():
+        return Settings()
+    try:
+        found = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise ValueError(f"{path}: not valid YAML; repair it or remove it") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: not a mapping of settings; repair it or remove it")
+    try:
+        return Settings(**{str(key): value for key, value in found.items()})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{path}: {key} = {first['input']!r}: {first['msg'].lower()}") from None
+
+
+def save_settings(settings: Settings) -> None:
+    """Write the settings, whole or not at all."""
+    path = settings_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(yaml.safe_dump(settings.model_dump()), "utf-8")
