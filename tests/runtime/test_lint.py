@@ -12,6 +12,7 @@ from numba import cfunc, njit
 
 from rtaudio.runtime import callback, kernels
 from rtaudio.runtime.abi import PROCESS, Kernel
+from rtaudio.runtime.kernels.recurrent import Layout, recurrent_kernel
 from rtaudio.runtime.kernels.simd import LANES
 from rtaudio.runtime.kernels.wavenet import wavenet_kernel
 
@@ -34,6 +35,11 @@ WAVENETS = {
     "taps that differ": ((1, 3, 2, 0, 1, 16, "leaky_relu", 0.01),),
 }
 KERNELS |= {f"wavenet, {what}": wavenet_kernel(str(plan), LANES) for what, plan in WAVENETS.items()}
+KERNELS |= {
+    f"{'gru' if gru else 'lstm'} {hidden}": recurrent_kernel(Layout.of(gru, 2, hidden), True)
+    for gru in (False, True)
+    for hidden in ((8,), (72,), (8, 8))
+}
 
 FORBIDDEN = re.compile(r"NRT_|Py|_Py|numba_|malloc|free|pthread_")
 

@@ -81,6 +81,10 @@ class Vectors:
         """Return a vector with one known value in every lane."""
         return ir.Constant(self.type, [float(np.float32(value))] * self.lanes)
 
+    def values(self, values: Sequence[float]) -> Any:
+        """Return a vector of known values, one for each lane."""
+        return ir.Constant(self.type, [float(np.float32(value)) for value in values])
+
     def splat(self, scalar: Any) -> Any:
         """Return a vector with one computed value in every lane."""
         undefined = ir.Constant(self.type, ir.Undefined)
