@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from rtaudio.runtime.abi import aligned
 from rtaudio.runtime.kernels.lstm import lstm_node
 from rtaudio.runtime.kernels.ramp import ramp_samples
-from rtaudio.runtime.kernels.recurrent import Layout, pack, recurrent_kernel, recurrent_node
+from rtaudio.runtime.kernels.recurrent import Layout, pack, recurrent_node
 from rtaudio.runtime.kernels.simd import Vectors
 from rtaudio.runtime.native import call_process
 

@@ -368,7 +368,7 @@ def _step(
         weights, memory = v.pointer(args[3]), v.pointer(args[4])
         first, last = v.splat(args[5]), v.splat(args[6])
         parts = 1 if layout.gru else 2
-        stores = []
+        stores: list[tuple[Any, int]] = []
         y = v.load(weights, layout.head + len(layout.head_groups) * layout.lanes)
         batches = list(layout.batches())
         for batch in reversed(batches) if backwards else batches:
@@ -519,9 +519,9 @@ def _check(layers: Sequence[Any], gru: bool, inputs: int, head_weight: Array) ->
     hidden: list[int] = []
     for layer in layers:
         units = layer.weight_hh.shape[-1]
-        shapes = [np.shape(layer.weight_ih), np.shape(layer.weight_hh)]
+        shapes: list[Any] = [np.shape(layer.weight_ih), np.shape(layer.weight_hh)]
         shapes += [np.shape(getattr(layer, name)) for name in names]
-        wanted = [(gates * units, inputs), (gates * units, units)]
+        wanted: list[Any] = [(gates * units, inputs), (gates * units, units)]
         wanted += [(gates * units,)] * len(names)
         if not gru:
             shapes += [np.shape(layer.hidden), np.shape(layer.cell)]
