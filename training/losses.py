@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import torch
+from auraloss.freq import MultiResolutionSTFTLoss
 from torch import Tensor
 
-__all__ = ["amp_loss", "error_to_signal"]
+__all__ = ["LOSSES", "effect_loss", "error_to_signal"]
 
 PRE_EMPHASIS = 0.85
-ESR_WEIGHT = 0.75
-DC_WEIGHT = 0.25
 _FLOOR = 0.1
 
 
@@ -24,24 +27,57 @@ def error_to_signal(output: Tensor, target: Tensor) -> Tensor:
     return (output - target).square().sum(-1) / target.square().sum(-1)
 
 
-def amp_loss(output: Tensor, target: Tensor) -> Tensor:
-    """0.75 ESR of the pre-emphasised signals + 0.25 ESR of their means.
+def sharp_esr(output: Tensor, target: Tensor) -> Tensor:
+    """ESR of the pre-emphasised signals y[n] - 0.85 y[n-1], which hears treble as an ear does.
 
-    Shape: (batch, channels, samples) each. Every excerpt is weighed by its own energy, so that
-    soft playing counts as much as loud, down to a tenth of the batch's mean energy: below that
-    an excerpt is mostly silence, and its ratio mostly noise.
-
-    Notes
-    -----
-    Wright, Välimäki: Perceptual loss function for neural modelling of audio systems, ICASSP 2020
-    (pre-emphasis y[n] - 0.85 y[n-1] as in the authors' code).
+    Every excerpt is weighed by its own energy, so that soft playing counts as much as loud, down
+    to a tenth of the batch's mean energy: below that an excerpt is mostly silence, and its ratio
+    mostly noise.
     """
     error = output - target
     sharp = error[..., 1:] - PRE_EMPHASIS * error[..., :-1]
     sharp_target = target[..., 1:] - PRE_EMPHASIS * target[..., :-1]
-    ratio = _ratio(sharp.square().mean(-1), sharp_target.square().mean(-1))
-    offset = _ratio(error.mean(-1).square(), target.square().mean(-1))
-    return ESR_WEIGHT * ratio + DC_WEIGHT * offset
+    return _ratio(sharp.square().mean(-1), sharp_target.square().mean(-1))
+
+
+def dc(output: Tensor, target: Tensor) -> Tensor:
+    """ESR of the means."""
+    return _ratio((output - target).mean(-1).square(), target.square().mean(-1))
+
+
+def mean_square(output: Tensor, target: Tensor) -> Tensor:
+    """Mean square of the error, loud passages before soft ones."""
+    return (output - target).square().mean()
+
+
+def spectra(output: Tensor, target: Tensor) -> Tensor:
+    """Distance of the magnitude spectra at three resolutions, deaf to phase."""
+    loss: Tensor = _multi_resolution(str(output.device))(output, target)
+    return loss
+
+
+@lru_cache
+def _multi_resolution(device: str) -> torch.nn.Module:
+    return MultiResolutionSTFTLoss().to(device)
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "esr": sharp_esr, "dc": dc, "mse": mean_square, "mrstft": spectra,
+}
+"""Terms by the name a configuration gives them."""
+
+
+def effect_loss(output: Tensor, target: Tensor, weights: Mapping[str, float]) -> Tensor:
+    """Weighted sum of the terms of `LOSSES`. Shape: (batch, channels, samples) each.
+
+    Notes
+    -----
+    Wright, Välimäki: Perceptual loss function for neural modelling of audio systems, ICASSP 2020
+    (``esr`` and ``dc``; pre-emphasis as in the authors' code). Yamamoto, Song, Kim: Parallel
+    WaveGAN, ICASSP 2020 (``mrstft``, as implemented by auraloss).
+    """
+    terms = [weight * LOSSES[name](output, target) for name, weight in weights.items()]
+    return torch.stack(terms).sum()
 
 
 def _ratio(error: Tensor, energy: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from export.cli import export  # noqa: E402
 from rtaudio.models.contract import read_model  # noqa: E402
 from training.cli import train  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
-from training.losses import amp_loss, error_to_signal  # noqa: E402
+from training.losses import effect_loss, error_to_signal  # noqa: E402
 from training.run import train_run  # noqa: E402
 from training.task import AmpTask  # noqa: E402
 
@@ -113,7 +113,7 @@ def test_a_run_never_overwrites_another(workspace):
 
 
 def test_a_run_that_never_finds_a_number_says_so(workspace, monkeypatch):
-    monkeypatch.setattr("training.task.score", lambda net, take: (float("nan"), None))
+    monkeypatch.setattr("training.task.scores", lambda net, takes: {"three": float("nan")})
     with pytest.raises(ConfigError, match=r"lower schedule\.learning_rate"):
         train_run(load_config(workspace.section("schedule", epochs=1)), show=False)
 
@@ -135,6 +135,7 @@ def test_the_loss_is_the_formula():
 
     wanted = 0.75 * ratio((sharp(y - t) ** 2).mean(-1), (sharp(t) ** 2).mean(-1)) + 0.25 * ratio(
         (y - t).mean(-1) ** 2, (t**2).mean(-1))
-    assert float(amp_loss(torch.tensor(y), torch.tensor(t))) == pytest.approx(wanted)
+    weights = {"esr": 0.75, "dc": 0.25}
+    assert float(effect_loss(torch.tensor(y), torch.tensor(t), weights)) == pytest.approx(wanted)
     esr = error_to_signal(torch.tensor(y), torch.tensor(t)).numpy()
     np.testing.assert_allclose(esr, ((y - t) ** 2).sum(-1) / (t**2).sum(-1))

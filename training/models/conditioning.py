@@ -31,6 +31,9 @@ class Knobs(nn.Module):
     tensor([[0.7500]])
     """
 
+    low: Tensor
+    span: Tensor
+
     def __init__(self, knobs: Sequence[Mapping[str, Any]]) -> None:
         super().__init__()
         if len(knobs) > MAX_KNOBS:
@@ -46,4 +49,5 @@ class Knobs(nn.Module):
 
     @override
     def forward(self, values: Tensor) -> Tensor:
-        return (values - self.low) / self.span
+        scaled: Tensor = (values - self.low) / self.span
+        return scaled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -78,16 +78,19 @@ class WaveNetAmp(StreamingModule):
             _Array(first, second, 1, two, condition, film, last=True),
         ])
 
+    def _arrays(self) -> list[_Array]:
+        return cast("list[_Array]", list(self.arrays))
+
     @property
     def receptive_field(self) -> int:
         """Samples of input that one output sample depends on, itself included."""
-        return 1 + sum(layer.conv.past for array in self.arrays for layer in array.layers)
+        return 1 + sum(layer.conv.past for array in self._arrays() for layer in array.stack())
 
     @override
     def initial_state(self, batch: int = 1) -> State:
         return {
             f"{a}.{n}": layer.conv.initial_state(batch)["past"]
-            for a, array in enumerate(self.arrays) for n, layer in enumerate(array.layers)
+            for a, array in enumerate(self._arrays()) for n, layer in enumerate(array.stack())
         }
 
     @override
@@ -101,15 +104,17 @@ class WaveNetAmp(StreamingModule):
                 film = settings
             else:
                 condition = torch.cat([x, settings.expand(-1, -1, x.shape[-1])], dim=1)
-        y, head = x, None
+        y = x
+        head: Tensor | None = None
         following: State = {}
-        for a, array in enumerate(self.arrays):
+        for a, array in enumerate(self._arrays()):
             y = array.rechannel(y)
-            for n, layer in enumerate(array.layers):
+            for n, layer in enumerate(array.stack()):
                 name = f"{a}.{n}"
                 y, z, following[name] = layer(y, condition, film, state[name])
                 head = z if head is None else head + z
             head = array.head(head)
+        assert head is not None
         return HEAD_SCALE * head, following
 
     @override
@@ -121,7 +126,7 @@ class WaveNetAmp(StreamingModule):
         """
         arrays, names = [], []
         for a, (array, dilations) in enumerate(
-            zip(self.arrays, DILATIONS[self.size], strict=True)
+            zip(self._arrays(), DILATIONS[self.size], strict=True)
         ):
             head = f"arrays.{a}.head"
             arrays.append({
@@ -131,7 +136,7 @@ class WaveNetAmp(StreamingModule):
             names.append({
                 "rechannel": f"arrays.{a}.rechannel.weight",
                 "layers": [layer.names(f"arrays.{a}.layers.{n}")
-                           for n, layer in enumerate(array.layers)],
+                           for n, layer in enumerate(array.stack())],
                 "head": f"{head}.weight",
                 **({"head_bias": f"{head}.bias"} if array.head.bias is not None else {}),
             })
@@ -156,6 +161,10 @@ class _Array(nn.Module):
         )
         self.head = nn.Conv1d(channels, head, 1, bias=last)
 
+    def stack(self) -> list[_Layer]:
+        """Layers from the input to the output."""
+        return cast("list[_Layer]", list(self.layers))
+
 
 class _Layer(nn.Module):
     def __init__(
@@ -165,10 +174,12 @@ class _Layer(nn.Module):
         self.conv = CausalConv1d(channels, channels, KERNEL, dilation=dilation)
         self.mixer = nn.Conv1d(condition, channels, 1, bias=False)
         self.out = None if last else nn.Conv1d(channels, channels, 1)
-        self.film = nn.Conv1d(film, 2 * channels, 1) if film else None
-        if self.film is not None:
+        self.film: nn.Conv1d | None = None
+        if film:
+            self.film = nn.Conv1d(film, 2 * channels, 1)
             nn.init.zeros_(self.film.weight)
             with torch.no_grad():
+                assert self.film.bias is not None
                 self.film.bias[:channels] = 1
                 self.film.bias[channels:] = 0
 
@@ -178,7 +189,7 @@ class _Layer(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         z, following = self.conv(y, {"past": past})
         z = z + self.mixer(condition)
-        if film is not None:
+        if film is not None and self.film is not None:
             scale, shift = self.film(film).chunk(2, dim=1)
             z = z * scale + shift
         z = torch.tanh(z)
