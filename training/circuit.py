@@ -11,7 +11,7 @@ feedback, two in a row one way and one the other way (so that even harmonics ari
     v --------------- (+)|\           |
                          | >----------+---- v + vd ---- low-pass ---- out
                 +---- (-)|/
-                R1       
+                R1
                 C1       i = current through R1 and C1 to ground
                 |
                ---

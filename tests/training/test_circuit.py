@@ -80,5 +80,5 @@ def test_knob_turns_the_gain() -> None:
     dry = (0.01 * np.sin(2 * np.pi * 1000 * np.arange(4800) / RATE_HZ)).astype(np.float32)
     levels = [overdrive(dry, RATE_HZ, gain=g).std() for g in (0, 0.25, 0.5, 0.75, 1)]
     assert np.all(np.diff(levels) > 0)
-    with pytest.raises(ValueError, match="out of range 0 .. 1"):
+    with pytest.raises(ValueError, match=r"out of range 0 \.\. 1"):
         overdrive(dry, RATE_HZ, gain=1.5)
