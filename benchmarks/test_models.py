@@ -1,4 +1,4 @@
-"""What an LSTM costs per block of 64 frames at 48 kHz: native kernel and ONNX Runtime node.
+"""What nets cost per block of 64 frames at 48 kHz: native kernel and ONNX Runtime node.
 
 Run ``pytest benchmarks/test_models.py -o addopts= --benchmark-columns=median,max``. A round is
 1,000 blocks in a compiled loop, so milliseconds per round are microseconds per block; the
@@ -10,21 +10,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtaudio.measure.blocks import block_microseconds, lstm_nodes
+from rtaudio.measure.blocks import block_microseconds
+from rtaudio.measure.nets import NETS, sized_model
 
-SIZES = (8, 16, 24, 32, 40, 64, 96)
 BLOCK = 64
 BLOCKS = 1000
 
 
-@pytest.mark.parametrize("engine", ["native", "onnxruntime"])
-@pytest.mark.parametrize("hidden", SIZES)
-def test_lstm(benchmark, hidden, engine):
-    node = lstm_nodes(hidden, BLOCK)[engine]
+@pytest.mark.parametrize("engine", ["native", "onnx"])
+@pytest.mark.parametrize("net", NETS)
+def test_net(benchmark, net, engine):
+    node = sized_model(net).node(BLOCK, engine=engine)
     times = []
 
     def a_round():
-        times.append(block_microseconds(node, BLOCK, BLOCKS, warm_up=0))
+        times.append(block_microseconds(node, BLOCK, BLOCKS, warm_up=0, channels=(1, 1)))
 
     benchmark.pedantic(a_round, rounds=10, warmup_rounds=1)
     p50, p99 = np.percentile(np.concatenate(times), [50.0, 99.0])

@@ -11,7 +11,6 @@ from rtaudio.cli import show
 
 RATE_HZ = 48000
 BLOCK = 64
-LSTM_SIZES = (8, 16, 24, 32, 40, 64, 96)
 
 
 class What(StrEnum):
@@ -19,21 +18,26 @@ class What(StrEnum):
 
     engine = "engine"
     models = "models"
+    guitar = "guitar"
 
 
 def bench(
-    what: Annotated[What, typer.Argument(help="The engine, or models.")] = What.engine,
+    what: Annotated[
+        What, typer.Argument(help="The engine, models, or amps with their errors.")
+    ] = What.engine,
     json: show.Json = False,
 ) -> None:
     """Measure blocks of 64 frames at 48 kHz: percentiles in microseconds."""
     show.first_start()
     from rtaudio.cli.machine import machine, machine_line
 
+    if what is What.guitar:
+        _guitar(json)
+        return
     rows = _engine(json) if what is What.engine else _models(json)
-    sizes = _lstm(json) if what is What.models else []
     if json:
         figures = {"machine": machine(), "block": BLOCK, "rate": RATE_HZ, what: dict(rows)}
-        show.print_json({**figures, "lstm": sizes} if sizes else figures)
+        show.print_json(figures)
         return
     print(machine_line())
     title = "the whole callback" if what is What.engine else "shipped models, without the callback"
@@ -42,16 +46,69 @@ def bench(
         ["", *show.PERCENTILES.values()],
         [(name, *(getattr(times, p) for p in show.PERCENTILES)) for name, times in rows],
     )
-    if sizes:
-        engines = [key for key in sizes[0] if key != "size"]
-        show.table(
-            f"LSTM by its units: microseconds per {BLOCK} frames",
-            ["units", *(f"{engine} {part}" for engine in engines for part in ("p50", "p99"))],
+
+
+def _guitar(json: bool) -> None:
+    """Print the errors and costs of the shipped amps, of whole chains, and of nets by size."""
+    from rtaudio.cli.machine import machine, machine_line
+    from rtaudio.measure import guitar
+    from rtaudio.measure.nets import NETS
+
+    with show.progress(not json) as bars:
+        amps = [guitar.amp_row(file) for file in bars.track(guitar.amps(), description="amps")]
+        nets = [guitar.net_row(net) for net in bars.track(NETS, description="nets")]
+        names = bars.track(guitar.presets(), description="chains")
+        chains = [row for name in names for row in guitar.chain_rows(name)]
+    if json:
+        figures = {"amps": amps, "nets": nets, "chains": chains, "published": guitar.PUBLISHED}
+        show.print_json({"machine": machine(), "rate": RATE_HZ, **figures})
+        return
+    print(machine_line())
+    for title, columns, rows in guitar_tables(amps, nets, chains):
+        show.table(title, columns, rows)
+    published = "Error-to-signal ratios others have published of their own captures"
+    show.table(published, ["", "ESR", ""], guitar.PUBLISHED)
+
+
+def guitar_tables(amps: Any, nets: Any, chains: Any) -> list[tuple[str, list[str], list[Any]]]:
+    """Return the tables of `bench guitar`: title, columns and rows of each."""
+    engines = ["native", "onnx"]
+
+    def costs(row: Any) -> list[Any]:
+        return [row[e][p] if e in row else "-" for e in engines for p in ("p50", "p99")]
+
+    cost_columns = [f"{engine} {part}" for engine in engines for part in ("p50", "p99")]
+    return [
+        (
+            "Shipped amps: error on held-out takes, and microseconds per 64 frames",
+            ["", "net", "weights", "ESR mean", "worst", *cost_columns],
             [
-                (row["size"], *(row[engine][part] for engine in engines for part in ("p50", "p99")))
-                for row in sizes
+                (
+                    *(r[key] for key in ("name", "net", "weights")),
+                    *(_esr(r[key]) for key in ("esr_mean", "esr_max")),
+                    *costs(r),
+                )
+                for r in amps
             ],
-        )
+        ),
+        (
+            "Nets by size: microseconds per 64 frames",
+            ["", "weights", *cost_columns],
+            [[r["name"], r["weights"], *costs(r)] for r in nets],
+        ),
+        (
+            "Whole chains: median load of one core",
+            ["", *(f"{block} frames" for block in sorted({r["block"] for r in chains}))],
+            [
+                [name, *(f"{100 * r['share']:.2f} %" for r in chains if r["name"] == name)]
+                for name in dict.fromkeys(r["name"] for r in chains)
+            ],
+        ),
+    ]
+
+
+def _esr(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _engine(quiet: bool) -> list[tuple[str, Any]]:
@@ -93,15 +150,3 @@ def _models(quiet: bool) -> list[tuple[str, Any]]:
                 times = block_microseconds(node, BLOCK, 20_000, channels=model.file.card.channels)
                 rows.append((f"{file.stem}, {engine}", Percentiles.of_samples(times)))
     return rows
-
-
-def _lstm(quiet: bool) -> list[dict[str, Any]]:
-    """Time LSTMs of several sizes in both engines."""
-    from rtaudio.measure.blocks import lstm_table
-
-    with show.progress(not quiet) as bars:
-        return [
-            row
-            for size in bars.track(LSTM_SIZES, description="measuring LSTMs")
-            for row in lstm_table([size], BLOCK)
-        ]

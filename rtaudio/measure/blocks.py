@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,6 @@ from rtaudio.runtime.abi import Node, aligned
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.native import call_process, flush_denormals, restore_denormals
 from rtaudio.runtime.system import now_ns
-
-ROUNDS = 10
-BLOCKS_PER_ROUND = 1000
 
 
 @jit
@@ -83,105 +80,3 @@ def block_microseconds(
     for memory, former in memories:
         memory[:] = former
     return durations / 1000.0
-
-
-def lstm_nodes(hidden: int, block: int) -> dict[str, Node]:
-    """Make one random LSTM (one layer, linear head, residual) once for each engine.
-
-    Returns
-    -------
-    dict
-        Engine (``native``, ``onnxruntime``) -> node.
-    """
-    from rtaudio.runtime.kernels.lstm import lstm_node
-    from rtaudio.runtime.onnx_node import onnx_node
-
-    random = np.random.default_rng(hidden)
-    bound = hidden**-0.5
-    w_ih, w_hh, bias, head, head_bias = (
-        random.uniform(-bound, bound, shape).astype(np.float32)
-        for shape in ((4 * hidden, 1), (4 * hidden, hidden), (4 * hidden,), (hidden,), (1,))
-    )
-    state = (1, 1, hidden)
-    return {
-        "native": lstm_node(w_ih, w_hh, bias, head, float(head_bias[0]), residual=True),
-        "onnxruntime": onnx_node(
-            _lstm_file(w_ih, w_hh, bias, head, head_bias),
-            channels=(1, 1),
-            hop=0,
-            block=block,
-            states={"h": (state, np.float32), "c": (state, np.float32)},
-        ),
-    }
-
-
-def lstm_table(sizes: Sequence[int], block: int = 64) -> list[dict[str, Any]]:
-    """Measure LSTMs of some sizes in both engines, by turns.
-
-    Returns
-    -------
-    list of dict
-        Per size: ``size``, and for each engine ``p50`` and ``p99`` in microseconds per block.
-    """
-    rows: list[dict[str, Any]] = []
-    for size in sizes:
-        nodes = lstm_nodes(size, block)
-        times: dict[str, list[Any]] = {engine: [] for engine in nodes}
-        for _ in range(ROUNDS):
-            for engine, node in nodes.items():
-                times[engine].append(block_microseconds(node, block, BLOCKS_PER_ROUND))
-        row: dict[str, Any] = {"size": size}
-        for engine, rounds in times.items():
-            p50, p99 = np.percentile(np.concatenate(rounds), [50.0, 99.0])
-            row[engine] = {"p50": round(float(p50), 2), "p99": round(float(p99), 2)}
-        rows.append(row)
-    return rows
-
-
-def _lstm_file(w_ih: Any, w_hh: Any, bias: Any, head_weight: Any, head_bias: Any) -> bytes:
-    """Write weights in torch layout as a streaming ONNX graph."""
-    import onnx
-    from onnx import helper
-
-    hidden = len(head_weight)
-
-    def gates(weights: Any) -> Any:
-        """ONNX stacks the gates i, o, f, c where torch stacks i, f, g, o."""
-        i, f, g, o = np.split(weights, 4)
-        return np.concatenate([i, o, f, g])[None]
-
-    constants = {
-        "W": gates(w_ih),
-        "R": gates(w_hh),
-        "B": np.concatenate([gates(bias), np.zeros((1, 4 * hidden), np.float32)], axis=1),
-        "head.weight": head_weight[:, None],
-        "head.bias": head_bias,
-        "steps": np.array([-1, 1, 1]),
-        "rows": np.array([-1, hidden]),
-        "wave": np.array([1, 1, -1]),
-    }
-    recurrent = ["x", "W", "R", "B", "", "state.h", "state.c"]
-    nodes = [
-        helper.make_node("Reshape", ["audio", "steps"], ["x"]),
-        helper.make_node("LSTM", recurrent, ["y", "next.h", "next.c"], hidden_size=hidden),
-        helper.make_node("Reshape", ["y", "rows"], ["flat"]),
-        helper.make_node("Gemm", ["flat", "head.weight", "head.bias"], ["change"]),
-        helper.make_node("Reshape", ["change", "wave"], ["shaped"]),
-        helper.make_node("Add", ["shaped", "audio"], ["audio_out"]),
-    ]
-    shapes: dict[str, list[Any]] = {"audio": [1, 1, "frames"], "audio_out": [1, 1, "frames"]}
-    shapes |= {f"{side}.{key}": [1, 1, hidden] for side in ("state", "next") for key in "hc"}
-
-    def values(*names: str) -> list[Any]:
-        kind = onnx.TensorProto.FLOAT
-        return [helper.make_tensor_value_info(name, kind, shapes[name]) for name in names]
-
-    graph = helper.make_graph(
-        nodes,
-        "lstm",
-        values("audio", "state.h", "state.c"),
-        values("audio_out", "next.h", "next.c"),
-        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    opset = [helper.make_opsetid("", 17)]
-    return bytes(helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
