@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import onnx.numpy_helper
 
 from rtaudio.models.capture import Capture
 from rtaudio.models.contract import ContractError, ModelFile, read_model
 from rtaudio.models.foreign import FOREIGN_SUFFIXES, model_file, read_capture
+from rtaudio.models.hint import net_of
 from rtaudio.models.native import native_node
-from rtaudio.models.net import Dense, Lstm, Net, Stack
+from rtaudio.models.net import Net
 from rtaudio.models.onnx_engine import default_params, model_node, play
 from rtaudio.runtime.abi import Node
 from rtaudio.runtime.kernels.hop import hop_node
@@ -56,7 +56,7 @@ class LoadedModel:
             )
         self.file = file
         self.capture = capture
-        self.net: Net | None = _net(file) if capture is None else capture.net
+        self.net: Net | None = net_of(file) if capture is None else capture.net
         self._makers: dict[EngineName, Callable[[int, Any], Node]] = {"onnx": self._onnx}
         if self._native(PREWARM_BLOCK, default_params(file)) is not None:
             self._makers["native"] = self._native
@@ -127,61 +127,6 @@ class LoadedModel:
         """Play the golden input from the zero state and return the largest absolute error."""
         played = play(self.file, make, self.file.golden_input)
         return float(np.max(np.abs(played - self.file.golden_output)))
-
-
-def _net(file: ModelFile) -> Net | None:
-    """Return the net of one of our own files, as far as its hint tells."""
-    weights = _lstm_weights(file) if _is_native_lstm(file) else None
-    if weights is None:
-        return None
-    w_ih, w_hh, bias, head, head_bias = weights
-    zeros = np.zeros(w_hh.shape[1], np.float32)
-    lstm = Lstm(w_ih, w_hh, bias, zeros, zeros)
-    dense = Dense(head[None], np.array([head_bias], np.float32))
-    return Stack((lstm, dense), skip=file.card.architecture["residual"])
-
-
-def _is_native_lstm(file: ModelFile) -> bool:
-    card, hint = file.card, file.card.architecture
-    return (
-        hint.get("type") == "lstm"
-        and hint.get("layers") == 1
-        and hint.get("input") == 1
-        and card.hop == 0
-        and card.channels == (1, 1)
-        and not card.parameters
-        and isinstance(hint.get("weights"), dict)
-        and isinstance(hint.get("residual"), bool)
-        and _lstm_weights(file) is not None
-    )
-
-
-def _lstm_weights(file: ModelFile) -> Any:
-    """Return the weights of the one LSTM and its head in torch layout, None if they do not fit.
-
-    ONNX stacks the gates i, o, f, c and keeps two biases; torch stacks i, f, g, o.
-    """
-    hint = file.card.architecture
-    initializers = {i.name: i for i in file.proto.graph.initializer}
-    try:
-        w, r, b, head, head_bias = (
-            onnx.numpy_helper.to_array(initializers[hint["weights"][key]]).astype(np.float32)
-            for key in ("W", "R", "B", "head_weight", "head_bias")
-        )
-        hidden = int(hint["hidden"])
-        order = np.r_[
-            0:hidden, 2 * hidden : 3 * hidden, 3 * hidden : 4 * hidden, hidden : 2 * hidden
-        ]
-        both = b.reshape(2, 4 * hidden)
-        return (
-            w.reshape(4 * hidden, 1)[order],
-            r.reshape(4 * hidden, hidden)[order],
-            (both[0] + both[1])[order],
-            head.reshape(hidden),
-            float(head_bias.reshape(1)[0]),
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:

@@ -8,6 +8,7 @@ import numpy as np
 
 from rtaudio.models.net import Dense, Lstm, Net, Stack
 from rtaudio.runtime.abi import Node
+from rtaudio.runtime.kernels.wavenet import wavenet_node
 
 __all__ = ["native_node"]
 
@@ -26,7 +27,10 @@ def native_node(
     """
     if isinstance(net, Stack):
         return _stack(net, params)
-    return None
+    try:
+        return wavenet_node(net, settled=False)
+    except ValueError:
+        return None
 
 
 def _stack(net: Stack, params: np.ndarray[Any, Any] | None) -> Node | None:

@@ -505,12 +505,11 @@ def _plan(net: Any) -> list[ArrayPlan]:
     return arrays
 
 
-def wavenet_node(net: Any, *, lanes: int = LANES) -> Node:
+def wavenet_node(net: Any, *, settled: bool = True, lanes: int = LANES) -> Node:
     """Make the node of a plain WaveNet, for one channel.
 
-    It starts from, and a reset returns it to, the state that endless silence leaves behind. Its
-    output does not depend on how the signal is split into blocks, to the last bit. It agrees with
-    exact arithmetic to about 1e-6 of full scale.
+    Its output does not depend on how the signal is split into blocks, to the last bit. It agrees
+    with exact arithmetic to about 1e-6 of full scale.
 
     Parameters
     ----------
@@ -518,6 +517,9 @@ def wavenet_node(net: Any, *, lanes: int = LANES) -> Node:
         Anything with the attributes of `rtaudio.models.net.WaveNet`: arrays of layers without
         gates, FiLM, groups, bottleneck and head of their own, one activation in each array (one of
         ``ACTIVATIONS``), no layers behind the head and no condition net.
+    settled
+        Whether it starts from, and a reset returns it to, the state that endless silence leaves
+        behind; else all convolutions start from zeros.
     lanes
         Values per vector: 4, 8 or 16; the default fits this machine.
 
@@ -590,6 +592,8 @@ def wavenet_node(net: Any, *, lanes: int = LANES) -> Node:
         constants={"weights": np.concatenate([np.ravel(part) for part in weights])},
         row_count=len(rows),
     )
+    if not settled:
+        return node
     past = sum((row.taps - 1) * row.dilation for row in rows if row.size)
     silence, settling = (
         aligned(past + 1).ctypes.data_as(ctypes.POINTER(ctypes.c_float)) for _ in range(2)
