@@ -98,6 +98,8 @@ class OverlapAdd(StreamingModule):
 
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        if x.shape[-1] % self.hop:
+            raise ValueError(f"{x.shape[-1]} samples: wanted a multiple of the hop, {self.hop}")
         rest = self.n_fft - self.hop
         seen = torch.cat([state["history"], x], dim=-1) if rest else x
         inner = {

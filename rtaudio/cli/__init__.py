@@ -18,6 +18,7 @@ from rtaudio.cli import (
     render,
     run,
     settings,
+    sweep,
     train,
 )
 from rtaudio.cli.errors import report
@@ -40,6 +41,7 @@ for verb, example in (
     (settings.settings, "rtaudio settings --interface-dbu 12.2"),
     (inspect.inspect, "rtaudio inspect amp.onnx"),
     (train.train, "rtaudio train training/configs/crunch.yaml"),
+    (sweep.sweep, "rtaudio sweep training/configs/guitar_study.yaml"),
     (export.export, "rtaudio export runs/crunch/best.pt crunch.onnx"),
     (bench.bench, "rtaudio bench engine"),
 ):
