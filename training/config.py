@@ -49,7 +49,8 @@ class TeacherData(_Section):
     environment variable RTAUDIO_DATA names the data folder. ``advance_samples`` takes out a delay
     of the capture, which would otherwise be a latency to play with. ``noise_seconds`` of white
     noise at many levels join the training takes: guitars hold little treble, so a net that hears
-    nothing else learns the treble of a loudspeaker last.
+    nothing else learns the treble of a loudspeaker last. ``gain_db`` is the level at which the
+    takes are played, to net and teacher alike.
     """
 
     root: str
@@ -59,6 +60,7 @@ class TeacherData(_Section):
     license: str
     advance_samples: Annotated[int, Field(ge=0, le=4096)] = 0
     noise_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
+    gain_db: Annotated[float, Field(ge=-60, le=60)] = 0.0
     knobs: Positions = {}
     test_knobs: Positions = {}
     train: Takes

@@ -158,6 +158,7 @@ def _from_teacher(data: TeacherData) -> Split:
             dry = _noise(data.noise_seconds, rate)
         else:
             dry = _read(root / data.takes / f"{name}.flac", rate)
+        dry = dry * np.float32(10 ** (data.gain_db / 20))
         wet = _cached(teacher, dry, knobs, stamp)
         advance = data.advance_samples
         parts[part].append(Take(
