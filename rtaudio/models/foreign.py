@@ -19,9 +19,11 @@ from rtaudio.models.contract import (
     write_metadata,
 )
 from rtaudio.models.graph import streaming_graph
+from rtaudio.models.guitarml import guitarml_capture
 from rtaudio.models.json_file import read_object
 from rtaudio.models.nam import nam_capture
 from rtaudio.models.onnx_engine import model_node, play
+from rtaudio.models.rtneural import rtneural_capture
 from rtaudio.models.summary import summary
 
 __all__ = ["FOREIGN_SUFFIXES", "model_file", "read_capture"]
@@ -52,6 +54,14 @@ def read_capture(path: str | Path, *, slim: float = 1.0) -> Capture:
     document = read_object(path)
     if "architecture" in document:
         capture = nam_capture(path, document, slim=slim)
+    elif "layers" in document:
+        capture = rtneural_capture(path, document)
+    elif "model_data" in document:
+        capture = guitarml_capture(path, document)
+    elif any(key.rpartition(".")[2] == "weight" for key in document):
+        raise CaptureError(
+            f"{path}: weights without a description of their net; export it with its layers"
+        )
     else:
         raise CaptureError(
             f"{path}: neither a .nam file nor one of AIDA-X, RTNeural or GuitarML; get it again"
