@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import threading
 import time
 from contextlib import suppress
@@ -17,6 +18,7 @@ from rtaudio.audio_file import created
 from rtaudio.devices.device import Device
 from rtaudio.effects.base import Effect
 from rtaudio.measure.percentiles import Percentiles
+from rtaudio.measure.tuner import A4_HZ, LISTEN_S, Tuning, read_tuning
 from rtaudio.runtime import callback as rt
 from rtaudio.runtime.callback import FLAG_NAMES, histogram_values_ns
 from rtaudio.runtime.engine import Engine
@@ -257,6 +259,25 @@ class Host:
                     time.sleep(0.002)
                 self._engine.publish(program)
             self._program = program
+
+    def tuning(self, a4_hz: float = A4_HZ) -> Tuning | None:
+        """Read the pitch that is played into the first input channel, before the chain.
+
+        It is computed here and now, in one or two milliseconds, from what the audio thread has
+        heard last; the audio thread itself does not measure.
+
+        Parameters
+        ----------
+        a4_hz
+            Frequency of the note A4.
+
+        Returns
+        -------
+        Tuning or None
+            Note, cents and hertz; None if no clear pitch is heard.
+        """
+        heard = self._engine.heard(math.ceil(LISTEN_S * self.rate))
+        return read_tuning(heard, self.rate, a4_hz)
 
     @property
     def error(self) -> str | None:

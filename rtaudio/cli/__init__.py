@@ -20,6 +20,7 @@ from rtaudio.cli import (
     settings,
     sweep,
     train,
+    tune,
 )
 from rtaudio.cli.errors import report
 
@@ -35,6 +36,7 @@ app = typer.Typer(
 for verb, example in (
     (demo.demo, "rtaudio demo"),
     (run.run, "rtaudio run crunch --block 64"),
+    (tune.tune, "rtaudio tune"),
     (render.render, "rtaudio render crunch dry.wav wet.wav"),
     (devices.devices, "rtaudio devices"),
     (doctor.doctor, "rtaudio doctor"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,15 +52,9 @@ def run(
     from rtaudio.host import Host
     from rtaudio.preset import load_preset
 
-    audio = None
-    if source is not None:
-        from rtaudio.audio_file import AudioFileError, read_audio
-
-        if record is not None and record.resolve() == source.resolve():
-            raise AudioFileError(f"{record}: is the file that is read; choose another name")
-        audio, file_rate = read_audio(source)
-        if file_rate != rate:
-            raise AudioFileError(f"{source}: is at {file_rate} Hz; add --rate {file_rate}")
+    audio = None if source is None else read_source(source, rate)
+    if source is not None and record is not None and record.resolve() == source.resolve():
+        raise ValueError(f"{record}: is the file that is read; choose another name")
     host = Host(
         load_preset(preset),
         int(device) if device.isdigit() else device,
@@ -79,6 +74,16 @@ def run(
         raise ValueError(host.error)
 
 
+def read_source(file: Path, rate: int) -> Any:
+    """Read what is played in place of the device's input."""
+    from rtaudio.audio_file import AudioFileError, read_audio
+
+    audio, file_rate = read_audio(file)
+    if file_rate != rate:
+        raise AudioFileError(f"{file}: is at {file_rate} Hz; add --rate {file_rate}")
+    return audio
+
+
 def _channels(option: str, text: str | None) -> list[int] | None:
     if text is None:
         return None
@@ -96,6 +101,15 @@ def play(host: Host, seconds: float | None, live: bool) -> Stats:
     Stats
         Those of the whole run, without the fade-out.
     """
+    with ended_by_signals(), host:
+        with contextlib.suppress(KeyboardInterrupt):
+            _watch(host, seconds, live)
+        return host.stats()
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Make the signals that end a process, or close its terminal, act as Ctrl-C meanwhile."""
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -103,10 +117,7 @@ def play(host: Host, seconds: float | None, live: bool) -> Stats:
     ends = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     former = {end: signal.signal(end, interrupt) for end in ends}
     try:
-        with host:
-            with contextlib.suppress(KeyboardInterrupt):
-                _watch(host, seconds, live)
-            return host.stats()
+        yield
     finally:
         for end, handler in former.items():
             signal.signal(end, handler)
@@ -142,9 +153,11 @@ def _panel(host: Host, seconds: float | None) -> Any:
             colour = "red" if level > -0.1 else "yellow" if level > -12.0 else "green"
             bar = Text("█" * width, colour) + Text("·" * (40 - width), "dim")
             grid.add_row(f"{side} {number}", bar, f"{level:6.1f} dB")
+    tuning = host.tuning()
+    note = f"{tuning.note} {tuning.cents:+.0f} cents   " if tuning else ""
     length = "" if seconds is None else f" / {seconds:.0f}"
     return Group(
         grid,
-        f"{stats.seconds:.0f}{length} s   load {100 * stats.load:.1f} %   "
+        f"{note}{stats.seconds:.0f}{length} s   load {100 * stats.load:.1f} %   "
         f"missed {stats.missed}   faults {sum(stats.faults.values())}   Ctrl-C stops",
     )

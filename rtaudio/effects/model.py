@@ -157,7 +157,7 @@ class Model(Effect):
         if self._measured_db is None:
             from rtaudio.measure.loudness import loudness_db
 
-            model = Model(self.file, engine=self.engine, worker=False)
+            model = Model(self.file, slim=self.slim, engine=self.engine, worker=False)
             self._measured_db = loudness_db(model, self.card.sample_rate)
         return self._measured_db
 

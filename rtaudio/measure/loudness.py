@@ -29,7 +29,7 @@ def loudness_db(effect: Effect, rate_hz: int) -> float:
     """Return the RMS level of an effect's output for the standard clip, in dBFS.
 
     The Neural Amp Modeler keeps the same figure in its files (``loudness``), measured on a clip of
-    the same level and spectrum; the two agree to about 1 dB.
+    the same level and spectrum; the two agree within 1.5 dB for the captures they were compared on.
 
     Parameters
     ----------

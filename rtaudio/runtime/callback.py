@@ -2,7 +2,7 @@
 
 The way of one block::
 
-    device input --+-> guard, meters -> program input
+    device input --+-> guard, meters, tuner's ring -> program input
     file source  --+                 |
                        adopt a newly published program: both run during a cross-fade
                        (50 ms; 20 ms from and to silence)
@@ -75,6 +75,9 @@ ENGINE = np.dtype(
         ("source_position", "i8"),
         ("input", "i8"),
         ("output", "i8"),
+        ("heard", "i8"),
+        ("heard_frames", "i8"),
+        ("heard_write", "i8"),
         ("tap", "i8"),
         ("tap_frames", "i8"),
         ("tap_write", "i8"),
@@ -103,11 +106,13 @@ ENGINE = np.dtype(
 """``current``, ``former``: the program that plays and the one being faded out; ``pending`` is set
 by Python; 0 is none. ``silence``: the program of starts and stops. ``fade_left`` of
 ``fade_length`` samples of the present cross-fade are to come. ``input``, ``output``: planar scratch
-of one block."""
+of one block. ``heard``: ring of the last ``heard_frames`` samples of the first input channel, which
+is always written; ``heard_write`` counts them."""
 
 engine_at = struct_at(ENGINE)
 _FORMER = ENGINE.fields["former"][1]  # type: ignore[index]
 _PENDING = ENGINE.fields["pending"][1]  # type: ignore[index]
+_HEARD_WRITE = ENGINE.fields["heard_write"][1]  # type: ignore[index]
 _TAP_WRITE = ENGINE.fields["tap_write"][1]  # type: ignore[index]
 _TAP_READ = ENGINE.fields["tap_read"][1]  # type: ignore[index]
 
@@ -197,7 +202,7 @@ def _chunk(e, frames):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, forceinline=True, error_model="numpy")
-def _take_input(e, device_input, start, frames):  # type: ignore[no-untyped-def]
+def _take_input(e, engine, device_input, start, frames):  # type: ignore[no-untyped-def]
     """Fill the engine's planar input from the file source, the device, or with silence.
 
     Input with NaN, Inf or a runaway level is silence, and counted: nothing else can be made of it.
@@ -226,6 +231,13 @@ def _take_input(e, device_input, start, frames):  # type: ignore[no-untyped-def]
     if largest_bits(e.input, e.in_channels, e.block, frames) > RUNAWAY_BITS:
         e.input_faults += 1
         fill_bytes(e.input, 0, 4 * e.block * e.in_channels)
+    done = 0
+    while done < frames:
+        at = (e.heard_write + done) % e.heard_frames
+        count = min(frames - done, e.heard_frames - at)
+        copy_bytes(e.heard + 4 * at, e.input + 4 * done, 4 * count)
+        done += count
+    atomic_store(engine + _HEARD_WRITE, e.heard_write + frames)
     for channel in range(e.in_channels):
         peak = e.in_peak[channel]
         for i in range(frames):
@@ -275,7 +287,7 @@ def process_block(device_input, device_output, frames, flags, engine):  # type: 
     done = 0
     while done < frames:
         count = min(e.block, frames - done)
-        _take_input(e, device_input, done, count)
+        _take_input(e, engine, device_input, done, count)
         _adopt(e, engine)
         _chunk(e, count)
         if e.fade_left == 0 and e.former != 0:

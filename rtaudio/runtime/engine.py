@@ -18,6 +18,8 @@ from rtaudio.runtime.program import Builder, Program
 
 _PENDING = rt.ENGINE.fields["pending"][1]  # type: ignore[index]
 
+_HEARD_S = 1.0
+
 
 @jit
 def _store(address, value):  # type: ignore[no-untyped-def]
@@ -57,11 +59,13 @@ class Engine:
         self._buffers: dict[str, np.ndarray[Any, Any]] = {
             "input": aligned(in_channels * block),
             "output": aligned(out_channels * block),
+            "heard": aligned(round(_HEARD_S * rate_hz) + block),
             "durations": aligned(rt.HISTOGRAM_SIZE, np.int64),
             "gaps": aligned(rt.HISTOGRAM_SIZE, np.int64),
         }
         for name, buffer in self._buffers.items():
             self.record[name] = buffer.ctypes.data
+        self.record["heard_frames"] = self._buffers["heard"].size
         self.record["rate_hz"], self.record["block"] = rate_hz, block
         self.record["in_channels"], self.record["out_channels"] = in_channels, out_channels
         self.record["fade_samples"] = round(rate_hz * rt.FADE_MS / 1000)
@@ -106,6 +110,13 @@ class Engine:
         frames = ring[np.arange(read, write) % len(ring)].copy()
         self.record["tap_read"] = write
         return frames
+
+    def heard(self, frames: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Return the last samples of the first input channel: at most half a second, or fewer."""
+        ring = self._buffers["heard"]
+        write = int(self.record["heard_write"])
+        first = write - min(frames, write, len(ring) // 2)
+        return ring[np.arange(first, write) % len(ring)].copy()
 
     def publish(self, program: Program) -> None:
         """Hand a program to the callback, which cross-fades to it.

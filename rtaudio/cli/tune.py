@@ -1,0 +1,144 @@
+"""``rtaudio tune``: tune an instrument."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import time
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rtaudio.cli import show
+from rtaudio.cli.run import Block, Device, Rate, ended_by_signals, read_source
+
+if TYPE_CHECKING:
+    from rtaudio.host import Host
+    from rtaudio.measure.tuner import Tuning
+
+REFRESH_S = 0.04
+HOLD_S = 1.5
+IN_TUNE_CENTS = 2.0
+HALF_WIDTH = 30
+
+
+def tune(
+    device: Device = "default",
+    a4: Annotated[
+        float, typer.Option(min=400.0, max=480.0, help="Frequency of the note A4 in hertz.")
+    ] = 440.0,
+    listen: Annotated[
+        bool, typer.Option("--listen", help="Let the instrument be heard; else it is muted.")
+    ] = False,
+    source: Annotated[
+        Path | None, typer.Option("--in", help="Tune this file in place of the device's input.")
+    ] = None,
+    rate: Rate = 48000,
+    block: Block = 256,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.0, help="How long; else to the end of --in, or Ctrl-C.")
+    ] = None,
+    in_channel: Annotated[int, typer.Option(min=1, help="Input channel of the device.")] = 1,
+    json: show.Json = False,
+) -> None:
+    """Show the note that is played and how far it is off; the output is muted meanwhile."""
+    show.first_start()
+    from rtaudio.chain import Chain
+    from rtaudio.effects.gain import Gain
+    from rtaudio.host import Host
+
+    # -160 dB is below what any converter resolves
+    muted = [] if listen else [Gain(gain_db=-80.0), Gain(gain_db=-80.0)]
+    host = Host(
+        Chain(muted),
+        int(device) if device.isdigit() else device,
+        rate,
+        block,
+        in_channels=[in_channel],
+        source=None if source is None else read_source(source, rate),
+    )
+    needle = Needle()
+    with ended_by_signals(), host, contextlib.suppress(KeyboardInterrupt):
+        _watch(host, needle, a4, seconds, live=not json)
+    if json:
+        show.print_json({"a4_hz": a4, "tuning": needle.tuning})
+    elif needle.tuning:
+        print(_words(needle.tuning))
+    else:
+        show.remark("no clear note was heard; is the instrument on this channel, and loud enough?")
+    if host.error:
+        raise ValueError(host.error)
+
+
+class Needle:
+    """What is shown of the readings: the median of the last few of one note, held for a while.
+
+    Attributes
+    ----------
+    tuning
+        What to show; None before the first note.
+    age_s
+        Seconds since a note was heard last.
+    """
+
+    def __init__(self) -> None:
+        self.tuning: Tuning | None = None
+        self.age_s = 0.0
+        self._last: deque[Tuning] = deque(maxlen=5)
+
+    def read(self, tuning: Tuning | None, elapsed_s: float) -> None:
+        """Take the next reading."""
+        if tuning is None:
+            self.age_s += elapsed_s
+            self._last.clear()
+            return
+        if self._last and tuning.note != self._last[-1].note:
+            self._last.clear()
+        self.age_s = 0.0
+        self._last.append(tuning)
+        self.tuning = replace(
+            tuning,
+            hz=statistics.median(t.hz for t in self._last),
+            cents=statistics.median(t.cents for t in self._last),
+        )
+
+
+def _watch(host: Host, needle: Needle, a4_hz: float, seconds: float | None, live: bool) -> None:
+    from rich.live import Live
+
+    screen = show.console(stderr=True)
+    end = None if seconds is None else time.monotonic() + seconds
+    view: Any = contextlib.nullcontext()
+    if live and screen.is_terminal:
+        view = Live(console=screen, refresh_per_second=1 / REFRESH_S, transient=True)
+    with view as picture:
+        while not host.finished and (end is None or time.monotonic() < end):
+            needle.read(host.tuning(a4_hz), REFRESH_S)
+            if picture is not None:
+                picture.update(_picture(needle))
+            host.wait(REFRESH_S)
+
+
+def _words(tuning: Tuning) -> str:
+    return f"{tuning.note}  {tuning.cents:+.1f} cents  {tuning.hz:.2f} Hz"
+
+
+def _picture(needle: Needle) -> Any:
+    """Draw the note, a scale from -50 to 50 cents, and where the string is on it."""
+    from rich.text import Text
+
+    tuning = needle.tuning
+    if tuning is None:
+        return Text("play one string; Ctrl-C stops", "dim")
+    here = round(tuning.cents / 50.0 * HALF_WIDTH)
+    cells = ["─"] * (2 * HALF_WIDTH + 1)
+    cells[HALF_WIDTH] = "┼"
+    cells[HALF_WIDTH + here] = "█"
+    in_tune = abs(tuning.cents) <= IN_TUNE_CENTS
+    colour = "dim" if needle.age_s > HOLD_S else "green" if in_tune else "yellow"
+    side = "in tune" if in_tune else "flat: tighten" if tuning.cents < 0 else "sharp: loosen"
+    text = f"{tuning.note:>4}  {''.join(cells)}  {tuning.cents:+5.1f} cents {tuning.hz:8.2f} Hz"
+    return Text(f"{text}  {side}", colour)
