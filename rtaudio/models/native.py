@@ -6,11 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from rtaudio.models.net import Dense, Lstm, Net, Stack
+from rtaudio.models.net import Dense, Gru, Lstm, Net, Stack
 from rtaudio.runtime.abi import Node
+from rtaudio.runtime.kernels.recurrent import recurrent_node
 from rtaudio.runtime.kernels.wavenet import wavenet_node
 
 __all__ = ["native_node"]
+
+MOST_UNITS = 512
+"""Units of all layers; beyond, a kernel gains little and takes long to compile."""
 
 
 def native_node(
@@ -26,27 +30,31 @@ def native_node(
         The net's sample rate.
     """
     if isinstance(net, Stack):
-        return _stack(net, params)
+        return _stack(net, params, rate_hz)
     try:
         return wavenet_node(net, settled=False)
     except ValueError:
         return None
 
 
-def _stack(net: Stack, params: np.ndarray[Any, Any] | None) -> Node | None:
-    from rtaudio.runtime.kernels.lstm import lstm_node
-
-    match net.layers:
-        case (Lstm() as layer, Dense() as head) if (
-            net.inputs == 1
-            and net.in_gain == net.out_gain == 1.0
-            and not layer.hidden.any()
-            and not layer.cell.any()
-            and head.activation.name == "linear"
-            and len(head.weight) == 1
-        ):
-            return lstm_node(
-                layer.weight_ih, layer.weight_hh, layer.bias, head.weight[0],
-                float(head.bias[0]), residual=net.skip,
-            )  # fmt: skip
-    return None
+def _stack(net: Stack, params: np.ndarray[Any, Any] | None, rate_hz: int) -> Node | None:
+    """Make a node of LSTM or GRU layers, all of one kind, with a linear head."""
+    *layers, head = net.layers
+    if not (
+        isinstance(head, Dense)
+        and head.activation.name == "linear"
+        and layers
+        and any(all(isinstance(layer, kind) for layer in layers) for kind in (Lstm, Gru))
+        and sum(layer.weight_hh.shape[1] for layer in layers) <= MOST_UNITS
+    ):
+        return None
+    return recurrent_node(
+        layers,
+        head.weight[0],
+        float(head.bias[0]),
+        skip=net.skip,
+        in_gain=net.in_gain,
+        out_gain=net.out_gain,
+        params=params,
+        rate_hz=rate_hz,
+    )

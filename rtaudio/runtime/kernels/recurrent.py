@@ -327,20 +327,20 @@ def _emit_run(
 
 def _emit_lstm(v: Vectors, z: list[Any], h2: Any, c2: Any) -> list[Any]:
     """Write the gates of one group; returns the new 2h and 2c."""
-    ti, tf, tg, to = map(v.tanh_half, z)
-    c = v.builder.fmul(v.constant(0.5), c2)
-    c2 = v.builder.fadd(v.fma(ti, tg, tg), v.fma(tf, c, c))
-    t = v.tanh_half(c2)
-    return [v.fma(to, t, t), c2]
+    b = v.builder
+    ti, tf, tg, to = map(v.fine_tanh_half, z)
+    c = b.fmul(v.constant(0.5), c2)
+    c2 = b.fadd(v.fma(ti, tg, tg), v.fma(tf, c, c))
+    return [v.fine_tanh_half(c2, b.fadd(v.constant(1.0), to)), c2]
 
 
 def _emit_gru(v: Vectors, z: list[Any], h2: Any) -> list[Any]:
     """Write the gates of one group; returns the new 2h."""
     b = v.builder
     zr, zz, zx, zh = z
-    tz, h = v.tanh_half(zz), b.fmul(v.constant(0.5), h2)
-    n = v.tanh_half(b.fadd(zx, v.fma(v.tanh_half(zr), zh, zh)))
-    return [v.fma(b.fsub(v.constant(1.0), tz), n, v.fma(tz, h, h))]
+    tr, tz, h = v.fine_tanh_half(zr), v.fine_tanh_half(zz), b.fmul(v.constant(0.5), h2)
+    n = v.fine_tanh_half(v.fma(tr, zh, b.fadd(zh, zx)), b.fsub(v.constant(1.0), tz))
+    return [b.fadd(n, v.fma(tz, h, h))]
 
 
 @intrinsic(prefer_literal=True)
