@@ -1,24 +1,16 @@
 """The demo riff: an electric guitar, plugged straight in, made of plucked strings.
 
-Each note is one string of the extended Karplus-Strong kind, with a pick and a pickup::
-
-    pick noise -> comb (place of the pick) -> (+) --+--> comb (place of the pickup) -> coil
-                                               ^    |
-                                 loss <- damping <- delay line of one period, read between
-                                                    samples, so that it can bend and shake
-
 It has what tells one amp from another: palm mutes, power chords, open chords that ring, single
 notes with bends and vibrato, and silence.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from rtaudio.runtime.jit import jit
+from rtaudio.strings import Note, chord, chug, play, power
 
 BEATS_PER_MINUTE = 112.0
 BEATS = 26.0
@@ -28,156 +20,31 @@ PEAK_LIMIT = 0.95
 E2, G2, A2, B2, C3, D3 = 40, 43, 45, 47, 48, 50
 
 
-class _Note(NamedTuple):
-    """A pluck: when and how long in beats, the MIDI pitch, how hard, and how it is played."""
-
-    beat: float
-    beats: float
-    pitch: int
-    force: float = 1.0
-    muted: bool = False
-    bend: float = 0.0
-    vibrato: float = 0.0
-
-
-@jit
-def _string(excitation, period, gain, damping, out):  # type: ignore[no-untyped-def]
-    """Add one string to ``out``; ``period`` in samples and ``gain`` per period vary with time."""
-    size = 2048
-    mask = size - 1
-    line = np.zeros(size, np.float64)
-    former = 0.0
-    for n in range(out.size):
-        # Third-order Lagrange interpolation: unlike the linear one it does not dull high notes.
-        delay = period[n] - damping[n]
-        whole = int(delay)
-        d = delay - whole + 1.0
-        at = n - whole + 1
-        a, b = line[at & mask], line[(at - 1) & mask]
-        c, e = line[(at - 2) & mask], line[(at - 3) & mask]
-        value = (
-            -a * (d - 1.0) * (d - 2.0) * (d - 3.0) / 6.0
-            + b * d * (d - 2.0) * (d - 3.0) / 2.0
-            - c * d * (d - 1.0) * (d - 3.0) / 2.0
-            + e * d * (d - 1.0) * (d - 2.0) / 6.0
-        )
-        looped = gain[n] * ((1.0 - damping[n]) * value + damping[n] * former)
-        former = value
-        sample = looped
-        if n < excitation.size:
-            sample += excitation[n]
-        line[n & mask] = sample
-        out[n] += sample
-
-
-def _comb(x: np.ndarray[Any, Any], delay: int) -> np.ndarray[Any, Any]:
-    """Subtract a delayed copy: the notches of a place along the string."""
-    y = x.copy()
-    y[delay:] -= x[: x.size - delay]
-    return y
-
-
-@jit
-def _resonance(x, b0, b1, b2, a1, a2):  # type: ignore[no-untyped-def]
-    """Filter in place with one second-order section."""
-    z1 = z2 = 0.0
-    for n in range(x.size):
-        y = b0 * x[n] + z1
-        z1 = b1 * x[n] - a1 * y + z2
-        z2 = b2 * x[n] - a2 * y
-        x[n] = y
-
-
-def _pluck(note: _Note, rate_hz: int, rng: np.random.Generator) -> np.ndarray[Any, Any]:
-    """Return the sound of one note, its release included."""
-    held = int(note.beats * 60.0 / BEATS_PER_MINUTE * rate_hz)
-    release = int(0.08 * rate_hz)
-    time_s = np.arange(held + release) / rate_hz
-    pitch = 440.0 * 2.0 ** ((note.pitch - 69) / 12.0)
-
-    # A hard pluck starts a few cents sharp; a bend rises within a fifth of a second.
-    cents = 6.0 * note.force * np.exp(-time_s / 0.05)
-    cents += 100.0 * note.bend * (0.5 - 0.5 * np.cos(np.pi * np.clip(time_s / 0.22, 0.0, 1.0)))
-    depth = note.vibrato * np.clip((time_s - 0.3) / 0.3, 0.0, 1.0)
-    cents += depth * np.sin(2.0 * np.pi * 5.4 * time_s)
-    period = rate_hz / (pitch * 2.0 ** (cents / 1200.0))
-
-    sustain_s = 0.32 if note.muted else 5.0 * (110.0 / pitch) ** 0.35
-    decay = np.where(np.arange(time_s.size) < held, sustain_s, 0.07)
-    gain = 10.0 ** (-3.0 * period / (decay * rate_hz))
-    # The damping filter is a mean of two neighbours, so its weight scales with the sample rate.
-    scale = rate_hz / 48_000.0
-    dull = np.full(time_s.size, (0.5 if note.muted else 0.2) / max(scale, 1.0))
-    dull[held:] = 0.45 / max(scale, 1.0)
-
-    # The pick: a burst of noise one period long, brighter when it strikes harder.
-    length = int(period[0])
-    burst = rng.uniform(-1.0, 1.0, length)
-    cutoff_hz = (350.0 if note.muted else 500.0) + 500.0 * note.force
-    smooth = math.exp(-2.0 * math.pi * cutoff_hz / rate_hz)
-    for _ in range(2):
-        _resonance(burst, 1.0 - smooth, 0.0, 0.0, -smooth, 0.0)
-    burst -= burst.mean()
-    struck = np.zeros(2 * length)
-    struck[:length] = burst
-    struck = _comb(struck, max(1, round(0.13 * length)))
-    struck *= note.force / np.sqrt(np.mean(struck**2))
-
-    sound = np.zeros(time_s.size)
-    _string(struck, period, gain, dull, sound)
-    sound = _comb(sound, max(1, round(0.21 * period[0])))
-    click = rng.standard_normal(int(0.003 * rate_hz)) * np.linspace(1.0, 0.0, int(0.003 * rate_hz))
-    sound[: click.size] += 0.15 * note.force * click
-    fade = int(0.01 * rate_hz)
-    sound[-fade:] *= np.linspace(1.0, 0.0, fade)
-    return sound
-
-
-def _chord(
-    beat: float, beats: float, pitches: tuple[int, ...], force: float, strum: float = 0.02
-) -> list[_Note]:
-    return [
-        _Note(beat + strum * k, beats - strum * k, pitch, force * 0.93**k)
-        for k, pitch in enumerate(pitches)
-    ]
-
-
-def _power(beat: float, beats: float, root: int, force: float = 1.0) -> list[_Note]:
-    return _chord(beat, beats, (root, root + 7, root + 12), force, 0.012)
-
-
-def _chug(beat: float, root: int, force: float = 0.9) -> list[_Note]:
-    return [
-        _Note(beat, 0.42, root, force, muted=True),
-        _Note(beat + 0.012, 0.4, root + 7, 0.7 * force, muted=True),
-    ]
-
-
-def _score() -> list[_Note]:
-    notes: list[_Note] = []
+def _score() -> list[Note]:
+    notes: list[Note] = []
     for bar, last in ((0.0, (G2, A2)), (4.0, (D3, B2))):
-        notes += _power(bar, 0.9, E2)
+        notes += power(bar, 0.9, E2)
         for step in (1.0, 1.5, 2.0):
-            notes += _chug(bar + step, E2, 1.0 if step == 1.0 else 0.8)
-        notes += _power(bar + 2.5, 0.45, last[0])
-        notes += _chug(bar + 3.0, E2)
-        notes += _power(bar + 3.5, 0.48, last[1])
+            notes += chug(bar + step, E2, 1.0 if step == 1.0 else 0.8)
+        notes += power(bar + 2.5, 0.45, last[0])
+        notes += chug(bar + 3.0, E2)
+        notes += power(bar + 3.5, 0.48, last[1])
     em, cadd9, d, asus = (
         (40, 47, 52, 55, 59, 64), (48, 52, 55, 62, 67), (50, 57, 62, 66), (45, 52, 57, 62, 64),
     )  # fmt: skip
-    notes += _chord(8.0, 1.95, em, 0.75, 0.035)
-    notes += _chord(10.0, 1.95, cadd9, 0.6, 0.045)
-    notes += _chord(12.0, 1.45, d, 0.7, 0.03)
-    notes += _chord(13.5, 2.4, asus, 0.8, 0.03)
+    notes += chord(8.0, 1.95, em, 0.75, 0.035)
+    notes += chord(10.0, 1.95, cadd9, 0.6, 0.045)
+    notes += chord(12.0, 1.45, d, 0.7, 0.03)
+    notes += chord(13.5, 2.4, asus, 0.8, 0.03)
     lead = [
         (16.0, 0.5, 67, 0.9, 0.0, 0.0), (16.5, 0.5, 69, 0.8, 0.0, 0.0),
         (17.0, 1.4, 69, 1.0, 2.0, 18.0), (18.5, 0.45, 71, 0.7, 0.0, 0.0),
         (19.0, 0.45, 69, 0.8, 0.0, 0.0), (19.5, 0.5, 67, 0.7, 0.0, 0.0),
         (20.0, 0.5, 64, 0.9, 0.0, 0.0), (20.5, 1.4, 67, 1.0, 0.0, 30.0),
     ]  # fmt: skip
-    notes += [_Note(b, n, p, f, bend=bend, vibrato=v) for b, n, p, f, bend, v in lead]
-    notes += _chug(20.0, A2, 0.5) + _chug(21.0, A2, 0.5)
-    notes += _power(22.0, 3.4, E2, 1.1)
+    notes += [Note(b, n, p, f, bend=bend, vibrato=v) for b, n, p, f, bend, v in lead]
+    notes += chug(20.0, A2, 0.5) + chug(21.0, A2, 0.5)
+    notes += power(22.0, 3.4, E2, 1.1)
     return notes
 
 
@@ -201,25 +68,7 @@ def riff(rate_hz: int = 48_000) -> np.ndarray[Any, np.dtype[np.float32]]:
     (dtype('float32'), True)
     """
     rng = np.random.default_rng(1954)
-    seconds_per_beat = 60.0 / BEATS_PER_MINUTE
-    sound = np.zeros(int(BEATS * seconds_per_beat * rate_hz))
-    for note in _score():
-        at = int(note.beat * seconds_per_beat * rate_hz)
-        voice = _pluck(note, rate_hz, rng)[: sound.size - at]
-        sound[at : at + voice.size] += voice
-
-    # The pickup: a coil with its cable is a low-pass that rings at 2.8 kHz.
-    w = 2.0 * math.pi * min(2_800.0, 0.45 * rate_hz) / rate_hz
-    alpha, cosine = math.sin(w) / (2.0 * 1.2), math.cos(w)
-    a0 = 1.0 + alpha
-    b = (1.0 - cosine) / a0
-    _resonance(sound, b / 2.0, b, b / 2.0, -2.0 * cosine / a0, (1.0 - alpha) / a0)
-
-    sound *= 10.0 ** (LEVEL_DBFS / 20.0) / np.sqrt(np.mean(sound**2))
-    sound += 10.0 ** (-84.0 / 20.0) * rng.standard_normal(sound.size)
-    # Only the hardest attacks reach the knee.
-    knee = 0.6
-    over = np.maximum(np.abs(sound) - knee, 0.0)
-    span = PEAK_LIMIT - knee
-    sound -= np.sign(sound) * (over - span * np.tanh(over / span))
+    sound = play(
+        _score(), BEATS, BEATS_PER_MINUTE, rate_hz, rng, level_dbfs=LEVEL_DBFS, peak=PEAK_LIMIT
+    )
     return sound.astype(np.float32)

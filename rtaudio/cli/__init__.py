@@ -10,6 +10,7 @@ import typer
 
 from rtaudio.cli import (
     bench,
+    capture,
     demo,
     devices,
     doctor,
@@ -42,6 +43,7 @@ for verb, example in (
     (doctor.doctor, "rtaudio doctor"),
     (settings.settings, "rtaudio settings --interface-dbu 12.2"),
     (inspect.inspect, "rtaudio inspect amp.onnx"),
+    (capture.capture, "rtaudio capture my-amp --device USB --out-channel 3 --in-channel 2"),
     (train.train, "rtaudio train training/configs/crunch.yaml"),
     (sweep.sweep, "rtaudio sweep training/configs/guitar_study.yaml"),
     (export.export, "rtaudio export runs/crunch/best.pt crunch.onnx"),

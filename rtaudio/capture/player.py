@@ -1,0 +1,131 @@
+"""The player: sends a signal through gear on a sound device, and records what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic import PrivateAttr
+
+from rtaudio.effects.base import Effect
+from rtaudio.host import Host
+from rtaudio.runtime.abi import Node, aligned
+from rtaudio.runtime.kernels.exchange import exchange
+from rtaudio.runtime.program import Builder, Bus
+
+Signal = np.ndarray[Any, np.dtype[np.float32]]
+
+TAIL_S = 1.0
+_START_S = 0.5
+
+
+class Progress(NamedTuple):
+    """How far a take is: share played, and the input's peak lately and so far (magnitudes)."""
+
+    share: float
+    peak: float
+    highest: float
+
+
+class Played(NamedTuple):
+    """What came back.
+
+    Attributes
+    ----------
+    wet
+        float32 ``[frames]``: the input from the first sample played to a second after the last.
+    device
+        Name of the device.
+    lost_blocks
+        Blocks that were lost or late while the signal played; with any, the take is not in step.
+    """
+
+    wet: Signal
+    device: str
+    lost_blocks: int
+
+
+class _Exchange(Effect):
+    """Plays a signal in place of its input, which it keeps."""
+
+    _played: Signal = PrivateAttr()
+    _kept: Signal = PrivateAttr()
+    _position: Any = PrivateAttr()
+
+    def __init__(self, signal: Signal) -> None:
+        super().__init__()
+        self._played = aligned(signal.size)
+        self._played[:] = signal
+        self._kept = aligned(signal.size)
+        self._position = aligned(1, np.int64)
+
+    def add_to(self, builder: Builder, x: Bus) -> Bus:
+        """Append one node, without the blend: what is played must be exact."""
+        node = Node(
+            exchange,
+            out_channels=1,
+            played=self._played.ctypes.data,
+            kept=self._kept.ctypes.data,
+            buffer_frames=self._kept.size,
+            position=self._position.ctypes.data,
+        )
+        node.keep.append(self)
+        return builder.run(node, builder.adapt(x, 1))
+
+    @property
+    def position(self) -> int:
+        return int(self._position[0])
+
+    @property
+    def kept(self) -> Signal:
+        return self._kept
+
+
+def play_through(
+    signal: Signal,
+    device: str | int = "default",
+    rate_hz: int = 48_000,
+    block: int = 256,
+    *,
+    in_channel: int = 1,
+    out_channel: int = 1,
+    watch: Callable[[Progress], None] = lambda progress: None,
+) -> Played:
+    """Play a signal and record the input at the same time, sample by sample in step.
+
+    Parameters
+    ----------
+    signal
+        float32 ``[frames]``; it should begin with some silence, as the engine fades in.
+    device, rate_hz, block
+        As for :class:`~rtaudio.Host`.
+    in_channel, out_channel
+        Channels of the device, counted from 1.
+    watch
+        Called some ten times a second; what it raises ends the take.
+
+    Raises
+    ------
+    DeviceError
+        The device is absent, busy or refuses the settings.
+    ValueError
+        The device was lost on the way.
+    """
+    work = _Exchange(np.pad(signal, (0, round(TAIL_S * rate_hz))))
+    lost_before = 0
+    highest = 0.0
+    host = Host(work, device, rate_hz, block, in_channels=[in_channel], out_channels=[out_channel])
+    with host:
+        while work.position < work.kept.size:
+            host.wait(0.1)
+            stats = host.stats()
+            if host.error:
+                raise ValueError(host.error)
+            # What is lost while the stream starts does no harm: the latency is measured behind it.
+            if work.position < _START_S * rate_hz:
+                lost_before = stats.missed
+            highest = max(highest, *stats.in_peak)
+            watch(Progress(work.position / work.kept.size, max(stats.in_peak), highest))
+        lost = host.stats().missed - lost_before
+    return Played(work.kept.copy(), host.device_name, lost)

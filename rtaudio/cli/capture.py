@@ -1,0 +1,204 @@
+"""``rtaudio capture``: record gear, to learn it."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rtaudio.cli import show
+from rtaudio.cli.run import Device, Rate
+
+if TYPE_CHECKING:
+    from rtaudio.capture.capture import Capture
+    from rtaudio.capture.player import Progress
+    from rtaudio.capture.signal import CaptureSignal
+
+_SILENT = 1e-4
+
+
+def capture(
+    out: Annotated[
+        Path | None, typer.Argument(metavar="[OUT]", help="The capture folder to write.")
+    ] = None,
+    dry: Annotated[
+        Path | None, typer.Option(help="Recorded elsewhere: the file that was played.")
+    ] = None,
+    wet: Annotated[
+        Path | None, typer.Option(help="Recorded elsewhere: the file that came back.")
+    ] = None,
+    signal: Annotated[
+        Path | None, typer.Option(help="Write the test signal to this file, for a DAW, and end.")
+    ] = None,
+    device: Device = "default",
+    rate: Rate = 48000,
+    block: Annotated[int, typer.Option(min=1, max=8192, help="Frames per block.")] = 256,
+    in_channel: Annotated[int, typer.Option(min=1, help="Input the gear comes back to.")] = 1,
+    out_channel: Annotated[int, typer.Option(min=1, help="Output the gear is fed from.")] = 1,
+    level: Annotated[
+        float, typer.Option(min=-60.0, max=0.0, help="Peak of what is played, in dBFS.")
+    ] = -12.0,
+    latency: Annotated[
+        int | None, typer.Option(help="Latency in samples, if it is known; else it is found.")
+    ] = None,
+    knob: Annotated[
+        list[str] | None, typer.Option(help="How the gear is set, such as gain=0.5; repeatable.")
+    ] = None,
+    input_dbu: Annotated[
+        float | None, typer.Option(help="Level of a 0 dBFS sine at the interface's output, in dBu.")
+    ] = None,
+    output_dbu: Annotated[
+        float | None, typer.Option(help="Level of a 0 dBFS sine at the interface's input, in dBu.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Keep a bad take; replace an older capture.")
+    ] = False,
+    json: show.Json = False,
+) -> None:
+    """Record an amp or a pedal, to train a model of it.
+
+    Wire the interface's output to the gear (an amp by a reamp box) and the gear to its input (an
+    amp by a load box or a microphone, never by its speaker jack alone). Begin with the gear turned
+    down. Set --level so that the gear reacts as it does to your guitar, and the interface's input
+    so that the loudest stays below full scale.
+
+    For a DAW: write the test signal with --signal, play it through the gear there, and give both
+    files with --dry and --wet.
+    """
+    if signal is not None:
+        _write_signal(signal, rate)
+        return
+    if out is None:
+        raise ValueError("name the folder to write: rtaudio capture OUT")
+    if (dry is None) != (wet is None):
+        raise ValueError("--dry and --wet belong together; give both files, or none to play live")
+    from rtaudio.capture.capture import Capture, check_target
+
+    knobs = _knobs(knob or [])
+    for option, value in (("--input-dbu", input_dbu), ("--output-dbu", output_dbu)):
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"{option} {value}: give a level in dBu, such as 12")
+    check_target(out, force)
+    judge = partial(Capture.of, output_dbu=output_dbu, knobs=knobs, latency_samples=latency)
+    if dry is not None and wet is not None:
+        x, y, rate = _files(dry, wet, force)
+        with show.progress(not json) as bars:
+            bars.add_task("comparing dry and wet", total=None)
+            found = judge(x, y, rate, input_dbu=input_dbu)
+            found.save(out, force)
+    else:
+        show.first_start()
+        from rtaudio.capture.signal import capture_signal
+
+        test = capture_signal(rate)
+        gain = 10.0 ** (level / 20.0) / float(abs(test.audio).max())
+        # The dry file keeps its level: what is played softer makes 0 dBFS stand for less.
+        reference = None if input_dbu is None else input_dbu + 20.0 * math.log10(gain)
+        y = _play(test, gain, device, block, in_channel, out_channel, force, not json)
+        with show.progress(not json) as bars:
+            bars.add_task("comparing dry and wet", total=None)
+            found = judge(test.audio, y, rate, input_dbu=reference)
+            found.save(out, force)
+    _tell(out, found, json)
+
+
+def _play(
+    test: CaptureSignal, gain: float, device: str, block: int, in_channel: int, out_channel: int,
+    force: bool, live: bool,
+) -> Any:  # fmt: skip
+    """Play the test signal and return what came back."""
+    from rtaudio.capture.player import play_through
+
+    blips_end = test.sections["take"][0] / test.audio.size
+    with show.progress(live) as bars:
+        task = bars.add_task("playing", total=1.0)
+
+        def watch(progress: Progress) -> None:
+            text = f"playing, input {show.decibels(progress.peak):6.1f} dBFS"
+            text += " CLIPPED" if progress.highest >= 0.999 else ""
+            bars.update(task, completed=progress.share, description=text)
+            if progress.share > blips_end and progress.highest < _SILENT and not force:
+                raise ValueError(
+                    f"nothing comes back (input {show.decibels(progress.highest):.0f} dBFS); "
+                    "check cables, channels and levels; see: rtaudio devices"
+                )
+
+        played = play_through(
+            gain * test.audio,
+            int(device) if device.isdigit() else device,
+            test.rate_hz,
+            block,
+            in_channel=in_channel,
+            out_channel=out_channel,
+            watch=watch,
+        )
+    if played.lost_blocks and not force:
+        raise ValueError(
+            f"{played.lost_blocks} blocks were lost while it played; play again, with a larger "
+            f"--block ({2 * block}) and fewer programs running"
+        )
+    return played.wet
+
+
+def _files(dry: Path, wet: Path, force: bool) -> tuple[Any, Any, int]:
+    """Read two mono files of one rate and nearly one length."""
+    from rtaudio.audio_file import AudioFileError, read_audio
+    from rtaudio.capture.capture import check_lengths
+
+    if dry.exists() and wet.exists() and dry.samefile(wet):
+        raise AudioFileError(f"{wet}: is the dry file, too; give what came back from the gear")
+    sounds, rates = [], []
+    for path in (dry, wet):
+        audio, rate = read_audio(path)
+        if not (audio == audio[0]).all():
+            raise AudioFileError(f"{path}: is stereo, with two different sides; export it mono")
+        sounds.append(audio[0])
+        rates.append(rate)
+    if rates[0] != rates[1]:
+        raise AudioFileError(
+            f"{wet}: is at {rates[1]} Hz and {dry} at {rates[0]} Hz; export both at one rate"
+        )
+    if not force:
+        check_lengths(sounds[0], sounds[1], rates[0])
+    return sounds[0], sounds[1], rates[0]
+
+
+def _write_signal(path: Path, rate: int) -> None:
+    from rtaudio.audio_file import write_audio
+    from rtaudio.capture.signal import capture_signal
+
+    audio = capture_signal(rate).audio
+    write_audio(path, audio, rate, "PCM_24")
+    print(f"{path}: {audio.size / rate:.0f} s at {rate} Hz; play it through the gear, record it, "
+          f"then: rtaudio capture OUT --dry {path} --wet RECORDING")  # fmt: skip
+
+
+def _knobs(texts: list[str]) -> dict[str, float]:
+    knobs: dict[str, float] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not name.isidentifier() or not math.isfinite(number):
+            raise ValueError(f"--knob {text}: give a name and a number, such as gain=0.5")
+        if name in knobs:
+            raise ValueError(f"--knob {name}: is given twice")
+        knobs[name] = number
+    return knobs
+
+
+def _tell(out: Path, found: Capture, json: bool) -> None:
+    """Print what was found."""
+    if json:
+        show.print_json({"out": out, **found.as_json()})
+        return
+    rows = [(finding.check, finding.severity, finding.text) for finding in found.findings]
+    seconds = found.take.dry.size / found.take.rate_hz
+    title = f"{out}: {seconds:.0f} s at {found.take.rate_hz} Hz"
+    show.table(title, ["check", "", "what was found"], rows, words=True)
+    print(f"picture {out / 'capture.png'}; next: rtaudio train {out}")
