@@ -40,16 +40,19 @@ def native_node(
 def _stack(net: Stack, params: np.ndarray[Any, Any] | None, rate_hz: int) -> Node | None:
     """Make a node of LSTM or GRU layers, all of one kind, with a linear head."""
     *layers, head = net.layers
+    lstms = [layer for layer in layers if isinstance(layer, Lstm)]
+    grus = [layer for layer in layers if isinstance(layer, Gru)]
+    cells: list[Lstm] | list[Gru] = lstms or grus
     if not (
-        isinstance(head, Dense)
+        cells
+        and len(cells) == len(layers)
+        and sum(cell.weight_hh.shape[1] for cell in cells) <= MOST_UNITS
+        and isinstance(head, Dense)
         and head.activation.name == "linear"
-        and layers
-        and any(all(isinstance(layer, kind) for layer in layers) for kind in (Lstm, Gru))
-        and sum(layer.weight_hh.shape[1] for layer in layers) <= MOST_UNITS
     ):
         return None
     return recurrent_node(
-        layers,
+        cells,
         head.weight[0],
         float(head.bias[0]),
         skip=net.skip,

@@ -46,7 +46,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import accumulate, pairwise
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -81,27 +81,6 @@ UNROLLED = 512
 _state_at = struct_at(STATE)
 _ramp_at = struct_at(RAMP)
 _RAMP_BYTES = RAMP.itemsize
-
-
-@runtime_checkable
-class LstmLayer(Protocol):
-    """Weights in torch layout, gates in the order i, f, g, o, and the start state (H,)."""
-
-    weight_ih: Array
-    weight_hh: Array
-    bias: Array
-    hidden: Array
-    cell: Array
-
-
-@runtime_checkable
-class GruLayer(Protocol):
-    """Weights in torch layout, gates in the order r, z, n; it starts from zero."""
-
-    weight_ih: Array
-    weight_hh: Array
-    bias_ih: Array
-    bias_hh: Array
 
 
 class Run(NamedTuple):
@@ -217,7 +196,7 @@ class Layout(NamedTuple):
         return 4 * self.head > CACHE_BYTES
 
 
-def _lstm_rows(layer: LstmLayer) -> tuple[Array, Array, Array]:
+def _lstm_rows(layer: Any) -> tuple[Array, Array, Array]:
     """Return the rows of each gate for the input, for 2h, and for the bias."""
     hidden = layer.weight_hh.shape[1]
     twice = np.array([1.0, 1.0, 2.0, 1.0])[:, None]
@@ -226,7 +205,7 @@ def _lstm_rows(layer: LstmLayer) -> tuple[Array, Array, Array]:
     return rows_in, rows_hidden, np.reshape(layer.bias, (GATES, hidden)) * twice
 
 
-def _gru_rows(layer: GruLayer) -> tuple[Array, Array, Array]:
+def _gru_rows(layer: Any) -> tuple[Array, Array, Array]:
     """Return the rows of each gate for the input, for 2h, and for the bias."""
     hidden = layer.weight_hh.shape[1]
     r, z, n = np.reshape(layer.weight_ih, (3, hidden, -1))
@@ -444,7 +423,7 @@ def recurrent_kernel(layout: Layout, skip: bool) -> Kernel:
 
 
 def recurrent_node(
-    layers: Sequence[LstmLayer] | Sequence[GruLayer],
+    layers: Sequence[Any],
     head_weight: Array,
     head_bias: float,
     *,
@@ -464,7 +443,10 @@ def recurrent_node(
     ----------
     layers
         All LSTM or all GRU; the sizes are free. The first one has an input for the audio, and then
-        one for each knob.
+        one for each knob. Of an LSTM the attributes ``weight_ih`` (4H, in), ``weight_hh`` (4H, H),
+        ``bias`` (4H,), in torch layout with the gates in the order i, f, g, o, and the start state
+        ``hidden`` and ``cell`` (H,); of a GRU, which starts from zero, ``weight_ih`` (3H, in),
+        ``weight_hh`` (3H, H), ``bias_ih`` and ``bias_hh`` (3H,), with r, z, n.
     head_weight, head_bias
         The linear head: shape (H,), and a number.
     skip
@@ -491,7 +473,7 @@ def recurrent_node(
     >>> node = recurrent_node([layer], zeros(8), 0.0)
     """
     knobs = np.zeros(0, np.float32) if params is None else params
-    gru = not isinstance(layers[0], LstmLayer)
+    gru = not hasattr(layers[0], "cell")
     hidden = _check(layers, gru, 1 + len(knobs), head_weight)
     layout = Layout.of(gru, 1 + len(knobs), hidden, lanes)
     memory = np.zeros(layout.state + (1 if gru else 2) * layout.units, np.float32)
