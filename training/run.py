@@ -30,6 +30,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -412,6 +413,9 @@ def _finish(
     _write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     take = max(split.test or split.validation, key=lambda take: len(take.dry))
     played = play(net, [take])[0].numpy()
+    if net.latency:  # the wet side was delayed for the training
+        late = net.latency
+        take, played = replace(take, dry=take.dry[:-late], wet=take.wet[late:]), played[late:]
     plots.loss_curve(history.rows, folder / "loss.png")
     plots.comparison(take, played, split.sample_rate, folder)
     save_clips(take, played, split.sample_rate, folder)

@@ -14,11 +14,14 @@ from pydantic import BaseModel, ConfigDict, create_model
 from export.streaming import StreamingModule
 from training.models.gru import GruAmp
 from training.models.lstm import LstmAmp
+from training.models.spectral import SpectralAmp
 from training.models.wavenet import WaveNetAmp
 
 __all__ = ["NETS", "net_arguments", "net_class"]
 
-NETS: dict[str, type[StreamingModule]] = {"lstm": LstmAmp, "gru": GruAmp, "wavenet": WaveNetAmp}
+NETS: dict[str, type[StreamingModule]] = {
+    "lstm": LstmAmp, "gru": GruAmp, "wavenet": WaveNetAmp, "spectral": SpectralAmp,
+}
 
 
 def net_class(name: str) -> type[StreamingModule]:
