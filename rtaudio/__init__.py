@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rtaudio.chain import Chain, Parallel, Path
     from rtaudio.effects.cabinet import Cabinet
     from rtaudio.effects.compressor import Compressor
+    from rtaudio.effects.dc_block import DcBlock
     from rtaudio.effects.delay import Delay
     from rtaudio.effects.equalizer import Equalizer
     from rtaudio.effects.gain import Gain

@@ -13,6 +13,7 @@ SMEARED = np.exp(-np.arange(3000) / 400.0) * np.cos(0.1 * np.arange(3000))
 EFFECTS = {
     "cabinet": lambda: rt.Cabinet.from_array(SMEARED, 48000),
     "compressor": lambda: rt.Compressor(threshold_db=-30.0, makeup_db=3.0),
+    "dc_block": lambda: rt.DcBlock(),
     "delay": lambda: rt.Delay(time_ms=20.0, feedback=0.6),
     "equalizer": lambda: rt.Equalizer(
         low_cut_hz=40, low_shelf_db=4, peak1_db=-5, peak2_db=3, peak3_db=2, high_shelf_db=-3
