@@ -28,12 +28,14 @@ import yaml
 from rtaudio.atomic import replacing
 from rtaudio.chain import Chain
 from rtaudio.effects.base import Effect
+from rtaudio.models.foreign import FOREIGN_SUFFIXES
 from rtaudio.preset_reader import PresetError, PresetReader, closest
 from rtaudio.registry import FILE, effect_item, field_word
 
 __all__ = ["PresetError", "load_preset", "save_preset", "shipped_presets"]
 
 MAX_BYTES = 1 << 20
+MODEL_SUFFIXES = (".onnx", *FOREIGN_SUFFIXES)
 
 
 def shipped_presets() -> dict[str, Path]:
@@ -49,7 +51,8 @@ def load_preset(preset: str | Path) -> Chain:
     Parameters
     ----------
     preset
-        A file, or the name of a shipped preset. A name with a suffix or a folder is a file.
+        A file, or the name of a shipped preset. A name with a suffix or a folder is a file. A model
+        file plays as it is, behind a noise gate, brought to the usual loudness, into a limiter.
 
     Returns
     -------
@@ -60,6 +63,8 @@ def load_preset(preset: str | Path) -> Chain:
     ------
     PresetError
         The preset cannot be played: one line with the file, the line, the fault and the remedy.
+    ContractError, CaptureError
+        It is a model file, and cannot be played.
     FileNotFoundError
         No such preset.
 
@@ -72,6 +77,8 @@ def load_preset(preset: str | Path) -> Chain:
     path = _find(preset)
     if not path.is_file():
         raise PresetError(f"{path}: not a file; give a preset file or one of {_names()}")
+    if path.suffix.lower() in MODEL_SUFFIXES:
+        return _model_alone(path)
     if path.stat().st_size > MAX_BYTES:
         raise PresetError(f"{path}: larger than {MAX_BYTES >> 20} MiB, so not a preset")
     try:
@@ -79,6 +86,15 @@ def load_preset(preset: str | Path) -> Chain:
     except UnicodeDecodeError:
         raise PresetError(f"{path}: not a text file in UTF-8, so not a preset") from None
     return PresetReader(path).chain(text)
+
+
+def _model_alone(path: Path) -> Chain:
+    from rtaudio.effects.limiter import Limiter
+    from rtaudio.effects.model import Model
+    from rtaudio.effects.noise_gate import NoiseGate
+
+    model = Model(path, name="amp", output="normalized")
+    return Chain([NoiseGate(), model, Limiter()], name=path.stem)
 
 
 def save_preset(chain: Chain, path: str | Path, description: str = "") -> None:

@@ -315,3 +315,16 @@ def test_every_effect_has_a_public_name():
     for kind in KINDS:
         assert effect_class(kind).__name__ in dir(rt)
         assert getattr(rt, effect_class(kind).__name__) is effect_class(kind)
+
+
+def test_a_model_file_plays_as_a_preset():
+    file = shipped_presets()["crunch"].parent / "models" / "crunch.onnx"
+    chain = load_preset(file)
+    assert [effect.kind for effect in chain.effects] == ["noise_gate", "model", "limiter"]
+    assert (chain.name, chain.effects[1].file, chain.effects[1].name) == ("crunch", file, "amp")
+
+
+def test_a_damaged_model_file_is_refused_as_such(tmp_path):
+    (tmp_path / "amp.nam").write_text("{}")
+    with pytest.raises(ValueError, match=r"amp\.nam: "):
+        load_preset(tmp_path / "amp.nam")
