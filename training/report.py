@@ -26,7 +26,7 @@ __all__ = ["save_clips", "write_report"]
 
 CLIP_S = 6.0
 CLIPS = {
-    "dry": "what was played", "target": "the real amp", "output": "the net",
+    "dry": "what was played", "target": "what it should become", "output": "the net",
     "error": "their difference, as loud as it is",
 }
 PICTURES = {
