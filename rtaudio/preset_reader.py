@@ -52,6 +52,7 @@ class PresetReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.folder = path.absolute().parent
+        self._names: dict[str, int] = {}
 
     def _fault(self, at: Any, text: str) -> PresetError:
         """Make the error for a line, or for the line of a YAML node or event."""
@@ -137,7 +138,7 @@ class PresetReader:
         if isinstance(node, yaml.SequenceNode):
             return node.value
         if isinstance(node, yaml.ScalarNode) and self._plain(node) is None:
-            return []
+            raise self._fault(node, f"{where} is empty; write [] for a list without items")
         raise self._fault(
             node, f"{where} = {_shown(node)} is not a list; start each item with `- `"
         )
@@ -199,11 +200,23 @@ class PresetReader:
         if missing := missing_argument(cls, values):
             raise self._fault(at, f"{where}.{missing} is missing; give it a value")
         try:
-            return cls(**values)
+            effect = cls(**values)
         except ValidationError as error:
             raise self._explain(cls, error, marks, where) from None
         except (ValueError, OSError) as error:
             raise self._fault(at, f"{where}: {error}") from None
+        if effect.name:
+            self._claim(effect.name, entries["name"])
+        return effect
+
+    def _claim(self, name: str, at: yaml.Node) -> None:
+        """Refuse a name that another effect of the file has."""
+        line = at.start_mark.line + 1
+        if name in self._names:
+            raise self._fault(
+                at, f"the name {name!r} stands in line {self._names[name]}, too; choose another"
+            )
+        self._names[name] = line
 
     def _file(self, node: yaml.Node, where: str) -> Path:
         value = self._plain(node)

@@ -126,3 +126,20 @@ def test_fields_are_checked_when_made_and_when_assigned():
         rt.Gain(gain=1.0)
     with pytest.raises(ValidationError):
         rt.Parallel([])
+
+
+def test_two_effects_of_one_name_are_refused_and_nameless_ones_are_numbered():
+    both = rt.Chain([rt.Gain(name="drive"), rt.Gain(), rt.Gain(name="drive")])
+    with pytest.raises(ValueError, match="two effects are named 'drive'; give each its own name"):
+        both.compile(48000, 64)
+    program = rt.Chain([rt.Gain(name="drive"), rt.Gain(), rt.Gain()]).compile(48000, 64)
+    assert list(program.slots) == ["chain", "drive", "gain", "gain-2"]
+
+
+def test_true_is_no_number():
+    with pytest.raises(ValueError, match="valid number"):
+        rt.Gain(gain_db=True)
+    program = rt.Gain(name="g").compile(48000, 64)
+    with pytest.raises(ValueError, match=r"g\.gain_db = True: input should be a valid number"):
+        program.set("g.gain_db", True)
+    program.set("g.bypass", True)

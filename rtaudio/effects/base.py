@@ -6,7 +6,15 @@ import re
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from rtaudio.runtime.program import Builder, Bus, Program
 
@@ -60,6 +68,14 @@ class Effect(BaseModel):
     mix: float = parameter(1.0, 0.0, 1.0, "", "0 dry .. 1 wet")
     bypass: bool = Field(default=False, description="pass the dry signal, equally delayed")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false for a number, which pydantic would take for 1 and 0."""
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is float:
+            raise PydanticCustomError("float_type", "Input should be a valid number")
+        return value
+
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         cls.kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
@@ -104,7 +120,7 @@ class Effect(BaseModel):
 
     def add_to(self, builder: Builder, x: Bus) -> Bus:
         """Append the whole effect: its nodes, then the blend with the equally late dry signal."""
-        outer, builder.effect = builder.effect, builder.unique_name(self.name or self.kind)
+        outer, builder.effect = builder.effect, builder.name_for(self.name, self.kind)
         slots = self.publish(builder)
         wet = self.build(builder, x, slots[2:])
         out = builder.blend(x, wet, slots, mix=0, bypass=1)

@@ -53,7 +53,7 @@ class NoiseGate(Effect):
 
     def add_key(self, builder: Builder, x: Bus) -> Key:
         """Append the key alone; its ``apply`` appends the gain further down the chain."""
-        outer, builder.effect = builder.effect, builder.unique_name(self.name or self.kind)
+        outer, builder.effect = builder.effect, builder.name_for(self.name, self.kind)
         slots = self.publish(builder)
         key = Key(builder.effect, slots, _curve(builder, x, slots[2:]))
         builder.latency_parts[builder.effect] = 0

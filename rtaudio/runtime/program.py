@@ -254,12 +254,22 @@ class Builder:
         self.latency_parts: dict[str, int] = {}
         self.workers: list[tuple[str, WorkerThread]] = []
 
-    def unique_name(self, name: str) -> str:
-        """Return ``name``, or ``name-2``, ``name-3`` ... if it is taken in this program."""
-        candidate, count = name, 1
+    def name_for(self, name: str, kind: str) -> str:
+        """Return the name of an effect in this program: its own, or ``kind``, ``kind-2`` ...
+
+        Raises
+        ------
+        ValueError
+            Another effect has the name that this one was given.
+        """
+        if name:
+            if name in self.slots:
+                raise ValueError(f"two effects are named {name!r}; give each its own name")
+            return name
+        candidate, count = kind, 1
         while candidate in self.slots:
             count += 1
-            candidate = f"{name}-{count}"
+            candidate = f"{kind}-{count}"
         return candidate
 
     def publish(self, effect: Any, index: dict[str, int], slots: np.ndarray[Any, Any]) -> None:
