@@ -36,7 +36,7 @@ WAVENETS = {
 }
 KERNELS |= {f"wavenet, {what}": wavenet_kernel(str(plan), LANES) for what, plan in WAVENETS.items()}
 KERNELS |= {
-    f"{'gru' if gru else 'lstm'} {hidden}": recurrent_kernel(Layout.of(gru, 2, hidden), True)
+    f"{'gru' if gru else 'lstm'} {hidden}": recurrent_kernel(Layout(gru, 2, LANES, hidden), True)
     for gru in (False, True)
     for hidden in ((8,), (72,), (8, 8))
 }

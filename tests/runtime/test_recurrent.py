@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from rtaudio.runtime.abi import aligned
 from rtaudio.runtime.kernels.ramp import ramp_samples
 from rtaudio.runtime.kernels.recurrent import Layout, pack, recurrent_node
-from rtaudio.runtime.kernels.simd import Vectors
+from rtaudio.runtime.kernels.simd import LANES, Vectors
 from rtaudio.runtime.native import call_process
 
 KINDS = ("lstm", "gru")
@@ -102,7 +102,7 @@ def noise(frames, seed=1, level=0.5):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("hidden", [(1,), (8,), (16,), (40,), (8, 8), (50, 24), (3, 20, 9)])
+@pytest.mark.parametrize("hidden", [(1,), (8,), (16,), (40,), (8, 8), (3, 20, 9)])
 def test_agrees_with_exact_arithmetic(kind, hidden):
     net, x = stack(kind, hidden), noise(2400)
     y = play(recurrent_node(*net), x)
@@ -160,7 +160,7 @@ def test_a_large_one_agrees_with_exact_arithmetic_whatever_the_blocks(hidden):
     net, x = stack("lstm", hidden), noise(600)
     y = play(recurrent_node(*net), x)
     assert np.max(np.abs(y - oracle(net, columns(x, [])))) < 2e-6
-    assert Layout.of(False, 1, hidden).alternates
+    assert Layout(False, 1, LANES, hidden).alternates
     for splits in ([1, 2, 3], [77, 78, 500]):
         assert np.array_equal(play(recurrent_node(*net), x, splits), y)
 
@@ -289,7 +289,7 @@ def test_the_error_of_tanh_is_bounded(method, absolute, relative):
 
 
 @pytest.mark.parametrize("lanes", [4, 8, 16])
-@pytest.mark.parametrize("hidden", [(1,), (16,), (50,), (96,), (8, 8), (7, 20, 9)])
+@pytest.mark.parametrize("hidden", [(1,), (16,), (50,), (96,), (8, 8), (3, 20, 9)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_weight_is_packed_once_and_the_rest_is_zero(kind, hidden, lanes):
     layers, head_weight, _ = stack(kind, hidden, knobs=1)
@@ -297,7 +297,7 @@ def test_every_weight_is_packed_once_and_the_rest_is_zero(kind, hidden, lanes):
         for name, value in vars(layer).items():
             values = np.arange(value.size).reshape(value.shape) % 997 + 1
             setattr(layer, name, (10 * values + number).astype(np.float64))
-    layout = Layout.of(kind == "gru", 2, hidden, lanes)
+    layout = Layout(kind == "gru", 2, lanes, hidden)
     packed = pack(layout, layers, np.ones_like(head_weight), 1.0, 1.0)
     assert len(packed) == layout.head + (len(layout.head_groups) + 1) * layout.lanes
     wanted = [np.full(hidden[-1], 0.5), [1.0]]
@@ -334,8 +334,8 @@ def test_wrong_shapes_are_refused():
 def test_code_is_found_on_disk_by_the_next_process(tmp_path):
     script = (
         "from rtaudio.runtime.kernels.recurrent import Layout, recurrent_kernel\n"
-        "for gru, hidden in ((0, (3,)), (0, (8,)), (1, (8,)), (0, (4, 4))):\n"
-        "    print(recurrent_kernel(Layout.of(gru, 1, hidden), True).compiled.cache_hits)\n"
+        "for gru, hidden in ((0, (3,)), (1, (3,)), (0, (4, 4))):\n"
+        "    print(recurrent_kernel(Layout(gru, 1, 4, hidden), True).compiled.cache_hits)\n"
     )
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     runs = [
@@ -348,4 +348,4 @@ def test_code_is_found_on_disk_by_the_next_process(tmp_path):
         ).stdout.split()
         for _ in range(2)
     ]
-    assert runs == [["0"] * 4, ["1"] * 4]
+    assert runs == [["0"] * 3, ["1"] * 3]

@@ -7,9 +7,10 @@ layers run side by side. Inside a block nothing is delayed: a block of n samples
 code the stack is one layer, with zeros where units are not connected.
 
 The weights are packed when a node is made, in the order in which a step reads them. With L lanes
-per vector the units of all layers, one behind the other, are dealt into groups of L (the last one
-padded with zeros), and the groups into batches whose sums fit the vector registers together. Each
-square is one vector, L rows of one gate; a square of zeros is left out:
+per vector the units of all layers, one behind the other, are dealt into groups of L, and the groups
+into batches whose sums fit the vector registers together. Each square is one vector, L rows of one
+gate; the last group, if at most L / 2 units are left for it, has as many gates side by side in a
+square as fit (padded with zeros). A square of zeros is left out:
 
 ::
 
@@ -18,7 +19,7 @@ square is one vector, L rows of one gate; a square of zeros is left out:
               ...
               column 0 | i0 f0 g0 o0 | i1 f1 g1 o1 | ...     and one for the weights of each h
               column 1 | i0 f0 g0 o0 | i1 f1 g1 o1 | ...
-              ...        ^ group 0     ^ group 1
+              ...        ^ group 0     ^ group 1, or its squares i1|f1 g1|o1 or i1|f1|g1|o1
     batch 1   bias     | ...
     head      weights  | group 0 | group 1 | ...             from the first group of the last layer
               bias     | one vector, the value in its first lane
@@ -88,7 +89,7 @@ class Run(NamedTuple):
 
     columns: range
     squares: list[tuple[int, int]]
-    """(group, gate) of each."""
+    """(group, first gate) of each."""
     offset: int
     """Of the weights."""
 
@@ -97,14 +98,11 @@ class Batch(NamedTuple):
     """Groups whose sums are in registers at the same time."""
 
     groups: range
+    squares: list[tuple[int, int]]
+    """(group, first gate) of each sum."""
     offset: int
     """Of the bias."""
     runs: list[Run]
-
-    @property
-    def squares(self) -> list[tuple[int, int]]:
-        """(group, gate) of each sum."""
-        return [(group, gate) for group in self.groups for gate in range(GATES)]
 
 
 class Layout(NamedTuple):
@@ -118,13 +116,6 @@ class Layout(NamedTuple):
     lanes: int
     hidden: tuple[int, ...]
 
-    @classmethod
-    def of(cls, gru: bool, inputs: int, hidden: Sequence[int], lanes: int = LANES) -> Layout:
-        """Return the layout of a stack: a small one takes shorter vectors than it could."""
-        while lanes > 4 and lanes // 2 >= sum(hidden):
-            lanes //= 2
-        return cls(gru, inputs, lanes, tuple(hidden))
-
     @property
     def groups(self) -> int:
         """Vectors that hold one value of each unit."""
@@ -134,6 +125,18 @@ class Layout(NamedTuple):
     def units(self) -> int:
         """Units with padding."""
         return self.groups * self.lanes
+
+    def width(self, group: int) -> int:
+        """Return the lanes for each gate in the squares of a group."""
+        units = sum(self.hidden) - group * self.lanes
+        width = self.lanes
+        while width > 4 and width // 2 >= units:
+            width //= 2
+        return width
+
+    def squares(self, group: int) -> list[tuple[int, int]]:
+        """Return the squares of a group."""
+        return [(group, gate) for gate in range(0, GATES, self.lanes // self.width(group))]
 
     @property
     def edges(self) -> list[int]:
@@ -161,21 +164,25 @@ class Layout(NamedTuple):
         offset = 0
         sources = [0, *(self.inputs + edge for edge in self.edges)]
         for first, last in pairwise(self.groups * k // count for k in range(count + 1)):
-            batch = Batch(range(first, last), offset, [])
-            offset += len(batch.squares) * self.lanes
+            groups = range(first, last)
+            squares = [square for group in groups for square in self.squares(group)]
+            batch = Batch(groups, squares, offset, [])
+            offset += len(squares) * self.lanes
             # source 0 are the inputs, source k + 1 the units of layer k
             for source, columns in enumerate(map(range, sources[:-1], sources[1:])):
-                squares = [s for s in batch.squares if self._connected(source, *s)]
+                squares = [square for square in batch.squares if self._connected(source, *square)]
                 batch.runs.append(Run(columns, squares, offset))
                 offset += len(columns) * len(squares) * self.lanes
             yield batch
 
     def _connected(self, source: int, group: int, gate: int) -> bool:
         """Tell whether a source has weights in a square."""
-        layers = self.layer_of[group * self.lanes : (group + 1) * self.lanes]
+        width = self.width(group)
+        layers = self.layer_of[group * self.lanes :][:width]
         before, own = source in layers, source - 1 in layers
+        gates = range(gate, gate + self.lanes // width)
         if self.gru and gate >= 2:
-            return before if gate == 2 else own
+            return (before and 2 in gates) or (own and 3 in gates)
         return before or own
 
     @property
@@ -232,21 +239,26 @@ def pack(
         source, scale = slice(layout.inputs + first, layout.inputs + last), 0.5
         rows[source, :, first:last] = rows_hidden.transpose(2, 0, 1)
     rows[0] *= in_gain
-    squares = rows.reshape(len(rows), GATES, layout.groups, layout.lanes)
+
+    def squares(rows: Array, places: list[tuple[int, int]]) -> Array:
+        cut = []
+        for group, gate in places:
+            width, at = layout.width(group), group * layout.lanes
+            square = rows[:, gate : gate + layout.lanes // width, at : at + width]
+            cut.append(square.reshape(len(rows), layout.lanes))
+        return np.ravel(np.stack(cut, axis=1) if cut else [])
+
     parts = []
     for batch in layout.batches():
-        groups = slice(batch.groups.start, batch.groups.stop)
-        parts.append(bias.reshape(squares.shape[1:])[:, groups].swapaxes(0, 1))
+        parts.append(squares(bias[None], batch.squares))
         for run in batch.runs:
-            if run.squares:
-                group, gate = np.transpose(run.squares)
-                parts.append(squares[run.columns.start : run.columns.stop][:, gate, group])
+            parts.append(squares(rows[run.columns.start : run.columns.stop], run.squares))
     first, last = layout.edges[-2:]
     head = np.zeros(layout.units + layout.lanes, np.float32)
     head[first:last] = 0.5 * np.ravel(head_weight)
     head[layout.units] = head_bias
     parts.append(head[layout.head_groups.start * layout.lanes :])
-    return np.concatenate([part.ravel() for part in parts])
+    return np.concatenate(parts).astype(np.float32)
 
 
 def _emit_sums(
@@ -255,8 +267,8 @@ def _emit_sums(
     """Write the matrix-vector product of one batch; returns its sums z by (group, gate)."""
     lanes = layout.lanes
     bias = [v.load(weights, batch.offset + k * lanes) for k in range(len(batch.squares))]
-    # The loop needs about eight independent sums to fill two FMA units of four cycles.
-    chains = 2 if 2 * len(bias) <= min(16, REGISTERS * 3 // 4) else 1
+    # Two FMA units of four cycles are filled by eight independent sums, and more leave them slack.
+    chains = min(4, max(1, REGISTERS // 2 // len(bias)))
     zero = v.constant(0.0)
     sums = [dict.fromkeys(batch.squares, zero) for _ in range(chains)]
     sums[0] = dict(zip(batch.squares, bias, strict=True))
@@ -304,22 +316,24 @@ def _emit_run(
         chain[square] = value
 
 
-def _emit_lstm(v: Vectors, z: list[Any], h2: Any, c2: Any) -> list[Any]:
-    """Write the gates of one group; returns the new 2h and 2c."""
+def _emit_lstm(v: Vectors, u: Vectors, z: list[Any], h2: Any, c2: Any) -> list[Any]:
+    """Write the gates of one group, ``v`` its squares and ``u`` its units; returns 2h and 2c."""
     b = v.builder
-    ti, tf, tg, to = map(v.fine_tanh_half, z)
-    c = b.fmul(v.constant(0.5), c2)
-    c2 = b.fadd(v.fma(ti, tg, tg), v.fma(tf, c, c))
-    return [v.fine_tanh_half(c2, b.fadd(v.constant(1.0), to)), c2]
+    ti, tf, tg, to = v.parts([v.fine_tanh_half(square) for square in z], u.lanes)
+    c = b.fmul(u.constant(0.5), c2)
+    c2 = b.fadd(u.fma(ti, tg, tg), u.fma(tf, c, c))
+    return [u.fine_tanh_half(c2, b.fadd(u.constant(1.0), to)), c2]
 
 
-def _emit_gru(v: Vectors, z: list[Any], h2: Any) -> list[Any]:
-    """Write the gates of one group; returns the new 2h."""
+def _emit_gru(v: Vectors, u: Vectors, z: list[Any], h2: Any) -> list[Any]:
+    """Write the gates of one group, ``v`` its squares and ``u`` its units; returns 2h."""
     b = v.builder
-    zr, zz, zx, zh = z
-    tr, tz, h = v.fine_tanh_half(zr), v.fine_tanh_half(zz), b.fmul(v.constant(0.5), h2)
-    n = v.fine_tanh_half(v.fma(tr, zh, b.fadd(zh, zx)), b.fsub(v.constant(1.0), tz))
-    return [b.fadd(n, v.fma(tz, h, h))]
+    squares = z[: -(-len(z) // 2)]
+    tr, tz = v.parts([v.fine_tanh_half(square) for square in squares], u.lanes)[:2]
+    zx, zh = v.parts(z, u.lanes)[2:]
+    h = b.fmul(u.constant(0.5), h2)
+    n = u.fine_tanh_half(u.fma(tr, zh, b.fadd(zh, zx)), b.fsub(u.constant(1.0), tz))
+    return [b.fadd(n, u.fma(tz, h, h))]
 
 
 @intrinsic(prefer_literal=True)
@@ -345,33 +359,34 @@ def _step(
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         v = Vectors(builder, layout.lanes)
         weights, memory = v.pointer(args[3]), v.pointer(args[4])
-        first, last = v.splat(args[5]), v.splat(args[6])
+        first, last = args[5:]
         parts = 1 if layout.gru else 2
-        stores: list[tuple[Any, int]] = []
+        stores: list[tuple[Vectors, Any, int]] = []
         y = v.load(weights, layout.head + len(layout.head_groups) * layout.lanes)
         batches = list(layout.batches())
         for batch in reversed(batches) if backwards else batches:
             sums = _emit_sums(v, layout, batch, weights, memory, backwards)
             for group in batch.groups:
                 at = group * layout.lanes
+                u = Vectors(builder, layout.width(group))
                 places = [layout.state + k * layout.units + at for k in range(parts)]
-                z = [sums[group, gate] for gate in range(GATES)]
-                old = [v.load(memory, place) for place in places]
-                new = (_emit_gru if layout.gru else _emit_lstm)(v, z, *old)
+                z = [sums[square] for square in layout.squares(group)]
+                old = [u.load(memory, place) for place in places]
+                new = (_emit_gru if layout.gru else _emit_lstm)(v, u, z, *old)
                 if some:
-                    layers = v.values(layout.layer_of[at : at + layout.lanes])
+                    layers = u.values(layout.layer_of[at : at + u.lanes])
                     active = builder.and_(
-                        builder.fcmp_ordered("<=", first, layers),
-                        builder.fcmp_ordered("<=", layers, last),
+                        builder.fcmp_ordered("<=", u.splat(first), layers),
+                        builder.fcmp_ordered("<=", layers, u.splat(last)),
                     )
                     new = [builder.select(active, *pair) for pair in zip(new, old, strict=True)]
-                stores += zip(new, places, strict=True)
+                stores += [(u, *pair) for pair in zip(new, places, strict=True)]
                 if group in layout.head_groups:
                     row = layout.head + (group - layout.head_groups.start) * layout.lanes
-                    y = v.fma(v.load(weights, row), new[0], y)
+                    y = v.fma(v.load(weights, row), v.widened(new[0]), y)
         # All batches have read the old h by now.
-        for vector, place in stores:
-            v.store(vector, memory, place)
+        for u, vector, place in stores:
+            u.store(vector, memory, place)
         return v.total(y)
 
     known = (key, backward, masked)
@@ -475,7 +490,7 @@ def recurrent_node(
     knobs = np.zeros(0, np.float32) if params is None else params
     gru = not hasattr(layers[0], "cell")
     hidden = _check(layers, gru, 1 + len(knobs), head_weight)
-    layout = Layout.of(gru, 1 + len(knobs), hidden, lanes)
+    layout = Layout(gru, 1 + len(knobs), lanes, tuple(hidden))
     memory = np.zeros(layout.state + (1 if gru else 2) * layout.units, np.float32)
     if not gru:
         for place, name in ((layout.state, "hidden"), (layout.state + layout.units, "cell")):

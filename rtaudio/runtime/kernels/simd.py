@@ -127,6 +127,26 @@ class Vectors:
             vector = self.builder.fadd(low, self._shuffle(vector, range(lanes, 2 * lanes)))
         return self.builder.extract_element(vector, ir.Constant(_I32, 0))
 
+    def parts(self, vectors: Sequence[Any], lanes: int) -> list[Any]:
+        """Return the vectors cut into shorter ones of ``lanes``."""
+        if lanes == self.lanes:
+            return list(vectors)
+        return [
+            self._shuffle(vector, range(first, first + lanes))
+            for vector in vectors
+            for first in range(0, self.lanes, lanes)
+        ]
+
+    def widened(self, vector: Any) -> Any:
+        """Return a vector that may be shorter, with zeros behind its values."""
+        lanes = vector.type.count
+        if lanes == self.lanes:
+            return vector
+        zero = ir.Constant(vector.type, [0.0] * lanes)
+        mask = [*range(lanes), *[lanes] * (self.lanes - lanes)]
+        kind = ir.VectorType(_I32, self.lanes)
+        return self.builder.shuffle_vector(vector, zero, ir.Constant(kind, mask))
+
     def tanh_half(self, z: Any) -> Any:
         """Return tanh(z / 2), to 5e-7; the logistic function of z is ``0.5 + 0.5 tanh(z / 2)``.
 
