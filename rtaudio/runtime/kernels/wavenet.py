@@ -218,11 +218,14 @@ class _Chunk:
         z: list[Any] = []
 
         def activate(first: Any, count: int) -> None:
-            sums = self.biases(v.element(weights, first), count)
-            mixer = v.element(weights, b.add(first, v.index(channels)))
-            sums = self.products(sums, mixer, channels, self.memory, v.index(0), 1)
             matrix = v.element(weights, b.add(first, v.index((3 + channels) * channels)))
+            sums = [v.constant(0.0)] * (count * self.vectors)
             sums = self.convolve(sums, matrix, channels, ring, channels, taps, dilation)
+            # What is often large is added last: so the sum is rounded finely for longer.
+            mixer = v.element(weights, b.add(first, v.index(channels)))
+            mixed = self.biases(v.element(weights, first), count)
+            mixed = self.products(mixed, mixer, channels, self.memory, v.index(0), 1)
+            sums = [b.fadd(s, m) for s, m in zip(sums, mixed, strict=True)]
             sums = [ACTIVATIONS[array.activation](v, s, array.slope) for s in sums]
             self.put(sums, head, first, add=True)
             if in_registers:
