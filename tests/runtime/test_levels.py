@@ -133,3 +133,12 @@ def test_settings_that_cannot_be_understood_are_refused_in_one_line(text, fault)
         load_settings()
     assert str(error.value).startswith(str(settings_path()))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.data
+def test_agrees_with_the_loudness_that_captures_state(data_folder):
+    """The Neural Amp Modeler measured them on a clip of its own."""
+    for name in ("ampeg", "deluxe", "jcm", "nam_plugin_demo", "core_lstm"):
+        model = Model(data_folder / "guitar" / "captures" / f"{name}.nam")
+        stated_db = model.card.levels["loudness_db"]
+        assert loudness_db(model, RATE) == pytest.approx(stated_db, abs=1.5)

@@ -148,20 +148,18 @@ def _node(
 
 @njit(error_model="numpy")
 def _still(src, dst, z, c, count):  # type: ignore[no-untyped-def]
-    """Filter ``count`` samples with constant coefficients."""
+    """Filter ``count`` samples with constant coefficients: the same, solved for the memory."""
     x, y = f32_at(src), f32_at(dst)
     m0, m1, m2 = c[2], c[3], c[4]
     a1 = 1.0 / (1.0 + c[0] * (c[0] + c[1]))
     a2 = c[0] * a1
     a3 = c[0] * a2
+    from_0, from_1, from_x = m1 * a1 + m2 * a2, m2 * (1.0 - a3) - m1 * a2, m0 + m1 * a2 + m2 * a3
+    keep_0, keep_1, cross, feed = 2.0 * a1 - 1.0, 1.0 - 2.0 * a3, 2.0 * a2, 2.0 * a3
     z0, z1 = z[0], z[1]
     for i in range(count):
-        rest = x[i] - z1
-        band = a1 * z0 + a2 * rest
-        low = z1 + a2 * z0 + a3 * rest
-        z0 = 2.0 * band - z0
-        z1 = 2.0 * low - z1
-        y[i] = m0 * x[i] + m1 * band + m2 * low
+        y[i] = from_x * x[i] + (from_0 * z0 + from_1 * z1)
+        z0, z1 = keep_0 * z0 + cross * (x[i] - z1), keep_1 * z1 + (cross * z0 + feed * x[i])
     z[0], z[1] = z0, z1
 
 
