@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
-from rtaudio.models.nam import read_nam
+from rtaudio.models import foreign
 from training.config import (
     CaptureData,
     ConfigError,
@@ -183,7 +183,7 @@ def _teacher(data: TeacherData) -> tuple[int, str, Callable[..., Floats]]:
         stamp = f"{data.teacher} at {rate} Hz"
         return rate, hashlib.sha256(source).hexdigest() + stamp, _simulation(function, rate)
     path = root / data.teacher
-    capture = read_nam(path)
+    capture = foreign.read_capture(path)
     teacher = Teacher(capture)
     stamp = hashlib.sha256(path.read_bytes()).hexdigest()
     return capture.sample_rate, stamp, lambda dry: teacher(dry)

@@ -1,78 +1,52 @@
-"""Play a WaveNet capture offline, as the teacher of a smaller net."""
+"""Play a capture offline, as the teacher of a smaller net."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
 from rtaudio.models.capture import Capture
-from rtaudio.models.net import Conv, WaveNet, WaveNetArray
+from rtaudio.models.foreign import model_file
+from rtaudio.models.loader import LoadedModel
+from rtaudio.render import run
+from rtaudio.runtime.program import Builder
 
 __all__ = ["Teacher"]
 
-_ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "leaky_relu": functional.leaky_relu}
+BLOCK = 2048
 
 
 class Teacher:
-    """A WaveNet capture as a function from dry to wet.
+    """A capture of any kind as a function from dry to wet, as it would be played.
 
-    Before the first sample lies endless silence, as with a player that was switched on long ago.
+    Before the first sample lies silence, as with a player that was switched on long ago. Knobs
+    stand at their defaults unless they are given by name.
 
     Parameters
     ----------
     capture
-        A capture as `rtaudio.models.nam.read_nam` reads it.
+        A capture as `rtaudio.models.foreign.read_capture` reads it.
 
     Raises
     ------
     ValueError
-        The capture is no WaveNet.
+        The capture cannot be played.
     """
 
     def __init__(self, capture: Capture) -> None:
-        if not isinstance(capture.net, WaveNet):
-            raise ValueError(f"{capture.path}: an LSTM capture; a teacher must be a WaveNet (A1)")
-        self.net = capture.net
+        self.model = LoadedModel(model_file(capture), capture)
 
-    @torch.inference_mode()
-    def __call__(self, dry: NDArray[np.float32], *, chunk: int = 1 << 16) -> NDArray[np.float32]:
-        """Render ``dry`` (samples,); ``chunk`` bounds the memory and changes nothing else."""
-        past = self.net.receptive_field - 1
-        padded = torch.from_numpy(np.concatenate([np.zeros(past, np.float32), dry]))[None, None]
-        pieces = [
-            self._valid(padded[..., start : start + chunk + past])
-            for start in range(0, len(dry), chunk)
-        ]
-        return np.concatenate([piece[0, 0].numpy() for piece in pieces])
-
-    def _valid(self, x: Tensor) -> Tensor:
-        """Without any padding: each layer shortens the signal by its own reach."""
-        y, head = x, None
-        for array in self.net.arrays:
-            y, head = _array(array, x, y, head)
-        assert head is not None
-        return self.net.head_scale * head
-
-
-def _conv(conv: Conv, x: Tensor) -> Tensor:
-    bias = None if conv.bias is None else torch.from_numpy(conv.bias)
-    return functional.conv1d(x, torch.from_numpy(conv.weight), bias, dilation=conv.dilation)
-
-
-def _array(
-    array: WaveNetArray, x: Tensor, y: Tensor, head: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    y = _conv(array.rechannel, y)
-    for layer in array.layers:
-        z = _conv(layer.conv, y)
-        length = z.shape[-1]
-        activation = _ACTIVATIONS[layer.activation.name]
-        z = activation(z + _conv(layer.mixer, x[..., -length:]), *layer.activation.values)
-        head = z if head is None else head[..., -length:] + z
-        assert layer.out is not None
-        y = y[..., -length:] + _conv(layer.out, z)
-    assert head is not None
-    return y, _conv(array.head, head)
+    def __call__(self, dry: NDArray[np.float32], **knobs: float) -> NDArray[np.float32]:
+        """Render ``dry`` (samples,) at the capture's rate."""
+        card = self.model.file.card
+        values: list[Any] = [knobs.pop(knob.name, knob.default) for knob in card.parameters]
+        if knobs:
+            raise ValueError(f"{self.model.file.path}: has no knob {', '.join(knobs)}")
+        params = np.array(values, np.float32) if values else None
+        builder = Builder(card.sample_rate, BLOCK, offline=True)
+        source = builder.bus(1)
+        # ONNX Runtime: the most exact of the engines, and no kernel to compile.
+        node = self.model.node(BLOCK, params, engine="onnx")
+        return np.asarray(run(builder.finish(source, builder.run(node, source)), dry[None])[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ def native_node(
 def _stack(net: Stack, params: np.ndarray[Any, Any] | None, rate_hz: int) -> Node | None:
     """Make a node of LSTM or GRU layers, all of one kind, with a linear head."""
     *layers, head = net.layers
+    if len(layers) > 1 and isinstance(layers[0], Dense) and isinstance(layers[1], Lstm | Gru):
+        layers[:2] = [_behind(layers[0], layers[1])]
     lstms = [layer for layer in layers if isinstance(layer, Lstm)]
     grus = [layer for layer in layers if isinstance(layer, Gru)]
     cells: list[Lstm] | list[Gru] = lstms or grus
@@ -61,3 +64,13 @@ def _stack(net: Stack, params: np.ndarray[Any, Any] | None, rate_hz: int) -> Nod
         params=params,
         rate_hz=rate_hz,
     )
+
+
+def _behind(dense: Dense, layer: Lstm | Gru) -> Dense | Lstm | Gru:
+    """Return a recurrent layer that does what a linear one does in front of it as well."""
+    if dense.activation.name != "linear":
+        return dense
+    weight_ih, shift = layer.weight_ih @ dense.weight, layer.weight_ih @ dense.bias
+    if isinstance(layer, Lstm):
+        return replace(layer, weight_ih=weight_ih, bias=layer.bias + shift)
+    return replace(layer, weight_ih=weight_ih, bias_ih=layer.bias_ih + shift)

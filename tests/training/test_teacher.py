@@ -7,14 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed (extra: train)")
+torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from rtaudio.models.capture import Capture
-from rtaudio.models.net import Activation, Conv, Stack, WaveNet, WaveNetArray, WaveNetLayer
-from training.teacher import Teacher
+from rtaudio.models.capture import Capture  # noqa: E402
+from rtaudio.models.contract import ModelParameter  # noqa: E402
+from rtaudio.models.net import (  # noqa: E402
+    Activation,
+    Conv,
+    Dense,
+    Gru,
+    Stack,
+    WaveNet,
+    WaveNetArray,
+    WaveNetLayer,
+)
+from training.teacher import Teacher  # noqa: E402
 
 
 def random_net(seed, taps=3):
@@ -64,7 +71,8 @@ def brute_force(net, dry):
 
 
 def capture(net):
-    return Capture(Path("test.nam"), "nam", "0.5.0", 48000, net)
+    return Capture(Path("test.nam"), "nam", "0.5.0", 48000, net,
+                   prewarm_samples=net.receptive_field)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -74,15 +82,26 @@ def test_the_teacher_keeps_the_formulas(seed):
     np.testing.assert_allclose(Teacher(capture(net))(dry), brute_force(net, dry), atol=2e-6)
 
 
-@settings(max_examples=40, deadline=None)
-@given(chunk=st.integers(1, 300), length=st.integers(1, 300))
-def test_the_chunk_size_changes_nothing(chunk, length):
-    dry = np.random.default_rng(length).standard_normal(length).astype(np.float32)
-    teacher = Teacher(capture(random_net(0)))
-    np.testing.assert_allclose(teacher(dry, chunk=chunk), teacher(dry), atol=1e-6)
+def test_a_recurrent_capture_is_a_teacher_too():
+    random = np.random.default_rng(5)
 
+    def draw(*shape):
+        return (0.5 * random.standard_normal(shape)).astype(np.float32)
 
-def test_an_lstm_capture_is_no_teacher():
-    net = Stack(())
-    with pytest.raises(ValueError, match=r"test\.nam: an LSTM capture"):
-        Teacher(capture(net))
+    layer = Gru(draw(9, 2), draw(9, 3), draw(9), draw(9))
+    net = Stack((layer, Dense(draw(1, 3), draw(1))), inputs=2)
+    knob = ModelParameter(name="drive", min=0.0, max=1.0, default=0.5)
+    teacher = Teacher(Capture(Path("test.json"), "guitarml", "", 44100, net, parameters=(knob,)))
+    dry = random.uniform(-1, 1, 100).astype(np.float32)
+    module = torch.nn.GRU(2, 3).double()
+    for name, array in zip(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"),
+                           (layer.weight_ih, layer.weight_hh, layer.bias_ih, layer.bias_hh),
+                           strict=True):
+        getattr(module, name).data = torch.from_numpy(array).double()
+    for drive, knobs in ((0.5, {}), (0.9, {"drive": 0.9})):
+        x = torch.tensor(np.stack([dry, np.full_like(dry, drive)], 1)).double()
+        hidden = module(x)[0].detach().numpy()
+        wanted = hidden @ net.layers[1].weight[0] + net.layers[1].bias
+        np.testing.assert_allclose(teacher(dry, **knobs), wanted, atol=2e-6)
+    with pytest.raises(ValueError, match="no knob tone"):
+        teacher(dry, tone=1.0)
