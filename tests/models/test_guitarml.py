@@ -53,7 +53,7 @@ def save(content, folder):
 
 
 @pytest.mark.parametrize("sizes", [
-    {}, {"skip": 0}, {"layers": 2}, {"unit": "GRU"}, {"unit": "GRU", "layers": 3, "skip": 0},
+    {}, {"skip": 0}, {"layers": 2}, {"unit": "GRU", "layers": 3, "skip": 0},
     {"inputs": 2}, {"inputs": 3, "unit": "GRU"}, {"size": 40}, {"bias": False},
 ], ids=str)
 def test_it_sounds_as_the_torch_module(sizes, tmp_path):
