@@ -168,11 +168,13 @@ def _takes(metrics: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for part, scores in metrics["esr"].items():
         for name, esr in scores.items():
             words = esr_in_words(esr)
-            below = -10 * math.log10(esr) if 0 < esr < math.inf else math.nan
+            db = 10 * math.log10(esr) if 0 < esr < math.inf else math.nan
             yield {
-                "name": name, "part": part, "esr": f"{esr:.4f}", "db": f"-{below:.1f}",
+                "name": name, "part": part,
+                "esr": f"{esr:.4f}" if math.isfinite(esr) else "-",
+                "db": "-" if math.isnan(db) else f"{db:.1f}",
                 "word": words.partition(", ")[2].partition(":")[0] or "broken",
-                "width": round(min(300.0, 8 * max(below, 0))) if math.isfinite(below) else 0,
+                "width": 0 if math.isnan(db) else round(min(300.0, 8 * max(-db, 0))),
             }
 
 

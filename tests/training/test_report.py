@@ -100,6 +100,7 @@ def test_what_is_said_is_what_was_measured(run_folder):
     assert "On held-out takes: ESR 0.011, good: the error lies 20 dB below the target" in words
     assert "four test 0.0001 -40.0 excellent" in words
     assert "best epoch 5" in words
+    assert "nan" not in words.replace(EVIL, "").partition("Data")[0]
 
 
 def test_strange_names_stay_text(run_folder):
