@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from export.streaming import State, StreamingModule
 
-__all__ = ["OverlapAdd"]
+__all__ = ["Fourier", "OverlapAdd"]
 
 Array = NDArray[Any]
 
@@ -60,7 +60,7 @@ class OverlapAdd(StreamingModule):
     the IEEE 65(11), 1977. The latency is ``n_fft - hop + look_ahead * hop``; a host whose block
     is no multiple of the hop adds ``hop - gcd(hop, block)``.
 
-    In a graph the transform is a product with fixed matrices in two stages (`_Fourier`): cheaper
+    In a graph the transform is a product with fixed matrices in two stages (`Fourier`): cheaper
     than dense matrices or the operator DFT from 512 samples on (``python -m benchmarks.spectral``).
     Elsewhere it is ``torch.fft``; the exporter proves that both give the same samples.
 
@@ -87,7 +87,7 @@ class OverlapAdd(StreamingModule):
         self.n_fft = n_fft
         self.hop = hop
         self.latency = n_fft - hop + look_ahead * hop
-        self.fourier = _Fourier(*_normalised(windows, n_fft, hop))
+        self.fourier = Fourier(*_normalised(windows, n_fft, hop))
 
     @override
     def initial_state(self, batch: int = 1) -> State:
@@ -154,7 +154,7 @@ def _normalised(windows: tuple[Array, Array], n_fft: int, hop: int) -> tuple[Arr
     return analysis, synthesis / mean
 
 
-class _Fourier(nn.Module):
+class Fourier(nn.Module):
     r"""Windowed Fourier transform of real frames, and its windowed inverse.
 
     In a graph it is a mixed-radix step written as two matrix products. With n = rows * columns,

@@ -16,7 +16,7 @@ from scipy.signal import get_window  # noqa: E402
 from export.exporter import export_model  # noqa: E402
 from export.layers import Gru  # noqa: E402
 from export.parity import run_torch  # noqa: E402
-from export.spectral import OverlapAdd, _Fourier  # noqa: E402
+from export.spectral import Fourier, OverlapAdd  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402
 from rtaudio.effects.model import Model  # noqa: E402
 from rtaudio.render import run  # noqa: E402
@@ -156,7 +156,7 @@ def test_the_graph_s_transform_is_the_fourier_transform(n, seed):
     """The stages in matrices, for any length: even, odd, prime."""
     generator = np.random.default_rng(seed)
     analysis, synthesis = generator.uniform(0.1, 1, (2, n))
-    fourier = _Fourier(analysis, synthesis)
+    fourier = Fourier(analysis, synthesis)
     frames = generator.standard_normal((1, 3, n))
     spectra = np.fft.rfft(frames * analysis)
     with pytest.MonkeyPatch.context() as patch:

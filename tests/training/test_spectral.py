@@ -30,6 +30,7 @@ def moved(**arguments):
     net = SpectralAmp(hidden=6, **arguments)
     torch.nn.init.normal_(net.stream.net.head.weight)
     torch.nn.init.normal_(net.stream.net.head.bias)
+    torch.nn.init.normal_(net.stream.net.offset)
     return net.eval()
 
 
@@ -37,26 +38,36 @@ def test_it_is_a_net_of_the_registry():
     assert NETS["spectral"] is SpectralAmp
 
 
+@pytest.mark.parametrize("shapers", [0, 3])
 @pytest.mark.parametrize(("n_fft", "hop"), [(64, 16), (64, 32), (512, 128)])
-def test_untrained_it_is_a_delay(n_fft, hop):
-    net = SpectralAmp(hidden=4, n_fft=n_fft, hop=hop).eval()
+def test_untrained_it_is_a_delay(n_fft, hop, shapers):
+    net = SpectralAmp(hidden=4, n_fft=n_fft, hop=hop, shapers=shapers).eval()
     out = run_torch(net, NOISE, [NOISE.shape[1]])[0]
     assert net.latency == n_fft - hop
     np.testing.assert_allclose(out[net.latency :], NOISE[0, : -net.latency], atol=1e-6)
 
 
-def test_the_mask_is_the_complex_product():
-    """A constant mask is a gain and a turn of phase of every bin: numpy does the same."""
-    net = moved(n_fft=64, hop=16)
+@pytest.mark.parametrize("shapers", [0, 2])
+def test_constant_masks_are_filters_around_curves(shapers):
+    """Without its recurrent part, the net is what numpy says: masks, tanh, overlap-add."""
+    net = moved(n_fft=64, hop=16, shapers=shapers)
     torch.nn.init.zeros_(net.stream.net.head.weight)
-    bias = net.stream.net.head.bias.detach().numpy().reshape(2, 33)
-    factor = 1 + bias[0] + 1j * bias[1]
-    root = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(64) / 64))
+    bias = net.stream.net.head.bias.detach().numpy().reshape(-1, 2, 33)
+    offset = net.stream.net.offset.detach().numpy().reshape(-1)
+    factor = bias[:, 0] + 1j * bias[:, 1]
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(64) / 64)
+    analysis, synthesis = (np.ones(64), hann) if shapers else (hann**0.5, hann**0.5)
     seen = np.concatenate([np.zeros(48), NOISE[0]])
     summed = np.zeros_like(seen)
     for at in range(0, 6400, 16):
-        summed[at : at + 64] += root * np.fft.irfft(factor * np.fft.rfft(root * seen[at : at + 64]))
-    np.testing.assert_allclose(run_torch(net, NOISE, [6400])[0], summed[:6400] / 2, atol=1e-5)
+        frame = np.fft.rfft(analysis * seen[at : at + 64])
+        answer = factor[0] * frame
+        for k in range(shapers):
+            wave = np.fft.irfft(factor[1 + k] * frame)
+            curve = np.tanh(wave + offset[k]) - np.tanh(offset[k])
+            answer += factor[1 + shapers + k] * np.fft.rfft(curve)
+        summed[at : at + 64] += synthesis * np.fft.irfft(answer)
+    np.testing.assert_allclose(run_torch(net, NOISE, [6400])[0], summed[:6400] / 2, atol=2e-5)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -73,6 +84,7 @@ def test_exported_it_plays_alike_in_any_blocks(block, tmp_path):
     model = Model(tmp_path / "net.onnx")
     assert model.card.architecture == {
         "type": "spectral", "hidden": 6, "n_fft": 64, "hop": 16, "cell": "gru", "layers": 2,
+        "shapers": 2,
     }
     program = model.compile(48000, block, offline=True)
     added = program.latency_samples - net.latency
