@@ -19,11 +19,12 @@ class What(StrEnum):
     engine = "engine"
     models = "models"
     guitar = "guitar"
+    aliasing = "aliasing"
 
 
 def bench(
     what: Annotated[
-        What, typer.Argument(help="The engine, models, or amps with their errors.")
+        What, typer.Argument(help="The engine, models, amps with errors, or aliases.")
     ] = What.engine,
     json: show.Json = False,
 ) -> None:
@@ -33,6 +34,9 @@ def bench(
 
     if what is What.guitar:
         _guitar(json)
+        return
+    if what is What.aliasing:
+        _aliasing(json)
         return
     rows = _engine(json) if what is What.engine else _models(json)
     if json:
@@ -45,6 +49,32 @@ def bench(
         f"{title}: microseconds per {BLOCK} frames ({1e6 * BLOCK / RATE_HZ:.0f} us)",
         ["", *show.PERCENTILES.values()],
         [(name, *(getattr(times, p) for p in show.PERCENTILES)) for name, times in rows],
+    )
+
+
+def _aliasing(json: bool) -> None:
+    """Print what the shipped models fold back of sines at -6 dBFS, plain and oversampled."""
+    from rtaudio.effects.model import Model
+    from rtaudio.measure.aliasing import aliasing_db
+    from rtaudio.preset import shipped_presets
+
+    sines_hz = (1249, 2503, 4999)
+    files = sorted((shipped_presets()["bypass"].parent / "models").glob("*.onnx"))
+    files = [f for f in files if not Model(f).card.hop]
+    models = [Model(file, oversample=factor) for file in files for factor in (1, 2, 4)]
+    rows = []
+    with show.progress(not json) as bars:
+        for model in bars.track(models, description="measuring"):
+            found = aliasing_db(model, model.card.sample_rate, sines_hz=sines_hz)
+            rows.append((model.file.stem, model.oversample, *found.values()))
+    if json:
+        names = ("model", "oversample", *(f"{hz}_hz_db" for hz in sines_hz))
+        show.print_json({"aliasing": [dict(zip(names, row, strict=True)) for row in rows]})
+        return
+    show.table(
+        "Power of aliases below 20 kHz over that of harmonics, in dB: sines at -6 dBFS",
+        ["", "oversample", *(f"{hz} Hz" for hz in sines_hz)],
+        rows,
     )
 
 

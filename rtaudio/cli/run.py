@@ -16,7 +16,9 @@ from rtaudio.cli import show
 if TYPE_CHECKING:
     from rtaudio.host import Host, Stats
 
-Preset = Annotated[str, typer.Argument(help="A preset file, a model file, or the name of a shipped preset.")]
+Preset = Annotated[
+    str, typer.Argument(help="A preset file, a model file, or the name of a shipped preset.")
+]
 Device = Annotated[
     str,
     typer.Option(help="Name, part of the name or number of a device; `clock` needs no hardware."),

@@ -236,3 +236,10 @@ def test_the_riff_is_a_guitar_at_line_level():
     assert np.abs(dry).max() < 1.0
     assert abs(20 * np.log10(np.sqrt(np.mean(np.square(dry)))) + 18) < 1
     np.testing.assert_array_equal(dry, riff(48000))
+
+
+def test_bench_says_what_oversampling_removes(cli):
+    rows = json.loads(cli("bench", "aliasing", "--json").out)["aliasing"]
+    crunch = {row["oversample"]: row for row in rows if row["model"] == "crunch"}
+    for sine in ("1249_hz_db", "2503_hz_db", "4999_hz_db"):
+        assert crunch[1][sine] > crunch[2][sine] + 20 > crunch[4][sine] + 20
