@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ class CheckpointError(ValueError):
 def load_checkpoint(path: str | Path) -> tuple[StreamingModule, dict[str, Any]]:
     """Rebuild the net of a ``best.pt``.
 
-    A checkpoint holds plain data: ``net`` ("module:class" within ``training.models``),
-    ``arguments`` of the class, ``weights``, and the ``card`` as far as training knows it.
+    A checkpoint holds plain data: ``net`` ("module:class"), ``arguments`` of the class,
+    ``weights``, and the ``card`` as far as training knows it. The module is one of
+    ``training.models``, or one that the program has imported itself: a file imports nothing.
 
     Returns
     -------
@@ -60,11 +62,14 @@ def load_checkpoint(path: str | Path) -> tuple[StreamingModule, dict[str, Any]]:
 
 
 def _make(path: Path, name: object, arguments: object) -> StreamingModule:
-    unknown = CheckpointError(f"{path}: net {name!r} is not known here; update rtaudio")
+    unknown = CheckpointError(
+        f"{path}: net {name!r} is not known here; update rtaudio, or import the module of a net "
+        "of your own first"
+    )
     if not isinstance(name, str) or not isinstance(arguments, dict):
         raise unknown
     module, _, attribute = name.partition(":")
-    if not module.startswith(f"{NETS_PACKAGE}."):
+    if not module.startswith(f"{NETS_PACKAGE}.") and module not in sys.modules:
         raise unknown
     try:
         kind = getattr(importlib.import_module(module), attribute)

@@ -3,26 +3,71 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from training.config import load_config
+from training.captures import capture_config
+from training.config import ConfigError, load_config
 from training.run import train_run
+from training.seeds import train_seeds
 
 __all__ = ["train"]
 
 
-def train(config: Path, resume: bool = False) -> None:
-    """Train a model and score it on takes it has never heard; ``resume`` goes on with a run.
+def train(
+    what: Sequence[Path], *, resume: bool = False, seeds: int = 1, device: str = "auto",
+    size: str | None = None, epochs: int | None = None, checkpoint: Path | None = None,
+    as_json: bool = False,
+) -> None:
+    """Train a model, score it on what it has never heard, and say what to do next.
+
+    Parameters
+    ----------
+    what
+        One configuration, or folders that ``rtaudio capture`` wrote.
+    resume
+        Go on with a run.
+    seeds
+        Train from so many random starts and keep the best.
+    device
+        See `training.run.pick_device`.
+    size
+        For captures; see `training.captures.SIZES`.
+    epochs
+        In place of the configuration's.
+    checkpoint
+        Start with the weights of this ``best.pt``.
+    as_json
+        Print the scores as one JSON object instead.
 
     Raises
     ------
     ValueError
         A configuration, capture or run folder that cannot be used; one line that says why.
     FileNotFoundError
-        No such configuration.
+        No such configuration or folder.
     """
-    checked = load_config(config)
-    metrics = train_run(checked, resume=resume)
-    print(json.dumps(metrics, indent=2))
-    print(f"look and listen: {checked.run_folder / 'report.html'}")
-    print(f"export it: rtaudio export {checked.run_folder / 'best.pt'} {checked.name}.onnx")
+    if all(path.is_dir() for path in what):
+        config = capture_config(what, size=size or "medium", epochs=epochs)
+    elif len(what) == 1:
+        if size is not None:
+            raise ConfigError(f"--size is for captures; the net of {what[0]} is in the file")
+        config = load_config(what[0])
+        if epochs is not None:
+            schedule = config.schedule.model_copy(update={"epochs": epochs})
+            config = config.model_copy(update={"schedule": schedule})
+    else:
+        raise ConfigError("give one configuration, or capture folders only")
+    if seeds == 1:
+        metrics = train_run(config, resume=resume, device=device, start=checkpoint)
+    else:
+        metrics = train_seeds(config, seeds, resume=resume, device=device, start=checkpoint)
+    if as_json:
+        print(json.dumps(metrics))
+        return
+    print(f"{config.name}, on what it never trained on: {metrics['esr_in_words']}")
+    if "seeds" in metrics:
+        each = ", ".join(f"{seed}: {esr:.4f}" for seed, esr in metrics["seeds"].items())
+        print(f"validation ESR of the seeds: {each}; the best is kept")
+    print(f"look and listen: {config.run_folder / 'report.html'}")
+    print(f"export it: rtaudio export {config.run_folder / 'best.pt'} {config.name}.onnx")

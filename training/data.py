@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,7 +65,8 @@ class Split:
     """Takes, each in one part only, at one rate in hertz; levels are as recorded.
 
     ``knobs`` are the controls, as plain data for `rtaudio.models.contract.ModelParameter`: from
-    the lowest to the highest value that is trained, at first in the middle.
+    the lowest to the highest value that is trained, at first in the middle. ``levels`` are those
+    of a capture, as `rtaudio.models.contract.Card` has them.
     """
 
     train: tuple[Take, ...]
@@ -73,6 +74,7 @@ class Split:
     test: tuple[Take, ...]
     sample_rate: int
     knobs: tuple[dict[str, Any], ...] = ()
+    levels: Mapping[str, float] = field(default_factory=dict)
 
     def delayed(self, samples: int) -> Split:
         """Return the same with the wet side later, as a net of that latency plays it."""
@@ -274,7 +276,9 @@ def _from_captures(data: CaptureData) -> Split:
         for part in ("train", "validation"):
             for start, end in note[part]:
                 parts[part].append(Take(folder.name, dry[start:end], wet[start:end], knobs))
-    return _split(parts, rate, names)
+    levels = {key: float(notes[0][key]) for key in ("input_dbu", "output_dbu")
+              if notes[0].get(key) is not None}
+    return replace(_split(parts, rate, names), levels=levels)
 
 
 def moving_knobs(notes: list[dict[str, Any]]) -> tuple[str, ...]:

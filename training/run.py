@@ -140,7 +140,7 @@ def train_run(
     split = load_split(config.data)
     net = make_net(config, split.knobs)
     if start is not None:
-        _load_weights(net, start)
+        load_weights(net, start)
     split = split.delayed(net.latency)
     task = AmpTask(net, config, split)
     folder.mkdir(parents=True, exist_ok=True)
@@ -175,7 +175,8 @@ def _placement(device: torch.device) -> dict[str, Any]:
     return {"accelerator": device.type, "devices": 1}
 
 
-def _load_weights(net: StreamingModule, path: Path) -> None:
+def load_weights(net: StreamingModule, path: Path) -> None:
+    """Give a net the weights of a ``best.pt``, or refuse those of another one."""
     trained, _ = load_checkpoint(path)
     if type(trained) is not type(net):
         raise ConfigError(
@@ -341,6 +342,7 @@ class _History(Callback):
                 "name": self.config.name,
                 "description": self.config.description,
                 "sample_rate": split.sample_rate,
+                "levels": dict(split.levels),
                 "license": self.config.license,
                 "provenance": {
                     **_provenance(self.config.data),
@@ -373,6 +375,7 @@ def _provenance(data: DataConfig) -> dict[str, Any]:
             ),
         }
     if isinstance(data, CaptureData):
+        # Where they lie is nobody's business; what they are called may be.
         names = [Path(folder).name for folder in data.captures]
         return {"data": {"captures": names, "source": data.source, "license": data.license}}
     return {"data": data.model_dump(mode="json", exclude={"root"})}
@@ -420,8 +423,8 @@ def _finish(
     plots.comparison(take, played, split.sample_rate, folder)
     save_clips(take, played, split.sample_rate, folder)
     write_report(folder)
-    LOG.log(SAID, "%s, on what it never trained on: %s; worst take: ESR %.2g", config.name,
-            metrics["esr_in_words"], metrics["esr_max"])
+    LOG.info("on what it never trained on: %s; worst take: ESR %.2g", metrics["esr_in_words"],
+             metrics["esr_max"])
     return metrics
 
 

@@ -44,7 +44,7 @@ for verb, example in (
     (settings.settings, "rtaudio settings --interface-dbu 12.2"),
     (inspect.inspect, "rtaudio inspect amp.onnx"),
     (capture.capture, "rtaudio capture my-amp --device USB --out-channel 3 --in-channel 2"),
-    (train.train, "rtaudio train training/configs/crunch.yaml"),
+    (train.train, "rtaudio train my-amp"),
     (sweep.sweep, "rtaudio sweep training/configs/guitar_study.yaml"),
     (export.export, "rtaudio export runs/crunch/best.pt crunch.onnx"),
     (bench.bench, "rtaudio bench engine"),

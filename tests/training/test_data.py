@@ -205,7 +205,8 @@ def capture(workspace, name, gain, **changes):
     (folder / "capture.json").write_text(json.dumps({
         "format": 1, "sample_rate": 48000, "latency_samples": 3, "polarity": 1,
         "knobs": {"gain": gain, "tone": 0.5}, "train": [[0, 48000], [50000, 90000]],
-        "validation": [[90000, 140000]], "checks": {}, **changes,
+        "validation": [[90000, 140000]], "checks": {}, "input_dbu": 12.5, "output_dbu": None,
+        **changes,
     }))
     return name
 
@@ -218,6 +219,7 @@ def captures(workspace, *names):
 def test_capture_folders_make_takes_and_knobs(workspace):
     one = captures(workspace, capture(workspace, "low", 1.0))
     assert one.knobs == ()
+    assert one.levels == {"input_dbu": 12.5}
     assert [len(t.dry) for t in (*one.train, *one.validation)] == [48000, 40000, 50000]
     both = captures(workspace, "low", capture(workspace, "high", 3.0))
     assert both.knobs == ({"name": "gain", "min": 1.0, "max": 3.0, "default": 3.0},)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -12,12 +16,25 @@ pytest.importorskip("lightning", reason="lightning is not installed (extra: trai
 
 from export.checkpoint import load_checkpoint  # noqa: E402
 from export.cli import export  # noqa: E402
+from export.streaming import StreamingModule  # noqa: E402
 from rtaudio.models.contract import read_model  # noqa: E402
 from training.cli import train  # noqa: E402
-from training.config import ConfigError, load_config  # noqa: E402
-from training.losses import effect_loss, error_to_signal  # noqa: E402
-from training.run import train_run  # noqa: E402
-from training.task import AmpTask  # noqa: E402
+from training.config import ConfigError, ScheduleConfig, load_config  # noqa: E402
+from training.data import Take, excerpts, load_split  # noqa: E402
+from training.losses import LOSSES, effect_loss, error_to_signal  # noqa: E402
+from training.run import load_weights, make_net, pick_device, train_run  # noqa: E402
+from training.seeds import train_seeds  # noqa: E402
+from training.task import AmpTask, scores  # noqa: E402
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Pictures and report take longer than a tiny run."""
+    for name in ("plots.loss_curve", "plots.comparison", "save_clips", "write_report"):
+        monkeypatch.setattr(f"training.run.{name}", lambda *_: None)
+
+
+plain = pytest.mark.usefixtures("no_pictures")
 
 
 def test_a_run_learns_and_can_be_exported(workspace):
@@ -42,10 +59,11 @@ def test_a_run_learns_and_can_be_exported(workspace):
     assert not {p.name for p in folder.iterdir() if p.name.startswith(".")}
 
 
-def test_the_verb_prints_scores_and_the_next_step(workspace, capsys):
-    train(workspace.section("schedule", epochs=1))
+def test_the_verb_says_how_good_it_is_and_what_comes_next(workspace, capsys):
+    train([workspace.path], epochs=1)
     printed = capsys.readouterr().out
-    assert '"esr_mean"' in printed
+    metrics = json.loads((workspace.folder / "run" / "metrics.json").read_text())
+    assert metrics["esr_in_words"] in printed
     assert f"rtaudio export {workspace.folder / 'run' / 'best.pt'} tanh.onnx" in printed
 
 
@@ -54,6 +72,7 @@ def weights(folder):
     return content["state_dict"]
 
 
+@plain
 def test_a_killed_run_goes_on_as_if_nothing_had_been(workspace, monkeypatch):
     whole = workspace.rewrite(folder=str(workspace.folder / "whole"))
     train_run(load_config(whole), show=False)
@@ -87,6 +106,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(workspace, monkeypatch):
         np.testing.assert_array_equal(histories[0][column], histories[1][column])
 
 
+@plain
 def test_silence_stays_silent_after_training(workspace):
     train_run(load_config(workspace.path), show=False)
     net, _ = load_checkpoint(workspace.folder / "run" / "best.pt")
@@ -95,6 +115,7 @@ def test_silence_stays_silent_after_training(workspace):
     assert not any(value.any() for value in state.values())
 
 
+@plain
 def test_a_run_never_overwrites_another(workspace):
     config = load_config(workspace.section("schedule", epochs=1))
     with pytest.raises(ConfigError, match="no checkpoint to resume from"):
@@ -102,6 +123,8 @@ def test_a_run_never_overwrites_another(workspace):
     first = train_run(config, show=False)
     with pytest.raises(ConfigError, match="holds a run already"):
         train_run(config, show=False)
+    with pytest.raises(ConfigError, match="holds a run of one seed"):
+        train_seeds(config, 2, show=False)
     again = train_run(config, resume=True, show=False)
     assert again["esr"] == first["esr"]
     other = load_config(workspace.section("net", hidden=5))
@@ -112,17 +135,204 @@ def test_a_run_never_overwrites_another(workspace):
         train_run(config, resume=True, show=False)
 
 
+@plain
 def test_a_run_that_never_finds_a_number_says_so(workspace, monkeypatch):
     monkeypatch.setattr("training.task.scores", lambda net, takes: {"three": float("nan")})
     with pytest.raises(ConfigError, match=r"lower schedule\.learning_rate"):
         train_run(load_config(workspace.section("schedule", epochs=1)), show=False)
 
 
-def test_the_learning_rate_follows_the_cosine(workspace):
-    train_run(load_config(workspace.path), show=False)
-    rows = np.genfromtxt(workspace.folder / "run" / "history.csv", delimiter=",", names=True)
-    wanted = 0.02 * 0.5 * (1 + np.cos(np.pi * np.arange(1, 5) / 4))
-    np.testing.assert_allclose(rows["learning_rate"], wanted, atol=0.002)
+@pytest.mark.parametrize("shape", ["cosine", "constant"])
+def test_the_learning_rate_follows_its_shape(shape, workspace):
+    config = load_config(workspace.section("schedule", shape=shape, epochs=3))
+    task = AmpTask(make_net(config), config, load_split(config.data))
+    (optimizer,), (scheduler,) = task.configure_optimizers()
+    updates = 3 * len(excerpts(task.split.train, config.schedule, seed=0, epoch=0)) * 8
+    rates = []
+    for _ in range(updates + 1):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    progress = np.arange(updates + 1) / updates
+    wanted = 0.02 * {"cosine": 0.5 * (1 + np.cos(np.pi * progress)), "constant": 1.0}[shape]
+    np.testing.assert_allclose(rates, np.broadcast_to(wanted, len(rates)), atol=1e-9)
+
+
+def test_the_default_rate_is_the_best_of_the_study():
+    assert ScheduleConfig.model_fields["learning_rate"].default == 0.004
+
+
+def test_validation_changes_nothing(workspace):
+    config = load_config(workspace.path)
+    split = load_split(config.data)
+    net = make_net(config)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    net.train()
+    first = scores(net, split.validation)
+    assert scores(net, split.validation) == first
+    assert net.training
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+def test_scores_are_the_formula_whatever_the_grouping():
+    class Half(StreamingModule):
+        weight = torch.nn.Parameter(torch.zeros(1))
+
+        def initial_state(self, batch=1):
+            return {}
+
+        def forward(self, x, state):
+            return 0.5 * x, state
+
+        def parameters(self, recurse=True):
+            yield self.weight
+
+    generator = np.random.default_rng(0)
+    waves = generator.standard_normal((3, 2, 40_000)).astype(np.float32)
+    takes = (Take("a", *waves[0]), Take("a", *waves[1], skip_samples=100),
+             Take("b", *waves[2][:, :33_000]))
+    found = scores(Half(), takes)
+    error = sum(((0.5 * t.dry - t.wet)[t.skip_samples :] ** 2).sum() for t in takes[:2])
+    signal = sum((t.wet[t.skip_samples :] ** 2).sum() for t in takes[:2])
+    assert found["a"] == pytest.approx(error / signal, rel=1e-5)
+    assert set(found) == {"a", "b"}
+
+
+@plain
+def test_a_plateau_ends_the_run_and_the_best_nets_stay(workspace, monkeypatch):
+    esr = iter([0.5, 0.3, 0.4, 0.35, 0.6, 0.7, 0.8])
+    monkeypatch.setattr("training.task.scores", lambda net, takes: {"three": next(esr)})
+    config = load_config(workspace.section(
+        "schedule", epochs=7, patience_epochs=3, keep_best=2))
+    train_run(config, show=False)
+    folder = workspace.folder / "run"
+    rows = np.genfromtxt(folder / "history.csv", delimiter=",", names=True)
+    assert len(rows) == 5
+    assert sorted(p.name for p in folder.glob("epoch-*.pt")) == ["epoch-001.pt", "epoch-003.pt"]
+    assert load_checkpoint(folder / "best.pt")[1]["metrics"]["epoch"] == 1
+    train_run(config, resume=True, show=False)
+    assert len(np.genfromtxt(folder / "history.csv", delimiter=",", names=True)) == 5
+
+
+@plain
+def test_without_an_accelerator_it_is_the_processor_and_says_so(workspace, monkeypatch):
+    for kind in (torch.cuda, torch.backends.mps, torch.xpu):
+        monkeypatch.setattr(kind, "is_available", lambda: False)
+    assert pick_device().type == "cpu"
+    with pytest.raises(ConfigError, match="'cuda' is not there; choose auto, or one of: cpu"):
+        pick_device("cuda")
+    monkeypatch.setattr(torch.xpu, "is_available", lambda: True)
+    assert pick_device().type == pick_device("xpu").type == "xpu"
+    monkeypatch.setattr(torch.xpu, "is_available", lambda: False)
+    train_run(load_config(workspace.section("schedule", epochs=1)), show=False)
+    assert "on cpu" in (workspace.folder / "run" / "train.log").read_text()
+
+
+@plain
+def test_a_run_starts_from_trained_weights(workspace):
+    config = load_config(workspace.section("schedule", epochs=1))
+    train_run(config, show=False)
+    best = workspace.folder / "run" / "best.pt"
+    again = load_config(workspace.rewrite(folder=str(workspace.folder / "again")))
+    net = make_net(again)
+    load_weights(net, best)
+    trained, _ = load_checkpoint(best)
+    x = torch.randn(1, 1, 100)
+    torch.testing.assert_close(
+        net(x, net.initial_state())[0], trained(x, net.initial_state())[0], rtol=0, atol=0)
+    for changes, reason in (({"hidden": 5}, "its sizes are not"), ({"type": "gru"}, "a LstmAmp")):
+        other = load_config(workspace.section("net", **changes))
+        with pytest.raises(ConfigError, match=reason):
+            train_run(other, start=best, show=False)
+
+
+def test_of_several_seeds_the_best_is_kept(workspace):
+    config = load_config(workspace.section("schedule", epochs=1))
+    metrics = train_seeds(config, 2, show=False)
+    folder = workspace.folder / "run"
+    assert json.loads((folder / "metrics.json").read_text()) == metrics
+    assert set(metrics["seeds"]) == {"0", "1"}
+    best = min(metrics["seeds"], key=metrics["seeds"].get)
+    assert metrics["esr"]["validation"]["three"] == metrics["seeds"][best]
+    assert (folder / "best.pt").read_bytes() == (folder / f"seed-{best}" / "best.pt").read_bytes()
+    assert train_seeds(config, 2, resume=True, show=False)["seeds"] == metrics["seeds"]
+
+
+@plain
+@pytest.mark.parametrize("net", [
+    {"type": "gru", "hidden": 4}, {"type": "lstm", "hidden": 4, "conditioning": "film"},
+    {"type": "wavenet", "size": "nano"},
+])
+def test_a_net_with_a_knob_is_trained_and_exported(net, workspace):
+    workspace.section("data", teacher="training.circuit:overdrive", knobs={"gain": [0, 1]},
+                      test_knobs={"gain": [0.4]})
+    workspace.section("schedule", epochs=1, truncate_samples=None, warmup_samples=256)
+    config = load_config(workspace.rewrite(net=net))
+    metrics = train_run(config, show=False)
+    assert set(metrics["esr"]["test"]) == {"four gain=0", "four gain=1", "four gain=0.4"}
+    export(workspace.folder / "run" / "best.pt", workspace.folder / "knob.onnx")
+    (knob,) = read_model(workspace.folder / "knob.onnx").card.parameters
+    assert (knob.name, knob.min, knob.max) == ("gain", 0, 1)
+
+
+def test_a_net_without_knobs_refuses_them(workspace):
+    config = load_config(workspace.rewrite(net={"type": "training.models:LstmAmp", "hidden": 2}))
+    assert type(make_net(config)).__name__ == "LstmAmp"
+    workspace.rewrite(net={"type": f"{__name__}:Wire"})
+    sys.modules.setdefault(__name__, types.SimpleNamespace(Wire=Wire))
+    with pytest.raises(ConfigError, match="takes no knobs"):
+        make_net(load_config(workspace.path), [{"name": "gain", "min": 0, "max": 1}])
+
+
+class Wire(StreamingModule):
+    def initial_state(self, batch=1):
+        return {}
+
+    def forward(self, x, state):
+        return x, state
+
+
+KILLED = """
+import os, signal, sys
+from training import run
+from training.config import load_config
+written = run.os.replace
+def replace(source, target):
+    written(source, target)
+    if str(target).endswith("{after}") and os.path.exists(os.path.dirname(target) + "/last.ckpt"):
+        os.kill(os.getpid(), signal.SIGKILL)
+run.os.replace = replace
+run.train_run(load_config(sys.argv[1]), show=False)
+"""
+
+
+@plain
+@pytest.mark.parametrize("after", ["history.csv"])
+def test_a_run_killed_at_a_bad_moment_goes_on_bit_for_bit(after, workspace):
+    """Between the history of an epoch and its checkpoint, the two disagree."""
+    whole = load_config(workspace.section("schedule", epochs=3))
+    train_run(whole, show=False)
+    path = workspace.rewrite(folder=str(workspace.folder / "parts"))
+    code = KILLED.replace("{after}", after)
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=300)
+    assert done.returncode == -signal.SIGKILL
+    train_run(load_config(path), resume=True, show=False)
+    for name, value in weights(workspace.folder / "run").items():
+        torch.testing.assert_close(
+            weights(workspace.folder / "parts")[name], value, rtol=0, atol=0)
+    assert len((workspace.folder / "parts" / "history.csv").read_text().splitlines()) == 4
+
+
+@plain
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(workspace):
+    config = load_config(workspace.section("schedule", epochs=1))
+    train_run(config, show=False)
+    first = weights(workspace.folder / "run")
+    (workspace.folder / "run" / "last.ckpt").unlink()
+    train_run(config, resume=True, show=False)
+    for name, value in weights(workspace.folder / "run").items():
+        torch.testing.assert_close(value, first[name], rtol=0, atol=0)
 
 
 def test_the_loss_is_the_formula():
@@ -139,3 +349,18 @@ def test_the_loss_is_the_formula():
     assert float(effect_loss(torch.tensor(y), torch.tensor(t), weights)) == pytest.approx(wanted)
     esr = error_to_signal(torch.tensor(y), torch.tensor(t)).numpy()
     np.testing.assert_allclose(esr, ((y - t) ** 2).sum(-1) / (t**2).sum(-1))
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_every_term_is_zero_for_the_target_and_falls_towards_it(name):
+    torch.manual_seed(0)
+    target = torch.randn(2, 1, 4096) + 0.2
+    far, near = ({name: 1.0}, 0.5), ({name: 1.0}, 0.1)
+    values = [float(effect_loss(target + e * torch.randn(2, 1, 4096) + e, target, w))
+              for w, e in (far, near)]
+    assert values[0] > values[1] > 0
+    assert float(effect_loss(target, target, {name: 1.0})) == pytest.approx(0, abs=1e-6)
+    both = {name: 2.0, "mse": 3.0}
+    wanted = 2 * LOSSES[name](target * 0.9, target) + 3 * LOSSES["mse"](target * 0.9, target)
+    if name != "mse":
+        torch.testing.assert_close(effect_loss(target * 0.9, target, both), wanted)

@@ -56,7 +56,7 @@ def net_arguments(kind: type[StreamingModule]) -> type[BaseModel]:
     fields: dict[str, Any] = {
         name: (hints.get(name, Any), ... if p.default is p.empty else p.default)
         for name, p in inspect.signature(kind).parameters.items()
-        if name != "knobs"
+        if name != "knobs" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     }
     return create_model(kind.__name__, __config__=ConfigDict(extra="forbid"), **fields)
 

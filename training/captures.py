@@ -1,0 +1,72 @@
+"""A configuration for captures of one's own, with defaults that need no thought."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from training.config import CaptureData, NetConfig, ScheduleConfig, TrainingConfig
+from training.data import read_capture
+
+__all__ = ["SIZES", "capture_config"]
+
+SIZES: dict[str, dict[str, Any]] = {
+    "light": {"type": "lstm", "hidden": 12},
+    "medium": {"type": "lstm", "hidden": 24},
+    "heavy": {"type": "lstm", "hidden": 40},
+}
+"""Nets by the name of their cost."""
+
+EPOCHS = 60
+BATCH = 64
+EXCERPT_SAMPLES = 24576
+WARMUP_SAMPLES = 1024
+
+
+def capture_config(
+    folders: Sequence[Path], *, size: str = "medium", epochs: int | None = None
+) -> TrainingConfig:
+    """Say how to train on folders that ``rtaudio capture`` wrote.
+
+    Parameters
+    ----------
+    folders
+        One makes a model of the gear as it stood; several, with knobs at different places, make
+        one model with these knobs.
+    size
+        A key of `SIZES`.
+    epochs
+        Rounds through the captures; None: 60.
+
+    Raises
+    ------
+    ConfigError
+        A folder that holds no capture.
+    """
+    notes = [read_capture(folder) for folder in folders]
+    excerpts = sum(
+        (end - start - WARMUP_SAMPLES) // EXCERPT_SAMPLES
+        for note in notes for start, end in note["train"]
+    )
+    names = [folder.resolve().name for folder in folders]
+    alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    name = "".join(letters[0] for letters in alike)
+    return TrainingConfig(
+        name=re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_") or "capture",
+        description=f"Capture {', '.join(names)}.",
+        license="private",
+        threads=min(4, os.cpu_count() or 1),
+        data=CaptureData(
+            root=str(Path.cwd()), license="private",
+            captures=tuple(str(folder.resolve()) for folder in folders),
+        ),
+        net=NetConfig.model_validate(SIZES[size]),
+        schedule=ScheduleConfig(
+            epochs=epochs or EPOCHS, batch=max(1, min(BATCH, excerpts)), learning_rate=0.008,
+            excerpt_samples=EXCERPT_SAMPLES, truncate_samples=512, warmup_samples=WARMUP_SAMPLES,
+        ),
+    )

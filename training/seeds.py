@@ -1,0 +1,68 @@
+"""Several runs that differ in nothing but their random start, of which the best is kept."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+from pathlib import Path
+from typing import Any
+
+from rtaudio.atomic import replacing
+from training.config import ConfigError, TrainingConfig
+from training.report import write_report
+from training.run import train_run
+
+__all__ = ["train_seeds"]
+
+
+def train_seeds(
+    config: TrainingConfig, count: int, *, resume: bool = False, **options: Any
+) -> dict[str, Any]:
+    """Train from ``count`` seeds and keep the net with the lowest validation ESR.
+
+    Parameters
+    ----------
+    config
+        The run; its seed is the first one. Each seed gets a folder of its own within the run
+        folder, which itself ends up like the run of the best seed.
+    count
+        How many.
+    resume
+        Go on where the runs were stopped.
+    options
+        As of `training.run.train_run`.
+
+    Returns
+    -------
+    dict
+        The metrics of the best seed, and ``seeds``: the validation ESR of each.
+
+    Raises
+    ------
+    ConfigError
+        As `training.run.train_run`, or the run folder holds a single run.
+    """
+    folder = config.run_folder
+    if (folder / "last.ckpt").exists():
+        raise ConfigError(
+            f"{folder} holds a run of one seed already; name another folder, or remove it"
+        )
+    metrics: dict[int, dict[str, Any]] = {}
+    runs: dict[int, Path] = {}
+    for seed in range(config.seed, config.seed + count):
+        runs[seed] = folder / f"seed-{seed}"
+        one = config.model_copy(update={"seed": seed, "folder": str(runs[seed])})
+        begun = (runs[seed] / "config.json").is_file()
+        metrics[seed] = train_run(one, resume=resume and begun, **options)
+    esr = {seed: statistics.fmean(metrics[seed]["esr"]["validation"].values()) for seed in runs}
+    best = min(esr, key=lambda seed: esr[seed])
+    for path in sorted(runs[best].iterdir()):
+        if path.name != "last.ckpt":
+            with replacing(folder / path.name) as temporary:
+                shutil.copyfile(path, temporary)
+    kept = {**metrics[best], "seeds": {str(seed): round(value, 6) for seed, value in esr.items()}}
+    with replacing(folder / "metrics.json") as temporary:
+        temporary.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    write_report(folder)
+    return kept
