@@ -48,8 +48,9 @@ def capture_config(
         A folder that holds no capture.
     """
     notes = [read_capture(folder) for folder in folders]
+    # As many as there are wherever the cut of an epoch falls.
     excerpts = sum(
-        (end - start - WARMUP_SAMPLES) // EXCERPT_SAMPLES
+        max(0, end - start - WARMUP_SAMPLES - EXCERPT_SAMPLES) // EXCERPT_SAMPLES
         for note in notes for start, end in note["train"]
     )
     names = [folder.resolve().name for folder in folders]

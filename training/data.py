@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
+from rtaudio.capture.align import arrival
 from rtaudio.models import foreign
 from training.config import (
     CaptureData,
@@ -245,8 +246,6 @@ def _clips(data: PairData, start: int, end: int) -> list[tuple[int, int]]:
 
 def _aligned(path: Path, dry: Floats, wet: Floats, rate: int) -> tuple[Floats, Floats]:
     """Take a constant shift out of a pair, and cut both to where they meet."""
-    from rtaudio.capture.align import arrival
-
     found = arrival(dry, wet, rate)
     if found.confidence < SURE:
         raise ConfigError(

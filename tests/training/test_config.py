@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
-from training.config import ConfigError, load_config
+from training.config import ConfigError, TeacherData, load_config
+from training.sweep import load_sweep
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("RTAUDIO_DATA") or ROOT.parent / "shared" / "data")
@@ -67,14 +68,37 @@ def test_a_missing_file_is_named(tmp_path):
         load_config(tmp_path / "run.yaml")
 
 
+CONFIGS = sorted((ROOT / "training" / "configs").glob("*.yaml"))
+
+
+def test_no_knob_of_a_configuration_lies_outside_of_the_registries(workspace):
+    for loss in ({"esr": 1, "loudness": 1}, {"esr": 0}, {}):
+        with pytest.raises(ConfigError, match="loss"):
+            load_config(workspace.rewrite(loss=loss))
+    workspace.rewrite(loss={"mse": 1, "mrstft": 0.001})
+    assert load_config(workspace.path).loss == {"mse": 1, "mrstft": 0.001}
+    with pytest.raises(ConfigError, match=r"schedule\.shape"):
+        load_config(workspace.section("schedule", shape="exponential"))
+
+
 @pytest.mark.data
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no recordings in {DATA}")
-@pytest.mark.parametrize("path", sorted((ROOT / "training" / "configs").glob("*.yaml")),
+@pytest.mark.parametrize("path", [path for path in CONFIGS if not path.stem.endswith("_study")],
                          ids=lambda path: path.stem)
 def test_the_shipped_configurations_hold(path, monkeypatch):
     monkeypatch.setenv("RTAUDIO_DATA", str(DATA))
     config = load_config(path)
     assert config.name == path.stem
-    held_out = {*config.data.validation, *config.data.test}
-    assert not held_out & set(config.data.train)
-    assert len(config.data.test) >= 3
+    if isinstance(config.data, TeacherData):
+        held_out = {*config.data.validation, *config.data.test}
+        assert not held_out & set(config.data.train)
+        assert len(held_out) >= 3
+    else:
+        assert all(config.data.parts_of(pair).test for pair in config.data.pairs)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("path", [path for path in CONFIGS if path.stem.endswith("_study")],
+                         ids=lambda path: path.stem)
+def test_the_shipped_studies_hold(path, monkeypatch):
+    monkeypatch.setenv("RTAUDIO_DATA", str(DATA))
+    assert load_sweep(path)

@@ -160,6 +160,28 @@ def test_pairs_are_split_by_time_and_keep_their_levels(workspace):
     assert not {t.dry.tobytes() for t in split.train} & {t.dry.tobytes() for t in split.test}
 
 
+@pytest.mark.parametrize("shift", [37, -37])
+def test_a_shift_is_found_and_taken_out(shift, workspace):
+    pair = recording(workspace, "wet", 2, shift=abs(shift))
+    if shift < 0:
+        pair = {"dry": pair["wet"], "wet": pair["dry"]}
+    split = load_split(pair_data(workspace, [pair], align=True))
+    gain = 2 if shift > 0 else 0.5
+    for take in (split.train[0], split.validation[0]):
+        np.testing.assert_allclose(take.wet[100:], gain * take.dry[100:], atol=1e-6)
+
+
+def test_files_that_do_not_belong_together_are_refused(workspace):
+    pair = recording(workspace, "wet", 1)
+    other = 0.1 * np.random.default_rng(1).standard_normal(4 * 48000)
+    soundfile.write(workspace.folder / "wet.wav", other, 48000, subtype="FLOAT")
+    with pytest.raises(ConfigError, match=r"wet\.wav: no shift fits"):
+        load_split(pair_data(workspace, [pair], align=True))
+    soundfile.write(workspace.folder / "wet.wav", other[:-9], 48000, subtype="FLOAT")
+    with pytest.raises(ConfigError, match="cut them to one length"):
+        load_split(pair_data(workspace, [pair], align=False))
+
+
 def test_pairs_may_be_split_by_file(workspace):
     first = {**recording(workspace, "a", 1), "parts": {"train": [[0, None]]}}
     second = {**recording(workspace, "b", 1), "parts": {"validation": [[0, None]]}}

@@ -10,6 +10,7 @@ import types
 
 import numpy as np
 import pytest
+import soundfile
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 pytest.importorskip("lightning", reason="lightning is not installed (extra: train)")
@@ -18,6 +19,7 @@ from export.checkpoint import load_checkpoint  # noqa: E402
 from export.cli import export  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402
 from rtaudio.models.contract import read_model  # noqa: E402
+from training.captures import SIZES  # noqa: E402
 from training.cli import train  # noqa: E402
 from training.config import ConfigError, ScheduleConfig, load_config  # noqa: E402
 from training.data import Take, excerpts, load_split  # noqa: E402
@@ -247,6 +249,7 @@ def test_a_run_starts_from_trained_weights(workspace):
             train_run(other, start=best, show=False)
 
 
+@plain
 def test_of_several_seeds_the_best_is_kept(workspace):
     config = load_config(workspace.section("schedule", epochs=1))
     metrics = train_seeds(config, 2, show=False)
@@ -364,3 +367,42 @@ def test_every_term_is_zero_for_the_target_and_falls_towards_it(name):
     wanted = 2 * LOSSES[name](target * 0.9, target) + 3 * LOSSES["mse"](target * 0.9, target)
     if name != "mse":
         torch.testing.assert_close(effect_loss(target * 0.9, target, both), wanted)
+
+
+@plain
+def test_a_capture_is_trained_by_its_folder_alone(workspace, monkeypatch, capsys):
+    monkeypatch.chdir(workspace.folder)
+    dry = 0.3 * np.random.default_rng(0).standard_normal(120_000)
+    for gain in (1, 4):
+        folder = workspace.folder / f"My Amp gain {gain}"
+        folder.mkdir()
+        for name, signal_ in (("dry", dry), ("wet", np.tanh(gain * dry))):
+            soundfile.write(folder / f"{name}.wav", signal_, 48000, subtype="FLOAT")
+        (folder / "capture.json").write_text(json.dumps({
+            "format": 1, "sample_rate": 48000, "latency_samples": 0, "polarity": 1,
+            "input_dbu": 12.0, "output_dbu": None, "knobs": {"gain": gain},
+            "train": [[0, 60_000]], "validation": [[60_000, 70_000]], "checks": {},
+        }))
+    monkeypatch.setitem(SIZES, "light", {"type": "lstm", "hidden": 2})
+    main_folders = sorted(workspace.folder.glob("My Amp*"))
+    train(main_folders[:1], size="light", epochs=1)
+    assert "rtaudio export runs/my-amp-gain-1/best.pt my-amp-gain-1.onnx" in capsys.readouterr().out
+    metrics = json.loads((workspace.folder / "runs/my-amp-gain-1/metrics.json").read_text())
+    assert metrics["esr"]["test"] == {}
+    _, card = load_checkpoint(workspace.folder / "runs/my-amp-gain-1/best.pt")
+    assert card["levels"] == {"input_dbu": 12.0}
+    assert str(workspace.folder) not in json.dumps(card)
+
+    train(main_folders, size="light", epochs=1, as_json=True)
+    assert json.loads(capsys.readouterr().out)["esr_max"] > 0
+    net, _ = load_checkpoint(workspace.folder / "runs/my-amp-gain/best.pt")
+    assert [(knob.name, knob.min, knob.max) for knob in net.controls] == [("gain", 1, 4)]
+
+
+def test_captures_and_configurations_do_not_mix(workspace):
+    with pytest.raises(ConfigError, match="--size is for captures"):
+        train([workspace.path], size="light")
+    with pytest.raises(ConfigError, match="capture folders only"):
+        train([workspace.path, workspace.folder])
+    with pytest.raises(ConfigError, match=r"no capture\.json"):
+        train([workspace.folder])
