@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +59,6 @@ def capture_config(
         name=re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_") or "capture",
         description=f"Capture {', '.join(names)}.",
         license="private",
-        threads=min(4, os.cpu_count() or 1),
         data=CaptureData(
             root=str(Path.cwd()), license="private",
             captures=tuple(str(folder.resolve()) for folder in folders),
