@@ -32,6 +32,8 @@ chains = {
         rt.NoiseGate(threshold_db=-60.0),
         rt.Compressor(threshold_db=-20.0),
         rt.Equalizer(),
+        rt.ToneStack(bass=7.0),
+        rt.DcBlock(),
         rt.Parallel([rt.Path([rt.Gain()], pan=-1.0), rt.Path([rt.Delay(time_ms=20.0)], pan=1.0)]),
         rt.Cabinet(sys.argv[3]),
         rt.Limiter(ceiling_db=-1.0),
@@ -39,8 +41,11 @@ chains = {
     "native model": lambda: rt.Chain([rt.Model(model, engine="native")]),
     "onnx model": lambda: rt.Chain([rt.Model(model, engine="onnx")]),
     "resampled": lambda: rt.Chain([rt.Model(sys.argv[4], engine="native")]),
+    "oversampled": lambda: rt.Chain(
+        [rt.Model(model, engine="native", oversample=4, output="normalized")]
+    ),
 }
-chain = chains[which]()
+chain = chains[which.removeprefix("swap to ")]()
 program = chain.compile(48000, 64, in_channels=1, out_channels=2)
 engine = Engine(48000, 64, 1, 2)
 engine.connect([0], 1, [0, 1], 2)
@@ -52,6 +57,8 @@ call = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes
 arguments = (x.ctypes.data, y.ctypes.data, 64, None, 0, engine.address)
 for _ in range(200):
     call(*arguments)
+if which.startswith("swap"):
+    engine.publish(chain.compile(48000, 64, in_channels=1, out_channels=2))
 result = (ctypes.c_long * 3)()
 BLOCKS = 100
 
@@ -102,7 +109,10 @@ def per_block(shim, model_file, tmp_path):
     return count
 
 
-@pytest.mark.parametrize("which", ["empty", "native", "native model", "resampled"])
+@pytest.mark.parametrize(
+    "which",
+    ["empty", "native", "native model", "resampled", "oversampled", "swap to native model"],
+)
 def test_native_nodes_never_touch_the_heap_or_a_lock(per_block, which):
     assert per_block(which) == [0.0, 0.0, 0.0]
 

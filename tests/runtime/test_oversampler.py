@@ -7,6 +7,7 @@ import math
 import numpy as np
 import onnxruntime
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter, upfirdn
@@ -169,3 +170,17 @@ def test_stereo_has_copies_of_its_own(model_file):
     both = Chain([Gain(), Model(path, oversample=2)])(x, RATE)
     for channel in range(2):
         np.testing.assert_array_equal(both[channel], Model(path, oversample=2)(x[channel], RATE))
+
+
+@pytest.mark.data
+def test_a_captured_amp_sounds_the_same_without_its_aliases(data_folder):
+    """A guitar has no treble to fold: what it plays does not change, a sine of 5 kHz does."""
+    path = data_folder / "guitar" / "captures" / "dumble.nam"
+    di, rate = soundfile.read(data_folder / "guitar" / "di" / "guitar_nam_plugin.flac")
+    di = di[2 * rate : 4 * rate].astype(np.float32)
+    plain, twice = (Model(path, oversample=factor) for factor in (1, 2))
+    wanted = plain(di, rate)
+    error = np.sum((twice(di, rate) - wanted) ** 2) / np.sum(wanted**2)
+    assert 10 * np.log10(error) < -80.0
+    aliases = [aliasing_db(model, rate, sines_hz=[4999])[4999] for model in (plain, twice)]
+    assert aliases[0] - aliases[1] > 12.0
