@@ -79,7 +79,7 @@ def model_file(capture: Capture) -> ModelFile:
     Raises
     ------
     CaptureError
-        The net makes something that is no finite number.
+        The net makes NaN, infinity or a runaway level.
     ContractError
         It keeps more state than is played.
     """
@@ -93,7 +93,7 @@ def model_file(capture: Capture) -> ModelFile:
         output = play(file, lambda block, params: model_node(file, block, params), noise)
         golden = Golden(noise, output)
         if not np.isfinite(golden.output).all():
-            raise CaptureError(f"{path}: the net makes NaN or infinity of noise; get it again")
+            raise CaptureError(f"{path}: the net makes no usable signal of noise; get it again")
         write_metadata(proto, card, golden)
         file = dataclasses.replace(file, data=proto.SerializeToString(), golden=golden)
     return file

@@ -52,7 +52,10 @@ def model_node(file: ModelFile, block: int, params: np.ndarray[Any, Any] | None 
 def play(
     file: ModelFile, make: Callable[[int, Any], Node], x: np.ndarray[Any, Any]
 ) -> np.ndarray[Any, Any]:
-    """Play x [channels, frames] with the node that ``make(block, params)`` makes, at defaults."""
+    """Play x [channels, frames] with the node that ``make(block, params)`` makes, at defaults.
+
+    All samples are NaN if the node makes some that a program would silence.
+    """
     from rtaudio.render import run
 
     card = file.card
@@ -60,4 +63,5 @@ def play(
     source = builder.bus(card.channels[0])
     node = make(builder.block, default_params(file))
     program = builder.finish(source, builder.run(node, source))
-    return run(program, x)[:, : x.shape[1]]
+    played = run(program, x)[:, : x.shape[1]]
+    return np.full_like(played, np.nan) if program.faults else played

@@ -1,0 +1,157 @@
+"""Captures as model files: kept whole, started settled, and never worse than refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rtaudio.effects.model import Model
+from rtaudio.models.capture import CaptureError
+from rtaudio.models.contract import ContractError, read_model
+from rtaudio.models.foreign import model_file, read_capture
+from rtaudio.models.loader import load_model
+from rtaudio.render import render
+
+RANDOM = np.random.default_rng(0)
+
+
+def floats(*shape):
+    return (0.5 * RANDOM.standard_normal(shape)).round(3).tolist()
+
+
+NAM = {
+    "version": "0.5.4", "architecture": "ConvNet", "sample_rate": 44100,
+    "metadata": {"name": "Big\tOne", "loudness": -18.5, "gear_make": "Acme",
+                 "training": {"validation_esr": 0.02}},
+    "config": {"channels": 2, "dilations": [1, 5], "batchnorm": False, "activation": "Tanh"},
+    "weights": floats(4 + 2 + 8 + 2 + 2 + 1),
+}
+AIDA = {
+    "in_shape": [None, None, 2],
+    "layers": [
+        {"type": "dense", "shape": [None, None, 3], "weights": [floats(2, 3), floats(3)],
+         "activation": "tanh"},
+        {"type": "gru", "shape": [None, None, 2], "weights": [floats(3, 6), floats(2, 6),
+                                                              floats(2, 6)]},
+        {"type": "dense", "shape": [None, None, 1], "weights": [floats(2, 1), floats(1)]},
+    ],
+}  # fmt: skip
+GUITARML = {
+    "model_data": {"model": "SimpleRNN", "input_size": 1, "skip": 1, "output_size": 1,
+                   "unit_type": "LSTM", "num_layers": 1, "hidden_size": 1, "bias_fl": True},
+    "state_dict": {"rec.weight_ih_l0": floats(4, 1), "rec.weight_hh_l0": floats(4, 1),
+                   "rec.bias_ih_l0": floats(4), "rec.bias_hh_l0": floats(4),
+                   "lin.weight": floats(1, 1), "lin.bias": floats(1)},
+}
+FILES = {"amp.nam": NAM, "amp.aidax": AIDA, "amp.json": GUITARML}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_capture_saved_as_one_of_our_files_is_the_same_model(name, tmp_path):
+    path = tmp_path / name
+    path.write_text(json.dumps(FILES[name]))
+    file = model_file(read_capture(path))
+    ours = tmp_path / "amp.onnx"
+    ours.write_bytes(file.data)
+    assert read_model(ours).card == file.card
+    dry = RANDOM.uniform(-0.5, 0.5, 3000).astype(np.float32)
+    rate = file.card.sample_rate
+    heard = [render(Model(each, engine="onnx"), dry, rate) for each in (path, ours)]
+    np.testing.assert_array_equal(*heard)
+
+
+def test_the_card_tells_what_the_file_says(tmp_path):
+    path = tmp_path / "amp.nam"
+    path.write_text(json.dumps(NAM))
+    card = load_model(path).file.card
+    assert (card.name, card.description, card.sample_rate) == ("Big One", "Acme", 44100)
+    assert card.levels == {"loudness_db": -18.5}
+    assert card.metrics == {"esr": 0.02}
+    assert card.prewarm_samples == 6
+    assert card.provenance == {"format": "nam", "version": "0.5.4"}
+
+
+def test_one_of_our_files_is_prewarmed_by_its_card(tmp_path):
+    """A convolution with a bias settles to another value than it starts with."""
+    path, ours = tmp_path / "amp.nam", tmp_path / "amp.onnx"
+    path.write_text(json.dumps(NAM))
+    for prewarm_samples in (0, 6):
+        capture = read_capture(path)
+        object.__setattr__(capture, "prewarm_samples", prewarm_samples)
+        ours.write_bytes(model_file(capture).data)
+        silence = render(Model(ours), np.zeros(100, np.float32), 44100)
+        assert (np.ptp(silence) < 1e-6) == (prewarm_samples > 0)
+
+
+def test_a_capture_that_makes_no_numbers_is_refused(tmp_path):
+    path = tmp_path / "amp.nam"
+    huge = {**NAM["config"], "activation": "ReLU"}
+    path.write_text(json.dumps({**NAM, "config": huge, "weights": [1e38] * len(NAM["weights"])}))
+    with pytest.raises(CaptureError, match="no usable signal"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("slim", [-0.1, 1.1, float("nan")])
+def test_slim_is_a_share(slim, tmp_path):
+    path = tmp_path / "amp.nam"
+    path.write_text(json.dumps(NAM))
+    with pytest.raises(ValueError, match="slim"):
+        load_model(path, slim=slim)
+
+
+@pytest.mark.parametrize("name", FILES)
+@settings(max_examples=150, deadline=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 10**6), byte=st.integers(0, 255), cut=st.booleans())
+def test_a_damaged_file_is_read_or_refused_never_worse(name, tmp_path, place, byte, cut):
+    whole = json.dumps(FILES[name]).encode()
+    place %= len(whole)
+    path = tmp_path / name
+    path.write_bytes(whole[:place] if cut else whole[:place] + bytes([byte]) + whole[place + 1 :])
+    message = ""
+    try:
+        model_file(read_capture(path))
+    except (CaptureError, ContractError) as error:
+        message = str(error)
+        assert message.startswith(str(path))
+    assert "\n" not in message
+    assert message or not cut
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner,
+                                                                 max_size=3), max_leaves=5)
+
+
+def paths(value, prefix=()):
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield (*prefix, key)
+            yield from paths(value[key], (*prefix, key))
+
+
+@pytest.mark.parametrize("name", FILES)
+@settings(max_examples=150, deadline=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_value_of_any_other_kind_is_read_or_refused_never_worse(name, tmp_path, data):
+    document = json.loads(json.dumps(FILES[name]))
+    *keys, last = data.draw(st.sampled_from(list(paths(document))))
+    value = document
+    for key in keys:
+        value = value[key]
+    value[last] = data.draw(VALUES)
+    path = tmp_path / name
+    path.write_text(json.dumps(document))
+    message = ""
+    try:
+        model_file(read_capture(path))
+    except (CaptureError, ContractError) as error:
+        message = str(error)
+    assert "\n" not in message
+    assert len(message) < 400 + len(str(path))
