@@ -2,29 +2,128 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import tempfile
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from export.aidax import aidax_document
 from export.checkpoint import load_checkpoint
 from export.exporter import export_model
+from export.loudness import measure_loudness
+from export.nam import nam_document
+from rtaudio.atomic import replacing
+from rtaudio.models.contract import Golden, ModelFile, read_model
+from rtaudio.models.foreign import FOREIGN_SUFFIXES, model_file, read_capture
+from rtaudio.models.hint import net_of
+from rtaudio.models.net import Net
+from rtaudio.models.onnx_engine import model_node, play
 
 __all__ = ["export"]
 
+Floats = NDArray[np.float32]
 
-def export(checkpoint: Path, out: Path) -> None:
-    """Write a trained net as a model file, after proof that both play the same.
+TOLERANCE = 2e-5
+"""Largest error of a written file, relative to the larger of the golden vector's peak and 1."""
+
+
+def export(source: Path, out: Path) -> None:
+    """Write a net in the format that the ending of ``out`` names, after proof that it plays right.
+
+    Parameters
+    ----------
+    source
+        A checkpoint of `rtaudio train`, a model file (.onnx), or a capture of another program
+        (.nam, .aidax, .json).
+    out
+        The file to write: .onnx, .nam (Neural Amp Modeler), .aidax (the AIDA-X plugin) or .json
+        (RTNeural).
 
     Raises
     ------
     ValueError
-        A checkpoint or a net that cannot be exported; one line that says why.
+        A net that cannot be exported, or not in this format; one line that says why.
     FileNotFoundError
-        No such checkpoint.
+        No such file.
     """
-    net, card = load_checkpoint(checkpoint)
+    if out.suffix not in (".onnx", *FOREIGN_SUFFIXES):
+        raise ValueError(f"{out}: unknown ending; choose .onnx, .nam, .aidax or .json")
+    if source.suffix == out.suffix == ".onnx":
+        raise ValueError(f"{source}: is a model file already; copy it, or choose another ending")
+    if out.exists() and source.samefile(out):
+        raise ValueError(f"{out}: is the file to read; choose another name to write")
+    if source.suffix in FOREIGN_SUFFIXES:
+        capture = read_capture(source)
+        model, net = model_file(capture), capture.net
+        _write(model, net, out)
+    elif source.suffix == ".onnx":
+        model = read_model(source)
+        _write(model, net_of(model), out)
+    elif out.suffix == ".onnx":
+        _export_checkpoint(source, out)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            exported = Path(folder) / "net.onnx"
+            export_model(*load_checkpoint(source), exported)
+            model = read_model(exported)
+        _write(dataclasses.replace(model, path=source), net_of(model), out)
+
+
+def _export_checkpoint(source: Path, out: Path) -> None:
+    net, card = load_checkpoint(source)
     parity = export_model(net, card, out)
     latency = "not measurable" if parity.latency is None else f"peak at {parity.latency} samples"
     print(
         f"{out}: {out.stat().st_size:,} bytes; ONNX Runtime = PyTorch within "
         f"{parity.onnx_error:.1e}, blocks = whole within {parity.streaming_error:.1e}; "
         f"impulse response: {latency}"
+    )
+
+
+def _write(model: ModelFile, net: Net | None, out: Path) -> None:
+    if out.suffix == ".onnx":
+        with replacing(out) as temporary:
+            temporary.write_bytes(model.data)
+        print(f"{out}: {out.stat().st_size:,} bytes; plays in any host of ONNX Runtime")
+        return
+    if net is None:
+        kind = model.card.architecture.get("type", "this kind of net")
+        raise ValueError(
+            f"{model.path}: {kind} cannot be written as {out.suffix}; it plays as .onnx"
+        )
+    card = model.card
+    model = _with_knobs_down(model)
+    golden = Golden(model.golden_input, _play(model, model.golden_input))
+    try:
+        if out.suffix == ".nam":
+            loudness = measure_loudness(lambda x: _play(model, x[None])[0], card.sample_rate)
+            document = nam_document(net, card, loudness)
+        else:
+            document = aidax_document(net, card, golden, plugin=out.suffix == ".aidax")
+    except ValueError as error:
+        raise ValueError(f"{out}: not written: {error}") from None
+    with replacing(out) as temporary:
+        temporary.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
+        read = model_file(read_capture(temporary))
+        difference = float(np.abs(_play(read, golden.input) - golden.output).max())
+        if not difference <= TOLERANCE * max(1.0, float(np.abs(golden.output).max())):
+            raise ValueError(
+                f"{out}: not written: it would differ by {difference:.1g} from {model.path}"
+            )
+    size = out.stat().st_size
+    print(f"{out}: {size:,} bytes; read back, it plays the same within {difference:.1e}")
+
+
+def _with_knobs_down(model: ModelFile) -> ModelFile:
+    """Make the lowest value of every knob its default, as the other formats have it."""
+    down = tuple(knob.model_copy(update={"default": knob.min}) for knob in model.card.parameters)
+    return dataclasses.replace(model, card=model.card.model_copy(update={"parameters": down}))
+
+
+def _play(model: ModelFile, x: Floats) -> Floats:
+    return np.asarray(
+        play(model, lambda block, params: model_node(model, block, params), x), np.float32
     )

@@ -1,4 +1,4 @@
-"""``rtaudio export``: make a model file of a trained net."""
+"""``rtaudio export``: from a trained net or a capture to a file that others play."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from rtaudio.cli.train import call_extra
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that `rtaudio train` wrote.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The model file, NAME.onnx.")],
-) -> None:
-    """Export a checkpoint as a streaming model file."""
-    if not checkpoint.is_file():
-        raise FileNotFoundError(f"{checkpoint}: no such checkpoint; `rtaudio train` writes them")
-    call_extra("export.cli", "export", checkpoint, target)
+    source: Annotated[Path, typer.Argument(
+        metavar="IN", help="A checkpoint of `rtaudio train`, a model file (.onnx), or a capture "
+        "(.nam, .aidax, .json).")],
+    target: Annotated[Path, typer.Argument(
+        metavar="OUT", help="The file to write; its ending says what: .onnx (this program), .nam "
+        "(Neural Amp Modeler), .aidax (AIDA-X) or .json (RTNeural).")],
+) -> None:  # fmt: skip
+    """Export a net: as a model file, or for another program.
+
+    Example: rtaudio export presets/models/crunch.onnx crunch.nam
+    """
+    if not source.is_file():
+        raise FileNotFoundError(f"{source}: no such file; `rtaudio train` writes checkpoints")
+    call_extra("export.cli", "export", source, target)
