@@ -211,6 +211,7 @@ def test_a_preset_gives_sound(folder, preset, channels, block):
         ("chain:\n- gain:\n    gain_db: loud", 3, "gain.gain_db = loud is not a number in"),
         ("chain:\n- gain: {gain_db: .nan}", 2, "gain.gain_db = .nan is not a number"),
         ("chain:\n- gain: {gain_db: true}", 2, "gain.gain_db = true is not a number in -80 .. 40"),
+        ("chain:\n- limiter: {lookahead_ms: no}", 2, "limiter.lookahead_ms = no is not a number"),
         ("chain:", 1, "preset.chain is empty; write []"),
         ("chain:\n- parallel:\n    paths:", 3, "parallel.paths is empty; write []"),
         ("chain:\n- gain: {name: a}\n- chain: [gain: {name: a}]", 3,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 from pydantic import (
@@ -72,7 +72,8 @@ class Effect(BaseModel):
     @classmethod
     def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse true and false for a number, which pydantic would take for 1 and 0."""
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is float:
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and (wanted is float or float in get_args(wanted)):
             raise PydanticCustomError("float_type", "Input should be a valid number")
         return value
 

@@ -81,7 +81,11 @@ class Model(Effect):
     input: Literal["raw", "calibrated"] = "raw"
     output: Literal["raw", "normalized", "calibrated"] = "raw"
     interface_dbu: float | None = Field(
-        None, ge=-20.0, le=40.0, description="level that reads 0 dBFS; null: the settings'"
+        None,
+        ge=-20.0,
+        le=40.0,
+        description="level that reads 0 dBFS; null: the settings'",
+        json_schema_extra={"unit": "dBu"},
     )
     parameters: dict[str, float] = Field(default_factory=dict)
 

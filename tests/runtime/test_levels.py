@@ -77,6 +77,12 @@ def test_a_model_that_does_not_use_it_has_no_such_parameter(halved):
         program.set("amp.interface_dbu", 18.0)
 
 
+@pytest.mark.parametrize("level", [True, "loud", 41.0, float("nan")])
+def test_a_level_that_is_none_is_refused(halved, level):
+    with pytest.raises(ValueError, match="interface_dbu"):
+        Model(halved, interface_dbu=level)
+
+
 @pytest.mark.parametrize("side", ["input", "output"])
 def test_a_file_without_a_level_is_refused_with_the_remedy(model_file, side):
     path = model_file("knob")
