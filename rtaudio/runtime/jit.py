@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -74,6 +76,23 @@ def _cached_here() -> Iterator[None]:
         numba.config.CACHE_DIR = former
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Keep Ctrl-C until the compiler is done: raised in one of its callbacks it would be lost."""
+    former = signal.getsignal(signal.SIGINT)
+    if former is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: kept.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+        if kept:
+            signal.raise_signal(signal.SIGINT)
+
+
 def jit(function: Callable[..., Any]) -> Any:
     """Compile without the interpreter lock, on first use; cached."""
     with _cached_here():
@@ -84,7 +103,7 @@ def c_function(signature: Any) -> Callable[[Callable[..., Any]], Any]:
     """Compile to a C function with an address, at once; cached."""
 
     def decorate(function: Callable[..., Any]) -> Any:
-        with _cached_here():
+        with _cached_here(), _uninterrupted():
             return cfunc(signature, cache=True, error_model="numpy")(function)
 
     return decorate

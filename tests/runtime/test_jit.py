@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from numba import types
+from numba.extending import intrinsic
+
 import rtaudio
+from rtaudio.runtime.jit import c_function
 
 SCRIPT = """
 import numpy as np
@@ -42,3 +48,25 @@ def test_an_edited_helper_is_compiled_into_its_kernels_again(tmp_path):
     program.write_text(edited)
     # the gain is a half, and half of it is blended with the dry signal
     assert played() == 0.75
+
+
+def test_ctrl_c_waits_for_the_compiler():
+    compiled = []
+
+    @intrinsic
+    def pressed(typingctx):
+        def codegen(context, builder, signature, arguments):
+            signal.raise_signal(signal.SIGINT)
+            compiled.append(True)
+            return context.get_constant(types.int32, 1)
+
+        return types.int32(), codegen
+
+    def function():
+        return pressed()
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        c_function(types.int32())(function)
+    assert compiled
+    assert signal.getsignal(signal.SIGINT) is handler
