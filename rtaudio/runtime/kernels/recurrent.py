@@ -76,7 +76,7 @@ CACHE_BYTES = 32768
 
 GATES = 4
 
-UNROLLED = 512
+UNROLLED = 160
 """Most multiply-adds in a row that are written out rather than looped over."""
 
 _state_at = struct_at(STATE)
