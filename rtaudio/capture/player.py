@@ -17,7 +17,7 @@ from rtaudio.runtime.program import Builder, Bus
 Signal = np.ndarray[Any, np.dtype[np.float32]]
 
 TAIL_S = 1.0
-_START_S = 0.5
+_LEAD_S = 0.5
 
 
 class Progress(NamedTuple):
@@ -97,7 +97,7 @@ def play_through(
     Parameters
     ----------
     signal
-        float32 ``[frames]``; it should begin with some silence, as the engine fades in.
+        float32 ``[frames]``. Half a second of silence goes before it, in which the stream settles.
     device, rate_hz, block
         As for :class:`~rtaudio.Host`.
     in_channel, out_channel
@@ -112,7 +112,8 @@ def play_through(
     ValueError
         The device was lost on the way.
     """
-    work = _Exchange(np.pad(signal, (0, round(TAIL_S * rate_hz))))
+    lead = round(_LEAD_S * rate_hz)
+    work = _Exchange(np.pad(signal, (lead, round(TAIL_S * rate_hz))))
     lost_before = 0
     highest = 0.0
     host = Host(work, device, rate_hz, block, in_channels=[in_channel], out_channels=[out_channel])
@@ -122,10 +123,9 @@ def play_through(
             stats = host.stats()
             if host.error:
                 raise ValueError(host.error)
-            # What is lost while the stream starts does no harm: the latency is measured behind it.
-            if work.position < _START_S * rate_hz:
+            if work.position < lead:
                 lost_before = stats.missed
             highest = max(highest, *stats.in_peak)
             watch(Progress(work.position / work.kept.size, max(stats.in_peak), highest))
         lost = host.stats().missed - lost_before
-    return Played(work.kept.copy(), host.device_name, lost)
+    return Played(work.kept[lead:].copy(), host.device_name, lost)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +14,6 @@ from rtaudio.cli.run import Device, Rate
 if TYPE_CHECKING:
     from rtaudio.capture.capture import Capture
     from rtaudio.capture.player import Progress
-    from rtaudio.capture.signal import CaptureSignal
 
 _SILENT = 1e-4
 
@@ -25,10 +23,10 @@ def capture(
         Path | None, typer.Argument(metavar="[OUT]", help="The capture folder to write.")
     ] = None,
     dry: Annotated[
-        Path | None, typer.Option(help="Recorded elsewhere: the file that was played.")
+        Path | None, typer.Option(help="Play this file, not the test signal; or see --wet.")
     ] = None,
     wet: Annotated[
-        Path | None, typer.Option(help="Recorded elsewhere: the file that came back.")
+        Path | None, typer.Option(help="Play nothing: this file came back when --dry was played.")
     ] = None,
     signal: Annotated[
         Path | None, typer.Option(help="Write the test signal to this file, for a DAW, and end.")
@@ -73,8 +71,8 @@ def capture(
         return
     if out is None:
         raise ValueError("name the folder to write: rtaudio capture OUT")
-    if (dry is None) != (wet is None):
-        raise ValueError("--dry and --wet belong together; give both files, or none to play live")
+    if wet is not None and dry is None:
+        raise ValueError(f"--wet {wet}: give the file that was played, too: --dry FILE")
     from rtaudio.capture.capture import Capture, check_target
 
     knobs = _knobs(knob or [])
@@ -82,37 +80,49 @@ def capture(
         if value is not None and not math.isfinite(value):
             raise ValueError(f"{option} {value}: give a level in dBu, such as 12")
     check_target(out, force)
-    judge = partial(Capture.of, output_dbu=output_dbu, knobs=knobs, latency_samples=latency)
-    if dry is not None and wet is not None:
-        x, y, rate = _files(dry, wet, force)
-        with show.progress(not json) as bars:
-            bars.add_task("comparing dry and wet", total=None)
-            found = judge(x, y, rate, input_dbu=input_dbu)
-            found.save(out, force)
+    played = None if dry is None else _mono(dry)
+    if played is not None and wet is not None:
+        x, rate = played
+        y = _came_back(dry, wet, x, rate, force)
     else:
-        show.first_start()
-        from rtaudio.capture.signal import capture_signal
-
-        test = capture_signal(rate)
-        gain = 10.0 ** (level / 20.0) / float(abs(test.audio).max())
+        x, file_rate = played or (_test_signal(rate), rate)
+        if file_rate != rate:
+            raise ValueError(f"{dry}: is at {file_rate} Hz; add --rate {file_rate}")
+        y, gain_db = _play(x, rate, level, device, block, in_channel, out_channel, force, not json)
         # The dry file keeps its level: what is played softer makes 0 dBFS stand for less.
-        reference = None if input_dbu is None else input_dbu + 20.0 * math.log10(gain)
-        y = _play(test, gain, device, block, in_channel, out_channel, force, not json)
-        with show.progress(not json) as bars:
-            bars.add_task("comparing dry and wet", total=None)
-            found = judge(test.audio, y, rate, input_dbu=reference)
-            found.save(out, force)
+        input_dbu = None if input_dbu is None else input_dbu + gain_db
+    with show.progress(not json) as bars:
+        bars.add_task("comparing dry and wet", total=None)
+        found = Capture.of(
+            x, y, rate, latency_samples=latency, input_dbu=input_dbu, output_dbu=output_dbu,
+            knobs=knobs,
+        )  # fmt: skip
+        found.save(out, force)
     _tell(out, found, json)
 
 
+def _test_signal(rate_hz: int) -> Any:
+    show.first_start()
+    from rtaudio.capture.signal import capture_signal
+
+    return capture_signal(rate_hz).audio
+
+
 def _play(
-    test: CaptureSignal, gain: float, device: str, block: int, in_channel: int, out_channel: int,
-    force: bool, live: bool,
-) -> Any:  # fmt: skip
-    """Play the test signal and return what came back."""
+    x: Any, rate_hz: int, level_dbfs: float, device: str, block: int, in_channel: int,
+    out_channel: int, force: bool, live: bool,
+) -> tuple[Any, float]:  # fmt: skip
+    """Play a signal; returns what came back, and by how much the level was changed."""
+    import numpy as np
+
     from rtaudio.capture.player import play_through
 
-    blips_end = test.sections["take"][0] / test.audio.size
+    peak = float(np.abs(x).max())
+    if peak == 0.0:
+        raise ValueError("the dry file is silent; choose another one")
+    # by then something must have come back
+    patience = (int(np.argmax(np.abs(x) > 0.1 * peak)) + 2 * rate_hz) / x.size
+    gain_db = level_dbfs - 20.0 * math.log10(peak)
     with show.progress(live) as bars:
         task = bars.add_task("playing", total=1.0)
 
@@ -120,50 +130,57 @@ def _play(
             text = f"playing, input {show.decibels(progress.peak):6.1f} dBFS"
             text += " CLIPPED" if progress.highest >= 0.999 else ""
             bars.update(task, completed=progress.share, description=text)
-            if progress.share > blips_end and progress.highest < _SILENT and not force:
+            if progress.share > patience and progress.highest < _SILENT and not force:
                 raise ValueError(
                     f"nothing comes back (input {show.decibels(progress.highest):.0f} dBFS); "
                     "check cables, channels and levels; see: rtaudio devices"
                 )
 
         played = play_through(
-            gain * test.audio,
+            10.0 ** (gain_db / 20.0) * x,
             int(device) if device.isdigit() else device,
-            test.rate_hz,
+            rate_hz,
             block,
             in_channel=in_channel,
             out_channel=out_channel,
             watch=watch,
         )
-    if played.lost_blocks and not force:
-        raise ValueError(
+    if played.lost_blocks:
+        text = (
             f"{played.lost_blocks} blocks were lost while it played; play again, with a larger "
             f"--block ({2 * block}) and fewer programs running"
         )
-    return played.wet
+        if not force:
+            raise ValueError(text)
+        show.remark(text)
+    return played.wet, gain_db
 
 
-def _files(dry: Path, wet: Path, force: bool) -> tuple[Any, Any, int]:
-    """Read two mono files of one rate and nearly one length."""
+def _mono(path: Path) -> tuple[Any, int]:
+    """Read a file of one channel, or of two equal ones, and its rate."""
     from rtaudio.audio_file import AudioFileError, read_audio
+
+    audio, rate_hz = read_audio(path)
+    if not (audio == audio[0]).all():
+        raise AudioFileError(f"{path}: is stereo, with two different sides; export it mono")
+    return audio[0], rate_hz
+
+
+def _came_back(dry: Path | None, wet: Path, x: Any, rate_hz: int, force: bool) -> Any:
+    """Read the file that goes with ``dry``, whose audio is ``x``."""
+    from rtaudio.audio_file import AudioFileError
     from rtaudio.capture.capture import check_lengths
 
-    if dry.exists() and wet.exists() and dry.samefile(wet):
+    if dry is not None and wet.exists() and dry.samefile(wet):
         raise AudioFileError(f"{wet}: is the dry file, too; give what came back from the gear")
-    sounds, rates = [], []
-    for path in (dry, wet):
-        audio, rate = read_audio(path)
-        if not (audio == audio[0]).all():
-            raise AudioFileError(f"{path}: is stereo, with two different sides; export it mono")
-        sounds.append(audio[0])
-        rates.append(rate)
-    if rates[0] != rates[1]:
+    y, wet_hz = _mono(wet)
+    if wet_hz != rate_hz:
         raise AudioFileError(
-            f"{wet}: is at {rates[1]} Hz and {dry} at {rates[0]} Hz; export both at one rate"
+            f"{wet}: is at {wet_hz} Hz and {dry} at {rate_hz} Hz; export both at one rate"
         )
     if not force:
-        check_lengths(sounds[0], sounds[1], rates[0])
-    return sounds[0], sounds[1], rates[0]
+        check_lengths(x, y, rate_hz)
+    return y
 
 
 def _write_signal(path: Path, rate: int) -> None:
