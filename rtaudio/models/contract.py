@@ -50,8 +50,19 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = ["CONTRACT", "GOLDEN_SAMPLES", "Card", "ContractError", "Golden", "ModelFile",
-           "ModelParameter", "State", "check_model", "read_model", "write_metadata"]
+__all__ = [
+    "CONTRACT",
+    "GOLDEN_SAMPLES",
+    "Card",
+    "ContractError",
+    "Golden",
+    "ModelFile",
+    "ModelParameter",
+    "State",
+    "check_model",
+    "read_model",
+    "write_metadata",
+]
 
 CONTRACT = 1
 GOLDEN_SAMPLES = 2048
@@ -64,8 +75,14 @@ MAX_STATE_ELEMENTS = 1 << 24
 
 _EXPORT_AGAIN = "export the model again"
 _CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
-_RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
-           "Multinomial", "Bernoulli"}
+_RANDOM = {
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+    "Multinomial",
+    "Bernoulli",
+}
 # Position of the start states among the inputs of each recurrent operator.
 _RECURRENT = {"LSTM": (5, 6), "GRU": (5,), "RNN": (5,)}
 _DTYPES: dict[str, int] = {"float32": onnx.TensorProto.FLOAT, "int64": onnx.TensorProto.INT64}
@@ -356,8 +373,11 @@ def _check_tensors(path: Path, proto: onnx.ModelProto) -> None:
 
 def _check_nodes(path: Path, proto: onnx.ModelProto) -> None:
     local = {(function.domain, function.name) for function in proto.functions}
-    constants = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer
-                 if t.data_type == onnx.TensorProto.BOOL}
+    constants = {
+        t.name: onnx.numpy_helper.to_array(t)
+        for t in proto.graph.initializer
+        if t.data_type == onnx.TensorProto.BOOL
+    }
     for inside, nodes in [(False, proto.graph.node)] + [(True, f.node) for f in proto.functions]:
         for node in _walk(nodes):
             op = node.op_type
@@ -410,8 +430,10 @@ def _check_interface(
             raise ContractError(f"{path}: no graph {side} {name!r}; {_EXPORT_AGAIN}")
 
     codes_shape = None
-    for name, value, channels in ((source, inputs[source], card.channels[0]),
-                                  (sink, outputs[sink], card.channels[1])):
+    for name, value, channels in (
+        (source, inputs[source], card.channels[0]),
+        (sink, outputs[sink], card.channels[1]),
+    ):
         if name == "codes":
             codes_shape = _check_codes(path, value)
         else:
@@ -432,7 +454,8 @@ def _check_interface(
             )
     states = tuple(
         _check_state(path, value, outputs)
-        for name, value in inputs.items() if name.startswith("state.")
+        for name, value in inputs.items()
+        if name.startswith("state.")
     )
     total = sum(math.prod(state.shape) for state in states)
     if total > MAX_STATE_ELEMENTS:
@@ -484,8 +507,8 @@ def _check_audio(path: Path, value: onnx.ValueInfoProto, channels: int, hop: int
 def _check_codes(path: Path, value: onnx.ValueInfoProto) -> tuple[int, int]:
     dtype, shape = _typed(value)
     match shape:
-        case [1, int(books), int(frames)] if dtype == "int64" and 0 < books <= 64 and (
-            0 < frames <= 4096
+        case [1, int(books), int(frames)] if (
+            dtype == "int64" and 0 < books <= 64 and (0 < frames <= 4096)
         ):
             return books, frames
     raise ContractError(
@@ -499,7 +522,7 @@ def _check_state(
 ) -> State:
     dtype, shape = _typed(value)
     fixed = [axis for axis in shape if isinstance(axis, int) and axis > 0]
-    if not value.name[len("state."):] or len(fixed) != len(shape):
+    if not value.name[len("state.") :] or len(fixed) != len(shape):
         raise ContractError(
             f"{path}: {value.name!r} has the shape {shape}; state needs a name and a fixed shape; "
             f"{_EXPORT_AGAIN}"
@@ -509,7 +532,7 @@ def _check_state(
             f"{path}: {value.name!r} is {dtype}; state is float32, or int64 for counters; "
             f"{_EXPORT_AGAIN}"
         )
-    state = State(name=value.name[len("state."):], shape=tuple(fixed), dtype=dtype)  # type: ignore[arg-type]
+    state = State(name=value.name[len("state.") :], shape=tuple(fixed), dtype=dtype)  # type: ignore[arg-type]
     following = outputs.get(state.output_name)
     if following is None:
         raise ContractError(
@@ -589,6 +612,8 @@ def _read_golden(
             raise refuse(f"{key} holds NaN or infinity")
         sides.append(values.astype(kind[1:], copy=False))
     if vector["channels"] != [sides[0].shape[0], sides[1].shape[0]]:
-        raise refuse(f"says {vector['channels']!r} channels, the model has "
-                     f"{[sides[0].shape[0], sides[1].shape[0]]}")
+        raise refuse(
+            f"says {vector['channels']!r} channels, the model has "
+            f"{[sides[0].shape[0], sides[1].shape[0]]}"
+        )
     return Golden(*sides)

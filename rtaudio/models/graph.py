@@ -126,8 +126,14 @@ class _Graph:
         weights = [self.constant(conv.weight)]
         if conv.bias is not None:
             weights.append(self.constant(conv.bias))
-        return self.op("Conv", x, *weights, dilations=[conv.dilation], group=conv.groups,
-                       kernel_shape=[conv.weight.shape[2]])
+        return self.op(
+            "Conv",
+            x,
+            *weights,
+            dilations=[conv.dilation],
+            group=conv.groups,
+            kernel_shape=[conv.weight.shape[2]],
+        )
 
     def activation(self, activation: Activation, x: str) -> str:
         """Apply to x [1, C, frames]."""
@@ -171,6 +177,7 @@ class _Graph:
 
     def fast_tanh(self, x: str) -> str:
         """The rational function that the format calls Fasttanh."""
+
         def times(a: str, factor: float) -> str:
             return self.op("Mul", a, self.constant(factor))
 
@@ -267,15 +274,26 @@ class _Graph:
         return self.recurrent("GRU", x, weights, states, size, linear_before_reset=1)
 
     def recurrent(
-        self, kind: str, x: str, weights: list[str], states: list[tuple[str, str, str | None]],
-        size: int, **attributes: Any,
+        self,
+        kind: str,
+        x: str,
+        weights: list[str],
+        states: list[tuple[str, str, str | None]],
+        size: int,
+        **attributes: Any,
     ) -> str:
         y = self.name(kind)
         ends = [following if start is None else self.name("end") for _, following, start in states]
-        self.nodes.append(helper.make_node(
-            kind, [x, *weights, "", *(current for current, _, _ in states)], [y, *ends],
-            name=y, hidden_size=size, **attributes,
-        ))
+        self.nodes.append(
+            helper.make_node(
+                kind,
+                [x, *weights, "", *(current for current, _, _ in states)],
+                [y, *ends],
+                name=y,
+                hidden_size=size,
+                **attributes,
+            )
+        )
         for end, (_, following, start) in zip(ends, states, strict=True):
             if start is not None:
                 self.op("Sub", end, start, to=following)
@@ -323,6 +341,7 @@ class _Graph:
         self, layer: WaveNetLayer, y: str, condition: str, mix: str
     ) -> tuple[str, str]:
         """Return the signal handed on and what is added to the head."""
+
         def film(place: str, signal: str) -> str:
             return self.film(layer, place, signal, condition)
 

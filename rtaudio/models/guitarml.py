@@ -80,8 +80,10 @@ def guitarml_capture(path: Path, document: Mapping[str, Any]) -> Capture:
 
     layers: list[Layer] = []
     for place in range(data.num_layers):
-        matrices = (table(f"rec.weight_ih_l{place}", gates * size, given),
-                    table(f"rec.weight_hh_l{place}", gates * size, size))
+        matrices = (
+            table(f"rec.weight_ih_l{place}", gates * size, given),
+            table(f"rec.weight_hh_l{place}", gates * size, size),
+        )
         biases = [table(f"rec.bias_{part}_l{place}", gates * size) for part in ("ih", "hh")]
         zeros = np.zeros(size, np.float32)
         if data.unit_type == "LSTM":

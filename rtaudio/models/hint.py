@@ -109,9 +109,7 @@ def _size(value: object, largest: int) -> int:
     return value
 
 
-def _stack(
-    weights: _Weights, hint: Mapping[str, Any], knobs: Sequence[ModelParameter]
-) -> Stack:
+def _stack(weights: _Weights, hint: Mapping[str, Any], knobs: Sequence[ModelParameter]) -> Stack:
     hidden = _size(hint["hidden"], 1 << 16)
     inputs = _size(hint["input"], 65)
     if inputs != 1 + len(knobs) or not isinstance(hint["residual"], bool):
@@ -170,16 +168,26 @@ def _wavenet(file: ModelFile, hint: Mapping[str, Any]) -> WaveNet:
         own = channels[place]
         head = channels[place + 1] if place + 1 < len(sizes) else 1
         weights = _Weights(file, table)
-        arrays.append(WaveNetArray(
-            rechannel=Conv(weights.take("rechannel", own, channels[place - 1] if place else 1, 1)),
-            layers=tuple(
-                _layer(_Weights(file, layer), own, _size(size["kernel"], 1 << 10),
-                       _size(dilation, MAX_RECEPTIVE_FIELD))
-                for layer, dilation in zip(table["layers"], size["dilations"], strict=True)
-            ),
-            head=Conv(weights.take("head", head, own, 1),
-                      weights.take("head_bias", head) if "head_bias" in table else None),
-        ))
+        arrays.append(
+            WaveNetArray(
+                rechannel=Conv(
+                    weights.take("rechannel", own, channels[place - 1] if place else 1, 1)
+                ),
+                layers=tuple(
+                    _layer(
+                        _Weights(file, layer),
+                        own,
+                        _size(size["kernel"], 1 << 10),
+                        _size(dilation, MAX_RECEPTIVE_FIELD),
+                    )
+                    for layer, dilation in zip(table["layers"], size["dilations"], strict=True)
+                ),
+                head=Conv(
+                    weights.take("head", head, own, 1),
+                    weights.take("head_bias", head) if "head_bias" in table else None,
+                ),
+            )
+        )
     scale = hint["head_scale"]
     if isinstance(scale, bool) or not isinstance(scale, int | float):
         raise _Misfit("head_scale")
@@ -191,10 +199,14 @@ def _wavenet(file: ModelFile, hint: Mapping[str, Any]) -> WaveNet:
 
 def _layer(weights: _Weights, channels: int, kernel: int, dilation: int) -> WaveNetLayer:
     return WaveNetLayer(
-        conv=Conv(weights.take("conv", channels, channels, kernel),
-                  weights.take("conv_bias", channels), dilation),
+        conv=Conv(
+            weights.take("conv", channels, channels, kernel),
+            weights.take("conv_bias", channels),
+            dilation,
+        ),
         mixer=Conv(weights.take("mixer", channels, 1, 1)),
         activation=Activation("tanh"),
         out=Conv(weights.take("out", channels, channels, 1), weights.take("out_bias", channels))
-        if "out" in weights.names else None,
+        if "out" in weights.names
+        else None,
     )

@@ -43,9 +43,7 @@ def read_object(path: Path) -> dict[str, Any]:
     if path.stat().st_size > MAX_BYTES:
         raise CaptureError(f"{path}: larger than {MAX_BYTES >> 20} MiB; this is no amp capture")
     try:
-        document = json.loads(
-            path.read_text(encoding="utf-8"), parse_constant=_refuse_constant
-        )
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except _NoNumber as error:
         raise CaptureError(
             f"{path}: holds {error}, which is not a finite number; export it again"

@@ -283,8 +283,11 @@ class _Reader:
 
     def version(self, document: Mapping[str, Any]) -> str:
         text = document.get("version")
-        match = re.fullmatch(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})", text) if isinstance(
-            text, str) else None
+        match = (
+            re.fullmatch(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})", text)
+            if isinstance(text, str)
+            else None
+        )
         if match is None:
             raise self.fault(f"file version {text!r:.40} is not of the form 0.5.4")
         version = tuple(map(int, match.groups()))
@@ -315,8 +318,11 @@ class _Reader:
         return config
 
     def levels(self, metadata: Mapping[str, Any]) -> dict[str, float]:
-        names = {"loudness": "loudness_db", "input_level_dbu": "input_dbu",
-                 "output_level_dbu": "output_dbu"}
+        names = {
+            "loudness": "loudness_db",
+            "input_level_dbu": "input_dbu",
+            "output_level_dbu": "output_dbu",
+        }
         found = {}
         for key, name in names.items():
             value = metadata.get(key)
@@ -354,8 +360,9 @@ class _Reader:
         sizes = [self.read(submodel.model, 1.0, depth + 1) for submodel in submodels]
         if len({size.sample_rate for size in sizes}) > 1:
             raise self.fault("the sizes of the container are of several rates; export it again")
-        chosen = next((s for s, limit in zip(sizes, limits, strict=True) if slim < limit),
-                      sizes[-1])
+        chosen = next(
+            (s for s, limit in zip(sizes, limits, strict=True) if slim < limit), sizes[-1]
+        )
         self.check_mono(chosen.net)
         return dataclasses.replace(
             chosen,
@@ -386,8 +393,15 @@ class _Reader:
         layers: list[Any] = []
         given = 1
         for dilation in config.dilations:
-            conv = self.conv(weights, given, config.channels, 2, bias=not config.batchnorm,
-                             dilation=dilation, groups=config.groups)
+            conv = self.conv(
+                weights,
+                given,
+                config.channels,
+                2,
+                bias=not config.batchnorm,
+                dilation=dilation,
+                groups=config.groups,
+            )
             if config.batchnorm:
                 mean, variance, scale, shift = (weights.take(config.channels) for _ in range(4))
                 deviation = variance + weights.take(1)
@@ -413,11 +427,15 @@ class _Reader:
         given = 1
         for _layer in range(config.num_layers):
             both = weights.take(4 * size, given + size)
-            layers.append(Lstm(
-                weight_ih=np.ascontiguousarray(both[:, :given]),
-                weight_hh=np.ascontiguousarray(both[:, given:]),
-                bias=weights.take(4 * size), hidden=weights.take(size), cell=weights.take(size),
-            ))
+            layers.append(
+                Lstm(
+                    weight_ih=np.ascontiguousarray(both[:, :given]),
+                    weight_hh=np.ascontiguousarray(both[:, given:]),
+                    bias=weights.take(4 * size),
+                    hidden=weights.take(size),
+                    cell=weights.take(size),
+                )
+            )
             given = size
         layers.append(Dense(weights.take(1, size), weights.take(1)))
         weights.finish()
@@ -487,8 +505,15 @@ class _Reader:
             )
 
     def conv(
-        self, weights: _Weights, inputs: int, outputs: int, taps: int = 1, *, bias: bool,
-        dilation: int = 1, groups: int = 1,
+        self,
+        weights: _Weights,
+        inputs: int,
+        outputs: int,
+        taps: int = 1,
+        *,
+        bias: bool,
+        dilation: int = 1,
+        groups: int = 1,
     ) -> Conv:
         if inputs % groups or outputs % groups:
             raise self.fault(
@@ -524,8 +549,9 @@ class _Reader:
         if config.head is not None:
             head = config.head
         elif config.head_size is not None and config.head_bias is not None:
-            head = _ArrayHeadConfig(out_channels=config.head_size, kernel_size=1,
-                                    bias=config.head_bias)
+            head = _ArrayHeadConfig(
+                out_channels=config.head_size, kernel_size=1, bias=config.head_bias
+            )
         else:
             raise self.fault(f"{where} needs head, or head_size and head_bias")
         rechannel = self.conv(weights, config.input_size, config.channels, bias=False)
@@ -533,19 +559,32 @@ class _Reader:
         width = config.bottleneck or config.channels
         if config.head1x1 is not None and config.head1x1.active:
             width = config.head1x1.out_channels
-        out = self.conv(weights, width, head.out_channels, head.kernel_size, bias=head.bias,
-                        dilation=head.head_dilation)
+        out = self.conv(
+            weights,
+            width,
+            head.out_channels,
+            head.kernel_size,
+            bias=head.bias,
+            dilation=head.head_dilation,
+        )
         return WaveNetArray(rechannel, layers, out)
 
     def layer(
-        self, config: _ArrayConfig, weights: _Weights, dilation: int, taps: int,
-        activation: AnActivation, gating: Gating, secondary: AnActivation,
+        self,
+        config: _ArrayConfig,
+        weights: _Weights,
+        dilation: int,
+        taps: int,
+        activation: AnActivation,
+        gating: Gating,
+        secondary: AnActivation,
     ) -> WaveNetLayer:
         channels, condition = config.channels, config.condition_size
         width = config.bottleneck or channels
         rows = width if gating == "none" else 2 * width
-        conv = self.conv(weights, channels, rows, taps, bias=True, dilation=dilation,
-                         groups=config.groups_input)
+        conv = self.conv(
+            weights, channels, rows, taps, bias=True, dilation=dilation, groups=config.groups_input
+        )
         mixer = self.conv(weights, condition, rows, bias=False, groups=config.groups_input_mixin)
         one = config.layer1x1 or _Layer1x1Config()
         out = None
@@ -554,11 +593,19 @@ class _Reader:
         head_1x1, head_width = None, width
         if config.head1x1 is not None and config.head1x1.active:
             head_width = config.head1x1.out_channels
-            head_1x1 = self.conv(weights, width, head_width, bias=True,
-                                 groups=config.head1x1.groups)
-        sizes = {"conv_pre": channels, "conv_post": rows, "mixer_pre": condition,
-                 "mixer_post": rows, "activation_pre": rows, "activation_post": width,
-                 "out_post": channels, "head_post": head_width}
+            head_1x1 = self.conv(
+                weights, width, head_width, bias=True, groups=config.head1x1.groups
+            )
+        sizes = {
+            "conv_pre": channels,
+            "conv_post": rows,
+            "mixer_pre": condition,
+            "mixer_post": rows,
+            "activation_pre": rows,
+            "activation_post": width,
+            "out_post": channels,
+            "head_post": head_width,
+        }
         films = {}
         for key, place in _FILMS.items():
             film = getattr(config, key)
@@ -602,8 +649,9 @@ class _Reader:
             config = _ActivationConfig(type=config)
         if config is None or config.type not in _ACTIVATIONS:
             kind = None if config is None else config.type
-            raise self.fault(f"activation {kind!r:.40} is unknown; known are "
-                             f"{', '.join(_ACTIVATIONS)}")
+            raise self.fault(
+                f"activation {kind!r:.40} is unknown; known are {', '.join(_ACTIVATIONS)}"
+            )
         name = _ACTIVATIONS[config.type]
         match name:
             case "prelu" if config.negative_slopes is not None and len(config.negative_slopes) > 1:
@@ -617,8 +665,9 @@ class _Reader:
                 slope = 0.01 if config.negative_slope is None else config.negative_slope
                 return Activation("leaky_relu", ((config.negative_slopes or [slope])[0],))
             case "leaky_hard_tanh":
-                return Activation(name, (config.min_val, config.max_val, config.min_slope,
-                                         config.max_slope))
+                return Activation(
+                    name, (config.min_val, config.max_val, config.min_slope, config.max_slope)
+                )
         return Activation(name)
 
     def slimmed(
@@ -650,8 +699,10 @@ class _Reader:
         if channels == [array.channels for array in config.layers]:
             return net, tuple(steps)
         convs = [layer.conv for array in net.arrays for layer in array.layers]
-        if config.head is not None or any(c.groups > 1 for c in convs) or any(
-            array.head.weight.shape[2] > 1 for array in net.arrays
+        if (
+            config.head is not None
+            or any(c.groups > 1 for c in convs)
+            or any(array.head.weight.shape[2] > 1 for array in net.arrays)
         ):
             raise self.fault(
                 "a net with groups, a long head or a head behind the arrays cannot be slimmed; "
@@ -673,23 +724,31 @@ def _slim(net: WaveNet, config: _WaveNetConfig, channels: Sequence[int]) -> Wave
         has_head = array.layers[0].head_1x1 is not None
         head_in = array.head.weight.shape[1] if has_head else width
         head_out = array.head.weight.shape[0] if place == last else channels[place + 1]
-        arrays.append(WaveNetArray(
-            rechannel=_cut(array.rechannel, size, given),
-            layers=tuple(_slim_layer(layer, size, width) for layer in array.layers),
-            head=_cut(array.head, head_out, head_in),
-        ))
+        arrays.append(
+            WaveNetArray(
+                rechannel=_cut(array.rechannel, size, given),
+                layers=tuple(_slim_layer(layer, size, width) for layer in array.layers),
+                head=_cut(array.head, head_out, head_in),
+            )
+        )
     return dataclasses.replace(net, arrays=tuple(arrays))
 
 
 def _slim_layer(layer: WaveNetLayer, channels: int, width: int) -> WaveNetLayer:
     condition = layer.mixer.weight.shape[1]
     rows = width if layer.gating == "none" else 2 * width
-    sizes = {"conv_pre": channels, "conv_post": rows, "mixer_post": rows, "activation_pre": rows,
-             "activation_post": width, "out_post": channels}
+    sizes = {
+        "conv_pre": channels,
+        "conv_post": rows,
+        "mixer_post": rows,
+        "activation_pre": rows,
+        "activation_post": width,
+        "out_post": channels,
+    }
     films = {
-        place: film if place not in sizes else Film(
-            _cut(film.conv, (2 if film.shift else 1) * sizes[place], condition), film.shift
-        )
+        place: film
+        if place not in sizes
+        else Film(_cut(film.conv, (2 if film.shift else 1) * sizes[place], condition), film.shift)
         for place, film in layer.films.items()
     }
     head = layer.head_1x1

@@ -23,8 +23,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Activation", "BatchNorm", "Conv", "ConvLayer", "Dense", "Film", "Gru", "Layer", "Lstm",
-           "Net", "PRelu", "Stack", "WaveNet", "WaveNetArray", "WaveNetLayer"]
+__all__ = [
+    "Activation",
+    "BatchNorm",
+    "Conv",
+    "ConvLayer",
+    "Dense",
+    "Film",
+    "Gru",
+    "Layer",
+    "Lstm",
+    "Net",
+    "PRelu",
+    "Stack",
+    "WaveNet",
+    "WaveNetArray",
+    "WaveNetLayer",
+]
 
 Floats = NDArray[np.float32]
 

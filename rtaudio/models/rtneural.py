@@ -166,9 +166,7 @@ def _golden(path: Path, document: Mapping[str, Any]) -> Golden | None:
     return Golden(before[None, :GOLDEN_SAMPLES], after[None, :GOLDEN_SAMPLES])
 
 
-def _layer(
-    path: Path, name: str, entry: Mapping[str, Any], inputs: int
-) -> tuple[list[Layer], int]:
+def _layer(path: Path, name: str, entry: Mapping[str, Any], inputs: int) -> tuple[list[Layer], int]:
     """Return the layer, or layer and activation, and the number of its outputs."""
     kind = entry.get("type")
     size = _last_size(path, f"{name}: shape", entry.get("shape"))
@@ -199,8 +197,11 @@ def _layer(
                 _torch_gates(bias[0]), _torch_gates(bias[1]),
             )], size  # fmt: skip
         case "conv1d":
-            return [ConvLayer(_conv(path, name, entry, inputs, size, table),
-                              _activation(path, name, entry))], size
+            return [
+                ConvLayer(
+                    _conv(path, name, entry, inputs, size, table), _activation(path, name, entry)
+                )
+            ], size
         case "prelu" | "batchnorm" | "activation" if size != inputs:
             raise CaptureError(
                 f"{path}: {name} ({kind}) turns {inputs} channels into {size}; the file is damaged"

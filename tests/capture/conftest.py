@@ -10,7 +10,7 @@ from scipy import signal
 
 from rtaudio.capture.signal import capture_signal
 
-RATE = 16000
+RATE = 12000
 
 
 def delayed(x, samples):
@@ -29,7 +29,7 @@ def fractionally_delayed(x, samples):
 def cabinet(x, rate_hz):
     """A loudspeaker: band-pass with a resonance and a steep end, of minimum phase."""
     x = signal.sosfilt(signal.butter(2, 80, "high", fs=rate_hz, output="sos"), x)
-    x = signal.sosfilt(signal.butter(4, 5000, "low", fs=rate_hz, output="sos"), x)
+    x = signal.sosfilt(signal.butter(4, 4000, "low", fs=rate_hz, output="sos"), x)
     return x + 0.5 * signal.lfilter(*signal.iirpeak(120, 3, fs=rate_hz), x)
 
 
@@ -37,7 +37,7 @@ def amp(x, rate_hz):
     """High gain in two stages, of which the first is not symmetric, then the cabinet."""
     x = signal.sosfilt(signal.butter(2, 120, "high", fs=rate_hz, output="sos"), x)
     x = np.tanh(30.0 * x + 0.3) - np.tanh(0.3)
-    x = signal.sosfilt(signal.butter(1, 7000, "low", fs=rate_hz, output="sos"), x)
+    x = signal.sosfilt(signal.butter(1, 5000, "low", fs=rate_hz, output="sos"), x)
     wet = cabinet(np.tanh(2.0 * x), rate_hz)
     return 0.6 * wet / np.abs(wet).max()
 

@@ -11,7 +11,7 @@ import soundfile
 from rtaudio.audio_file import read_audio
 from rtaudio.capture.capture import Capture, CaptureError, check_lengths, check_target
 
-RATE = 16000
+RATE = 12000
 RNG = np.random.default_rng(5)
 
 
@@ -134,12 +134,12 @@ def test_any_other_signal_is_split_by_time(gears, dry, own):
     at = own.sections["playing"][0]
     playing = dry[at : at + 40 * RATE]
     capture = captured(playing, gears.delayed(gears.crunch(playing), 44))
-    assert capture.latency_samples in (43, 44)
+    assert capture.latency_samples in range(41, 45)
     assert capture.refusal is None
     ((a, b),), ((c, d),) = capture.train, capture.validation
     assert (a, d) == (0, capture.take.aligned.size)
     assert 0 < c - b < RATE
-    assert d - c == 40 * RATE // 5 - 0 or d - c <= 15 * RATE
+    assert d - c == capture.take.aligned.size // 5
 
 
 def test_too_short_is_refused(gears, dry, own):

@@ -10,12 +10,11 @@ import pytest
 from rtaudio.capture.passage import passage
 from rtaudio.capture.signal import capture_signal, recognised
 
-RATE = 16000
+RATE = 12000
 
 
 def test_it_is_the_same_at_every_call_and_cannot_be_changed(own):
-    capture_signal.cache_clear()
-    again = capture_signal(RATE)
+    again = capture_signal.__wrapped__(RATE)
     np.testing.assert_array_equal(own.audio, again.audio)
     assert own.sections == again.sections
     with pytest.raises(ValueError, match="read-only"):
@@ -31,7 +30,7 @@ def test_it_stays_a_decibel_below_full_scale_and_starts_and_ends_silent(own):
     assert own.audio.dtype == np.float32
 
 
-@pytest.mark.parametrize("rate_hz", [8000, 44100])
+@pytest.mark.parametrize("rate_hz", [8000, 22050])
 def test_every_rate_has_the_same_plan(own, rate_hz):
     other = capture_signal(rate_hz)
     assert list(other.sections) == list(own.sections)

@@ -98,9 +98,9 @@ def test_the_amp_is_captured_as_it_renders(jack, played, tmp_path):
     dry, wet = (read_audio(out / name)[0][0] for name in ("dry.wav", "wet.wav"))
     np.testing.assert_array_equal(dry, source[: dry.size])
 
-    # JACK hands a loop on after whole periods; a sample may be given away (see latency_samples)
+    # JACK hands a loop on after whole periods; behind distortion some samples are given
     early = -about["latency_samples"] % BLOCK
-    assert early <= 1
+    assert early <= 3
     assert about["latency_samples"] <= 4 * BLOCK
     wanted = load_preset(preset)(np.float32(10 ** (gain_db / 20)) * source, RATE)
     after = slice(4 * RATE, wet.size - early)
