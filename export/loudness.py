@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaudio.measure.loudness import standard_clip
+
 __all__ = ["Loudness", "measure_loudness"]
 
 Floats = NDArray[np.float32]
 
-LEVEL_DBFS = -15.0
 REST_S = 0.5
 STEPS = 11
 
@@ -47,7 +48,7 @@ def measure_loudness(play: Callable[[Floats], Any], rate_hz: int) -> Loudness:
     -8.98
     """
     rest = round(REST_S * rate_hz)
-    clip = np.concatenate([np.zeros(rest, np.float32), _pink_noise(rate_hz)])
+    clip = np.concatenate([np.zeros(rest, np.float32), standard_clip(rate_hz)])
     gains = np.linspace(0, 1, STEPS)
     levels = np.array([
         np.sqrt(np.mean(np.square(play(np.float32(gain) * clip)[rest:], dtype=np.float64)))
@@ -58,14 +59,4 @@ def measure_loudness(play: Callable[[Floats], Any], rate_hz: int) -> Loudness:
     share = 2 * levels.sum() / most - 1 if most > 0 else 0.0
     return Loudness(
         float(20 * np.log10(max(levels[-1], 1e-10))), float(np.clip(share, 0.0, 1.0))
-    )
-
-
-def _pink_noise(rate_hz: int) -> Floats:
-    """One second at -15 dBFS RMS: equal power in every octave from 1 Hz."""
-    bins = np.arange(1, rate_hz // 2 + 1)
-    phases = np.random.default_rng(0).uniform(0, 2 * np.pi, bins.size)
-    noise = np.fft.irfft(np.r_[0, np.exp(1j * phases) / np.sqrt(bins)], rate_hz)
-    return np.asarray(
-        10 ** (LEVEL_DBFS / 20) * noise / np.sqrt(np.mean(noise**2)), np.float32
     )
