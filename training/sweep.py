@@ -277,12 +277,15 @@ def _run(
 
 
 def _label(changes: Changes) -> str:
-    return ", ".join(f"{key.rpartition('.')[2]} {_value(v)}" for key, v in changes.items())
+    """Tell what a row changes; a whole section, as ``net``, by its entries."""
+    return ", ".join(
+        " ".join(str(v) if k == "type" else f"{k} {v}" for k, v in value.items())
+        if isinstance(value, Mapping) else f"{key.rpartition('.')[2]} {_value(value)}"
+        for key, value in changes.items()
+    )
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return " ".join(f"{k} {v}" for k, v in value.items())
     if isinstance(value, (list, tuple)):
         return f"{len(value)} takes" if len(value) != 1 else "1 take"
     return "no" if value is None else str(value)
@@ -360,7 +363,7 @@ def _page(
     yield f"![ESR while training, and in the end]({out.with_suffix('.png').name})\n"
     yield (
         "ESR: energy of the error over energy of the target, mean of the held-out takes, then of "
-        "the seeds (geometric); beside it the lowest and highest seed. Training: minutes of one "
+        "the seeds (geometric), and the lowest and highest of them. Training: minutes of one "
         f"processor core. RTF: time to compute over time to play, in blocks of {BLOCK} frames, "
         "one core; native is rtaudio's own kernel, where there is one.\n"
     )
@@ -374,7 +377,8 @@ def _cells(line: dict[str, Any]) -> dict[str, str]:
     return {
         "setting": line["setting"].replace("|", "\\|"),
         "esr": number(line["esr"]),
-        "seeds": f"{number(line['esr_lowest'])} .. {number(line['esr_highest'])}",
+        "seeds": f"{number(line['esr_lowest'])} .. {number(line['esr_highest'])}"
+        if line["seeds"] > 1 else "one seed",
         "esr_worst_take": number(line["esr_worst_take"]),
         "error_db": f"{line['error_db']:.1f}",
         "parameters": f"{line['parameters']:,}",
@@ -393,6 +397,8 @@ def _picture(config: SweepConfig, rows: list[Row]) -> Figure:
     grid: Any = figure.subplots(
         len(parts), 2, squeeze=False, height_ratios=heights, width_ratios=[3, 2]
     )
+    reached = [m["esr_mean"] for row in rows for m in row.metrics()]
+    limits = (min(reached) / 1.3, max(reached) * 1.3)
     for (curve, final), part in zip(grid, parts, strict=True):
         for place, row in enumerate(part):
             colour = f"C{place % 10}"
@@ -404,7 +410,8 @@ def _picture(config: SweepConfig, rows: list[Row]) -> Figure:
             final.plot(esr, [place] * len(esr), "o-", color=colour, ms=6, lw=1.5)
         curve.set_title(part[0].part, loc="left", fontsize=11)
         curve.set(xlabel="minutes of one core", ylabel="validation ESR", yscale="log")
-        final.set(xlabel="ESR on the held-out takes", xscale="log", ylim=(len(part) - 0.5, -0.5))
+        final.set(xlabel="ESR on the held-out takes", xscale="log", xlim=limits,
+                  ylim=(len(part) - 0.5, -0.5))
         final.set_yticks(range(len(part)), [row.label for row in part])
         final.yaxis.tick_right()
         for axes, axis in ((curve, curve.yaxis), (final, final.xaxis)):

@@ -23,7 +23,7 @@ CONTENT = {
         {"title": "Pace", "text": "Fast or slow?",
          "vary": {"schedule.learning_rate": [0.02, 0.01], "schedule.batch": [4, 2]}},
         {"title": "Size", "rows": [
-            {"net.hidden": 2}, {"net.hidden": 4, "data.train": ["one", "two"]},
+            {"net": {"type": "lstm", "hidden": 2}}, {"net.hidden": 4, "data.train": ["one", "two"]},
             {"schedule.learning_rate": 0.02, "schedule.batch": 4},
         ]},
     ],
@@ -76,7 +76,7 @@ def test_a_tiny_sweep_makes_every_row(study, workspace, monkeypatch):
     assert [row["setting"] for row in rows] == [
         "learning_rate 0.02, batch 4", "learning_rate 0.02, batch 2",
         "learning_rate 0.01, batch 4", "learning_rate 0.01, batch 2",
-        "hidden 2", "hidden 4, train 2 takes", "learning_rate 0.02, batch 4",
+        "lstm hidden 2", "hidden 4, train 2 takes", "learning_rate 0.02, batch 4",
     ]
     assert [row["parameters"] for row in rows] == [rows[0]["parameters"]] * 4 + [
         rows[4]["parameters"], rows[0]["parameters"], rows[0]["parameters"]]
@@ -95,7 +95,7 @@ def test_a_tiny_sweep_makes_every_row(study, workspace, monkeypatch):
     page = out.with_suffix(".md").read_text()
     assert page.startswith("# A tiny study\n")
     assert "Fast or slow?" in page
-    assert page.count("\n| learning_rate") + page.count("\n| hidden") == 7
+    assert page.count("\n| learning_rate") + page.count("hidden") == 7
     assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
