@@ -60,12 +60,13 @@ def capture_config(
         description=f"Capture {', '.join(names)}.",
         license="private",
         data=CaptureData(
-            root=str(Path.cwd()), license="private",
-            captures=tuple(str(folder.resolve()) for folder in folders),
+            license="private", captures=tuple(str(folder.resolve()) for folder in folders)
         ),
         net=NetConfig.model_validate(SIZES[size]),
         schedule=ScheduleConfig(
-            epochs=epochs or EPOCHS, batch=max(1, min(BATCH, excerpts)), learning_rate=0.008,
+            epochs=epochs or EPOCHS,
+            # A short capture, too, makes several updates of each round.
+            batch=max(1, min(BATCH, excerpts // 4)), learning_rate=0.008,
             excerpt_samples=EXCERPT_SAMPLES, truncate_samples=512, warmup_samples=WARMUP_SAMPLES,
         ),
     )

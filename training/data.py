@@ -370,17 +370,21 @@ def excerpts(
     generator = np.random.default_rng([seed, epoch])
     length = schedule.warmup_samples + schedule.excerpt_samples
     pieces: list[tuple[Take, int]] = []
+    fewest = 0
     for take in takes:
         # What counts begins behind the warm-up; no sample that is to be skipped may count.
         earliest = max(0, take.skip_samples - schedule.warmup_samples)
         room = len(take.dry) - length - earliest
-        first = earliest + int(generator.integers(max(1, min(schedule.excerpt_samples, room))))
-        starts = range(first, len(take.dry) - length + 1, schedule.excerpt_samples)
-        pieces += [(take, start) for start in starts]
-    if len(pieces) < schedule.batch:
+        choices = max(1, min(schedule.excerpt_samples, room))
+        end = len(take.dry) - length + 1
+        first = earliest + int(generator.integers(choices))
+        pieces += [(take, start) for start in range(first, end, schedule.excerpt_samples)]
+        fewest += len(range(earliest + choices - 1, end, schedule.excerpt_samples))
+    # By the worst cut, so that it shows before the first epoch or never.
+    if fewest < schedule.batch:
         raise ConfigError(
             f"schedule.batch: {schedule.batch} excerpts of {length} samples are more than the "
-            f"training takes hold ({len(pieces)}); lower batch or excerpt_samples"
+            f"training takes are sure to hold ({fewest}); lower batch or excerpt_samples"
         )
     order = generator.permutation(len(pieces))
     batches = []
