@@ -163,6 +163,7 @@ def _noise(axis: Any, capture: Capture) -> None:
                   label=f"{mains_hz:.0f} Hz hum, {level_db:.0f} dBFS")  # fmt: skip
         axis.legend(loc="upper right", frameon=False)
     _hertz(axis, 20.0, take.rate_hz / 2)
+    axis.set_ylim(-160.0, max(-60.0, axis.get_ylim()[1]))
     axis.set_ylabel("dBFS per line")
 
 
@@ -179,7 +180,7 @@ def _response(axis: Any, capture: Capture) -> None:
         for row, sound in enumerate((dry, wet)):
             power[row] += np.abs(np.fft.rfft(sound[at : at + size] * window)) ** 2
     hertz = np.fft.rfftfreq(size, 1.0 / take.rate_hz)
-    edges = np.geomspace(30.0, 0.45 * take.rate_hz, 160)
+    edges = np.geomspace(30.0, 0.4 * take.rate_hz, 160)
     low = np.searchsorted(hertz, edges[:-1]).clip(0, hertz.size - 1)
     bands = np.add.reduceat(power, low, axis=1)
     centre = np.sqrt(edges[:-1] * edges[1:])
@@ -187,6 +188,8 @@ def _response(axis: Any, capture: Capture) -> None:
     played = bands[0] > 1e-5 * bands[0].max()
     level = 10.0 * np.log10(np.maximum(bands[1], 1e-20) / np.maximum(bands[0], 1e-20))
     axis.semilogx(centre[played], level[played], color=_WET, lw=1.2)
+    low_db, high_db = axis.get_ylim()
+    axis.set_ylim(min(low_db, high_db - 24.0), max(high_db, low_db + 6.0))
     axis.grid(alpha=0.3)
     _hertz(axis, 30.0, take.rate_hz / 2)
     axis.set_ylabel("dB")
