@@ -47,8 +47,8 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
         The net, in evaluation mode, on the CPU.
     card
         What the net does not know of itself: name, sample_rate, license, provenance, and the
-        optional entries of `rtaudio.models.contract.Card`. Channels, hop, latency, parameters and
-        architecture come from the net.
+        optional entries of `rtaudio.models.contract.Card`. Channels, hop, latency, pre-warm,
+        parameters and architecture come from the net.
     path
         The file to write; an older one is replaced in one step.
 
@@ -69,6 +69,7 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
     try:
         full_card = Card(
             **card, channels=net.channels, hop=net.hop, latency=net.latency,
+            prewarm_samples=net.prewarm_samples,
             parameters=net.controls, architecture=net.architecture(),
         )
     except ValidationError as error:

@@ -28,6 +28,9 @@ class StreamingModule(nn.Module):
         Block length in samples that the net insists on; 0 if it takes any.
     latency
         Delay of the output in samples at the net's own rate.
+    prewarm_samples
+        How much silence a host plays through the net in front of the first sample, for one that
+        does not rest in its zero state.
     controls
         The knobs, if any. A net that has some takes them as third argument of `forward`,
         shape (batch, number of knobs), in natural units.
@@ -36,6 +39,7 @@ class StreamingModule(nn.Module):
     channels: tuple[int, int] = (1, 1)
     hop: int = 0
     latency: int = 0
+    prewarm_samples: int = 0
     controls: tuple[ModelParameter, ...] = ()
 
     def initial_state(self, batch: int = 1) -> State:

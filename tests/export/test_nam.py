@@ -18,6 +18,7 @@ from export.parity import Parity
 from rtaudio.cli import main
 from rtaudio.models.contract import Card, read_model
 from rtaudio.models.hint import net_of
+from rtaudio.models.loader import load_model
 from rtaudio.models.nam import read_nam
 from rtaudio.models.net import Activation, Conv, WaveNet, WaveNetArray, WaveNetLayer
 from training.models.gru import GruAmp
@@ -268,3 +269,11 @@ def test_loudness_of_known_systems():
     assert constant.loudness_db == pytest.approx(-20.0, abs=0.01)
     assert constant.compression == pytest.approx(9 / 11, abs=1e-3)  # silence stays silent
     assert measure_loudness(np.zeros_like, 48000) == (-200.0, 0.0)
+
+
+def test_a_net_that_does_not_rest_at_zero_is_pre_warmed(tmp_path):
+    source = checkpoint(made(WaveNetAmp, size="nano"), tmp_path / "best.pt")
+    export(source, tmp_path / "amp.onnx")
+    export(source, tmp_path / "amp.nam")
+    ours, theirs = (load_model(tmp_path / f"amp.{ending}") for ending in ("onnx", "nam"))
+    assert ours.file.card.prewarm_samples == theirs.file.card.prewarm_samples == 4093

@@ -77,6 +77,7 @@ class WaveNetAmp(StreamingModule):
             _Array(1, first, second, one, condition, film, last=False),
             _Array(first, second, 1, two, condition, film, last=True),
         ])
+        self.prewarm_samples = self.receptive_field
 
     def _arrays(self) -> list[_Array]:
         return cast("list[_Array]", list(self.arrays))
