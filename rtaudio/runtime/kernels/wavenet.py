@@ -14,7 +14,8 @@ read and written at any place of it without regard to its end, because the ring 
       ^ position: next frame              the same as 0 .. chunk - 1
 
     size >= past + 2 chunks: the lanes behind the last frame of a block hold values of no meaning;
-    they are overwritten before they are read, and never reach back to where the past lies
+    they are overwritten before they are read, and never reach back to where the past lies.
+    It is a multiple of the chunk, so that whole chunks meet its end exactly.
 
 One row of a table describes one ring. Rows stand in the order in which they are filled::
 
@@ -214,7 +215,8 @@ class _Chunk:
         weights = v.element(self.weights, self.field(row, _WEIGHTS))
         self.close(ring, channels)
         in_registers = self.tile_sizes(channels) == [(0, channels, 1)]
-        z_place = v.element(self.memory, 2 * self.limit)
+        wide = v.index(self.limit)
+        z_rows = _Ring(v.element(self.memory, 2 * self.limit), wide, wide, v.index(0))
         z: list[Any] = []
 
         def activate(first: Any, count: int) -> None:
@@ -231,7 +233,7 @@ class _Chunk:
             if in_registers:
                 z.extend(sums)
             else:
-                self.put(sums, _Ring(z_place, v.index(self.limit), None, v.index(0)), first)
+                self.put(sums, z_rows, first)
 
         def hand_on(first: Any, count: int) -> None:
             bias = v.element(weights, b.add(first, v.index(2 * channels)))
@@ -242,7 +244,7 @@ class _Chunk:
                     data = z[i * self.vectors : (i + 1) * self.vectors]
                     sums = self.product(sums, v.element(matrix, i * channels), data)
             else:
-                sums = self.products(sums, matrix, channels, z_place, v.index(self.limit), channels)
+                sums = self.products(sums, matrix, channels, z_rows.start, wide, channels)
             here = v.element(ring.here(v), b.mul(first, ring.stride))
             added = []
             for channel in range(count):
@@ -275,8 +277,8 @@ class _Chunk:
 
     def tile_sizes(self, channels: int) -> list[tuple[int, int, int]]:
         """Return first channel, channels per tile and number of tiles of at most two kinds."""
-        # A tile leaves room for the vectors of one input and a weight.
-        most = (REGISTERS - self.vectors - 1) // self.vectors
+        # Half of the registers hold sums; inputs, weights and activations need the others.
+        most = REGISTERS // 2 // self.vectors
         count = -(-channels // most)
         size, larger = divmod(channels, count)
         kinds = [(0, size + 1, larger), (larger * (size + 1), size, count - larger)]
@@ -314,7 +316,9 @@ class _Chunk:
     ) -> list[Any]:
         """Add a matrix of ``columns`` channels, of which a tile is taken, times all inputs."""
         v, b = self.v, self.b
-        step = max(k for k in range(1, 17) if inputs % k == 0 and (k == 1 or k * len(sums) <= 128))
+        # A turn of the loop does up to 64 products: enough for speed, and quick to compile.
+        most = max(1, 64 // len(sums))
+        step = max(k for k in range(1, most + 1) if inputs % k == 0)
 
         def some(turn: Any, sums: list[Any]) -> list[Any]:
             at = b.mul(b.mul(turn, v.index(step)), stride)
@@ -530,6 +534,11 @@ def wavenet_node(net: Any, *, settled: bool = True, lanes: int = LANES) -> Node:
     ------
     ValueError
         The net is not a plain one; the text says why.
+
+    Examples
+    --------
+    >>> capture = read_nam("amp.nam")                       # of rtaudio.models.nam
+    >>> node = wavenet_node(capture.net)
     """
     plan = _plan(net)
     limit = VECTORS * lanes
@@ -544,7 +553,7 @@ def wavenet_node(net: Any, *, settled: bool = True, lanes: int = LANES) -> Node:
 
     def row(channels: int, past: int | None = None, **fields: int) -> None:
         nonlocal used
-        size = 0 if past is None else -(-past // lanes) * lanes + 2 * limit
+        size = 0 if past is None else (-(-past // limit) + 2) * limit
         stride = size + 2 * limit
         stride += 16 * (stride // 16 % 2 == 0)  # channels do not crowd the same cache lines
         rows.append(Row(used, stride, size, **fields))
