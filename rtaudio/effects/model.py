@@ -195,16 +195,13 @@ class Model(Effect):
         rate = self.card.sample_rate
         if rate == builder.rate_hz:
             return self._net(block, params)
-        if self.card.channels != (1, 1):
-            raise ValueError(
-                f"{self.file}: plays at {rate} Hz only; run the chain at that rate "
-                f"(only models of one channel are resampled)"
-            )
         from rtaudio.runtime.kernels.resampler import resampled_node
 
         inner_block = math.ceil(block * rate / builder.rate_hz) + 1
         inner = self._net(inner_block, params, varying=True)
-        return resampled_node(inner, builder.rate_hz, rate, block, inner.latency_samples)
+        return resampled_node(
+            inner, builder.rate_hz, rate, block, inner.latency_samples, channels=self.card.channels
+        )
 
     def _net(self, block: int, params: Slots | None, varying: bool = False) -> Node:
         """Make the node at the model's own rate, oversampled or not."""

@@ -120,6 +120,21 @@ def test_model_at_another_rate_has_the_reported_latency(model_file, rate, hop, b
         assert np.max(np.abs(out[wrong:] - x[: frames - wrong])) > 2e-2
 
 
+@pytest.mark.parametrize("hop", [0, 160])
+def test_a_model_of_two_channels_at_another_rate_keeps_them_apart(model_file, hop):
+    """Each channel is what a model of one channel makes of it."""
+    both = Model(model_file("lag", channels=2, hop=hop, size=12)).compile(
+        44100, 64, in_channels=2, offline=True
+    )
+    one = Model(model_file("lag", hop=hop, size=12)).compile(44100, 64, offline=True)
+    assert both.latency_samples == one.latency_samples
+    stereo = np.stack([NOISE, np.flip(NOISE)])[:, :5952]
+    heard = run(both, stereo)
+    np.testing.assert_array_equal(heard[0], run(one, stereo[:1])[0])
+    one = Model(model_file("lag", hop=hop, size=12)).compile(44100, 64, offline=True)
+    np.testing.assert_array_equal(heard[1], run(one, stereo[1:])[0])
+
+
 def test_each_channel_has_a_state_of_its_own(model_file):
     path = model_file("lstm")
     silent = np.zeros_like(NOISE)

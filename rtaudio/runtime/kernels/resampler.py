@@ -46,10 +46,14 @@ STATE = state_dtype(
     ("host", "i8"),
     ("asked", "i8"),
     ("answer", "i8"),
+    ("outputs", "i8"),
+    ("host_stride", "i8"),
+    ("inner_stride", "i8"),
 )
 """``down``: [host_ticks][down_taps], from host to inner rate; ``up``: [inner_ticks][up_taps], back.
 ``host``: down_taps - 1 past samples, then the block. ``asked``: input of the inner node.
-``answer``: ``behind`` past samples, then its output. ``*_newest``: the last sample that the next
+``answer``: ``behind`` past samples, then its output. Each holds one row per channel, ``*_stride``
+apart. ``*_newest``: the last sample that the next
 result needs, counted from the start of the coming block; ``*_phase``: ticks after that sample."""
 
 _state_at = struct_at(STATE)
@@ -85,9 +89,15 @@ def polyphase(taps: np.ndarray[Any, Any], phases: int) -> np.ndarray[Any, np.dty
 
 
 def resampled_node(
-    inner: Node, host_rate_hz: int, inner_rate_hz: int, block: int, inner_latency_samples: int
+    inner: Node,
+    host_rate_hz: int,
+    inner_rate_hz: int,
+    block: int,
+    inner_latency_samples: int,
+    *,
+    channels: tuple[int, int] = (1, 1),
 ) -> Node:
-    """Return a node at the host rate around a node at another rate, both of one channel.
+    """Return a node at the host rate around a node at another rate.
 
     Parameters
     ----------
@@ -99,6 +109,8 @@ def resampled_node(
         Largest number of frames per call of the result.
     inner_latency_samples
         Latency of ``inner``, in its own samples.
+    channels
+        Inputs and outputs of both.
     """
     divisor = math.gcd(host_rate_hz, inner_rate_hz)
     host_ticks, inner_ticks = inner_rate_hz // divisor, host_rate_hz // divisor
@@ -109,16 +121,18 @@ def resampled_node(
     extra = latency_samples * host_ticks - ticks
     most = -(-block * host_ticks // inner_ticks)
     behind = -(-(up.shape[1] + extra // inner_ticks + 2) // 16) * 16
-    inner.record["channels"] = 1
-    inner.record["stride"] = -(-most // 16) * 16
+    host_stride = down.shape[1] - 1 + block
+    inner_stride = behind + -(-most // 16) * 16
+    inner.record["channels"] = channels[0]
+    inner.record["stride"] = inner_stride
     node = Node(
         resampled,
         latency_samples=latency_samples,
-        out_channels=1,
+        out_channels=channels[1],
         work={
-            "host": np.zeros(down.shape[1] - 1 + block, np.float32),
-            "asked": np.zeros(most, np.float32),
-            "answer": np.zeros(behind + most, np.float32),
+            "host": np.zeros(channels[0] * host_stride, np.float32),
+            "asked": np.zeros(channels[0] * inner_stride, np.float32),
+            "answer": np.zeros(channels[1] * inner_stride, np.float32),
         },
         constants={"down": down, "up": up},
         process=inner.kernel.address,
@@ -130,6 +144,9 @@ def resampled_node(
         up_newest=-extra // inner_ticks,
         up_phase=-extra % inner_ticks,
         behind=behind,
+        outputs=channels[1],
+        host_stride=host_stride,
+        inner_stride=inner_stride,
     )
     node.inner = [inner]
     return node
@@ -158,28 +175,36 @@ def resampled(state, src, dst, frames):  # type: ignore[no-untyped-def]
     """Resample to the inner rate, call the inner node, resample back."""
     s = _state_at(address_of(state))
     host_ticks, inner_ticks = s.host_ticks, s.inner_ticks
-    taps, newest, phase = s.down_taps, s.down_newest, s.down_phase
-    copy_bytes(s.host + 4 * (taps - 1), address_of(src), 4 * frames)
-    asked = f32_at(s.asked)
-    count = 0
-    while newest < frames:
-        asked[count] = dot(s.down + 4 * taps * phase, s.host + 4 * newest, taps)
-        count += 1
-        phase += inner_ticks
-        newest += phase // host_ticks
-        phase %= host_ticks
+    taps = s.down_taps
+    newest, phase, count = s.down_newest, s.down_phase, 0
+    for channel in range(s.channels):
+        host = s.host + 4 * channel * s.host_stride
+        asked = f32_at(s.asked + 4 * channel * s.inner_stride)
+        copy_bytes(host + 4 * (taps - 1), address_of(src) + 4 * channel * s.stride, 4 * frames)
+        newest, phase, count = s.down_newest, s.down_phase, 0
+        while newest < frames:
+            asked[count] = dot(s.down + 4 * taps * phase, host + 4 * newest, taps)
+            count += 1
+            phase += inner_ticks
+            newest += phase // host_ticks
+            phase %= host_ticks
+        move_down(host, frames, taps - 1)
     s.down_newest, s.down_phase = newest - frames, phase
-    move_down(s.host, frames, taps - 1)
     code = np.int32(0)
     if count > 0:
         code = call_process(s.process, s.inner, s.asked, s.answer + 4 * s.behind, count)
-    taps, newest, phase = s.up_taps, s.up_newest, s.up_phase
-    first = s.answer + 4 * (s.behind - taps + 1)
-    for i in range(frames):
-        dst[i] = dot(s.up + 4 * taps * phase, first + 4 * newest, taps)
-        phase += host_ticks
-        newest += phase // inner_ticks
-        phase %= inner_ticks
+    taps = s.up_taps
+    newest, phase = s.up_newest, s.up_phase
+    for channel in range(s.outputs):
+        answer = s.answer + 4 * channel * s.inner_stride
+        first = answer + 4 * (s.behind - taps + 1)
+        to = channel * s.stride
+        newest, phase = s.up_newest, s.up_phase
+        for i in range(frames):
+            dst[to + i] = dot(s.up + 4 * taps * phase, first + 4 * newest, taps)
+            phase += host_ticks
+            newest += phase // inner_ticks
+            phase %= inner_ticks
+        move_down(answer, count, s.behind)
     s.up_newest, s.up_phase = newest - count, phase
-    move_down(s.answer, count, s.behind)
     return code
