@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from export.streaming import StreamingModule
 from rtaudio.models.contract import ModelFile
+from rtaudio.models.loader import GOLDEN_TOLERANCE
 
 __all__ = ["Parity", "check_parity", "run_onnx", "run_torch"]
 
@@ -56,8 +57,9 @@ def check_parity(net: StreamingModule, model: ModelFile) -> Parity:
     Raises
     ------
     ParityError
-        Net in blocks != net in one piece, graph in blocks != net in one piece (either by more
-        than 1e-5), or a reported latency outside the impulse response.
+        Net in blocks != net in one piece (by more than 1e-5), graph in blocks != net in one piece
+        (by more than 2e-5: ONNX Runtime rounds its tanh in another way, which a net of high gain
+        magnifies), or a reported latency outside the impulse response.
     """
     signal = probe(model.card.channels[0], SAMPLES, model.card.hop)
     blocks = random_blocks(signal.shape[1], model.card.hop)
@@ -71,8 +73,10 @@ def check_parity(net: StreamingModule, model: ModelFile) -> Parity:
             "piece; carry all of its memory in the state and look at no sample to come"
         )
     onnx_error = _difference(run_onnx(model, signal, blocks), whole)
-    if not onnx_error <= TOLERANCE:
-        raise ParityError(f"ONNX Runtime and PyTorch differ by {onnx_error:.2g} (allowed 1e-05)")
+    if not onnx_error <= GOLDEN_TOLERANCE:
+        raise ParityError(
+            f"ONNX Runtime and PyTorch differ by {onnx_error:.2g} (allowed {GOLDEN_TOLERANCE:.0e})"
+        )
     return Parity(onnx_error, streaming_error, _check_latency(net, model))
 
 

@@ -370,7 +370,7 @@ def _provenance(data: DataConfig) -> dict[str, Any]:
             ),
             "teacher": data.model_dump(
                 mode="json",
-                include={"teacher", "advance_samples", "noise_seconds"}
+                include={"teacher", "advance_samples", "noise_seconds", "gain_db"}
                 | ({"knobs", "test_knobs"} if data.knobs else set()),
             ),
         }
