@@ -70,4 +70,5 @@ def train(
         each = ", ".join(f"{seed}: {esr:.4f}" for seed, esr in metrics["seeds"].items())
         print(f"validation ESR of the seeds: {each}; the best is kept")
     print(f"look and listen: {config.run_folder / 'report.html'}")
-    print(f"export it: rtaudio export {config.run_folder / 'best.pt'} {config.name}.onnx")
+    best = config.run_folder / "best.pt"
+    print(f"export it: rtaudio export {best} {config.name}.onnx (or .nam, .aidax)")
