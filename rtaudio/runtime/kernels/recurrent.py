@@ -319,20 +319,20 @@ def _emit_run(
 def _emit_lstm(v: Vectors, u: Vectors, z: list[Any], h2: Any, c2: Any) -> list[Any]:
     """Write the gates of one group, ``v`` its squares and ``u`` its units; returns 2h and 2c."""
     b = v.builder
-    ti, tf, tg, to = v.parts([v.fine_tanh_half(square) for square in z], u.lanes)
+    ti, tf, tg, to = v.parts([v.tanh_half(square) for square in z], u.lanes)
     c = b.fmul(u.constant(0.5), c2)
     c2 = b.fadd(u.fma(ti, tg, tg), u.fma(tf, c, c))
-    return [u.fine_tanh_half(c2, b.fadd(u.constant(1.0), to)), c2]
+    return [u.tanh_half(c2, b.fadd(u.constant(1.0), to)), c2]
 
 
 def _emit_gru(v: Vectors, u: Vectors, z: list[Any], h2: Any) -> list[Any]:
     """Write the gates of one group, ``v`` its squares and ``u`` its units; returns 2h."""
     b = v.builder
     squares = z[: -(-len(z) // 2)]
-    tr, tz = v.parts([v.fine_tanh_half(square) for square in squares], u.lanes)[:2]
+    tr, tz = v.parts([v.tanh_half(square) for square in squares], u.lanes)[:2]
     zx, zh = v.parts(z, u.lanes)[2:]
     h = b.fmul(u.constant(0.5), h2)
-    n = u.fine_tanh_half(u.fma(tr, zh, b.fadd(zh, zx)), b.fsub(u.constant(1.0), tz))
+    n = u.tanh_half(u.fma(tr, zh, b.fadd(zh, zx)), b.fsub(u.constant(1.0), tz))
     return [b.fadd(n, u.fma(tz, h, h))]
 
 

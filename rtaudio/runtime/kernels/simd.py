@@ -131,31 +131,11 @@ class Vectors:
         kind = ir.VectorType(_I32, self.lanes)
         return self.builder.shuffle_vector(vector, zero, ir.Constant(kind, mask))
 
-    def tanh_half(self, z: Any) -> Any:
-        """Return tanh(z / 2), to 4e-7; the logistic function of z is ``0.5 + 0.5 tanh(z / 2)``.
+    def tanh_half(self, z: Any, factor: Any = None) -> Any:
+        """Return ``factor`` tanh(z / 2), to 3e-7; the logistic function is (1 + tanh(z / 2)) / 2.
 
-        NaN stays NaN, so that a fault is seen downstream.
-        """
-        b = self.builder
-        for sign, beyond in ((1.0, ">"), (-1.0, "<")):
-            limit = self.constant(sign * TANH_LIMIT)
-            z = b.select(b.fcmp_ordered(beyond, z, limit), limit, z)
-        u = b.fmul(z, z)
-        u2 = b.fmul(u, u)
-
-        def polynomial(coefficients: Sequence[float]) -> Any:
-            c0, c1, c2, c3, c4 = (self.constant(c) for c in coefficients)
-            upper = self.fma(c4, u2, self.fma(c3, u, c2))
-            return self.fma(upper, u2, self.fma(c1, u, c0))
-
-        # Estrin's scheme: the chain of dependent operations is half as long as Horner's.
-        return b.fdiv(b.fmul(z, polynomial(TANH_NUMERATOR)), polynomial(TANH_DENOMINATOR))
-
-    def fine_tanh_half(self, z: Any, factor: Any = None) -> Any:
-        """Return ``factor`` tanh(z / 2), to 3e-7: for values that are waited for.
-
-        It takes more operations than :meth:`tanh_half`, but only those of the denominator are on
-        the way of ``z`` to the result: the rest is done beside them.
+        Only the denominator is on the way of ``z`` to the result: the rest is done beside it. NaN
+        stays NaN, so that a fault is seen downstream.
         """
         b = self.builder
         limit = self.constant(TANH_LIMIT**2)
