@@ -57,6 +57,68 @@ def start_and_memory() -> tuple[float, float]:
     return time.perf_counter() - begin, usage.ru_maxrss / 1024
 
 
+def guitar_figures() -> list[str]:
+    """Measure the amps, and return the paragraphs of their section."""
+    measured = rtaudio("bench", "guitar")
+    parts = [
+        "**Amps and pedals** (`rtaudio bench guitar`). Error-to-signal ratio over whole takes held "
+        "out from training, against the teacher that each was trained on; cost in microseconds "
+        "per block of 64:"
+    ]
+    head = ["", "net", "weights", "ESR mean", "worst take", "native p50", "p99", "ONNX p50", "p99"]
+    rows = [
+        (
+            *(row[key] for key in ("name", "net", "weights")),
+            *(f"{row[key]:.4f}" for key in ("esr_mean", "esr_max")),
+            *(row[engine][part] for engine in ("native", "onnx") for part in ("p50", "p99")),
+        )
+        for row in measured["amps"]
+    ]
+    parts.append(table(head, rows))
+    parts.append(
+        "What others have published of their captures of real gear, which is harder to copy than "
+        "a captured one:"
+    )
+    parts.append(table(["", "ESR", ""], measured["published"]))
+    peers = measured["peers"]
+    parts.append(
+        f"**Kernels beside other players**, microseconds per block of 64, by turns in one process "
+        f"({peers['date']}, {peers['machine']}; {'; '.join(peers['peers'].values())}); the errors "
+        "are the largest differences to the exact function:"
+    )
+    players = ("ours", "namcore", "neuralaudio")
+    head = ["net", "rtaudio", "NAM Core", "NeuralAudio", "error", "NAM Core", "NeuralAudio"]
+    rows = [
+        (
+            row["name"],
+            *(f"{row[f'{player}_us']:.2f}" for player in players),
+            *(f"{row[f'{player}_error']:.0e}" for player in players),
+        )
+        for row in peers["rows"]
+    ]
+    parts.append(table(head, rows))
+    parts.append("Nets by size in both engines, microseconds per block of 64:")
+    engines = ("native", "onnx")
+    parts.append(
+        table(
+            ["", "weights", *(f"{engine} {part}" for engine in engines for part in ("p50", "p99"))],
+            [
+                (row["name"], row["weights"],
+                 *(row[engine][part] for engine in engines for part in ("p50", "p99")))
+                for row in measured["nets"]
+            ],
+        )
+    )  # fmt: skip
+    parts.append("**Whole chains**, median load of one core at 48 kHz:")
+    blocks = sorted({row["block"] for row in measured["chains"]})
+    shares: dict[str, list[str]] = {}
+    for row in measured["chains"]:
+        shares.setdefault(row["name"], []).append(f"{100 * row['share']:.2f} %")
+    head = ["", *(f"{block} frames" for block in blocks)]
+    parts.append(table(head, [(name, *values) for name, values in shares.items()]))
+    return parts
+
+
 def figures(seconds: float) -> str:
     """Measure everything and return the text of the block."""
     parts = [machine_line() + ". 48 kHz, blocks of 64 frames (1,333 µs)."]
@@ -81,17 +143,7 @@ def figures(seconds: float) -> str:
     parts.append("**Models alone** (`rtaudio bench models`), microseconds per block:")
     rows = [(name, *percentiles(times)) for name, times in measured["models"].items()]
     parts.append(table(head, rows))
-    engines = [key for key in measured["lstm"][0] if key != "size"]
-    parts.append("An LSTM by its units, native kernel and ONNX Runtime, median and p99:")
-    parts.append(
-        table(
-            ["units", *(f"{engine} {part}" for engine in engines for part in ("p50", "p99"))],
-            [
-                (row["size"], *(row[engine][part] for engine in engines for part in ("p50", "p99")))
-                for row in measured["lstm"]
-            ],
-        )
-    )
+    parts += guitar_figures()
     seconds, megabytes = start_and_memory()
     parts.append(
         "**Start.** `rtaudio run crunch --seconds 0` starts, plays its first block and ends within "

@@ -11,6 +11,7 @@ from rtaudio.cli import show
 
 RATE_HZ = 48000
 BLOCK = 64
+PLAYERS = ("ours", "namcore", "neuralaudio")
 
 
 class What(StrEnum):
@@ -90,14 +91,21 @@ def _guitar(json: bool) -> None:
         names = bars.track(guitar.presets(), description="chains")
         chains = [row for name in names for row in guitar.chain_rows(name)]
     if json:
-        figures = {"amps": amps, "nets": nets, "chains": chains, "published": guitar.PUBLISHED}
-        show.print_json({"machine": machine(), "rate": RATE_HZ, **figures})
+        figures = {"amps": amps, "nets": nets, "chains": chains}
+        others = {"published": guitar.PUBLISHED, "peers": guitar.peers()}
+        show.print_json({"machine": machine(), "rate": RATE_HZ, **figures, **others})
         return
     print(machine_line())
     for title, columns, rows in guitar_tables(amps, nets, chains):
         show.table(title, columns, rows)
     published = "Error-to-signal ratios others have published of their own captures"
     show.table(published, ["", "ESR", ""], guitar.PUBLISHED)
+    beside = guitar.peers()
+    show.table(
+        f"Beside other players, measured once ({beside['date']}, {beside['machine']})",
+        ["us per 64 frames", "rtaudio", "NAM Core", "NeuralAudio"],
+        [(r["name"], *(f"{r[f'{who}_us']:.2f}" for who in PLAYERS)) for r in beside["rows"]],
+    )
 
 
 def guitar_tables(amps: Any, nets: Any, chains: Any) -> list[tuple[str, list[str], list[Any]]]:

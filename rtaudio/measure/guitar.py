@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from rtaudio.models.loader import LoadedModel, load_model
 from rtaudio.preset import load_preset, shipped_presets
 from rtaudio.runtime.abi import Node
 
-__all__ = ["PUBLISHED", "amp_row", "amps", "chain_rows", "net_row", "presets"]
+__all__ = ["PUBLISHED", "amp_row", "amps", "chain_rows", "net_row", "peers", "presets"]
 
 BLOCKS = (32, 64, 128)
 """Frames per block at which whole chains are measured."""
@@ -77,6 +78,23 @@ def net_row(name: str, block: int = 64) -> dict[str, Any]:
         ``name``, ``weights``, and for each engine ``p50`` and ``p99`` as in `amp_row`.
     """
     return {"name": name, "weights": _count(sized_net(name))} | _costs(sized_model(name), block)
+
+
+def peers() -> dict[str, Any]:
+    """Return how long other players took for the same nets beside these kernels, and where.
+
+    The figures were measured once, by turns in one process, and are kept with the package: the
+    other players are not part of it.
+
+    Returns
+    -------
+    dict
+        ``machine``, ``date``, ``peers`` (what they are and how they were built) and ``rows``: for
+        each net ``name``, microseconds per 64 frames (``ours_us``, ``namcore_us``,
+        ``neuralaudio_us``) and the largest difference to the exact function (``..._error``).
+    """
+    found: dict[str, Any] = json.loads(Path(__file__).with_name("peers.json").read_text("utf-8"))
+    return found
 
 
 def _costs(model: LoadedModel, block: int) -> dict[str, dict[str, float]]:
