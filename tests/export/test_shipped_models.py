@@ -36,7 +36,7 @@ def play(model, dry):
 
 
 def test_every_amp_is_there():
-    amps = {"clean", "edge", "crunch", "overdrive"}
+    amps = {"clean", "edge", "crunch", "bass", "overdrive"}
     assert amps <= {path.stem for path in MODELS}
 
 
