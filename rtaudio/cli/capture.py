@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rtaudio.cli import show
-from rtaudio.cli.run import Device, Rate
+from rtaudio.cli.run import Device, Rate, device_of
 
 if TYPE_CHECKING:
     from rtaudio.capture.capture import Capture
@@ -138,7 +138,7 @@ def _play(
 
         played = play_through(
             10.0 ** (gain_db / 20.0) * x,
-            int(device) if device.isdigit() else device,
+            device_of(device),
             rate_hz,
             block,
             in_channel=in_channel,

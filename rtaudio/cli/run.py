@@ -59,7 +59,7 @@ def run(
         raise ValueError(f"{record}: is the file that is read; choose another name")
     host = Host(
         load_preset(preset),
-        int(device) if device.isdigit() else device,
+        device_of(device),
         rate,
         block,
         in_channels=_channels("--in-channels", in_channels),
@@ -74,6 +74,11 @@ def run(
         show.run_tables(host, stats)
     if host.error:
         raise ValueError(host.error)
+
+
+def device_of(text: str) -> str | int:
+    """Return what ``--device`` means: the number of a device, or a part of its name."""
+    return int(text) if text.isdigit() else text
 
 
 def read_source(file: Path, rate: int) -> Any:

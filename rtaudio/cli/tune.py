@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rtaudio.cli import show
-from rtaudio.cli.run import Block, Device, Rate, ended_by_signals, read_source
+from rtaudio.cli.run import Block, Device, Rate, device_of, ended_by_signals, read_source
 
 if TYPE_CHECKING:
     from rtaudio.host import Host
@@ -54,7 +54,7 @@ def tune(
     muted = [] if listen else [Gain(gain_db=-80.0), Gain(gain_db=-80.0)]
     host = Host(
         Chain(muted),
-        int(device) if device.isdigit() else device,
+        device_of(device),
         rate,
         block,
         in_channels=[in_channel],

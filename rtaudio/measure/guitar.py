@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from rtaudio.measure.blocks import block_microseconds
 from rtaudio.measure.body import body_microseconds
 from rtaudio.measure.nets import sized_model, sized_net
 from rtaudio.models.loader import LoadedModel, load_model
+from rtaudio.models.summary import weight_count
 from rtaudio.preset import load_preset, shipped_presets
 from rtaudio.runtime.abi import Node
 
@@ -77,7 +77,8 @@ def net_row(name: str, block: int = 64) -> dict[str, Any]:
     dict
         ``name``, ``weights``, and for each engine ``p50`` and ``p99`` as in `amp_row`.
     """
-    return {"name": name, "weights": _count(sized_net(name))} | _costs(sized_model(name), block)
+    weights = weight_count(sized_net(name))
+    return {"name": name, "weights": weights} | _costs(sized_model(name), block)
 
 
 def peers() -> dict[str, Any]:
@@ -113,17 +114,6 @@ def _costs(model: LoadedModel, block: int) -> dict[str, dict[str, float]]:
         p50, p99 = np.percentile(np.concatenate(rounds), [50.0, 99.0])
         costs[engine] = {"p50": round(float(p50), 2), "p99": round(float(p99), 2)}
     return costs
-
-
-def _count(part: Any) -> int:
-    """Count the weights of a net."""
-    if isinstance(part, np.ndarray):
-        return part.size
-    if isinstance(part, tuple):
-        return sum(map(_count, part))
-    if is_dataclass(part):
-        return sum(_count(getattr(part, field.name)) for field in fields(part))
-    return 0
 
 
 def net_name(architecture: dict[str, Any]) -> str:
