@@ -33,8 +33,8 @@ def aidax_document(
     net
         LSTMs or GRUs with a linear head.
     card
-        Name, rate, license, and ``metrics`` (validation_esr, esr_mean or esr). Its knobs become
-        those from 0 to 1 that the plugin turns.
+        Name, rate, license, and error (`Card.esr`). Its knobs become those from 0 to 1 that the
+        plugin turns.
     golden
         What the net makes from the zero state with every knob at its lowest.
     plugin
@@ -56,8 +56,6 @@ def aidax_document(
         cells[0] = _from_zero_to_one(cells[0], card.parameters)
     if plugin:
         cells, head = _padded(cells, head)
-    esr = next((card.metrics[key] for key in ("validation_esr", "esr_mean", "esr")
-                if isinstance(card.metrics.get(key), float)), None)
     return {
         "in_shape": [None, None, net.inputs],
         "in_skip": int(net.skip),
@@ -65,7 +63,7 @@ def aidax_document(
         "out_gain": _decibels(net.out_gain),
         "metadata": {
             "name": card.name, "samplerate": str(card.sample_rate), "license": card.license,
-            **({} if esr is None else {"esr": esr}),
+            **({} if card.esr is None else {"esr": card.esr}),
         },
         "layers": [
             *(_cell(cell) for cell in cells),

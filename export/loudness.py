@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaudio.measure.loudness import standard_clip
+from rtaudio.measure.loudness import loudness_db
 
 __all__ = ["Loudness", "measure_loudness"]
 
@@ -19,7 +19,7 @@ STEPS = 11
 
 
 class Loudness(NamedTuple):
-    """``loudness_db`` of what a model makes of pink noise at -15 dBFS, both as RMS.
+    """``loudness_db`` as `rtaudio.measure.loudness.loudness_db` defines it.
 
     ``compression`` is 0 for a model whose output grows with its input and 1 for one whose output
     has the same level whatever the input.
@@ -30,10 +30,7 @@ class Loudness(NamedTuple):
 
 
 def measure_loudness(play: Callable[[Floats], Any], rate_hz: int) -> Loudness:
-    """Measure the loudness of a model.
-
-    Neural Amp Modeler plays a clip of its own: one second of pink noise down to 1 Hz. Noise of the
-    same spectrum and level gives the same loudness within 0.4 dB.
+    """Measure the loudness of a model, after half a second of silence.
 
     Parameters
     ----------
@@ -47,16 +44,18 @@ def measure_loudness(play: Callable[[Floats], Any], rate_hz: int) -> Loudness:
     >>> round(measure_loudness(lambda x: 2 * x, 48_000).loudness_db, 2)
     -8.98
     """
-    rest = round(REST_S * rate_hz)
-    clip = np.concatenate([np.zeros(rest, np.float32), standard_clip(rate_hz)])
-    gains = np.linspace(0, 1, STEPS)
-    levels = np.array([
-        np.sqrt(np.mean(np.square(play(np.float32(gain) * clip)[rest:], dtype=np.float64)))
-        for gain in gains
-    ])
+    rest = np.zeros(round(REST_S * rate_hz), np.float32)
+
+    def softer(gain: float) -> float:
+        """Return the loudness with a softer clip, in dB."""
+        return loudness_db(
+            lambda clip, _: play(np.concatenate([rest, np.float32(gain) * clip]))[rest.size :],
+            rate_hz,
+        )
+
+    levels_db = [softer(gain) for gain in np.linspace(0, 1, STEPS)]
+    levels = 10.0 ** (np.array(levels_db) / 20.0)
     # The sum of the levels lies between that of a straight line and that of a constant.
-    most = levels[-1] * STEPS
-    share = 2 * levels.sum() / most - 1 if most > 0 else 0.0
-    return Loudness(
-        float(20 * np.log10(max(levels[-1], 1e-10))), float(np.clip(share, 0.0, 1.0))
-    )
+    share = 2.0 * levels.sum() / (STEPS * levels[-1]) - 1.0
+    silent = levels[-1] <= 1e-10
+    return Loudness(levels_db[-1], 0.0 if silent else float(np.clip(share, 0.0, 1.0)))

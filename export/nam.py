@@ -57,7 +57,7 @@ def nam_document(net: Net, card: Card, loudness: Loudness) -> dict[str, Any]:
         An LSTM with a linear head, or a plain WaveNet.
     card
         Name, rate, levels, ``provenance`` (date, modeled_by, gear_make, gear_model, gear_type,
-        tone_type) and ``metrics`` (validation_esr, esr_mean or esr) go into the metadata.
+        tone_type) and error (`Card.esr`) go into the metadata.
     loudness
         As `export.loudness.measure_loudness` found it.
 
@@ -104,10 +104,8 @@ def _metadata(card: Card, loudness: Loudness) -> dict[str, Any]:
     for key, level in (("input_level_dbu", "input_dbu"), ("output_level_dbu", "output_dbu")):
         if level in card.levels:
             metadata[key] = card.levels[level]
-    esr = next((card.metrics[key] for key in ("validation_esr", "esr_mean", "esr")
-                if isinstance(card.metrics.get(key), float)), None)
-    if esr is not None:
-        metadata["training"] = {"validation_esr": esr}
+    if card.esr is not None:
+        metadata["training"] = {"validation_esr": card.esr}
     return metadata
 
 

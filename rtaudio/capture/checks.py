@@ -10,6 +10,7 @@ import numpy as np
 
 from rtaudio.capture.align import UNSURE, Alignment, Signal
 from rtaudio.capture.signal import CaptureSignal
+from rtaudio.measure.loudness import level_db
 
 Severity = Literal["fine", "mind", "refused"]
 
@@ -61,12 +62,6 @@ class Take(NamedTuple):
     rate_hz: int
     alignment: Alignment
     signal: CaptureSignal | None
-
-
-def level_db(x: Any) -> float:
-    """Return the RMS level in dBFS, -200 at the least."""
-    power = float(np.mean(np.square(x, dtype=np.float64))) if np.size(x) else 0.0
-    return 10.0 * math.log10(max(power, 1e-20))
 
 
 def _peak_db(x: Any) -> float:

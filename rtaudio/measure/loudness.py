@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from rtaudio.effects.base import Effect
+__all__ = ["level_db", "loudness_db", "standard_clip"]
 
 CLIP_DB = -15.0
+
+
+def level_db(x: Any) -> float:
+    """Return the RMS level of a signal in dBFS, -200 at the least."""
+    power = float(np.mean(np.square(x, dtype=np.float64))) if np.size(x) else 0.0
+    return 10.0 * math.log10(max(power, 1e-20))
 
 
 def standard_clip(rate_hz: int) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -21,7 +28,7 @@ def standard_clip(rate_hz: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     return clip.astype(np.float32)
 
 
-def loudness_db(effect: Effect, rate_hz: int) -> float:
+def loudness_db(effect: Callable[[Any, int], Any], rate_hz: int) -> float:
     """Return the RMS level of an effect's output for the standard clip, in dBFS.
 
     The Neural Amp Modeler keeps the same figure in its files (``loudness``), measured on a clip of
@@ -30,7 +37,8 @@ def loudness_db(effect: Effect, rate_hz: int) -> float:
     Parameters
     ----------
     effect
-        Takes and returns one channel.
+        Called with one channel and its rate, returns one channel: any `rtaudio.effects.base.Effect`
+        is one.
     rate_hz
         Sample rate.
 
@@ -39,5 +47,4 @@ def loudness_db(effect: Effect, rate_hz: int) -> float:
     >>> round(loudness_db(Gain(gain_db=-3.0), 48000), 1)
     -18.0
     """
-    wet = np.asarray(effect(standard_clip(rate_hz), rate_hz), np.float64)
-    return 10.0 * math.log10(max(float(np.mean(wet**2)), 1e-12))
+    return level_db(effect(standard_clip(rate_hz), rate_hz))

@@ -72,6 +72,8 @@ FRAMES_AXIS = "frames"
 
 MAX_FILE_BYTES = 1 << 30
 MAX_STATE_ELEMENTS = 1 << 24
+RESERVED = ("mix", "bypass", "interface_dbu")
+"""Live parameters of every effect, and of a model played at its calibrated level."""
 
 _EXPORT_AGAIN = "export the model again"
 _CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
@@ -108,8 +110,8 @@ class ModelParameter(_Model):
 
     @model_validator(mode="after")
     def _ordered(self) -> ModelParameter:
-        if self.name in ("mix", "bypass"):
-            raise ValueError(f"{self.name}: every effect has this parameter; choose another name")
+        if self.name in RESERVED:
+            raise ValueError(f"{self.name}: effects have this parameter; choose another name")
         if not self.min <= self.default <= self.max or self.min == self.max:
             raise ValueError(f"{self.name}: wanted min <= default <= max and min < max")
         return self
@@ -155,6 +157,14 @@ class Card(_Model):
         if len(set(names)) != len(names):
             raise ValueError("parameters: a name occurs twice")
         return self
+
+    @property
+    def esr(self) -> float | None:
+        """Error-to-signal ratio on what was not trained on, if ``metrics`` state one."""
+        for key in ("validation_esr", "esr_mean", "esr"):
+            if isinstance(value := self.metrics.get(key), float):
+                return value
+        return None
 
 
 class State(_Model):

@@ -215,7 +215,7 @@ def test_models_share_the_callback_until_half_a_block_is_spent(model_file, monke
     assert len(hops.compile(RATE, 64).workers) == 1
 
 
-@pytest.mark.parametrize("name", ["mix", "bypass"])
+@pytest.mark.parametrize("name", ["mix", "bypass", "interface_dbu"])
 def test_a_model_cannot_take_a_name_that_every_effect_has(name):
     with pytest.raises(ValueError, match="choose another name"):
         ModelParameter(name=name, min=0.0, max=1.0, default=0.5)
