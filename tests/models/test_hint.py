@@ -60,7 +60,7 @@ def lstm(tmp_path_factory):
 def test_a_shipped_model_gives_the_net_of_its_golden_vector(path):
     file = read_model(path)
     net = net_of(file)
-    played = play(net, file.golden_input[0])
+    played = play(net, file.golden_input[0], [knob.default for knob in file.card.parameters])
     np.testing.assert_allclose(played, file.golden_output[0], rtol=0, atol=2e-6)
 
 
