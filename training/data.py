@@ -11,17 +11,20 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import soundfile
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.progress import track
 from torch import Tensor
 
+from rtaudio.audio_file import MAX_RATE_HZ, MIN_RATE_HZ
 from rtaudio.capture.align import arrival
 from rtaudio.models import foreign
+from rtaudio.models.contract import ModelParameter
 from training.config import (
     CaptureData,
     ConfigError,
@@ -41,7 +44,6 @@ Knobs = Mapping[str, float]
 NOISE = "(noise)"
 """Name of the take that is made up."""
 
-CAPTURE_FORMAT = 1
 SURE = 0.5
 """Confidence from which on a shift between two recordings is believed."""
 
@@ -124,13 +126,23 @@ def _split(parts: Mapping[str, list[Take]], rate: int, names: tuple[str, ...]) -
     """Complete a split: the travel of each knob is what the training takes show of it."""
     if not parts["train"] or not parts["validation"]:
         raise ConfigError("data: nothing left to train, or to validate; check the ranges")
+    for part in PARTS[:2]:
+        if not any(take.wet.any() for take in parts[part]):
+            raise ConfigError(f"data: the wet {part} takes are silent; record them again")
     knobs = []
     for column, name in enumerate(names):
         places = sorted({take.knobs[column] for take in parts["train"]})
         if len(places) < 2:
             raise ConfigError(f"data: knob {name!r} never moves; leave it out, or add positions")
-        knobs.append({"name": name, "min": places[0], "max": places[-1],
-                      "default": places[len(places) // 2]})
+        knob = {"name": name, "min": places[0], "max": places[-1],
+                "default": places[len(places) // 2]}
+        try:
+            ModelParameter.model_validate(knob)
+        except ValidationError as error:
+            raise ConfigError(
+                f"data: knob {name!r:.40}: {error.errors()[0]['msg']}; no model file could hold it"
+            ) from None
+        knobs.append(knob)
     return Split(
         tuple(parts["train"]), tuple(parts["validation"]), tuple(parts["test"]), rate,
         tuple(knobs),
@@ -271,12 +283,17 @@ def _from_captures(data: CaptureData) -> Split:
         dry, wet = _read(folder / "dry.wav", rate), _read(folder / "wet.wav", rate)
         if len(dry) != len(wet):
             raise ConfigError(f"{folder}: dry.wav and wet.wav differ in length; capture it again")
+        if max(end for part in PARTS[:2] for _, end in note[part]) > len(dry):
+            raise ConfigError(
+                f"{folder}: the ranges in capture.json reach beyond the end of dry.wav; "
+                "capture it again"
+            )
         knobs = tuple(note["knobs"][name] for name in names)
         for part in ("train", "validation"):
             for start, end in note[part]:
                 parts[part].append(Take(folder.name, dry[start:end], wet[start:end], knobs))
-    levels = {key: float(notes[0][key]) for key in ("input_dbu", "output_dbu")
-              if notes[0].get(key) is not None}
+    levels = {key: notes[0][key] for key in ("input_dbu", "output_dbu")
+              if notes[0][key] is not None}
     return replace(_split(parts, rate, names), levels=levels)
 
 
@@ -292,6 +309,25 @@ def moving_knobs(notes: list[dict[str, Any]]) -> tuple[str, ...]:
     return moving
 
 
+_Range = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(le=1 << 48)]]
+_Ranges = Annotated[tuple[_Range, ...], Field(min_length=1)]
+_Level = Annotated[float, Field(ge=-200, le=200)]
+
+
+class _Note(BaseModel):
+    """What of ``capture.json`` a training needs."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    format: Literal[1]
+    sample_rate: Annotated[int, Field(ge=MIN_RATE_HZ, le=MAX_RATE_HZ)]
+    input_dbu: _Level | None = None
+    output_dbu: _Level | None = None
+    knobs: dict[str, float]
+    train: _Ranges
+    validation: _Ranges
+
+
 def read_capture(folder: Path) -> dict[str, Any]:
     """Read and check the ``capture.json`` of a capture folder.
 
@@ -302,21 +338,21 @@ def read_capture(folder: Path) -> dict[str, Any]:
     """
     path = folder / "capture.json"
     try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-        if note["format"] != CAPTURE_FORMAT:
-            raise ConfigError(f"{path}: format {note['format']!r}; update rtaudio to train on it")
-        ranges = sorted((int(a), int(b)) for part in PARTS[:2] for a, b in note[part])
-        apart = all(a[1] <= b[0] for a, b in itertools.pairwise(ranges))
-        if not note["train"] or not note["validation"] or not apart or ranges[0][0] < 0:
-            raise ConfigError(f"{path}: its ranges overlap or are missing; capture it again")
-        knobs = {str(name): float(value) for name, value in note["knobs"].items()}
-        return {**note, "sample_rate": int(note["sample_rate"]), "knobs": knobs}
+        note = _Note.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise ConfigError(f"{folder}: no capture.json; make one with rtaudio capture") from None
-    except ConfigError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ConfigError(f"{path}: not what rtaudio capture writes; capture it again") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"])) or "as a whole"
+        raise ConfigError(
+            f"{path}: {where:.60}: {fault['msg']:.120}; capture it again, or update rtaudio "
+            "if it is from a newer one"
+        ) from None
+    ranges = sorted(note.train + note.validation)
+    apart = all(a[1] <= b[0] for a, b in itertools.pairwise(ranges))
+    if not apart or any(start >= end for start, end in ranges):
+        raise ConfigError(f"{path}: its ranges are empty or overlap; capture it again")
+    return note.model_dump()
 
 
 def _read(path: Path, rate: int) -> Floats:

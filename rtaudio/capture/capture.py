@@ -81,6 +81,11 @@ class Capture:
         input_dbu, output_dbu, knobs
             As above.
 
+        Raises
+        ------
+        CaptureError
+            ``latency_samples`` is longer than a recording.
+
         Examples
         --------
         >>> import numpy as np
@@ -91,6 +96,11 @@ class Capture:
         >>> capture.latency_samples, capture.refusal
         (37, None)
         """
+        if latency_samples is not None and abs(latency_samples) >= min(dry.size, wet.size):
+            raise CaptureError(
+                f"a latency of {latency_samples} samples leaves nothing of recordings of "
+                f"{dry.size} and {wet.size}; give a smaller one, or let it be found"
+            )
         signal = recognised(dry, rate_hz)
         if min(dry.size, wet.size) < 256 or not (dry.any() and wet.any()):
             alignment = Alignment(Arrival(0.0, 1, 0.0), 0.0, 0.0)

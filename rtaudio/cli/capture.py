@@ -194,6 +194,10 @@ def _write_signal(path: Path, rate: int) -> None:
 
 
 def _knobs(texts: list[str]) -> dict[str, float]:
+    from pydantic import ValidationError
+
+    from rtaudio.models.contract import ModelParameter
+
     knobs: dict[str, float] = {}
     for text in texts:
         name, _, value = text.partition("=")
@@ -203,6 +207,13 @@ def _knobs(texts: list[str]) -> dict[str, float]:
             number = math.nan
         if not name.isidentifier() or not math.isfinite(number):
             raise ValueError(f"--knob {text}: give a name and a number, such as gain=0.5")
+        try:
+            ModelParameter(name=name, min=0.0, max=1.0, default=0.0)
+        except ValidationError:
+            raise ValueError(
+                f"--knob {name}: a model cannot have a knob of this name; use small letters, "
+                "digits and _, and neither mix nor bypass"
+            ) from None
         if name in knobs:
             raise ValueError(f"--knob {name}: is given twice")
         knobs[name] = number

@@ -42,6 +42,7 @@ def doctor(json: show.Json = False) -> None:
 
         show.print_json({"machine": machine(), "findings": findings})
         return
+    from rich.markup import escape
     from rich.table import Table
 
     from rtaudio.cli.machine import machine_line
@@ -54,7 +55,9 @@ def doctor(json: show.Json = False) -> None:
     for finding in findings:
         advice = f"\n-> {finding.advice}" if finding.advice else ""
         mark = {"green": "ok", "yellow": "could be better", "red": "bad"}[finding.state]
-        grid.add_row(finding.what, f"[{finding.state}]{mark}[/]", f"{finding.found}{advice}")
+        grid.add_row(
+            finding.what, f"[{finding.state}]{mark}[/]", escape(f"{finding.found}{advice}")
+        )
     out.print(grid)
 
 

@@ -14,6 +14,7 @@ from rtaudio.cli import show
 BLOCKS = (32, 64, 128, 256, 512, 1024)
 REPEATS = 2000
 MANY = 8
+LONGEST = 500
 DATE = ("year", "month", "day", "hour", "minute", "second")
 
 
@@ -70,7 +71,7 @@ def inspect(
             *_leaves("metadata", model.capture.metadata),
             *(("warning", text) for text in model.capture.warnings),
         ]
-    show.table(str(file), ["card", ""], [(key, _printable(text)) for key, text in rows], words=True)
+    show.table(str(file), ["card", ""], [(key, text[:LONGEST]) for key, text in rows], words=True)
     show.table(
         "golden vector",
         ["engine", "largest error", ""],
@@ -128,13 +129,6 @@ def _capture(capture: Any) -> dict[str, Any] | None:
     return {name: getattr(capture, name) for name in names}
 
 
-def _printable(text: str) -> str:
-    """Return a text from a file as a terminal shows it safely: no control codes, no markup."""
-    from rich.markup import escape
-
-    return escape("".join(c if c.isprintable() else " " for c in text[:500]))
-
-
 def _cells(cost: dict[str, float]) -> tuple[Any, ...]:
     return cost["p50"], cost["p99"], f"{cost['share_percent']:.1f} %"
 
@@ -147,7 +141,7 @@ def _parameter(parameter: Any) -> str:
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
     """Return a row for each value in nested mappings."""
     if isinstance(value, dict):
-        if set(value) == set(DATE):
+        if set(value) == set(DATE) and all(isinstance(part, int) for part in value.values()):
             yield name, "{}-{:0>2}-{:0>2} {:0>2}:{:0>2}:{:0>2}".format(*map(value.get, DATE))
             return
         for key, inner in value.items():

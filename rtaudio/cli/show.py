@@ -72,19 +72,30 @@ def _plain(value: Any) -> Any:
 def table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], words: bool = False
 ) -> None:
-    """Print a table on stdout; columns but the first are aligned to the right, unless ``words``."""
+    """Print a table on stdout; columns but the first are aligned to the right, unless ``words``.
+
+    Notes
+    -----
+    Brackets and control codes in names of files and devices and in what files say are no orders to
+    the terminal: the ones stay, the others become spaces.
+    """
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
+
+    def plain(cell: object) -> str:
+        text = f"{cell:.1f}" if isinstance(cell, float) else str(cell)
+        return escape("".join(c if c.isprintable() or c == "\n" else " " for c in text))
 
     grid = Table(box=box.SIMPLE_HEAD)
     for number, column in enumerate(columns):
         grid.add_column(column, justify="right" if number and not words else "left")
     for row in rows:
-        grid.add_row(*(f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in row))
+        grid.add_row(*map(plain, row))
     out = console()
     if not out.is_terminal:
         out.width = 120
-    out.print(f"[bold]{title}[/]")
+    out.print(f"[bold]{plain(title)}[/]")
     out.print(grid)
 
 

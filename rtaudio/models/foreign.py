@@ -123,8 +123,9 @@ def _card(capture: Capture) -> Card:
 
 
 def _text(value: Any, default: str) -> str:
-    text = " ".join(str(value).split()) if isinstance(value, str) else ""
-    return text or default
+    """Return a text on one line; halves of characters, which JSON can hold, become "?"."""
+    text = value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else ""
+    return " ".join(text.split()) or default
 
 
 def _description(metadata: Mapping[str, Any]) -> str:

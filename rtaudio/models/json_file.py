@@ -19,6 +19,7 @@ from rtaudio.models.capture import CaptureError
 __all__ = ["MAX_BYTES", "float32_list", "float32_table", "read_object", "sample_rate", "section"]
 
 MAX_BYTES = 64 << 20
+MAX_DEPTH = 64
 _LIMIT = float(np.finfo(np.float32).max)
 
 
@@ -36,14 +37,15 @@ def read_object(path: Path) -> dict[str, Any]:
     Raises
     ------
     CaptureError
-        Too large, not JSON text (NaN and Infinity are no JSON), or not an object.
+        Too large, not JSON text (NaN and Infinity are no JSON), not an object, or one of more than
+        64 levels.
     FileNotFoundError
         No such file.
     """
     if path.stat().st_size > MAX_BYTES:
         raise CaptureError(f"{path}: larger than {MAX_BYTES >> 20} MiB; this is no amp capture")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
     except _NoNumber as error:
         raise CaptureError(
             f"{path}: holds {error}, which is not a finite number; export it again"
@@ -52,7 +54,17 @@ def read_object(path: Path) -> dict[str, Any]:
         raise CaptureError(f"{path}: not JSON text, or cut short; get the file again") from None
     if not isinstance(document, dict):
         raise CaptureError(f"{path}: holds no JSON object, so no capture; get the file again")
-    return document
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return document
+    raise CaptureError(f"{path}: nested more than {MAX_DEPTH} deep; this is no amp capture")
 
 
 def section(path: Path, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:

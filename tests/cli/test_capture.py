@@ -85,6 +85,9 @@ def test_force_takes_a_clipped_one(cli, takes, tmp_path):
     assert about["checks"]["clipping"]["severity"] == "refused"
 
 
+PAIR = ("--dry", "dry.wav", "--wet", "wet.wav")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -96,6 +99,10 @@ def test_force_takes_a_clipped_one(cli, takes, tmp_path):
         (["{}/amp", "--knob", "gain=nan"], "--knob gain=nan: give"),
         (["{}/amp", "--knob", "=1"], "--knob =1: give"),
         (["{}/amp", "--knob", "gain=1", "--knob", "gain=2"], "--knob gain: is given twice"),
+        (["{}/amp", "--knob", "Gain=1"], "--knob Gain: a model cannot have"),
+        (["{}/amp", "--knob", "mix=1"], "neither mix nor bypass"),
+        (["{}/amp", *PAIR, "--latency", "1000000000"], "a latency of 1000000000 samples leaves"),
+        (["{}/amp", *PAIR, "--latency", "-1000000000", "--force"], "leaves nothing"),
         (["{}/amp", "--input-dbu", "inf"], "--input-dbu inf"),
         (["{}/amp", "--level", "3"], "--level"),
         (["{}/amp", "--device", "no such device"], "no"),

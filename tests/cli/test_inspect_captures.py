@@ -26,6 +26,10 @@ def capture(scale=0.1, **more):
     }  # fmt: skip
 
 
+def nested(levels):
+    return {"a": nested(levels - 1)} if levels else {}
+
+
 @pytest.fixture
 def amp(tmp_path, monkeypatch):
     monkeypatch.setattr("rtaudio.cli.inspect.REPEATS", 20)
@@ -46,6 +50,27 @@ def test_inspect_tells_what_a_capture_is(cli, amp):
                  "receptive_field", "loudness_db -19.25", "golden vector", "[/bold]"):
         assert said in answer.out
     assert "\x1b[31m" not in answer.out
+
+
+def test_inspect_shows_whatever_the_metadata_holds(cli, amp):
+    metadata = {
+        "[/] \x1b[2J": "[red]", "name": "half \ud83c", "gear_make": "\udfb8", "esr": 1e300,
+        "date": {"year": [1], "month": {}, "day": None, "hour": "x", "minute": 1.5, "second": True},
+    }  # fmt: skip
+    path = amp(capture(metadata=metadata))
+    odd = path.rename(path.with_name("amp [bold].nam"))
+    for words in ((), ("--json",)):
+        answer = cli("inspect", odd, *words)
+        assert answer.status == 0
+        assert "[red]" in answer.out
+        assert "amp [bold].nam" in answer.out
+        assert "\x1b[2J" not in answer.out
+
+
+def test_a_byte_order_mark_is_passed_over(cli, amp):
+    path = amp(capture())
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert cli("inspect", path, "--json").status == 0
 
 
 def test_inspect_prints_a_capture_as_json(cli, amp):
@@ -71,6 +96,7 @@ def test_inspect_prints_a_capture_as_json(cli, amp):
     (capture(sample_rate=float("nan")), (), "NaN"),
     (capture(), ("--slim", "0.5"), "one size only"),
     ([], (), "no JSON object"),
+    (capture(metadata=nested(65)), (), "nested more than 64 deep"),
 ])
 def test_inspect_refuses_a_damaged_capture(refused, amp, content, words, reason):
     path = amp(content)

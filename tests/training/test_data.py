@@ -251,11 +251,29 @@ def test_capture_folders_make_takes_and_knobs(workspace):
 
 @pytest.mark.parametrize(("changes", "reason"), [
     ({"format": 2}, "update rtaudio"), ({"validation": [[1000, 2000]]}, "overlap"),
-    ({"validation": []}, "missing"), ({"knobs": 3}, "not what rtaudio capture writes"),
+    ({"validation": []}, "validation"), ({"knobs": 3}, "knobs"), ({"knobs": {"a": "x"}}, "knobs.a"),
+    ({"knobs": {"gain": float("nan")}}, "finite"), ({"sample_rate": float("inf")}, "sample_rate"),
+    ({"train": [[0.5, 9000]]}, "integer"), ({"train": [[0, float("inf")]]}, "integer"),
+    ({"train": [[9000, 0]]}, "empty"), ({"train": [[0, 1000, 2]]}, "train"),
+    ({"validation": [[90000, 10**9]]}, "beyond the end"), ({"input_dbu": []}, "input_dbu"),
+    ({"input_dbu": 10**400}, "input_dbu"), ({"output_dbu": float("nan")}, "finite"),
 ])
 def test_a_damaged_capture_is_refused(changes, reason, workspace):
     with pytest.raises(ConfigError, match=reason):
         captures(workspace, capture(workspace, "bad", 1.0, **changes))
+
+
+@pytest.mark.parametrize("name", ["Gain", "mix", "", "a b"])
+def test_a_knob_that_no_model_file_could_hold_is_refused_before_training(name, workspace):
+    positions = [capture(workspace, f"at{at}", at, knobs={name: at}) for at in (1.0, 2.0)]
+    with pytest.raises(ConfigError, match="no model file could hold it"):
+        captures(workspace, *positions)
+
+
+def test_silence_is_refused_before_training(workspace):
+    name = capture(workspace, "mute", 0.0, knobs={})
+    with pytest.raises(ConfigError, match="wet train takes are silent"):
+        captures(workspace, name)
 
 
 def test_captures_without_a_moving_knob_are_refused(workspace):
