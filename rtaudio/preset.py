@@ -45,7 +45,14 @@ def shipped_presets() -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.glob("*.yaml"))} if folder else {}
 
 
-def load_preset(preset: str | Path) -> Chain:
+def shipped_cabinets() -> dict[str, Path]:
+    """Return the loudspeakers that come with rtaudio: name -> impulse response."""
+    presets = shipped_presets().values()
+    folders = {file.parent / "cabinets" for file in presets}
+    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.wav"))}
+
+
+def load_preset(preset: str | Path, *, cabinet: str | Path | None = None) -> Chain:
     """Read a preset.
 
     Parameters
@@ -53,6 +60,9 @@ def load_preset(preset: str | Path) -> Chain:
     preset
         A file, or the name of a shipped preset. A name with a suffix or a folder is a file. A model
         file plays as it is, behind a noise gate, brought to the usual loudness, into a limiter.
+    cabinet
+        The loudspeaker behind a model file, for a capture of an amp alone: an impulse response, or
+        the name of a shipped one (see `shipped_cabinets`). A preset names its own.
 
     Returns
     -------
@@ -78,7 +88,9 @@ def load_preset(preset: str | Path) -> Chain:
     if not path.is_file():
         raise PresetError(f"{path}: not a file; give a preset file or one of {_names()}")
     if path.suffix.lower() in MODEL_SUFFIXES:
-        return _model_alone(path)
+        return _model_alone(path, cabinet)
+    if cabinet is not None:
+        raise PresetError(f"{path}: a preset names its own cabinet; --cabinet is for a model file")
     if path.stat().st_size > MAX_BYTES:
         raise PresetError(f"{path}: larger than {MAX_BYTES >> 20} MiB, so not a preset")
     try:
@@ -88,13 +100,17 @@ def load_preset(preset: str | Path) -> Chain:
     return PresetReader(path).chain(text)
 
 
-def _model_alone(path: Path) -> Chain:
+def _model_alone(path: Path, cabinet: str | Path | None) -> Chain:
+    from rtaudio.effects.cabinet import Cabinet
+    from rtaudio.effects.dc_block import DcBlock
     from rtaudio.effects.limiter import Limiter
     from rtaudio.effects.model import Model
     from rtaudio.effects.noise_gate import NoiseGate
 
-    model = Model(path, name="amp", output="normalized")
-    return Chain([NoiseGate(), model, Limiter()], name=path.stem)
+    effects: list[Effect] = [NoiseGate(), Model(path, name="amp", output="normalized"), DcBlock()]
+    if cabinet is not None:
+        effects.append(Cabinet(shipped_cabinets().get(str(cabinet), Path(cabinet))))
+    return Chain([*effects, Limiter()], name=path.stem)
 
 
 def save_preset(chain: Chain, path: str | Path, description: str = "") -> None:
@@ -132,6 +148,8 @@ def _find(preset: str | Path) -> Path:
         return shipped[str(preset)]
     if path.exists():
         return path
+    if path.suffix.lower() in MODEL_SUFFIXES:
+        raise FileNotFoundError(f"{path}: no such model file")
     if path.suffix or path.parent != Path():
         raise FileNotFoundError(f"{path}: no such preset file; shipped presets: {_names()}")
     raise FileNotFoundError(f"no preset {str(preset)!r}; {closest(str(preset), shipped)}")

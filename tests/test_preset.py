@@ -327,7 +327,8 @@ def test_every_effect_has_a_public_name():
 def test_a_model_file_plays_as_a_preset():
     file = shipped_presets()["crunch"].parent / "models" / "crunch.onnx"
     chain = load_preset(file)
-    assert [effect.kind for effect in chain.effects] == ["noise_gate", "model", "limiter"]
+    kinds = [effect.kind for effect in chain.effects]
+    assert kinds == ["noise_gate", "model", "dc_block", "limiter"]
     assert (chain.name, chain.effects[1].file, chain.effects[1].name) == ("crunch", file, "amp")
 
 
@@ -335,3 +336,13 @@ def test_a_damaged_model_file_is_refused_as_such(tmp_path):
     (tmp_path / "amp.nam").write_text("{}")
     with pytest.raises(ValueError, match=r"amp\.nam: "):
         load_preset(tmp_path / "amp.nam")
+
+
+def test_a_cabinet_goes_behind_a_model_file_only():
+    file = shipped_presets()["crunch"].parent / "models" / "crunch.onnx"
+    kinds = [e.kind for e in load_preset(file, cabinet="british-4x12").effects]
+    assert kinds == ["noise_gate", "model", "dc_block", "cabinet", "limiter"]
+    with pytest.raises(PresetError, match="names its own cabinet"):
+        load_preset("crunch", cabinet="british-4x12")
+    with pytest.raises(FileNotFoundError, match="no-such"):
+        load_preset(file, cabinet="no-such.wav")

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from rtaudio.cli import show
-from rtaudio.cli.run import Block, Preset
+from rtaudio.cli.run import Block, Cabinet, Preset
 
 
 def render(
     preset: Preset,
     source: Annotated[Path, typer.Argument(metavar="IN", help="The dry file, mono or stereo.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The wet file: .wav, .flac ...")],
+    cabinet: Cabinet = None,
     block: Block = 512,
     json: show.Json = False,
 ) -> None:
@@ -23,7 +24,7 @@ def render(
     from rtaudio.preset import load_preset
     from rtaudio.render_file import render_file
 
-    chain = load_preset(preset)
+    chain = load_preset(preset, cabinet=cabinet)
     with show.progress(not json) as bars:
         task = bars.add_task(f"{source.name} -> {target.name}", total=1.0)
         done = render_file(

@@ -23,6 +23,12 @@ Device = Annotated[
     str,
     typer.Option(help="Name, part of the name or number of a device; `clock` needs no hardware."),
 ]
+Cabinet = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WAV|NAME", help="Behind a model file: the loudspeaker, such as british-4x12."
+    ),
+]
 Rate = Annotated[int, typer.Option(min=8000, max=384000, help="Sample rate in hertz.")]
 Block = Annotated[int, typer.Option(min=1, max=8192, help="Frames per block.")]
 
@@ -30,6 +36,7 @@ Block = Annotated[int, typer.Option(min=1, max=8192, help="Frames per block.")]
 def run(
     preset: Preset,
     device: Device = "default",
+    cabinet: Cabinet = None,
     source: Annotated[
         Path | None, typer.Option("--in", help="Play this file in place of the device's input.")
     ] = None,
@@ -58,7 +65,7 @@ def run(
     if source is not None and record is not None and record.resolve() == source.resolve():
         raise ValueError(f"{record}: is the file that is read; choose another name")
     host = Host(
-        load_preset(preset),
+        load_preset(preset, cabinet=cabinet),
         device_of(device),
         rate,
         block,
