@@ -33,7 +33,7 @@ def native_node(
     if isinstance(net, Stack):
         return _stack(net, params, rate_hz)
     try:
-        return wavenet_node(net, settled=False)
+        return wavenet_node(net)
     except ValueError:
         return None
 

@@ -33,7 +33,6 @@ does not depend on how the signal is split into blocks, to the last bit.
 
 from __future__ import annotations
 
-import ctypes
 from ast import literal_eval
 from collections.abc import Callable
 from functools import cache
@@ -43,7 +42,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from rtaudio.runtime.abi import Kernel, Node, aligned, state_dtype
+from rtaudio.runtime.abi import Kernel, Node, state_dtype
 from rtaudio.runtime.kernels.simd import LANES, REGISTERS, Vectors
 from rtaudio.runtime.native import address_of, f32_at, i64_at, struct_at
 
@@ -512,8 +511,8 @@ def _plan(net: Any) -> list[ArrayPlan]:
     return arrays
 
 
-def wavenet_node(net: Any, *, settled: bool = True, lanes: int = LANES) -> Node:
-    """Make the node of a plain WaveNet, for one channel.
+def wavenet_node(net: Any, *, lanes: int = LANES) -> Node:
+    """Make the node of a plain WaveNet, for one channel; all convolutions start from zeros.
 
     Its output does not depend on how the signal is split into blocks, to the last bit. It agrees
     with exact arithmetic to about 1e-6 of full scale.
@@ -524,9 +523,6 @@ def wavenet_node(net: Any, *, settled: bool = True, lanes: int = LANES) -> Node:
         Anything with the attributes of `rtaudio.models.net.WaveNet`: arrays of layers without
         gates, FiLM, groups, bottleneck and head of their own, one activation in each array (one of
         ``ACTIVATIONS``), no layers behind the head and no condition net.
-    settled
-        Whether it starts from, and a reset returns it to, the state that endless silence leaves
-        behind; else all convolutions start from zeros.
     lanes
         Values per vector: 4, 8 or 16; the default fits this machine.
 
@@ -595,7 +591,7 @@ def wavenet_node(net: Any, *, settled: bool = True, lanes: int = LANES) -> Node:
             )
         row(shape.channels)
     rows.append(Row(limit, limit))
-    node = Node(
+    return Node(
         wavenet_kernel(str(tuple(tuple(array) for array in plan)), lanes),
         work={
             "rows": np.array(rows, np.int64),
@@ -604,11 +600,3 @@ def wavenet_node(net: Any, *, settled: bool = True, lanes: int = LANES) -> Node:
         constants={"weights": np.concatenate([np.ravel(part) for part in weights])},
         row_count=len(rows),
     )
-    if not settled:
-        return node
-    past = sum((row.taps - 1) * row.dilation for row in rows if row.size)
-    silence, settling = (
-        aligned(past + 1).ctypes.data_as(ctypes.POINTER(ctypes.c_float)) for _ in range(2)
-    )
-    node.kernel.compiled.ctypes(node.state_address, silence, settling, past + 1)
-    return node
