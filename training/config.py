@@ -41,9 +41,10 @@ class _Section(BaseModel):
 class TeacherData(_Section):
     """Dry takes (names without ending), split by whole takes, and the teacher that answers them.
 
-    ``teacher`` is a WaveNet capture (``.nam``), or ``package.module:function`` for a simulation,
-    called as ``function(dry, rate_hz, **knobs)``. ``knobs`` says at which positions a simulation
-    is heard, ``test_knobs`` at which others the test takes are heard too.
+    ``teacher`` is a capture (``.nam``, ``.aidax``, ``.json``), whose knobs stand at their defaults,
+    or ``package.module:function`` for a simulation, called as ``function(dry, rate_hz, **knobs)``.
+    ``knobs`` says at which positions a simulation is heard, ``test_knobs`` at which others the test
+    takes are heard too.
 
     Relative paths count from ``root``; a relative ``root`` from the configuration file, unless the
     environment variable RTAUDIO_DATA names the data folder. ``advance_samples`` takes out a delay
@@ -78,7 +79,9 @@ class TeacherData(_Section):
     @model_validator(mode="after")
     def _knobs(self) -> TeacherData:
         if self.knobs and not self.simulated:
-            raise ValueError("knobs: a .nam capture has none; name a simulation as teacher")
+            raise ValueError(
+                "knobs: those of a capture stay at their defaults; name a simulation as teacher"
+            )
         if self.test_knobs and set(self.test_knobs) != set(self.knobs):
             raise ValueError(f"test_knobs: wanted the knobs {', '.join(self.knobs) or '(none)'}")
         for name, positions in self.test_knobs.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.mlab import specgram
 from matplotlib.ticker import FuncFormatter
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from rtaudio.atomic import replacing
 from training.data import Take
 
-__all__ = ["comparison", "esr_in_words", "loss_curve", "save"]
+__all__ = ["comparison", "esr_in_words", "loss_curve", "plain_ticks", "save"]
 
 Signal = NDArray[np.float32]
 
@@ -48,6 +49,12 @@ def esr_in_words(esr: float) -> str:
     return f"ESR {esr:.2g}, {word}: the error lies {where} the target"
 
 
+def plain_ticks(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers, at 1, 2 and 5 times each power of ten."""
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    axis.set_minor_formatter(FuncFormatter(lambda v, _: f"{v:g}" if f"{v:e}"[0] in "25" else ""))
+
+
 def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     """Training loss and validation ESR over the epochs, with the best epoch, and the rate."""
     epochs = np.array([row["epoch"] for row in rows]) + 1
@@ -64,10 +71,7 @@ def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
         top.plot(epochs[best], esr[best], "o", color=ERROR, ms=8, label="best epoch")
         title = f"epoch {epochs[best]:.0f} is the best: {esr_in_words(float(esr[best]))}"
     top.set_yscale("log")
-    top.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-    top.yaxis.set_minor_formatter(
-        FuncFormatter(lambda v, _: f"{v:g}" if f"{v:e}"[0] in "25" else "")
-    )
+    plain_ticks(top.yaxis)
     top.set_title(title, loc="left", fontsize=11)
     top.legend(frameon=False)
     bottom.plot(epochs, [row["learning_rate"] for row in rows], color="#888888", marker=marker,

@@ -22,7 +22,6 @@ import inspect
 import json
 import logging
 import math
-import os
 import pickle
 import subprocess
 import sys
@@ -44,6 +43,7 @@ from typing_extensions import override
 from export.checkpoint import load_checkpoint
 from export.streaming import StreamingModule
 from rtaudio import __version__
+from rtaudio.atomic import replacing
 from rtaudio.cli.show import progress
 from training import plots
 from training.config import CaptureData, ConfigError, DataConfig, TeacherData, TrainingConfig
@@ -292,9 +292,8 @@ class _History(Callback):
         lines = [",".join(HISTORY_FIELDS)]
         lines += [",".join(repr(float(r[k])) for k in HISTORY_FIELDS) for r in self.rows]
         _write_text(self.folder / "history.csv", "\n".join(lines) + "\n")
-        part = self.folder / ".last.ckpt.part"
-        trainer.save_checkpoint(part)
-        os.replace(part, self.folder / "last.ckpt")
+        with replacing(self.folder / "last.ckpt") as temporary:
+            trainer.save_checkpoint(temporary)
         LOG.info("epoch %d of %d: loss %.5f, validation ESR %.5f, learning rate %.2e",
                  row["epoch"] + 1, self.config.schedule.epochs, row["loss"], row["val_esr"],
                  row["learning_rate"])
@@ -355,9 +354,8 @@ class _History(Callback):
                 "metrics": {**metrics, "weights": sum(p.numel() for p in net.parameters())},
             },
         }
-        part = self.folder / f".{name}.part"
-        torch.save(content, part)
-        os.replace(part, self.folder / name)
+        with replacing(self.folder / name) as temporary:
+            torch.save(content, temporary)
 
 
 def _provenance(data: DataConfig) -> dict[str, Any]:
@@ -445,6 +443,5 @@ def _code_version() -> str:
 
 
 def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

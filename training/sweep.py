@@ -37,7 +37,6 @@ from typing import Annotated, Any
 import numpy as np
 import yaml
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -48,7 +47,7 @@ from rtaudio.cli.machine import machine_line
 from rtaudio.measure.blocks import block_microseconds
 from rtaudio.models.loader import LoadedModel, load_model
 from training.config import ConfigError, TrainingConfig, load_config
-from training.plots import save
+from training.plots import plain_ticks, save
 from training.run import train_run
 
 __all__ = ["SweepConfig", "load_sweep", "sweep"]
@@ -415,10 +414,7 @@ def _picture(config: SweepConfig, rows: list[Row]) -> Figure:
         final.set_yticks(range(len(part)), [row.label for row in part])
         final.yaxis.tick_right()
         for axes, axis in ((curve, curve.yaxis), (final, final.xaxis)):
-            axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-            axis.set_minor_formatter(
-                FuncFormatter(lambda v, _: f"{v:g}" if f"{v:e}"[0] in "25" else "")
-            )
+            plain_ticks(axis)
             axes.grid(visible=True, which="both", alpha=0.25, lw=0.6)
             axes.spines[["top", "left" if axes is final else "right"]].set_visible(False)
     return figure

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +20,7 @@ class Teacher:
     """A capture of any kind as a function from dry to wet, as it would be played.
 
     Before the first sample lies silence, as with a player that was switched on long ago. Knobs
-    stand at their defaults unless they are given by name.
+    stand at their defaults.
 
     Parameters
     ----------
@@ -38,15 +36,10 @@ class Teacher:
     def __init__(self, capture: Capture) -> None:
         self.model = LoadedModel(model_file(capture), capture)
 
-    def __call__(self, dry: NDArray[np.float32], **knobs: float) -> NDArray[np.float32]:
+    def __call__(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
         """Render ``dry`` (samples,) at the capture's rate."""
-        card = self.model.file.card
-        values: list[Any] = [knobs.pop(knob.name, knob.default) for knob in card.parameters]
-        if knobs:
-            raise ValueError(f"{self.model.file.path}: has no knob {', '.join(knobs)}")
-        params = np.array(values, np.float32) if values else None
-        builder = Builder(card.sample_rate, BLOCK, offline=True)
+        builder = Builder(self.model.file.card.sample_rate, BLOCK, offline=True)
         source = builder.bus(1)
         # ONNX Runtime: the most exact of the engines, and no kernel to compile.
-        node = self.model.node(BLOCK, params, engine="onnx")
+        node = self.model.node(BLOCK, self.model.default_params(), engine="onnx")
         return np.asarray(run(builder.finish(source, builder.run(node, source)), dry[None])[0])

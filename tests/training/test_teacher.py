@@ -98,10 +98,7 @@ def test_a_recurrent_capture_is_a_teacher_too():
                            (layer.weight_ih, layer.weight_hh, layer.bias_ih, layer.bias_hh),
                            strict=True):
         getattr(module, name).data = torch.from_numpy(array).double()
-    for drive, knobs in ((0.5, {}), (0.9, {"drive": 0.9})):
-        x = torch.tensor(np.stack([dry, np.full_like(dry, drive)], 1)).double()
-        hidden = module(x)[0].detach().numpy()
-        wanted = hidden @ net.layers[1].weight[0] + net.layers[1].bias
-        np.testing.assert_allclose(teacher(dry, **knobs), wanted, atol=2e-6)
-    with pytest.raises(ValueError, match="no knob tone"):
-        teacher(dry, tone=1.0)
+    x = torch.tensor(np.stack([dry, np.full_like(dry, knob.default)], 1)).double()
+    hidden = module(x)[0].detach().numpy()
+    wanted = hidden @ net.layers[1].weight[0] + net.layers[1].bias
+    np.testing.assert_allclose(teacher(dry), wanted, atol=2e-6)

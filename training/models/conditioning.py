@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,10 @@ from typing_extensions import override
 
 from rtaudio.models.contract import ModelParameter
 
-__all__ = ["MAX_KNOBS", "Knobs"]
+__all__ = ["MAX_KNOBS", "Conditioning", "Knobs"]
+
+Conditioning = Literal["input", "film"]
+"""How knobs act on a net: as further input channels, or by scaling its features (FiLM)."""
 
 MAX_KNOBS = 4
 

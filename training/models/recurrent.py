@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import override
 
 from export.layers import Gru, Lstm
 from export.streaming import State, StreamingModule
-from training.models.conditioning import Knobs
+from training.models.conditioning import Conditioning, Knobs
 
-__all__ = ["Conditioning", "RecurrentAmp"]
-
-Conditioning = Literal["input", "film"]
+__all__ = ["RecurrentAmp"]
 
 LONGEST_MEMORY = 500
 """Samples; 10 ms at 48 kHz."""
@@ -36,6 +35,19 @@ class RecurrentAmp(StreamingModule):
     the head (FiLM; Perez et al., AAAI 2018). Neither way do they move the state or the output of
     a silent net: they reach the gates but not the candidates, and FiLM does without its shift.
 
+    Parameters
+    ----------
+    hidden
+        Units of each layer; the cost per sample grows with their square.
+    layers
+        Layers one behind the other.
+    residual
+        Add the input to the output, so that the net learns the difference.
+    knobs
+        Controls of the amp, at most four; see `training.models.conditioning.Knobs`.
+    conditioning
+        How knobs act: as further input channels, or by scaling the features (FiLM).
+
     Notes
     -----
     torch stacks the gates i, f, g, o (LSTM) and r, z, n (GRU): the third is the candidate in both.
@@ -43,19 +55,25 @@ class RecurrentAmp(StreamingModule):
     """
 
     kind: str
+    layer: type[Lstm] | type[Gru]
     memory_gates: tuple[tuple[int, float], ...]
 
     def __init__(
-        self, rnn: Lstm | Gru, *, residual: bool, knobs: Sequence[Mapping[str, Any]],
-        conditioning: Conditioning,
+        self,
+        hidden: Annotated[int, Field(ge=1, le=512)],
+        layers: Annotated[int, Field(ge=1, le=3)] = 1,
+        residual: bool = True,
+        knobs: Sequence[Mapping[str, Any]] = (),
+        conditioning: Conditioning = "input",
     ) -> None:
         super().__init__()
-        self.hidden = rnn.channels[1]
+        self.hidden = hidden
         self.residual = residual
         self.knobs = Knobs(knobs)
         self.controls = self.knobs.controls
         self.conditioning = conditioning
-        self.rnn = rnn
+        inputs = 1 + (len(knobs) if conditioning == "input" else 0)
+        self.rnn = self.layer(inputs, hidden, layers=layers)
         self.head = nn.Linear(self.hidden, 1)
         self.film: nn.Linear | None = None
         if self.controls and conditioning == "film":
@@ -131,7 +149,6 @@ class RecurrentAmp(StreamingModule):
                 **{name: f"rnn.cell.{name}" for name in names},
                 "head_weight": "head.weight", "head_bias": "head.bias",
             },
-            "head_weight_shape": [self.hidden, 1],
         }
 
 

@@ -11,8 +11,7 @@ from typing_extensions import override
 
 from export.layers import CausalConv1d
 from export.streaming import State, StreamingModule
-from training.models.conditioning import Knobs
-from training.models.recurrent import Conditioning
+from training.models.conditioning import Conditioning, Knobs
 
 __all__ = ["WaveNetAmp"]
 
