@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rtaudio.capture.note import read_note
 from training.config import CaptureData, NetConfig, ScheduleConfig, TrainingConfig
-from training.data import read_capture
 
 __all__ = ["SIZES", "capture_config"]
 
@@ -43,14 +43,14 @@ def capture_config(
 
     Raises
     ------
-    ConfigError
+    NoteError
         A folder that holds no capture.
     """
-    notes = [read_capture(folder) for folder in folders]
+    notes = [read_note(folder) for folder in folders]
     # As many as there are wherever the cut of an epoch falls.
     excerpts = sum(
         max(0, end - start - WARMUP_SAMPLES - EXCERPT_SAMPLES) // EXCERPT_SAMPLES
-        for note in notes for start, end in note["train"]
+        for note in notes for start, end in note.train
     )
     names = [folder.resolve().name for folder in folders]
     alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))

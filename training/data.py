@@ -7,22 +7,22 @@ import inspect
 import itertools
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from rich.progress import track
 from torch import Tensor
 
-from rtaudio.audio_file import MAX_RATE_HZ, MIN_RATE_HZ
+from rtaudio.atomic import replacing
 from rtaudio.capture.align import arrival
+from rtaudio.capture.note import Note, NoteError, read_note
 from rtaudio.models import foreign
 from rtaudio.models.contract import ModelParameter
 from training.config import (
@@ -112,6 +112,8 @@ def load_split(data: DataConfig) -> Split:
         A file that is not mono, not at the rate of the others, or not what the configuration says.
     rtaudio.models.capture.CaptureError
         The capture that is to be the teacher cannot be read.
+    rtaudio.capture.note.NoteError
+        A folder that is not one of `rtaudio capture`.
     """
     match data:
         case TeacherData():
@@ -199,9 +201,8 @@ def _teacher(data: TeacherData) -> tuple[int, str, Callable[..., Floats]]:
         return rate, hashlib.sha256(source).hexdigest() + stamp, _simulation(function, rate)
     path = root / data.teacher
     capture = foreign.read_capture(path)
-    teacher = Teacher(capture)
     stamp = hashlib.sha256(path.read_bytes()).hexdigest()
-    return capture.sample_rate, stamp, lambda dry: teacher(dry)
+    return capture.sample_rate, stamp, Teacher(capture)
 
 
 def _simulation(function: Callable[..., Floats], rate: int) -> Callable[..., Floats]:
@@ -275,84 +276,38 @@ def _aligned(path: Path, dry: Floats, wet: Floats, rate: int) -> tuple[Floats, F
 
 def _from_captures(data: CaptureData) -> Split:
     folders = [Path(data.root) / folder for folder in data.captures]
-    notes = [read_capture(folder) for folder in folders]
-    rate = notes[0]["sample_rate"]
+    notes = [read_note(folder) for folder in folders]
+    rate = notes[0].sample_rate
     names = moving_knobs(notes) if len(folders) > 1 else ()
     parts: dict[str, list[Take]] = {part: [] for part in PARTS}
     for folder, note in zip(folders, notes, strict=True):
         dry, wet = _read(folder / "dry.wav", rate), _read(folder / "wet.wav", rate)
         if len(dry) != len(wet):
             raise ConfigError(f"{folder}: dry.wav and wet.wav differ in length; capture it again")
-        if max(end for part in PARTS[:2] for _, end in note[part]) > len(dry):
-            raise ConfigError(
+        if max(end for part in PARTS[:2] for _, end in getattr(note, part)) > len(dry):
+            raise NoteError(
                 f"{folder}: the ranges in capture.json reach beyond the end of dry.wav; "
                 "capture it again"
             )
-        knobs = tuple(note["knobs"][name] for name in names)
+        knobs = tuple(note.knobs[name] for name in names)
         for part in ("train", "validation"):
-            for start, end in note[part]:
+            for start, end in getattr(note, part):
                 parts[part].append(Take(folder.name, dry[start:end], wet[start:end], knobs))
-    levels = {key: notes[0][key] for key in ("input_dbu", "output_dbu")
-              if notes[0][key] is not None}
+    levels = {"input_dbu": notes[0].input_dbu, "output_dbu": notes[0].output_dbu}
+    levels = {key: level for key, level in levels.items() if level is not None}
     return replace(_split(parts, rate, names), levels=levels)
 
 
-def moving_knobs(notes: list[dict[str, Any]]) -> tuple[str, ...]:
+def moving_knobs(notes: list[Note]) -> tuple[str, ...]:
     """Return the knobs that all captures name and that do not stand still."""
-    names = [name for name in notes[0]["knobs"] if all(name in note["knobs"] for note in notes)]
-    moving = tuple(n for n in names if len({note["knobs"][n] for note in notes}) > 1)
+    names = [name for name in notes[0].knobs if all(name in note.knobs for note in notes)]
+    moving = tuple(n for n in names if len({note.knobs[n] for note in notes}) > 1)
     if not moving:
         raise ConfigError(
             "data.captures: several captures, but no knob that stands differently in them; give "
             "each its place (rtaudio capture --knob), or train them one by one"
         )
     return moving
-
-
-_Range = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(le=1 << 48)]]
-_Ranges = Annotated[tuple[_Range, ...], Field(min_length=1)]
-_Level = Annotated[float, Field(ge=-200, le=200)]
-
-
-class _Note(BaseModel):
-    """What of ``capture.json`` a training needs."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-    format: Literal[1]
-    sample_rate: Annotated[int, Field(ge=MIN_RATE_HZ, le=MAX_RATE_HZ)]
-    input_dbu: _Level | None = None
-    output_dbu: _Level | None = None
-    knobs: dict[str, float]
-    train: _Ranges
-    validation: _Ranges
-
-
-def read_capture(folder: Path) -> dict[str, Any]:
-    """Read and check the ``capture.json`` of a capture folder.
-
-    Raises
-    ------
-    ConfigError
-        It is missing, damaged, or of a newer form.
-    """
-    path = folder / "capture.json"
-    try:
-        note = _Note.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise ConfigError(f"{folder}: no capture.json; make one with rtaudio capture") from None
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"])) or "as a whole"
-        raise ConfigError(
-            f"{path}: {where:.60}: {fault['msg']:.120}; capture it again, or update rtaudio "
-            "if it is from a newer one"
-        ) from None
-    ranges = sorted(note.train + note.validation)
-    apart = all(a[1] <= b[0] for a, b in itertools.pairwise(ranges))
-    if not apart or any(start >= end for start, end in ranges):
-        raise ConfigError(f"{path}: its ranges are empty or overlap; capture it again")
-    return note.model_dump()
 
 
 def _read(path: Path, rate: int) -> Floats:
@@ -389,9 +344,8 @@ def _cached(teacher: Callable[..., Floats], dry: Floats, knobs: Knobs, stamp: st
             return wet
     wet = teacher(dry, **knobs)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as file:
-        np.save(file, wet)
-    os.replace(file.name, path)
+    with replacing(path) as temporary:
+        np.save(temporary, wet)
     return wet
 
 

@@ -11,7 +11,7 @@ from rtaudio.atomic import replacing
 from rtaudio.capture.checks import hum, quiet
 
 if TYPE_CHECKING:
-    from rtaudio.capture.capture import Capture
+    from rtaudio.capture.recording import Recording
 
 _AROUND = 20
 _DRY, _WET = "0.55", "C0"
@@ -19,14 +19,14 @@ _COLOURS = {"fine": "C2", "mind": "C1", "refused": "C3"}
 _POINTS = 6000
 
 
-def draw(path: str | Path, capture: Capture, title: str) -> None:
+def draw(path: str | Path, recording: Recording, title: str) -> None:
     """Draw a capture.
 
     Parameters
     ----------
     path
         The picture; its suffix chooses the format.
-    capture
+    recording
         What to draw.
     title
         What stands above it.
@@ -41,18 +41,18 @@ def draw(path: str | Path, capture: Capture, title: str) -> None:
          ["noise", "noise", "response", "response"]],
         figsize=(12, 10), layout="constrained",
     )  # fmt: skip
-    take = capture.take
+    take = recording.take
     signs = {1: "", -1: ", inverted"}
-    latency = f"latency {capture.latency_samples} samples{signs[take.alignment.arrival.polarity]}"
+    latency = f"latency {recording.latency_samples} samples{signs[take.alignment.arrival.polarity]}"
     figure.suptitle(
         f"{title}: {take.dry.size / take.rate_hz:.0f} s at {take.rate_hz} Hz, {latency}"
     )
-    _attacks(axes["blips"], capture)
-    _transfer(axes["transfer"], capture)
-    _levels(axes["levels"], capture)
-    _noise(axes["noise"], capture)
-    _response(axes["response"], capture)
-    worst = [f for f in capture.findings if f.severity != "fine"]
+    _attacks(axes["blips"], recording)
+    _transfer(axes["transfer"], recording)
+    _levels(axes["levels"], recording)
+    _noise(axes["noise"], recording)
+    _response(axes["response"], recording)
+    worst = [f for f in recording.findings if f.severity != "fine"]
     for row, finding in enumerate(worst):
         text = f"{finding.check}: {finding.text}"
         figure.text(0.01, -0.02 - 0.022 * row, text, color=_COLOURS[finding.severity], fontsize=9)
@@ -65,9 +65,9 @@ def _scaled(x: Any) -> Any:
     return x / max(float(np.abs(x).max()), 1e-9)
 
 
-def _attacks(axis: Any, capture: Capture) -> None:
+def _attacks(axis: Any, recording: Recording) -> None:
     """Draw the wet signal around every blip or, without blips, around the hardest attack."""
-    take = capture.take
+    take = recording.take
     if take.signal is not None:
         places = [at for at in take.signal.blips if at + _AROUND < take.aligned.size]
         name = "blips"
@@ -91,10 +91,10 @@ def _attacks(axis: Any, capture: Capture) -> None:
     axis.set_title(f"{name}, aligned: nothing wet before 0", loc="left", fontsize=10)
 
 
-def _transfer(axis: Any, capture: Capture) -> None:
+def _transfer(axis: Any, recording: Recording) -> None:
     """Draw wet over dry, sample by sample."""
-    take = capture.take
-    start, stop = capture.train[0]
+    take = recording.take
+    start, stop = recording.train[0]
     stop = min(stop, take.aligned.size)
     places = np.random.default_rng(0).integers(start, max(start + 1, stop), _POINTS)
     axis.plot(take.dry[places], take.aligned[places], ".", color=_WET, ms=1.5, alpha=0.35)
@@ -108,9 +108,9 @@ def _transfer(axis: Any, capture: Capture) -> None:
     axis.set_title("wet over dry, sample by sample", loc="left", fontsize=10)
 
 
-def _levels(axis: Any, capture: Capture) -> None:
+def _levels(axis: Any, recording: Recording) -> None:
     """Draw peaks and RMS over time, and the sections."""
-    take = capture.take
+    take = recording.take
     size = max(1, take.aligned.size // 700)
     count = take.aligned.size // size
     seconds = (np.arange(count) + 0.5) * size / take.rate_hz
@@ -122,8 +122,8 @@ def _levels(axis: Any, capture: Capture) -> None:
         axis.fill_between(seconds, -120.0, _db(rms), color=colour, alpha=0.25, lw=0.0)
     axis.axhline(0.0, color="C3", lw=0.6)
     for parts, colour, name in (
-        (capture.train, "C2", "to learn from"),
-        (capture.validation, "C1", "to be judged by"),
+        (recording.train, "C2", "to learn from"),
+        (recording.validation, "C1", "to be judged by"),
     ):
         for number, (start, stop) in enumerate(parts):
             axis.axvspan(start / take.rate_hz, stop / take.rate_hz, 0.0, 0.03, color=colour,
@@ -141,9 +141,9 @@ def _levels(axis: Any, capture: Capture) -> None:
     axis.set_title("level: peak (line) and RMS (area)", loc="left", fontsize=10)
 
 
-def _noise(axis: Any, capture: Capture) -> None:
+def _noise(axis: Any, recording: Recording) -> None:
     """Draw the spectrum of what the gear sounds like when nothing is played."""
-    take = capture.take
+    take = recording.take
     rest = quiet(take)
     axis.set_title("noise of the gear, nothing played", loc="left", fontsize=10)
     if rest.size < take.rate_hz // 2:
@@ -167,9 +167,9 @@ def _noise(axis: Any, capture: Capture) -> None:
     axis.set_ylabel("dBFS per line")
 
 
-def _response(axis: Any, capture: Capture) -> None:
+def _response(axis: Any, recording: Recording) -> None:
     """Draw how loud the gear makes each frequency: in the sweep, or in everything."""
-    take = capture.take
+    take = recording.take
     start, stop = (0, take.aligned.size) if take.signal is None else take.signal.sections["sweep"]
     name = "whole recording" if take.signal is None else "sweep"
     dry, wet = take.dry[start:stop], take.aligned[start:stop]

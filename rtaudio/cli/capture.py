@@ -12,8 +12,8 @@ from rtaudio.cli import show
 from rtaudio.cli.run import Device, Rate, device_of
 
 if TYPE_CHECKING:
-    from rtaudio.capture.capture import Capture
     from rtaudio.capture.player import Progress
+    from rtaudio.capture.recording import Recording
 
 _SILENT = 1e-4
 
@@ -73,7 +73,7 @@ def capture(
         raise ValueError("name the folder to write: rtaudio capture OUT")
     if wet is not None and dry is None:
         raise ValueError(f"--wet {wet}: give the file that was played, too: --dry FILE")
-    from rtaudio.capture.capture import Capture, check_target
+    from rtaudio.capture.recording import Recording, check_target
 
     knobs = _knobs(knob or [])
     for option, value in (("--input-dbu", input_dbu), ("--output-dbu", output_dbu)):
@@ -93,7 +93,7 @@ def capture(
         input_dbu = None if input_dbu is None else input_dbu + gain_db
     with show.progress(not json) as bars:
         bars.add_task("comparing dry and wet", total=None)
-        found = Capture.of(
+        found = Recording.of(
             x, y, rate, latency_samples=latency, input_dbu=input_dbu, output_dbu=output_dbu,
             knobs=knobs,
         )  # fmt: skip
@@ -169,7 +169,7 @@ def _mono(path: Path) -> tuple[Any, int]:
 def _came_back(dry: Path | None, wet: Path, x: Any, rate_hz: int, force: bool) -> Any:
     """Read the file that goes with ``dry``, whose audio is ``x``."""
     from rtaudio.audio_file import AudioFileError
-    from rtaudio.capture.capture import check_lengths
+    from rtaudio.capture.recording import check_lengths
 
     if dry is not None and wet.exists() and dry.samefile(wet):
         raise AudioFileError(f"{wet}: is the dry file, too; give what came back from the gear")
@@ -220,7 +220,7 @@ def _knobs(texts: list[str]) -> dict[str, float]:
     return knobs
 
 
-def _tell(out: Path, found: Capture, json: bool) -> None:
+def _tell(out: Path, found: Recording, json: bool) -> None:
     """Print what was found."""
     if json:
         show.print_json({"out": out, **found.as_json()})

@@ -15,6 +15,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtaudio.capture.note import NoteError
 from training.config import ConfigError, ScheduleConfig, load_config
 from training.data import Split, Take, excerpts, load_split
 
@@ -124,7 +125,7 @@ def test_a_simulation_is_heard_at_every_position_of_its_knob(workspace, monkeypa
 
 @pytest.mark.parametrize(("changes", "reason"), [
     ({"teacher": "nowhere:double"}, "data.teacher: nowhere:double"),
-    ({"knobs": {"gain": [1, 2]}}, "knobs: a .nam capture has none"),
+    ({"knobs": {"gain": [1, 2]}}, "knobs: those of a capture stay at their defaults"),
     ({"teacher": "math:sin", "knobs": {"gain": [1, 2]}, "test_knobs": {"tone": [1]}}, "test_knobs"),
     ({"teacher": "math:sin", "knobs": {"gain": [1, 2]}, "test_knobs": {"gain": [3]}}, "outside"),
 ])
@@ -259,7 +260,7 @@ def test_capture_folders_make_takes_and_knobs(workspace):
     ({"input_dbu": 10**400}, "input_dbu"), ({"output_dbu": float("nan")}, "finite"),
 ])
 def test_a_damaged_capture_is_refused(changes, reason, workspace):
-    with pytest.raises(ConfigError, match=reason):
+    with pytest.raises(NoteError, match=reason):
         captures(workspace, capture(workspace, "bad", 1.0, **changes))
 
 

@@ -18,6 +18,7 @@ pytest.importorskip("lightning", reason="lightning is not installed (extra: trai
 from export.checkpoint import load_checkpoint  # noqa: E402
 from export.cli import export  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402
+from rtaudio.capture.note import NoteError  # noqa: E402
 from rtaudio.models.contract import read_model  # noqa: E402
 from training.captures import SIZES  # noqa: E402
 from training.cli import train  # noqa: E402
@@ -300,12 +301,12 @@ KILLED = """
 import os, signal, sys
 from training import run
 from training.config import load_config
-written = run.os.replace
+written = os.replace
 def replace(source, target):
     written(source, target)
     if str(target).endswith("{after}") and os.path.exists(os.path.dirname(target) + "/last.ckpt"):
         os.kill(os.getpid(), signal.SIGKILL)
-run.os.replace = replace
+os.replace = replace
 run.train_run(load_config(sys.argv[1]), show=False)
 """
 
@@ -404,5 +405,5 @@ def test_captures_and_configurations_do_not_mix(workspace):
         train([workspace.path], size="light")
     with pytest.raises(ConfigError, match="capture folders only"):
         train([workspace.path, workspace.folder])
-    with pytest.raises(ConfigError, match=r"no capture\.json"):
+    with pytest.raises(NoteError, match=r"no capture\.json"):
         train([workspace.folder])

@@ -9,14 +9,14 @@ import pytest
 import soundfile
 
 from rtaudio.audio_file import read_audio
-from rtaudio.capture.capture import Capture, CaptureError, check_lengths, check_target
+from rtaudio.capture.recording import Recording, RecordingError, check_lengths, check_target
 
 RATE = 12000
 RNG = np.random.default_rng(5)
 
 
 def captured(dry, wet, **options):
-    return Capture.of(dry.astype(np.float32), wet.astype(np.float32), RATE, **options)
+    return Recording.of(dry.astype(np.float32), wet.astype(np.float32), RATE, **options)
 
 
 def told(capture, severity):
@@ -156,9 +156,9 @@ def test_the_shortest_sounds_are_refused_not_crashed_on(frames):
 
 def test_lengths_that_do_not_fit_are_refused(dry):
     check_lengths(dry, dry[: -RATE + 1], RATE)
-    with pytest.raises(CaptureError, match=r"is 2.0 s longer than the dry one; export both"):
+    with pytest.raises(RecordingError, match=r"is 2.0 s longer than the dry one; export both"):
         check_lengths(dry[: -2 * RATE], dry, RATE)
-    with pytest.raises(CaptureError, match="shorter"):
+    with pytest.raises(RecordingError, match="shorter"):
         check_lengths(dry, dry[: -2 * RATE], RATE)
 
 
@@ -187,7 +187,7 @@ def test_the_folder_holds_the_pair_and_tells_about_it(good, wet, tmp_path):
 
 def test_a_refused_capture_is_written_only_by_force(dry, tmp_path):
     bad = captured(dry, np.clip(3.0 * dry, -1.0, 1.0))
-    with pytest.raises(CaptureError, match=r"clipped .* \(--force takes it all the same\)"):
+    with pytest.raises(RecordingError, match=r"clipped .* \(--force takes it all the same\)"):
         bad.save(tmp_path / "amp")
     assert list(tmp_path.iterdir()) == []
     bad.save(tmp_path / "amp", force=True)

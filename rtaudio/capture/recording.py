@@ -1,4 +1,4 @@
-"""The capture: a dry and a wet recording that belong together, judged, and the folder of them."""
+"""The recording of gear: dry and wet signals that belong together, judged, and their folder."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import Any
 from rtaudio.audio_file import write_audio
 from rtaudio.capture.align import Alignment, Arrival, Signal, align, aligned
 from rtaudio.capture.checks import Finding, Take, check
+from rtaudio.capture.note import FILE, FORMAT
 from rtaudio.capture.signal import Range, recognised
 
-FORMAT = 1
 LENGTH_TOLERANCE_S = 1.0
 _VALIDATION_S = 15.0
 _GAP_S = 0.5
 
 
-class CaptureError(ValueError):
+class RecordingError(ValueError):
     """A recording that is no good to learn from; one line: what is wrong, and the remedy."""
 
 
 @dataclass(frozen=True)
-class Capture:
+class Recording:
     """A recording of gear, ready to learn from.
 
     Attributes
@@ -67,7 +67,7 @@ class Capture:
         input_dbu: float | None = None,
         output_dbu: float | None = None,
         knobs: Mapping[str, float] | None = None,
-    ) -> Capture:
+    ) -> Recording:
         """Align two recordings and check them.
 
         Parameters
@@ -83,7 +83,7 @@ class Capture:
 
         Raises
         ------
-        CaptureError
+        RecordingError
             ``latency_samples`` is longer than a recording.
 
         Examples
@@ -92,12 +92,12 @@ class Capture:
         >>> from rtaudio.capture.signal import capture_signal
         >>> dry = capture_signal(8000).audio
         >>> wet = np.concatenate([np.zeros(37, np.float32), np.tanh(3.0 * dry)])
-        >>> capture = Capture.of(dry, wet, 8000)
-        >>> capture.latency_samples, capture.refusal
+        >>> recording = Recording.of(dry, wet, 8000)
+        >>> recording.latency_samples, recording.refusal
         (37, None)
         """
         if latency_samples is not None and abs(latency_samples) >= min(dry.size, wet.size):
-            raise CaptureError(
+            raise RecordingError(
                 f"a latency of {latency_samples} samples leaves nothing of recordings of "
                 f"{dry.size} and {wet.size}; give a smaller one, or let it be found"
             )
@@ -155,13 +155,13 @@ class Capture:
 
         Raises
         ------
-        CaptureError
+        RecordingError
             The capture is no good, and ``force`` is not given.
         OSError
             The folder cannot be written, or is there and is not a capture.
         """
         if self.refusal is not None and not force:
-            raise CaptureError(f"{self.refusal} (--force takes it all the same)")
+            raise RecordingError(f"{self.refusal} (--force takes it all the same)")
         check_target(folder, force)
         from rtaudio.capture.picture import draw
 
@@ -171,7 +171,7 @@ class Capture:
             write_audio(temporary / "dry.wav", self.take.dry, self.take.rate_hz)
             write_audio(temporary / "wet.wav", self.take.aligned, self.take.rate_hz)
             draw(temporary / "capture.png", self, folder.name)
-            (temporary / "capture.json").write_text(json.dumps(self.as_json(), indent=1), "utf-8")
+            (temporary / FILE).write_text(json.dumps(self.as_json(), indent=1), "utf-8")
             if folder.exists():
                 former = folder.with_name(f".{folder.name}.{os.getpid()}.old")
                 os.replace(folder, former)
@@ -194,7 +194,7 @@ def check_target(folder: Path, force: bool) -> None:
     if not folder.parent.is_dir():
         raise FileNotFoundError(f"{folder}: the folder {folder.parent} does not exist; create it")
     if folder.exists():
-        if not (folder / "capture.json").is_file():
+        if not (folder / FILE).is_file():
             raise FileExistsError(f"{folder}: exists and is not a capture; choose another name")
         if not force:
             raise FileExistsError(f"{folder}: exists; choose another name, or replace it: --force")
@@ -207,12 +207,12 @@ def check_lengths(dry: Signal, wet: Signal, rate_hz: int) -> None:
 
     Raises
     ------
-    CaptureError
+    RecordingError
         One is more than a second longer than the other.
     """
     longer_s = (wet.size - dry.size) / rate_hz
     if abs(longer_s) > LENGTH_TOLERANCE_S:
-        raise CaptureError(
+        raise RecordingError(
             f"the wet file is {abs(longer_s):.1f} s {'longer' if longer_s > 0 else 'shorter'} than "
             "the dry one; export both with the same start and length (--force goes on)"
         )
