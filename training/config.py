@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
@@ -23,11 +23,14 @@ from training.losses import LOSSES
 from training.models import imported, net_arguments, net_class
 
 __all__ = ["CaptureData", "ConfigError", "DataConfig", "NetConfig", "PairData", "ScheduleConfig",
-           "TeacherData", "TrainingConfig", "load_config"]
+           "TeacherData", "TrainingConfig", "load_config", "read_yaml"]
 
 Takes = Annotated[tuple[str, ...], Field(min_length=1)]
 Positions = dict[str, Annotated[tuple[float, ...], Field(min_length=1)]]
 """Knobs, and where each of them stands; every combination is meant."""
+
+
+Form = TypeVar("Form", bound=BaseModel)
 
 
 class ConfigError(ValueError):
@@ -308,16 +311,7 @@ def load_config(path: str | Path) -> TrainingConfig:
         No such file.
     """
     path = Path(path)
-    try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: no keys; see training/configs for the form")
-    try:
-        config = TrainingConfig.model_validate(content)
-    except ValidationError as error:
-        raise _fault(path, error) from None
+    config = read_yaml(path, TrainingConfig)
     check_net(path, config.net)
     root = Path(os.environ.get("RTAUDIO_DATA") or path.parent / config.data.root).resolve()
     if not root.exists():
@@ -328,6 +322,20 @@ def load_config(path: str | Path) -> TrainingConfig:
     data = config.data.model_copy(update={"root": str(root)})
     data.check(path)
     return config.model_copy(update={"data": data})
+
+
+def read_yaml(path: Path, form: type[Form]) -> Form:
+    """Read a YAML file into its form; a fault is a `ConfigError` that names file and key."""
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: no keys; see training/configs for the form")
+    try:
+        return form.model_validate(content)
+    except ValidationError as error:
+        raise _fault(path, error) from None
 
 
 def check_net(path: Path, net: NetConfig) -> None:

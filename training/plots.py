@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rtaudio.atomic import replacing
 from training.data import Take
 
-__all__ = ["comparison", "esr_in_words", "loss_curve", "plain_ticks", "save"]
+__all__ = ["comparison", "esr_in_words", "loss_curve", "middle", "plain_ticks", "save"]
 
 Signal = NDArray[np.float32]
 
@@ -47,6 +47,13 @@ def esr_in_words(esr: float) -> str:
     below = -10 * np.log10(max(esr, 1e-12))
     where = f"{below:.0f} dB below" if below >= 0.5 else "no lower than"
     return f"ESR {esr:.2g}, {word}: the error lies {where} the target"
+
+
+def middle(samples: int, length: int) -> slice:
+    """Return the place of ``length`` samples, or fewer, in the middle of a take."""
+    length = min(samples, length)
+    start = (samples - length) // 2
+    return slice(start, start + length)
 
 
 def plain_ticks(axis: Axis) -> None:
@@ -98,14 +105,12 @@ def comparison(take: Take, output: Signal, rate: int, folder: Path) -> None:
     folder
         Where the pictures go.
     """
-    length = min(len(output), int(EXCERPT_S * rate))
-    start = (len(output) - length) // 2
-    part = slice(start, start + length)
+    part = middle(len(output), int(EXCERPT_S * rate))
     dry, target, made = take.dry[part], take.wet[part], output[part]
     error = made - target
     energy, lost = (float(np.square(x, dtype=np.float64).sum()) for x in (target, error))
     esr = lost / max(energy, 1e-30)
-    title = f"{take.name}, {length / rate:.2g} s from its middle: {esr_in_words(esr)}"
+    title = f"{take.name}, {len(made) / rate:.2g} s from its middle: {esr_in_words(esr)}"
     save(_waveform(target, made, error, rate, title), folder / "waveform.png")
     save(_spectrogram(target, made, error, rate, title), folder / "spectrogram.png")
     save(_transfer(dry, target, made, error, rate, title), folder / "transfer.png")

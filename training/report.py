@@ -20,7 +20,7 @@ from rtaudio.atomic import replacing
 from rtaudio.audio_file import write_audio
 from rtaudio.cli.machine import machine
 from training.data import Take
-from training.plots import esr_in_words
+from training.plots import esr_in_words, middle
 
 __all__ = ["save_clips", "write_report"]
 
@@ -60,9 +60,7 @@ def save_clips(take: Take, output: NDArray[np.float32], rate: int, folder: Path)
     folder
         Where ``clip_dry.flac`` and the others go. One common gain keeps them below full scale.
     """
-    length = min(len(output), int(CLIP_S * rate))
-    start = (len(output) - length) // 2
-    part = slice(start, start + length)
+    part = middle(len(output), int(CLIP_S * rate))
     signals = {
         "dry": take.dry[part], "target": take.wet[part], "output": output[part],
         "error": output[part] - take.wet[part],

@@ -37,7 +37,7 @@ from typing import Annotated, Any
 import numpy as np
 import yaml
 from matplotlib.figure import Figure
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from export.checkpoint import load_checkpoint
@@ -46,7 +46,7 @@ from rtaudio.atomic import replacing
 from rtaudio.cli.machine import machine_line
 from rtaudio.measure.blocks import block_microseconds
 from rtaudio.models.loader import LoadedModel, load_model
-from training.config import ConfigError, TrainingConfig, load_config
+from training.config import ConfigError, TrainingConfig, load_config, read_yaml
 from training.plots import plain_ticks, save
 from training.run import train_run
 
@@ -166,19 +166,7 @@ def load_sweep(path: str | Path) -> SweepConfig:
     FileNotFoundError
         No such file.
     """
-    path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: no keys; see training/configs/guitar_study.yaml for the form")
-    try:
-        return SweepConfig.model_validate(content)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"]) or "as a whole"
-        raise ConfigError(f"{path}: {key}: {fault['msg']}") from None
+    return read_yaml(Path(path), SweepConfig)
 
 
 def sweep(path: str | Path, out: str | Path | None = None, *, show: bool = True) -> list[Row]:

@@ -103,6 +103,11 @@ class Model(Effect):
                     f"{', '.join(known) or 'none'}"
                 )
             self._check_range(name, value)
+        if self.oversample > 1 and (self.card.hop or self.card.channels != (1, 1)):
+            raise ValueError(
+                f"{self.file}: oversample = {self.oversample}: only models of one channel that "
+                "take any number of frames can be oversampled; remove it"
+            )
         self._levels()
 
     @property
@@ -208,11 +213,6 @@ class Model(Effect):
         engine = None if self.engine == "auto" else self.engine
         if self.oversample == 1:
             return self._loaded.node(block, params, engine=engine, varying=varying)
-        if self.card.hop or self.card.channels != (1, 1):
-            raise ValueError(
-                f"{self.file}: oversample = {self.oversample}: only models of one channel that "
-                f"take any number of frames can be oversampled; remove it"
-            )
         from rtaudio.runtime.kernels.oversampler import oversampled_node
 
         copies = [

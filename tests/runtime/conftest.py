@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +94,23 @@ def _lag(samples: int, channels: int):
         _constant("axis", np.array([2])),
     ]
     return nodes, constants, {"line": (1, channels, samples)}, {}
+
+
+@pytest.fixture
+def two_processes(tmp_path: Path) -> Callable[[str], list[list[str]]]:
+    """Return ``run(script)``: the words that two processes print, with one new cache for both."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def run(script: str) -> list[list[str]]:
+        command = [sys.executable, "-c", script]
+        return [
+            subprocess.run(
+                command, env=environment, capture_output=True, text=True, check=True
+            ).stdout.split()
+            for _ in range(2)
+        ]
+
+    return run
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ def test_a_knob_reaches_every_copy(model_file):
 def test_what_cannot_be_oversampled_is_refused_in_one_line(model_file):
     for path in (model_file("lag", hop=64), model_file("lag", channels=2)):
         with pytest.raises(ValueError, match="oversample = 2: only models of one channel") as error:
-            Model(path, oversample=2).compile(RATE, 64, in_channels=2)
+            Model(path, oversample=2)
         assert "\n" not in str(error.value)
 
 

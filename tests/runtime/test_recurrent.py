@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -322,21 +319,10 @@ def test_wrong_shapes_are_refused():
         recurrent_node([layer], head_weight, head_bias)
 
 
-def test_code_is_found_on_disk_by_the_next_process(tmp_path):
+def test_code_is_found_on_disk_by_the_next_process(two_processes):
     script = (
         "from rtaudio.runtime.kernels.recurrent import Layout, recurrent_kernel\n"
         "for gru, hidden in ((0, (3,)), (1, (3,)), (0, (4, 4))):\n"
         "    print(recurrent_kernel(Layout(gru, 1, 4, hidden), True).compiled.cache_hits)\n"
     )
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()
-        for _ in range(2)
-    ]
-    assert runs == [["0"] * 3, ["1"] * 3]
+    assert two_processes(script) == [["0"] * 3, ["1"] * 3]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -311,22 +308,11 @@ def test_other_nets_are_refused(reason):
         wavenet_node(FANCY[reason])
 
 
-def test_code_is_found_on_disk_by_the_next_process(tmp_path):
+def test_code_is_found_on_disk_by_the_next_process(two_processes):
     script = (
         "from rtaudio.runtime.kernels.wavenet import wavenet_kernel\n"
         "for channels in (1, 2):\n"
         "    plan = f\"((1, {channels}, 2, 3, 1, 1, 'tanh', 0.0),)\"\n"
         "    print(channels, wavenet_kernel(plan, 4).compiled.cache_hits)\n"
     )
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()
-        for _ in range(2)
-    ]
-    assert runs == [["1", "0", "2", "0"], ["1", "1", "2", "1"]]
+    assert two_processes(script) == [["1", "0", "2", "0"], ["1", "1", "2", "1"]]
