@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import soundfile
 
+from rtaudio.measure.minimum_phase import minimum_phase
+
 RATE_HZ = 48000
 TAPS = 2048
 FOLDER = Path(__file__).parent.parent / "presets" / "cabinets"
@@ -116,19 +118,11 @@ def magnitude(speaker: Loudspeaker, frequency: Array) -> Array:
     return np.abs(arrivals) * 10.0 ** (level_db / 20.0)
 
 
-def minimum_phase(magnitudes: Array) -> Array:
-    """Return the minimum-phase response of a magnitude at the bins of ``rfft``, by its cepstrum."""
-    cepstrum = np.fft.irfft(np.log(magnitudes))
-    half = len(cepstrum) // 2
-    cepstrum[1:half] *= 2.0
-    cepstrum[half + 1 :] = 0.0
-    return np.fft.irfft(np.exp(np.fft.rfft(cepstrum)))
-
-
 def response(speaker: Loudspeaker) -> Array:
     """Return the impulse response, faded out at its end, with a peak of 0.9."""
     bins = np.fft.rfftfreq(16 * TAPS, 1.0 / RATE_HZ)
-    taps = minimum_phase(magnitude(speaker, bins))[:TAPS]
+    spectrum = np.exp(minimum_phase(np.log(magnitude(speaker, bins))))
+    taps = np.fft.irfft(spectrum)[:TAPS]
     fade = np.cos(np.linspace(0.0, np.pi / 2, TAPS // 2)) ** 2
     taps[TAPS // 2 :] *= fade
     return 0.9 * taps / np.abs(taps).max()

@@ -21,7 +21,7 @@ from rich.progress import track
 from torch import Tensor
 
 from rtaudio.atomic import replacing
-from rtaudio.capture.align import arrival
+from rtaudio.capture.align import arrival, overlap
 from rtaudio.capture.note import Note, NoteError, read_note
 from rtaudio.models import foreign
 from rtaudio.models.contract import ModelParameter
@@ -265,10 +265,7 @@ def _aligned(path: Path, dry: Floats, wet: Floats, rate: int) -> tuple[Floats, F
             f"{path}: no shift fits it to its dry file (confidence {found.confidence:.2f}); check "
             "that both belong together, or set data.align: false"
         )
-    shift = round(found.delay_samples)
-    dry, wet = dry[max(0, -shift) :], wet[max(0, shift) :]
-    length = min(len(dry), len(wet))
-    return dry[:length], wet[:length]
+    return overlap(dry, wet, found.latency_samples)
 
 
 # Folders of `rtaudio capture`
@@ -293,8 +290,8 @@ def _from_captures(data: CaptureData) -> Split:
         for part in ("train", "validation"):
             for start, end in getattr(note, part):
                 parts[part].append(Take(folder.name, dry[start:end], wet[start:end], knobs))
-    levels = {"input_dbu": notes[0].input_dbu, "output_dbu": notes[0].output_dbu}
-    levels = {key: level for key, level in levels.items() if level is not None}
+    stated = {"input_dbu": notes[0].input_dbu, "output_dbu": notes[0].output_dbu}
+    levels = {key: level for key, level in stated.items() if level is not None}
     return replace(_split(parts, rate, names), levels=levels)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rtaudio.capture.signal import CaptureSignal
+from rtaudio.measure.minimum_phase import minimum_phase
 
 Signal = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -160,16 +161,16 @@ def _search(dry: Signal, wet: Signal, rate_hz: int, filtered: bool) -> Arrival:
     """Find the delay; ``filtered`` tells whether ``wet`` may have gone through filters."""
     rough = _rough_delay(dry, wet, rate_hz)
     for _ in range(2):
-        fine, polarity, confidence = _fine_delay(*_overlap(dry, wet, rough), filtered)
+        fine, polarity, confidence = _fine_delay(*overlap(dry, wet, rough), filtered)
         if abs(fine) < _FRAME / 64:
             break
         rough += round(fine)
     return Arrival(rough + fine, polarity, confidence)
 
 
-def _overlap(dry: Signal, wet: Signal, lag: int) -> tuple[Signal, Signal]:
-    """Cut two signals to where both are, after taking a whole lag away."""
-    dry, wet = dry[max(0, -lag) :], wet[max(0, lag) :]
+def overlap(dry: Signal, wet: Signal, lag_samples: int) -> tuple[Signal, Signal]:
+    """Cut two signals ``[frames]`` to where both are, after taking a whole lag away."""
+    dry, wet = dry[max(0, -lag_samples) :], wet[max(0, lag_samples) :]
     frames = min(dry.size, wet.size)
     return dry[:frames], wet[:frames]
 
@@ -214,7 +215,7 @@ def _fine_delay(dry: Signal, wet: Signal, filtered: bool) -> tuple[float, int, f
     phase = np.angle(sxy)
     if filtered:
         response = np.abs(sxy) / np.maximum(sxx, 1e-12 * sxx.max())
-        phase -= _minimum_phase(_magnitude(response, weight))
+        phase -= minimum_phase(_magnitude(response, weight)).imag
     pulse = weight * np.exp(1j * phase)
     correlation = np.fft.irfft(pulse, 16 * size)
     best = int(np.argmax(np.abs(correlation)))
@@ -232,12 +233,3 @@ def _magnitude(response: Any, weight: Any) -> Any:
     level = np.log(np.maximum(response, 1e-12))
     known = np.flatnonzero(weight > _KNOWN * weight.max())
     return np.minimum(level, np.interp(np.arange(level.size), known, level[known]))
-
-
-def _minimum_phase(level: Any) -> Any:
-    """Return the phase of the minimum-phase response of a logarithm of magnitude ``[bins]``."""
-    cepstrum = np.fft.irfft(level)
-    half = cepstrum.size // 2
-    cepstrum[1:half] *= 2.0
-    cepstrum[half + 1 :] = 0.0
-    return np.fft.rfft(cepstrum).imag

@@ -10,6 +10,7 @@ from rtaudio.measure import guitar
 from rtaudio.measure.nets import NETS, sized_net
 from rtaudio.models.loader import load_model
 from rtaudio.models.net import WaveNet
+from rtaudio.models.summary import weight_count
 
 KNOWN_WEIGHTS = {
     # As counted by the programs that these sizes come from; the scale of the head is one more.
@@ -37,7 +38,7 @@ def test_a_net_has_the_size_of_its_name(name):
         layer.hidden.size + layer.cell.size for layer in getattr(net, "layers", ())
         if hasattr(layer, "cell")
     )
-    assert guitar._count(net) - starts == KNOWN_WEIGHTS[name]
+    assert weight_count(net) - starts == KNOWN_WEIGHTS[name]
     if isinstance(net, WaveNet) and "A2" in name:
         assert net.receptive_field == 6347
 
