@@ -23,6 +23,7 @@ import json
 import logging
 import math
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -164,7 +165,14 @@ def train_run(
                 num_sanity_val_steps=0,
                 reload_dataloaders_every_n_epochs=1,
             )
-            trainer.fit(task, ckpt_path=last if resume else None, weights_only=True)
+            on_ctrl_c = signal.getsignal(signal.SIGINT)
+            try:
+                trainer.fit(task, ckpt_path=last if resume else None, weights_only=True)
+            except SystemExit:
+                # Lightning answers Ctrl-C by leaving the program, deaf to a second one.
+                signal.signal(signal.SIGINT, on_ctrl_c)
+                LOG.info("stopped; go on with --resume")
+                raise KeyboardInterrupt from None
         return _finish(config, split, net.cpu(), history)
 
 

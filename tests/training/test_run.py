@@ -110,6 +110,20 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(workspace, monkeypatch):
 
 
 @plain
+def test_an_interrupted_run_says_how_to_go_on(workspace, monkeypatch):
+    def interrupt(task, batch, index):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AmpTask, "training_step", interrupt)
+    config = load_config(workspace.path)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train_run(config, show=False)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert "go on with --resume" in (config.run_folder / "train.log").read_text()
+
+
+@plain
 def test_silence_stays_silent_after_training(workspace):
     train_run(load_config(workspace.path), show=False)
     net, _ = load_checkpoint(workspace.folder / "run" / "best.pt")
