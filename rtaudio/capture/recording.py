@@ -17,7 +17,8 @@ from rtaudio.capture.checks import Finding, Take, check
 from rtaudio.capture.note import FILE, FORMAT
 from rtaudio.capture.signal import Range, recognised
 
-LENGTH_TOLERANCE_S = 1.0
+LONGER_S = 10.0
+SHORTER_S = 1.0
 _VALIDATION_S = 15.0
 _GAP_S = 0.5
 
@@ -203,15 +204,15 @@ def check_target(folder: Path, force: bool) -> None:
 
 
 def check_lengths(dry: Signal, wet: Signal, rate_hz: int) -> None:
-    """Refuse recordings that cannot be of the same playing.
+    """Refuse recordings that cannot be of the same playing; what rings on behind it is cut.
 
     Raises
     ------
     RecordingError
-        One is more than a second longer than the other.
+        The wet one is more than 10 s longer, or more than 1 s shorter.
     """
     longer_s = (wet.size - dry.size) / rate_hz
-    if abs(longer_s) > LENGTH_TOLERANCE_S:
+    if not -SHORTER_S <= longer_s <= LONGER_S:
         raise RecordingError(
             f"the wet file is {abs(longer_s):.1f} s {'longer' if longer_s > 0 else 'shorter'} than "
             "the dry one; export both with the same start and length (--force goes on)"

@@ -25,7 +25,7 @@ def takes(tmp_path_factory):
     soundfile.write(folder / "both.wav", np.stack([wet, wet], 1), RATE, "FLOAT")
     soundfile.write(folder / "sides.wav", np.stack([wet, -wet], 1), RATE)
     soundfile.write(folder / "fast.wav", wet, 44100)
-    soundfile.write(folder / "long.wav", np.pad(wet, (0, 2 * RATE)), RATE)
+    soundfile.write(folder / "long.wav", np.pad(wet, (0, 12 * RATE)), RATE)
     soundfile.write(folder / "silent.wav", np.zeros(wet.size), RATE)
     soundfile.write(folder / "clipped.wav", np.clip(3.0 * wet, -1.0, 1.0), RATE)
     soundfile.write(folder / "noise.wav", np.random.default_rng(0).uniform(-0.2, 0.2, wet.size),
@@ -65,7 +65,7 @@ def test_two_files_become_a_capture(cli, takes, tmp_path):
         ("dry.wav", "dry.wav", "is the dry file, too"),
         ("dry.wav", "sides.wav", "is stereo, with two different sides; export it mono"),
         ("dry.wav", "fast.wav", "is at 44100 Hz and"),
-        ("dry.wav", "long.wav", "2.0 s longer than the dry one"),
+        ("dry.wav", "long.wav", "12.0 s longer than the dry one"),
         ("dry.wav", "silent.wav", "the wet signal is silent"),
         ("dry.wav", "clipped.wav", "turn the input of the interface down"),
         ("dry.wav", "noise.wav", "does not follow the dry one"),
