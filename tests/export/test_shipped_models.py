@@ -23,7 +23,7 @@ def model(request):
     return read_model(request.param)
 
 
-LARGEST_ESR = {"high-gain": 0.035, "high-gain-light": 0.05, "crunch-light": 0.02}
+LARGEST_ESR = {"high-gain": 0.035, "high-gain-light": 0.06, "crunch-light": 0.02}
 """On any held-out take; 0.01 for all others."""
 
 
@@ -36,7 +36,7 @@ def play(model, dry):
 
 
 def test_every_amp_is_there():
-    amps = {"clean", "edge", "crunch", "bass", "overdrive"}
+    amps = {"clean", "edge", "crunch", "high-gain", "bass", "overdrive"}
     assert amps <= {path.stem for path in MODELS}
 
 
