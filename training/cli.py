@@ -15,9 +15,9 @@ __all__ = ["train"]
 
 
 def train(
-    what: Sequence[Path], *, resume: bool = False, seeds: int = 1, device: str = "auto",
-    size: str | None = None, epochs: int | None = None, checkpoint: Path | None = None,
-    as_json: bool = False,
+    what: Sequence[Path], *, out: Path | None = None, resume: bool = False, seeds: int = 1,
+    device: str = "auto", size: str | None = None, epochs: int | None = None,
+    checkpoint: Path | None = None, as_json: bool = False,
 ) -> None:
     """Train a model, score it on what it has never heard, and say what to do next.
 
@@ -25,6 +25,8 @@ def train(
     ----------
     what
         One configuration, or folders that ``rtaudio capture`` wrote.
+    out
+        The folder of the run, in place of the configuration's.
     resume
         Go on with a run.
     seeds
@@ -58,6 +60,8 @@ def train(
             config = config.model_copy(update={"schedule": schedule})
     else:
         raise ConfigError("give one configuration, or capture folders only")
+    if out is not None:
+        config = config.model_copy(update={"folder": str(out)})
     if seeds == 1:
         metrics = train_run(config, resume=resume, device=device, start=checkpoint)
     else:

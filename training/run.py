@@ -236,7 +236,7 @@ def _check_folder(config: TrainingConfig, last: Path, resume: bool) -> None:
     if not resume:
         if last.exists():
             raise ConfigError(
-                f"{last.parent} holds a run already; go on with --resume, or remove the folder"
+                f"{last.parent} holds a run already; go on with --resume, or start anew with --out"
             )
         return
     if not (last.parent / "config.json").is_file():

@@ -156,12 +156,14 @@ def run_tables(host: Host, stats: Stats) -> None:
         rows.append((title, *(getattr(values, name) for name in PERCENTILES)))
     table("microseconds", ["", *PERCENTILES.values()], rows)
     parts = [*stats.latency_parts.items(), ("chain", stats.latency_samples)]
+    whole_ms = 1000 * stats.latency_samples / host.rate + sum(stats.device_latency_ms)
     table(
         "latency",
         ["part", "samples", "ms"],
         [(name, samples, f"{1000 * samples / host.rate:.2f}") for name, samples in parts]
         + [(f"device {way}", "", f"{ms:.2f}") for way, ms in
-           zip(("input", "output"), stats.device_latency_ms, strict=True) if ms],
+           zip(("input", "output"), stats.device_latency_ms, strict=True) if ms]
+        + [("in all", "", f"{whole_ms:.2f}")],
     )  # fmt: skip
     for kind, count in {**stats.xruns, **stats.faults}.items():
         if count:

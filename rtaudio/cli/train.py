@@ -39,6 +39,9 @@ def train(
             "one model with knobs; or a YAML file, see training/configs.",
         ),
     ],
+    out: Annotated[
+        Path | None, typer.Option(help="The folder of the run; else runs/NAME.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was stopped.")
     ] = False,
@@ -65,7 +68,7 @@ def train(
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file or folder")
     call_extra(
-        "training.cli", "train", what, resume=resume, seeds=seeds, device=device.value,
+        "training.cli", "train", what, out=out, resume=resume, seeds=seeds, device=device.value,
         size=size.value if size else None, epochs=epochs, checkpoint=checkpoint, as_json=json,
     )
 

@@ -48,7 +48,7 @@ def test_the_card_is_complete(model):
     assert card.metrics["esr_max"] <= LARGEST_ESR.get(card.name, 0.01)
     held_out = {name for part in card.metrics["esr"].values() for name in part}
     assert not held_out & set(card.provenance["data"].get("train", ()))
-    assert {"data", "teacher", "config", "code", "date"} == set(card.provenance)
+    assert set(card.provenance) - {"teacher"} == {"data", "config", "code", "date"}
 
 
 def test_a_knob_is_right_where_it_was_not_trained_too():
@@ -74,7 +74,7 @@ def test_it_sounds_like_its_teacher(model):
 
     card = model.card
     source = card.provenance
-    if "teacher" not in source["teacher"]:
+    if "teacher" not in source:
         pytest.skip("learnt from recordings, not from a teacher")
     name, take = source["teacher"]["teacher"], source["data"]["test"][0]
     dry, _ = soundfile.read(
