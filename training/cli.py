@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from training.captures import capture_config
-from training.config import ConfigError, load_config
+from training.config import ConfigError, TrainingConfig, load_config
 from training.run import train_run
 from training.seeds import train_seeds
 
@@ -51,6 +52,10 @@ def train(
     """
     if all(path.is_dir() for path in what):
         config = capture_config(what, size=size or "medium", epochs=epochs)
+        begun = (out or config.run_folder) / "config.json"
+        if resume and size is None and epochs is None and begun.is_file():
+            with suppress(ValueError):  # a damaged file is train_run's to refuse
+                config = TrainingConfig.model_validate_json(begun.read_text(encoding="utf-8"))
     elif len(what) == 1:
         if size is not None:
             raise ConfigError(f"--size is for captures; the net of {what[0]} is in the file")

@@ -408,6 +408,18 @@ def test_a_capture_is_trained_by_its_folder_alone(workspace, monkeypatch, capsys
     assert card["levels"] == {"input_dbu": 12.0}
     assert str(workspace.folder) not in json.dumps(card)
 
+    # What was asked for at the start need not be said again.
+    begun = []
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "training.cli.train_run",
+            lambda config, **_: begun.append(config) or {"esr_in_words": ""},
+        )
+        train(main_folders[:1], resume=True)
+    assert begun[0].net.arguments["hidden"] == 2
+    assert begun[0].schedule.epochs == 1
+
+    capsys.readouterr()
     train(main_folders, size="light", epochs=1, as_json=True)
     assert json.loads(capsys.readouterr().out)["esr_max"] > 0
     net, _ = load_checkpoint(workspace.folder / "runs/my-amp-gain/best.pt")
