@@ -29,5 +29,6 @@ def settings(
     if json:
         show.print_json({"file": settings_path(), **found.model_dump()})
         return
-    rows = [("interface_dbu", f"{found.interface_dbu:g} dBu reads 0 dBFS")]
+    assumed = "" if settings_path().is_file() else ", assumed: see the manual of your interface"
+    rows = [("interface_dbu", f"{found.interface_dbu:g} dBu reads 0 dBFS{assumed}")]
     show.table(str(settings_path()), ["setting", ""], rows, words=True)

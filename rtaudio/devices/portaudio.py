@@ -183,7 +183,10 @@ class PortAudioDevice:
             self.stop()
             reason = str(error).splitlines()[0]
             settings = f"{engine.rate_hz} Hz, blocks of {engine.block}"
-            raise DeviceError(f"cannot open {self.name!r} at {settings}: {reason}") from error
+            own_hz = round(sd.query_devices(self._sink.index)["default_samplerate"])
+            remedy = f"; it runs at {own_hz} Hz" if own_hz != engine.rate_hz else ""
+            text = f"cannot open {self.name!r} at {settings}: {reason}{remedy}"
+            raise DeviceError(text) from error
         latency = self._stream.latency
         pair = latency if duplex else (0.0, latency)
         self.latency_ms = (1000 * pair[0], 1000 * pair[1])

@@ -243,3 +243,9 @@ def test_bench_says_what_oversampling_removes(cli):
     crunch = {row["oversample"]: row for row in rows if row["model"] == "crunch"}
     for sine in ("1249_hz_db", "2503_hz_db", "4999_hz_db"):
         assert crunch[1][sine] > crunch[2][sine] + 10 > crunch[4][sine] + 10
+
+
+def test_settings_say_what_is_assumed_until_it_is_set(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr("rtaudio.settings.settings_path", lambda: tmp_path / "settings.yaml")
+    assert "assumed" in cli("settings").out
+    assert "assumed" not in cli("settings", "--interface-dbu", "14").out

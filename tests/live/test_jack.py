@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 
 import numpy as np
@@ -124,3 +125,10 @@ def test_a_device_that_vanishes_ends_the_run(jack):
     stats = answer(process, timeout=20)
     assert "stopped delivering" in stats["error"]
     assert time.monotonic() - began < 15
+
+
+def test_another_rate_than_the_server_s_is_refused_with_the_right_one(jack):
+    words = ("run", "bypass", "--device", "system", "--rate", "44100", "--seconds", "0")
+    done = jack().run(sys.executable, "-m", "rtaudio", *words)
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith("; it runs at 48000 Hz")
