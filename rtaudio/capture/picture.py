@@ -88,7 +88,7 @@ def _attacks(axis: Any, recording: Recording) -> None:
     axis.set_ylim(-1.1, 1.1)
     axis.set_xlabel("samples")
     axis.legend(loc="upper left", frameon=False)
-    axis.set_title(f"{name}, aligned: nothing wet before 0", loc="left", fontsize=10)
+    axis.set_title(f"{name}, the latency taken away", loc="left", fontsize=10)
 
 
 def _transfer(axis: Any, recording: Recording) -> None:
