@@ -82,7 +82,7 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
     blocks = [net.hop] * (signal.shape[1] // net.hop) if net.hop else [signal.shape[1]]
     try:
         output = run_torch(net, signal, blocks)
-        proto = _trace(net)
+        proto = _trace(net.folded())
         golden = Golden(signal[:, :GOLDEN_SAMPLES], output[:, :GOLDEN_SAMPLES])
         write_metadata(proto, full_card, golden)
         model = check_model(proto, path)

@@ -50,6 +50,13 @@ class StreamingModule(nn.Module):
         """One block: (output, following state). Shape: (batch, channels, samples) for a net."""
         raise NotImplementedError
 
+    def folded(self) -> StreamingModule:
+        """The same function of an evaluated net in fewer operations: what a file holds.
+
+        For a net with frozen normalisation, say; others are it themselves.
+        """
+        return self
+
     def architecture(self) -> dict[str, Any]:
         """Type and sizes for the model card, by which a loader may pick a faster kernel."""
         return {"type": type(self).__name__.lower()}
