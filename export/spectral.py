@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,11 @@ from torch.nn import functional
 from typing_extensions import override
 
 from export.streaming import State, StreamingModule
+from rtaudio.models.fourier import FourierStages, normalised_windows
 
 __all__ = ["Fourier", "OverlapAdd"]
 
 Array = NDArray[Any]
-
-RIPPLE = 1e-6
-"""Largest relative error of a window pair's sum; beyond it the pair does not add up."""
 
 
 class OverlapAdd(StreamingModule):
@@ -87,7 +84,7 @@ class OverlapAdd(StreamingModule):
         self.n_fft = n_fft
         self.hop = hop
         self.latency = n_fft - hop + look_ahead * hop
-        self.fourier = Fourier(*_normalised(windows, n_fft, hop))
+        self.fourier = Fourier(*normalised_windows(windows, n_fft, hop))
 
     @override
     def initial_state(self, batch: int = 1) -> State:
@@ -133,38 +130,10 @@ class OverlapAdd(StreamingModule):
         return functional.fold(columns, (1, length), (1, self.n_fft), stride=(1, self.hop))[:, 0]
 
 
-def _normalised(windows: tuple[Array, Array], n_fft: int, hop: int) -> tuple[Array, Array]:
-    """Divide the synthesis window by the pair's sum over the hops, or refuse the pair."""
-    analysis, synthesis = (np.asarray(window, np.float64) for window in windows)
-    for name, window in (("analysis", analysis), ("synthesis", synthesis)):
-        if window.shape != (n_fft,) or not np.isfinite(window).all():
-            raise ValueError(
-                f"{name} window of shape {window.shape}: wanted {n_fft} finite values"
-            )
-    product = np.pad(analysis * synthesis, (0, -n_fft % hop))
-    total = product.reshape(-1, hop).sum(axis=0)
-    mean = float(total.mean())
-    spread = float(np.abs(total - mean).max())
-    if not spread <= RIPPLE * abs(mean) or mean == 0:
-        raise ValueError(
-            f"the windows of {n_fft} samples do not add up at a hop of {hop}: their sum is "
-            f"{mean:.3g} +- {spread:.3g}; use another hop (a half or a quarter of n_fft), or "
-            "other windows"
-        )
-    return analysis, synthesis / mean
-
-
 class Fourier(nn.Module):
-    r"""Windowed Fourier transform of real frames, and its windowed inverse.
+    """Windowed Fourier transform of real frames, and its windowed inverse.
 
-    In a graph it is a mixed-radix step written as two matrix products. With n = rows * columns,
-    sample m = i * columns + j and bin k = p + rows * q::
-
-        X[k] = sum_j  W_n^(j k)  sum_i  W_rows^(i p) x[i, j]
-               \__ ``second``[p] __/    \___ ``first`` ___/
-
-    The signal is real, so p runs only to rows / 2; bins above n / 2 are read as the conjugates of
-    their mirror images. ``order`` and ``places`` sort between this layout and the bins 0 .. n / 2.
+    In a graph it is two products with fixed matrices (`rtaudio.models.fourier`).
     """
 
     analysis: Tensor
@@ -177,46 +146,17 @@ class Fourier(nn.Module):
 
     def __init__(self, analysis: Array, synthesis: Array) -> None:
         super().__init__()
-        n = len(analysis)
-        self.n = n
-        self.bins = n // 2 + 1
-        self.rows = _rows(n)
-        self.columns = n // self.rows
-        self.kept = self.rows // 2 + 1
-        constants = {"analysis": analysis, "synthesis": synthesis, **self._stages()}
+        stages = FourierStages.of(len(analysis))
+        self.n, self.bins = stages.n, stages.bins
+        self.rows, self.columns, self.kept = stages.rows, stages.columns, stages.kept
+        constants = {
+            "analysis": analysis, "synthesis": synthesis,
+            "first": stages.first, "second": stages.second, "order": stages.order,
+            "second_inverse": stages.second_inverse, "places": stages.places,
+        }
         for name, value in constants.items():
             dtype = torch.int64 if value.dtype.kind == "i" else torch.float32
             self.register_buffer(name, torch.tensor(value, dtype=dtype), persistent=False)
-
-    def _stages(self) -> dict[str, Array]:
-        n, rows, columns = self.n, self.rows, self.columns
-        p = np.arange(self.kept)
-        first = np.exp(-2j * np.pi * np.outer(p, np.arange(rows)) / rows)
-        k = p[:, None] + rows * np.arange(columns)
-        mirrored = k > n // 2
-        turn = np.exp(-2j * np.pi * np.arange(columns)[None, :, None] * k[:, None, :] / n)
-        turn_of_imag = 1j * turn
-        sign = np.where(mirrored, -1.0, 1.0)[:, None, :]
-        second = np.concatenate([
-            np.concatenate([turn.real, sign * turn.imag], axis=2),
-            np.concatenate([turn_of_imag.real, sign * turn_of_imag.imag], axis=2),
-        ], axis=1)
-        # Rows that are their own mirror image hold each bin and its conjugate; the others stand
-        # for two.
-        weight = np.where(2 * p % rows == 0, 1.0, 2.0)[:, None, None] / n
-        bins = np.where(mirrored, n - k, k)
-        order = np.zeros((2, self.bins), np.int64)
-        real = 2 * columns * p[:, None] + np.arange(columns)
-        order[0, bins] = real
-        order[1, bins] = real + columns
-        places = np.stack([bins, bins + self.bins], axis=1)
-        return {
-            "first": np.stack([first.real, first.imag], axis=1).reshape(2 * self.kept, rows),
-            "second": second,
-            "second_inverse": second.transpose(0, 2, 1) * weight,
-            "order": order.ravel(),
-            "places": places.ravel(),
-        }
 
     @override
     def forward(self, frames: Tensor) -> Tensor:
@@ -240,10 +180,3 @@ class Fourier(nn.Module):
         inner = (placed @ self.second_inverse).reshape(-1, 2 * self.kept, self.columns)
         frames = self.first.T @ inner
         return frames.reshape(1, -1, self.n) * self.synthesis
-
-
-def _rows(n: int) -> int:
-    """The divisor of ``n`` nearest to sqrt(2 n), where both stages together cost least."""
-    wanted = math.sqrt(2 * n)
-    divisors = [d for d in range(1, n + 1) if n % d == 0]
-    return min(divisors, key=lambda d: abs(math.log(d / wanted)))

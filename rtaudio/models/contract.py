@@ -15,6 +15,8 @@ an output of the graph, so the host owns it::
   codes counts 0 channels.
 * ``params`` float32 [1, P] is there exactly if the card declares P > 0 parameters.
 * State is float32, or int64 for counters, of fixed shape, and starts at zero.
+* A recurrent node takes its start from a state, unless the card says that it runs across the bins
+  of a frame.
 * Standard ONNX operators only; no control flow, no randomness, no data outside the file.
 * Metadata ``rtaudio``: the `Card` as JSON. Metadata ``rtaudio.golden``: the `Golden` vector.
 
@@ -61,6 +63,7 @@ __all__ = [
     "State",
     "check_model",
     "read_model",
+    "read_proto",
     "write_metadata",
 ]
 
@@ -128,6 +131,8 @@ class Card(_Model):
     silence through the model before the first sound, so that it starts settled. ``levels`` holds
     decibel figures, for example ``loudness_db``, ``input_dbu`` or ``output_dbu``. ``architecture``
     is a hint: its ``type`` and sizes, by which a loader may pick a faster kernel than the graph.
+    ``across_bins`` names the recurrent nodes that run along the bins of one frame and not along
+    time: they start anew with every frame, and may run both ways.
     """
 
     contract: Literal[1] = 1
@@ -142,6 +147,7 @@ class Card(_Model):
     prewarm_samples: Annotated[int, Field(ge=0, le=1 << 21)] = 0
     levels: dict[str, float] = {}
     architecture: dict[str, Any] = {}
+    across_bins: Annotated[tuple[str, ...], Field(strict=False)] = ()
     license: str
     provenance: dict[str, Any]
     metrics: dict[str, Any] = {}
@@ -252,6 +258,18 @@ def read_model(path: str | Path) -> ModelFile:
     (48000, ['h', 'c'])
     """
     path = Path(path)
+    proto, data = read_proto(path)
+    return check_model(proto, path, data)
+
+
+def read_proto(path: Path) -> tuple[onnx.ModelProto, bytes]:
+    """Read an ONNX file of at most 1 GiB; nothing in it has been checked.
+
+    Raises
+    ------
+    ContractError
+        It is no ONNX file, cut short, empty or larger.
+    """
     size = path.stat().st_size
     if size == 0:
         raise ContractError(f"{path}: the file is empty; get it again")
@@ -259,10 +277,9 @@ def read_model(path: str | Path) -> ModelFile:
         raise ContractError(f"{path}: {size >> 20} MiB; a model file has at most 1,024 MiB")
     data = path.read_bytes()
     try:
-        proto = onnx.ModelProto.FromString(data)
+        return onnx.ModelProto.FromString(data), data
     except DecodeError:
         raise ContractError(f"{path}: not an ONNX file, or cut short; get it again") from None
-    return check_model(proto, path, data)
 
 
 def check_model(proto: onnx.ModelProto, path: str | Path, data: bytes | None = None) -> ModelFile:
@@ -279,7 +296,7 @@ def check_model(proto: onnx.ModelProto, path: str | Path, data: bytes | None = N
         raise ContractError(f"{path}: not an ONNX file, or cut short; get it again")
     card = _read_card(path, proto)
     _check_tensors(path, proto)
-    _check_nodes(path, proto)
+    _check_nodes(path, proto, card)
     try:
         onnx.checker.check_model(proto)
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
@@ -287,7 +304,7 @@ def check_model(proto: onnx.ModelProto, path: str | Path, data: bytes | None = N
         fault = f"not a valid ONNX graph: {lines[0]}"
         raise ContractError(f"{path}: {fault}; {_EXPORT_AGAIN}") from None
     states, has_params, codes_shape = _check_interface(path, proto.graph, card)
-    _check_recurrence(path, proto.graph)
+    _check_recurrence(path, proto.graph, card)
     golden = _read_golden(path, proto, card, codes_shape)
     return ModelFile(path, data, proto, card, states, golden, has_params, codes_shape)
 
@@ -381,7 +398,7 @@ def _check_tensors(path: Path, proto: onnx.ModelProto) -> None:
             )
 
 
-def _check_nodes(path: Path, proto: onnx.ModelProto) -> None:
+def _check_nodes(path: Path, proto: onnx.ModelProto, card: Card) -> None:
     local = {(function.domain, function.name) for function in proto.functions}
     constants = {
         t.name: onnx.numpy_helper.to_array(t)
@@ -408,7 +425,11 @@ def _check_nodes(path: Path, proto: onnx.ModelProto) -> None:
             elif op in _RECURRENT and inside:
                 fault = f"{op} inside a function, where its state cannot be followed"
                 remedy = "export with functions inlined"
-            elif op in _RECURRENT and _attribute(node, "direction", b"forward") != b"forward":
+            elif (
+                op in _RECURRENT
+                and node.name not in card.across_bins
+                and _attribute(node, "direction", b"forward") != b"forward"
+            ):
                 fault = f"{op} {node.name!r} looks ahead (direction is not forward)"
                 remedy = "train a one-directional net"
             else:
@@ -558,7 +579,7 @@ def _check_state(
     return state
 
 
-def _check_recurrence(path: Path, graph: onnx.GraphProto) -> None:
+def _check_recurrence(path: Path, graph: onnx.GraphProto, card: Card) -> None:
     """Refuse a recurrent node that starts every block anew: it plays, and clicks at each block."""
     maker = {name: node for node in graph.node for name in node.output}
 
@@ -575,6 +596,8 @@ def _check_recurrence(path: Path, graph: onnx.GraphProto) -> None:
         return False
 
     for node in graph.node:
+        if node.name in card.across_bins:
+            continue
         for place in _RECURRENT.get(node.op_type, ()):
             start = node.input[place] if len(node.input) > place else ""
             if not comes_from_state(start):

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rtaudio.models.capture import Capture, CaptureError
-from rtaudio.models.contract import (
-    GOLDEN_SAMPLES,
-    Card,
-    Golden,
-    ModelFile,
-    check_model,
-    write_metadata,
-)
+from rtaudio.models.contract import Card, ModelFile
 from rtaudio.models.graph import streaming_graph
 from rtaudio.models.guitarml import guitarml_capture
 from rtaudio.models.json_file import read_object
 from rtaudio.models.nam import nam_capture
-from rtaudio.models.onnx_engine import model_node, play
+from rtaudio.models.onnx_engine import proved_file
 from rtaudio.models.rtneural import rtneural_capture
 from rtaudio.models.summary import summary
 
@@ -83,20 +73,8 @@ def model_file(capture: Capture) -> ModelFile:
     ContractError
         It keeps more state than is played.
     """
-    path, card = capture.path, _card(capture)
-    proto = streaming_graph(capture.net)
-    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, GOLDEN_SAMPLES)).astype(np.float32)
-    golden = capture.golden or Golden(noise, np.zeros_like(noise))
-    write_metadata(proto, card, golden)
-    file = check_model(proto, path)
-    if capture.golden is None:
-        output = play(file, lambda block, params: model_node(file, block, params), noise)
-        golden = Golden(noise, output)
-        if not np.isfinite(golden.output).all():
-            raise CaptureError(f"{path}: the net makes no usable signal of noise; get it again")
-        write_metadata(proto, card, golden)
-        file = dataclasses.replace(file, data=proto.SerializeToString(), golden=golden)
-    return file
+    graph = streaming_graph(capture.net)
+    return proved_file(capture.path, graph, _card(capture), capture.golden)
 
 
 def _card(capture: Capture) -> Card:

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
+from rtaudio.models.graph_builder import GraphBuilder
 from rtaudio.models.net import (
     Activation,
     BatchNorm,
@@ -40,7 +41,6 @@ from rtaudio.models.net import (
 __all__ = ["streaming_graph"]
 
 OPSET = 17
-IR_VERSION = 9
 _END = np.array([np.iinfo(np.int64).max])
 
 
@@ -49,65 +49,22 @@ def streaming_graph(net: Net) -> onnx.ModelProto:
 
     The knobs of a `Stack` (its inputs behind the audio) become the input ``params``.
     """
-    graph = _Graph()
+    graph = _Graph(OPSET)
     graph.give("audio", [1, 1, "frames"])
     if isinstance(net, Stack):
         y = graph.stack(net, "audio")
     else:
         y = graph.wavenet(net, "audio")
     graph.op("Identity", y, to="audio_out")
-    graph.outputs.insert(0, _value("audio_out", [1, 1, "frames"]))
-    return helper.make_model(
-        helper.make_graph(graph.nodes, "net", graph.inputs, graph.outputs, graph.constants),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="rtaudio",
-    )
+    graph.take("audio_out", [1, 1, "frames"])
+    graph.outputs.insert(0, graph.outputs.pop())
+    return graph.model()
 
 
-def _value(name: str, shape: list[int | str]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-
-
-class _Graph:
-    """The parts of a graph under construction; a method returns the name of what it computes."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-        self.inputs: list[onnx.ValueInfoProto] = []
-        self.outputs: list[onnx.ValueInfoProto] = []
-        self.count = 0
+class _Graph(GraphBuilder):
+    """The graph of a net; a method returns the name of what it computes."""
 
     # Pieces
-
-    def name(self, kind: str) -> str:
-        self.count += 1
-        return f"{kind.lower()}.{self.count}"
-
-    def give(self, name: str, shape: list[int | str]) -> None:
-        self.inputs.append(_value(name, shape))
-
-    def op(self, kind: str, *inputs: str, to: str | None = None, **attributes: Any) -> str:
-        to = to or self.name(kind)
-        self.nodes.append(helper.make_node(kind, list(inputs), [to], name=to, **attributes))
-        return to
-
-    def constant(self, value: Any, dtype: Any = np.float32) -> str:
-        name = self.name("constant")
-        array = np.ascontiguousarray(value, dtype).reshape(np.shape(value))
-        self.constants.append(numpy_helper.from_array(array, name))
-        return name
-
-    def integers(self, *values: int) -> str:
-        return self.constant(np.array(values), np.int64)
-
-    def state(self, shape: list[int | str]) -> tuple[str, str]:
-        """Declare one state; return the names to read it from and to write it to."""
-        name = self.name("past")
-        self.give(f"state.{name}", shape)
-        self.outputs.append(_value(f"next.{name}", shape))
-        return f"state.{name}", f"next.{name}"
 
     def halves(self, x: str, size: int) -> tuple[str, str]:
         """Split the 2 ``size`` channels of x in the middle."""

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from rtaudio.models.capture import Capture
-from rtaudio.models.contract import ContractError, ModelFile, read_model
+from rtaudio.models.contract import ContractError, ModelFile
+from rtaudio.models.denoisers.reader import model_paths, read_onnx
 from rtaudio.models.foreign import FOREIGN_SUFFIXES, model_file, read_capture
 from rtaudio.models.hint import net_of
 from rtaudio.models.native import native_node
@@ -136,7 +137,8 @@ def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
     ----------
     path
         One of our own files (``.onnx``), or one of another program: ``.nam``, ``.aidax``,
-        ``.json`` (see :func:`rtaudio.models.foreign.read_capture`).
+        ``.json`` (see :func:`rtaudio.models.foreign.read_capture`), or a file or folder of a
+        denoiser (see :func:`rtaudio.models.denoisers.reader.read_onnx`).
     slim
         Which size of a ``.nam`` file that holds several: 0 is the smallest, 1 the whole.
 
@@ -149,17 +151,23 @@ def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
         vector.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path}: no such model file")
-    stat = path.stat()
-    return _load(path.resolve(), stat.st_mtime_ns, stat.st_size, float(slim))
+    return _load(path.resolve(), _stamp(path), float(slim))
+
+
+def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """What changes when the file does, or a file that belongs to it."""
+    foreign = path.suffix.lower() in FOREIGN_SUFFIXES
+    stats = [(file.name, file.stat()) for file in ([path] if foreign else model_paths(path))]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 
 @lru_cache(maxsize=64)
-def _load(path: Path, modified_ns: int, size: int, slim: float) -> LoadedModel:
+def _load(path: Path, stamp: tuple[tuple[str, int, int], ...], slim: float) -> LoadedModel:
     if path.suffix.lower() in FOREIGN_SUFFIXES:
         capture = read_capture(path, slim=slim)
         return LoadedModel(model_file(capture), capture)
     if slim != 1:
         raise ContractError(f"{path}: has one size only; leave slim at 1")
-    return LoadedModel(read_model(path))
+    return LoadedModel(read_onnx(path))

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
-from rtaudio.models.contract import ContractError, ModelFile
+from rtaudio.models.capture import CaptureError
+from rtaudio.models.contract import (
+    GOLDEN_SAMPLES,
+    Card,
+    ContractError,
+    Golden,
+    ModelFile,
+    check_model,
+    write_metadata,
+)
 from rtaudio.runtime.abi import Node
 from rtaudio.runtime.onnx_node import onnx_node
 from rtaudio.runtime.onnx_runtime import OnnxRuntimeError
 from rtaudio.runtime.program import Builder
 
-__all__ = ["default_params", "model_node", "play"]
+__all__ = ["default_params", "model_node", "play", "proved_file"]
 
 BLOCK = 256
 
@@ -65,3 +77,39 @@ def play(
     program = builder.finish(source, builder.run(node, source))
     played = run(program, x)[:, : x.shape[1]]
     return np.full_like(played, np.nan) if program.faults else played
+
+
+def proved_file(
+    path: Path, proto: onnx.ModelProto, card: Card, golden: Golden | None = None
+) -> ModelFile:
+    """Make a model file of a graph that was made from a file of another program.
+
+    Parameters
+    ----------
+    path
+        That file.
+    proto
+        The graph without metadata, which are written into it.
+    golden
+        The test vector of the file, if it carries one; else it is what ONNX Runtime makes of noise.
+
+    Raises
+    ------
+    CaptureError
+        The net makes NaN, infinity or a runaway level.
+    ContractError
+        The graph does not keep the contract.
+    """
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (card.channels[0], GOLDEN_SAMPLES))
+    noise = noise.astype(np.float32)
+    silence = np.zeros((card.channels[1], GOLDEN_SAMPLES), np.float32)
+    write_metadata(proto, card, golden or Golden(noise, silence))
+    file = check_model(proto, path)
+    if golden is None:
+        output = play(file, lambda block, params: model_node(file, block, params), noise)
+        if not np.isfinite(output).all():
+            raise CaptureError(f"{path}: the net makes no usable signal of noise; get it again")
+        golden = Golden(noise, output)
+        write_metadata(proto, card, golden)
+        file = dataclasses.replace(file, data=proto.SerializeToString(), golden=golden)
+    return file

@@ -163,7 +163,7 @@ def test_codecs_are_read(kind):
     assert {read.golden_input.shape, read.golden_output.shape} == {(1, GOLDEN_SAMPLES), (4, frames)}
 
 
-def lstm(initial=("state.h", "state.c"), **attributes):
+def lstm(initial=("state.h", "state.c"), *, the_card=None, **attributes):
     zeros = [("W", [1, 8, 1]), ("R", [1, 8, 2]), ("B", [1, 16]), ("zero", [1, 1, 2])]
     if attributes.get("direction") == "bidirectional":
         zeros = [(name, [2, *shape[1:]]) for name, shape in zeros]
@@ -185,11 +185,22 @@ def lstm(initial=("state.h", "state.c"), **attributes):
             *(helper.make_tensor(n, FLOAT, s, np.zeros(s).ravel()) for n, s in zeros),
             helper.make_tensor("first", INT64, [1], [0]),
         ],
+        the_card=the_card,
     )
 
 
 def test_a_recurrent_net_with_its_state_outside_is_read():
     assert [s.name for s in check_model(lstm(), "x.onnx").states] == ["h", "c"]
+
+
+@pytest.mark.parametrize("direction", ["forward", "bidirectional", "reverse"])
+def test_a_node_that_the_card_says_runs_across_bins_needs_no_state(direction):
+    read = check_model(lstm(("zero", "zero"), direction=direction,
+                            the_card=card(across_bins=["cell"])), "x.onnx")
+    assert read.card.across_bins == ("cell",)
+    with pytest.raises(ContractError, match=r"looks ahead|forgets"):
+        check_model(lstm(("zero", "zero"), direction=direction,
+                         the_card=card(across_bins=["other"])), "x.onnx")
 
 
 def external():

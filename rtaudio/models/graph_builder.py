@@ -1,0 +1,86 @@
+"""The parts of an ONNX graph under construction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+__all__ = ["GraphBuilder"]
+
+IR_VERSION = 9
+
+
+class GraphBuilder:
+    """Nodes, constants and states that become a graph; a method returns the name of what it adds.
+
+    Parameters
+    ----------
+    opset
+        Version of ONNX's operators that the graph is written in.
+
+    Examples
+    --------
+    >>> graph = GraphBuilder(17)
+    >>> graph.give("audio", [1, 1, "frames"])
+    >>> half = graph.op("Mul", "audio", graph.constant(0.5), to="audio_out")
+    >>> graph.take("audio_out", [1, 1, "frames"])
+    >>> [node.op_type for node in graph.model().graph.node]
+    ['Mul']
+    """
+
+    def __init__(self, opset: int) -> None:
+        self.opset = opset
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.inputs: list[onnx.ValueInfoProto] = []
+        self.outputs: list[onnx.ValueInfoProto] = []
+        self.count = 0
+
+    def name(self, kind: str) -> str:
+        """Make a new name."""
+        self.count += 1
+        return f"{kind.lower()}.{self.count}"
+
+    def give(self, name: str, shape: list[int | str]) -> None:
+        """Declare a float32 input."""
+        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+
+    def take(self, name: str, shape: list[int | str]) -> None:
+        """Declare a float32 output."""
+        self.outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+
+    def op(self, kind: str, *inputs: str, to: str | None = None, **attributes: Any) -> str:
+        """Add an operator of one output, called ``to``."""
+        to = to or self.name(kind)
+        self.nodes.append(helper.make_node(kind, list(inputs), [to], name=to, **attributes))
+        return to
+
+    def constant(self, value: Any, dtype: Any = np.float32) -> str:
+        """Add a constant."""
+        name = self.name("constant")
+        array = np.ascontiguousarray(value, dtype).reshape(np.shape(value))
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def integers(self, *values: int) -> str:
+        """Add a constant list of int64."""
+        return self.constant(np.array(values), np.int64)
+
+    def state(self, shape: list[int | str], name: str | None = None) -> tuple[str, str]:
+        """Declare one state; return the names to read it from and to write it to."""
+        name = name or self.name("past")
+        self.give(f"state.{name}", shape)
+        self.take(f"next.{name}", shape)
+        return f"state.{name}", f"next.{name}"
+
+    def model(self) -> onnx.ModelProto:
+        """Return the graph as a model, without metadata."""
+        return helper.make_model(
+            helper.make_graph(self.nodes, "net", self.inputs, self.outputs, self.constants),
+            opset_imports=[helper.make_opsetid("", self.opset)],
+            ir_version=IR_VERSION,
+            producer_name="rtaudio",
+        )
