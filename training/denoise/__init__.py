@@ -1,0 +1,1 @@
+"""Train nets that take noise off speech: mixtures made while they are learnt from."""

@@ -1,0 +1,593 @@
+"""Noisy speech and the clean speech in it, made up on the fly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from scipy import fft
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from training.config import ConfigError
+from training.denoise.corpus import Collection, Corpus, Part, active_rms, load_corpus
+
+__all__ = ["Mixture", "MixtureConfig", "Mixtures", "collate"]
+
+Floats = NDArray[np.float32]
+Spectrum = NDArray[np.complex64]
+Generator = np.random.Generator
+
+Reader = Callable[[int], tuple[Floats, float]]
+"""Gives so many samples of a sound, and how high it reaches, in hertz."""
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Range = tuple[float, float]
+
+MARGIN = 1024
+"""Samples behind an excerpt, so that a filter's ringing does not come round to its end."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> _Section:
+        for name, value in self:
+            if isinstance(value, tuple) and len(value) == 2 and value[0] > value[1]:
+                raise ValueError(f"{name}: {value[0]:g} .. {value[1]:g} is no range")
+        return self
+
+
+class MixtureConfig(_Section):
+    """What mixtures are like; each peculiarity has a probability, and most a range.
+
+    Parameters
+    ----------
+    root
+        The data folder; relative to the configuration file, unless the environment variable
+        RTAUDIO_DATA names it.
+    cache
+        Folder of the decoded recordings; the user's cache folder if empty.
+    rate_hz, excerpt_samples
+        Rate and length of a mixture.
+    snr_db
+        Active level of the speech over that of the noise, drawn evenly.
+    level_dbfs
+        Active level of the speech, RMS below full scale.
+    free_level_dbfs
+        Level of the noise where nobody speaks.
+    music
+        Whether a net learns to keep music or to take it off; ``music_probability``: how often it
+        occurs.
+    no_speech, no_noise
+        How often nobody speaks, and how often there is only speech.
+    second_speaker, second_noise
+        How often a second one joins: after the first speaker, with the first noise.
+    generated_noise
+        How often the noise is white, pink, brown, mains hum, rumble or clicks.
+    swell
+        How often noise fades or jumps in level.
+    shift, shift_factor
+        How often a voice is played faster or slower: pitch and formants move by this factor.
+    noise_shift_factor
+        The same for every noise.
+    equalizer, equalizer_db
+        How often speech and noise (each on its own) pass a gentle curve, and how far it deviates.
+    treble
+        How often noise from a source without treble is given some.
+    band_limit, band_limit_hz
+        How often all is cut off at this frequency, as a telephone or a headset does.
+    clipping, clipping_db
+        How often the noisy side is clipped, and how far below its peak.
+    offset, offset_level
+        How often the noisy side has a constant offset, and of what size.
+    """
+
+    root: str
+    cache: str = ""
+    rate_hz: Annotated[int, Field(ge=8000, le=96000)] = 48000
+    excerpt_samples: Annotated[int, Field(ge=256, le=1 << 24)]
+    snr_db: Range = (-5.0, 40.0)
+    level_dbfs: Range = (-45.0, -12.0)
+    free_level_dbfs: Range = (-70.0, -20.0)
+    music: Literal["keep", "remove"] = "remove"
+    music_probability: Probability = 0.08
+    no_speech: Probability = 0.05
+    no_noise: Probability = 0.05
+    second_speaker: Probability = 0.15
+    second_noise: Probability = 0.3
+    generated_noise: Probability = 0.12
+    swell: Probability = 0.25
+    shift: Probability = 0.4
+    shift_factor: Range = (0.85, 1.2)
+    noise_shift_factor: Range = (0.75, 1.35)
+    equalizer: Probability = 0.6
+    equalizer_db: Annotated[float, Field(ge=0, le=40)] = 6.0
+    treble: Probability = 0.7
+    band_limit: Probability = 0.2
+    band_limit_hz: Range = (3400.0, 16000.0)
+    clipping: Probability = 0.03
+    clipping_db: Range = (1.0, 10.0)
+    offset: Probability = 0.1
+    offset_level: Range = (0.0001, 0.02)
+
+    def check(self, path: Path) -> None:
+        """Raise `ConfigError` if the data folder lacks its lists."""
+        for name in ("speech/segments.csv", "speech/speakers.csv", "noise/noise.csv"):
+            if not (Path(self.root) / name).is_file():
+                raise ConfigError(
+                    f"{path}: data.root: no {name} in {self.root}; correct it, or name the data "
+                    "folder in the environment variable RTAUDIO_DATA"
+                )
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """One excerpt, or several side by side (see `collate`).
+
+    Parameters
+    ----------
+    noisy, clean
+        float32 ``[1, samples]``, or ``[batch, 1, samples]``; aligned to the sample.
+    bandwidth_hz
+        Above it ``clean`` is silent because its source was, not because nobody speaks: a loss must
+        look at the frequencies below only.
+    snr_db
+        Active level of ``clean`` over the level of the noise; infinite without noise, minus
+        infinite without speech.
+    """
+
+    noisy: Tensor
+    clean: Tensor
+    bandwidth_hz: float | Tensor
+    snr_db: float | Tensor
+
+
+def collate(mixtures: Sequence[Mixture]) -> Mixture:
+    """Put mixtures side by side, for ``DataLoader(collate_fn=collate)``."""
+    return Mixture(
+        torch.stack([mixture.noisy for mixture in mixtures]),
+        torch.stack([mixture.clean for mixture in mixtures]),
+        torch.tensor([mixture.bandwidth_hz for mixture in mixtures]),
+        torch.tensor([mixture.snr_db for mixture in mixtures]),
+    )
+
+
+@dataclass
+class _Sound:
+    """Sound on its way: its spectrum, and up to where its source had anything to say."""
+
+    spectrum: Spectrum
+    bandwidth_hz: float
+
+
+class Mixtures(Dataset[Mixture]):
+    """Mixtures without end; each depends on ``seed`` and its index alone.
+
+    Parameters
+    ----------
+    config
+        What they are like; ``root`` must be an absolute path, or right from the working folder.
+    part
+        ``train`` or ``validation``: which utterances and noises they are made from.
+    seed
+        Another seed, other mixtures.
+    length
+        How many there are said to be; a larger index works too.
+
+    Raises
+    ------
+    ConfigError
+        The data folder lacks a list or a recording.
+
+    Examples
+    --------
+    >>> config = MixtureConfig(root="data", excerpt_samples=144000)     # doctest: +SKIP
+    >>> Mixtures(config, "train", seed=0, length=1000)[3].noisy.shape   # doctest: +SKIP
+    torch.Size([1, 144000])
+    """
+
+    def __init__(self, config: MixtureConfig, part: Part, *, seed: int, length: int) -> None:
+        self.config = config
+        self.seed = seed
+        self.length = length
+        self.corpus: Corpus = load_corpus(
+            Path(config.root), config.rate_hz, part,
+            music=config.music_probability > 0, cache=Path(config.cache) if config.cache else None,
+        )
+        self._samples = fft.next_fast_len(config.excerpt_samples + MARGIN * 2, real=True)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Mixture:
+        if index < 0:
+            raise IndexError(f"mixture {index}: they are counted from 0")
+        generator = np.random.default_rng([self.seed, index])
+        return _Mixing(self.config, self.corpus, self._samples, generator).mix()
+
+
+@dataclass
+class _Mixing:
+    """The making of one mixture.
+
+    Filters work on the spectrum of the whole, ``samples`` long; the excerpt lies inside, with
+    margins in which what wraps around is lost.
+    """
+
+    config: MixtureConfig
+    corpus: Corpus
+    samples: int
+    generator: Generator
+
+    def mix(self) -> Mixture:
+        config = self.config
+        rate_hz = config.rate_hz
+        clean = noise = None
+        silent = self.chance(config.no_speech)
+        quiet = not silent and self.chance(config.no_noise)
+        music = self.corpus.music is not None and self.chance(config.music_probability)
+        bandwidth_hz = rate_hz / 2
+        if not silent:
+            clean = self.target(music and config.music == "keep")
+            bandwidth_hz = min(bandwidth_hz, clean.bandwidth_hz)
+        if not quiet:
+            noise = self.noise(bandwidth_hz, music and config.music == "remove")
+        if self.chance(config.band_limit):
+            limit = self.limit_hz(bandwidth_hz)
+            shape = _low_pass(self.samples, rate_hz, limit)
+            if limit < 4500:
+                shape = shape * _high_pass(self.samples, rate_hz, self.generator.uniform(150, 350))
+            for sound in (clean, noise):
+                if sound is not None:
+                    sound.spectrum *= shape
+            if limit <= bandwidth_hz:
+                # Now input and target both end here, and nothing above is left unsaid.
+                bandwidth_hz = rate_hz / 2
+        return self.together(self.excerpt(clean), self.excerpt(noise), bandwidth_hz)
+
+    def together(self, clean: Floats, noise: Floats, bandwidth_hz: float) -> Mixture:
+        """Set the levels, and let the microphone do its worst."""
+        config = self.config
+        if noise.any() and self.chance(config.swell):
+            noise *= self.swell()
+        speech_rms = active_rms(clean, config.rate_hz)
+        noise_rms = _rms(noise)
+        # Clips come at a level of 1. What is much quieter is a breath: not worth bringing up.
+        if speech_rms > 0.03:
+            clean *= np.float32(_ratio(self.between(config.level_dbfs)) / speech_rms)
+            if noise_rms > 0:
+                snr_db = self.between(config.snr_db)
+                rms = _ratio(-snr_db) * active_rms(clean, config.rate_hz)
+                noise *= np.float32(rms / noise_rms)
+            else:
+                snr_db = math.inf
+        else:
+            clean[:] = 0.0
+            snr_db = -math.inf
+            if noise_rms > 0:
+                noise *= np.float32(_ratio(self.between(config.free_level_dbfs)) / noise_rms)
+        noisy = clean + noise
+        peak = max(float(np.abs(noisy).max()), float(np.abs(clean).max()))
+        if peak > 0.99:
+            noisy *= np.float32(0.99 / peak)
+            clean *= np.float32(0.99 / peak)
+        if self.chance(config.offset):
+            noisy += np.float32(
+                self.generator.choice([-1, 1]) * self.between(config.offset_level, geometric=True)
+            )
+        if self.chance(config.clipping):
+            most = float(np.abs(noisy).max()) * _ratio(-self.between(config.clipping_db))
+            np.clip(noisy, -most, most, out=noisy)
+        np.clip(noisy, -1, 1, out=noisy)
+        return Mixture(
+            torch.from_numpy(noisy)[None], torch.from_numpy(clean)[None], bandwidth_hz, snr_db
+        )
+
+    # What sounds
+
+    def target(self, with_music: bool) -> _Sound:
+        """Speech, or music, or both."""
+        choice = self.generator.uniform() if with_music else 0.0
+        sound = self.played(self.speech, self.config.shift, self.config.shift_factor) \
+            if choice < 0.7 else None
+        if with_music and self.corpus.music is not None and choice > 0.35:
+            music = self.played(self.music, 1.0, self.config.noise_shift_factor)
+            if sound is None:
+                sound = music
+            else:
+                sound.spectrum += np.float32(_ratio(self.generator.uniform(-20, 5))) \
+                    * music.spectrum
+                sound.bandwidth_hz = min(sound.bandwidth_hz, music.bandwidth_hz)
+        assert sound is not None
+        if sound.bandwidth_hz < self.config.rate_hz / 2:
+            # Coders leave a little above.
+            sound.spectrum *= _low_pass(self.samples, self.config.rate_hz, sound.bandwidth_hz)
+        if self.chance(self.config.equalizer):
+            sound.spectrum *= self.curve()
+        return sound
+
+    def noise(self, bandwidth_hz: float, with_music: bool) -> _Sound:
+        """One noise, or two at once, each through its own filter."""
+        config = self.config
+        noises = []
+        if with_music:
+            noises.append(self.played(self.music, 1.0, config.noise_shift_factor))
+        if self.chance(config.generated_noise):
+            noises.append(self.generated())
+        if not noises or self.chance(config.second_noise):
+            noise = self.played(self.ambience, 1.0, config.noise_shift_factor)
+            if noise.bandwidth_hz < 0.9 * bandwidth_hz and self.chance(config.treble):
+                if self.chance(0.7):
+                    _fill_treble(
+                        noise.spectrum, noise.bandwidth_hz / config.rate_hz * self.samples,
+                        self.generator.uniform(3, 12),
+                    )
+                else:
+                    noises.append(self.generated(wide=True))
+            noises.append(noise)
+            if len(noises) == 1 and self.chance(config.second_noise):
+                noises.append(self.played(self.ambience, 1.0, config.noise_shift_factor))
+        total = np.zeros(self.samples // 2 + 1, np.complex64)
+        for number, noise in enumerate(noises):
+            if self.chance(config.equalizer):
+                noise.spectrum *= self.curve()
+            power = np.vdot(noise.spectrum, noise.spectrum).real
+            level_db = self.generator.uniform(-15, 5) if number else 0.0
+            total += noise.spectrum * np.float32(_ratio(level_db) / math.sqrt(power + 1e-20))
+        total *= np.float32(self.samples)
+        return _Sound(total, config.rate_hz / 2)
+
+    def played(
+        self, source: Reader, probability: float, factors: Range
+    ) -> _Sound:
+        """Read a sound, and play it at another speed: resampled in the spectrum."""
+        factor = self.between(factors, geometric=True) if self.chance(probability) else 1.0
+        length = self.samples
+        if factor != 1.0:
+            length = fft.next_fast_len(round(self.samples * factor), real=True)
+        signal, bandwidth_hz = source(length)
+        spectrum = fft.rfft(signal)
+        factor = length / self.samples
+        bins = self.samples // 2 + 1
+        if length > self.samples:
+            spectrum = spectrum[:bins].copy()
+        elif length < self.samples:
+            spectrum = np.concatenate([spectrum, np.zeros(bins - len(spectrum), np.complex64)])
+        if factor != 1.0:
+            spectrum *= np.float32(1 / factor)
+        return _Sound(spectrum, min(bandwidth_hz * factor, self.config.rate_hz / 2))
+
+    def speech(self, length: int) -> tuple[Floats, float]:
+        """Utterances with pauses, of one speaker, or of two in turn."""
+        corpus, generator, rate_hz = self.corpus.speech, self.generator, self.config.rate_hz
+        voices = [corpus.draw(generator)]
+        if self.chance(self.config.second_speaker):
+            voices.append(corpus.draw(generator))
+        out = np.zeros(length, np.float32)
+        gains = [1.0, _ratio(generator.uniform(-6, 6))]
+        turn, at = 0, 0
+        while at < length:
+            clip = voices[turn].clips[generator.integers(len(voices[turn].clips))]
+            start, stop = clip.start, clip.stop
+            if at == 0:
+                # The excerpt begins anywhere, sometimes in the pause before an utterance.
+                start += int(generator.integers(-rate_hz // 4, max(1, stop - start - rate_hz // 2)))
+                at, start = max(0, clip.start - start), max(start, clip.start)
+            if len(voices) > 1:
+                stop = min(stop, start + int(generator.uniform(0.8, 2.5) * rate_hz))
+            stop = min(stop, start + length - at)
+            if stop > start:
+                signal = corpus.recordings.read(start, stop)
+                _fade(signal, rate_hz // 100)
+                out[at : at + stop - start] = signal * np.float32(gains[turn] / clip.rms)
+            pause_s = generator.uniform(1, 3) if self.chance(0.1) else generator.exponential(0.4)
+            at += stop - start + round((0.05 + pause_s) * rate_hz)
+            turn = (turn + 1) % len(voices)
+        return out, min(voice.clips[0].bandwidth_hz for voice in voices)
+
+    def ambience(self, length: int) -> tuple[Floats, float]:
+        return self.stretch(self.corpus.noise, length)
+
+    def music(self, length: int) -> tuple[Floats, float]:
+        assert self.corpus.music is not None
+        return self.stretch(self.corpus.music, length)
+
+    def stretch(self, collection: Collection, length: int) -> tuple[Floats, float]:
+        """Sound of one kind; short recordings follow each other, cross-faded."""
+        generator = self.generator
+        source = collection.draw(generator)
+        fade = self.config.rate_hz // 50
+        lengths = np.array([clip.stop - clip.start for clip in source.clips], np.float64)
+        out = np.zeros(length, np.float32)
+        bandwidth_hz = self.config.rate_hz / 2
+        at = 0
+        while at < length:
+            clip = source.clips[generator.choice(len(lengths), p=lengths / lengths.sum())]
+            spare = clip.stop - clip.start - (length - at)
+            start = clip.start + int(generator.integers(max(1, spare)))
+            stop = min(clip.stop, start + length - at)
+            signal = collection.recordings.read(start, stop)
+            if spare <= 0 or at:
+                _fade(signal, fade)
+            out[at : at + len(signal)] += signal * np.float32(1 / clip.rms)
+            bandwidth_hz = min(bandwidth_hz, clip.bandwidth_hz)
+            at += max(len(signal) - fade, 1)
+            if length - at <= fade:
+                break
+        return out, bandwidth_hz
+
+    def generated(self, wide: bool = False) -> _Sound:
+        """Noise that needs no recording; ``wide`` only such that reaches all frequencies."""
+        generator, rate_hz = self.generator, self.config.rate_hz
+        bins = self.samples // 2 + 1
+        kinds = ("coloured", "clicks") if wide else ("coloured", "coloured", "hum", "clicks")
+        match kinds[generator.integers(len(kinds))]:
+            case "coloured":
+                # 0: white, 3: pink, 6: brown; in decibels per octave.
+                slope_db = generator.uniform(0, 4 if wide else 7)
+                spectrum = generator.standard_normal(2 * bins, np.float32).view(np.complex64)
+                spectrum *= _sloped(self.samples, rate_hz, round(slope_db, 1))
+            case "hum":
+                spectrum = np.zeros(bins, np.complex64)
+                mains_hz = generator.choice([50.0, 60.0]) * generator.uniform(0.99, 1.01)
+                count = min(int(generator.integers(3, 40)), int(0.45 * rate_hz / mains_hz))
+                orders = np.arange(1, count + 1)
+                places = np.round(orders * mains_hz / rate_hz * self.samples).astype(int)
+                levels_db = -generator.uniform(0.5, 3) * orders + generator.normal(0, 8, count)
+                phases = generator.uniform(0, 2 * np.pi, count)
+                spectrum[places] = 10 ** (levels_db / 20) * np.exp(1j * phases)
+            case _:
+                spectrum = fft.rfft(self.clicks())
+        return _Sound(spectrum, rate_hz / 2)
+
+    def clicks(self) -> Floats:
+        """Keys, knocks, crackle: short bursts of decaying noise."""
+        generator, rate_hz = self.generator, self.config.rate_hz
+        out = np.zeros(self.samples, np.float32)
+        count = max(1, generator.poisson(generator.uniform(1, 12) * self.samples / rate_hz))
+        decay_s = generator.uniform(0.002, 0.03)
+        smooth = generator.uniform(0, 0.8)
+        for at in generator.integers(0, self.samples, count):
+            decay = decay_s * rate_hz * generator.uniform(0.5, 2)
+            length = min(int(7 * decay) + 1, self.samples - at)
+            burst = generator.standard_normal(length, np.float32)
+            burst[1:] -= np.float32(smooth * generator.uniform(-1, 1)) * burst[:-1]
+            burst *= np.exp(np.arange(len(burst), dtype=np.float32) * np.float32(-1 / decay))
+            out[at : at + len(burst)] += burst * np.float32(_ratio(generator.normal(0, 5)))
+        return out
+
+    # How it sounds
+
+    def curve(self) -> Floats:
+        """A gentle random curve over the bins, as microphones have."""
+        most_db = self.config.equalizer_db
+        knots = self.generator.uniform(-most_db, most_db, 8)
+        knots[1:-1] = (knots[:-2] + 2 * knots[1:-1] + knots[2:]) / 4
+        table = np.interp(np.linspace(0, 7, STEPS), np.arange(8), knots)
+        return (10 ** (table / 20)).astype(np.float32)[_octaves(self.samples, self.config.rate_hz)]
+
+    def swell(self) -> Floats:
+        """Gain over the excerpt: jumps and slow fades between a few levels."""
+        config, generator = self.config, self.generator
+        count = int(generator.integers(1, 4))
+        turns = np.sort(generator.uniform(0, config.excerpt_samples, count))
+        levels_db = generator.uniform(-25, 0, count + 1)
+        times, gains_db = [0.0], [levels_db[0]]
+        for turn, before, after in zip(turns, levels_db[:-1], levels_db[1:], strict=True):
+            length = 10 ** generator.uniform(-2, 0) * config.rate_hz
+            times += [max(turn, times[-1]), max(turn, times[-1]) + length]
+            gains_db += [before, after]
+        # Every hundredth sample is enough to draw a ramp of 10 ms.
+        coarse = np.arange(0, config.excerpt_samples + 100, 100)
+        gains = 10 ** (np.interp(coarse, times, gains_db) / 20)
+        fine = np.interp(np.arange(config.excerpt_samples), coarse, gains)
+        return fine.astype(np.float32)
+
+    def limit_hz(self, bandwidth_hz: float) -> float:
+        """Return where all is cut: half of the time right where the speech ends, or lower."""
+        low, high = self.config.band_limit_hz
+        if bandwidth_hz < high and self.chance(0.5):
+            low, high = min(low, 0.9 * bandwidth_hz), bandwidth_hz
+            return high if self.chance(0.5) else self.between((low, high), geometric=True)
+        return self.between((low, high), geometric=True)
+
+    # Small change
+
+    def chance(self, probability: float) -> bool:
+        return bool(self.generator.uniform() < probability)
+
+    def between(self, limits: Range, *, geometric: bool = False) -> float:
+        low, high = limits
+        place = self.generator.uniform()
+        return float(low * (high / low) ** place if geometric else low + (high - low) * place)
+
+    def excerpt(self, sound: _Sound | None) -> Floats:
+        length = self.config.excerpt_samples
+        if sound is None:
+            return np.zeros(length, np.float32)
+        start = self.samples - MARGIN - length
+        signal: Floats = fft.irfft(sound.spectrum, self.samples)
+        return signal[start : start + length].copy()
+
+
+def _ratio(db: float) -> float:
+    return float(10 ** (db / 20))
+
+
+def _rms(signal: Floats) -> float:
+    return math.sqrt(float(np.dot(signal, signal)) / len(signal))
+
+
+def _fade(signal: Floats, samples: int) -> None:
+    """Fade both ends, so that cuts do not click."""
+    samples = min(samples, len(signal) // 2)
+    ramp = np.linspace(0, 1, samples, endpoint=False, dtype=np.float32)
+    signal[:samples] *= ramp
+    signal[len(signal) - samples :] *= ramp[::-1]
+
+
+# Curves over the bins of a spectrum
+
+
+STEPS = 2048
+"""Steps of a curve from 30 Hz to the highest frequency: below 0.1 dB each."""
+
+
+@lru_cache(maxsize=8)
+def _frequencies(samples: int, rate_hz: int) -> Floats:
+    return np.fft.rfftfreq(samples, 1 / rate_hz).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _octaves(samples: int, rate_hz: int) -> NDArray[np.int16]:
+    """Return for every bin its step of a curve over octaves."""
+    frequencies = np.maximum(_frequencies(samples, rate_hz), 30)
+    place = np.log(frequencies / 30) / math.log(rate_hz / 2 / 30)
+    return np.round(place * (STEPS - 1)).clip(0, STEPS - 1).astype(np.int16)
+
+
+@lru_cache(maxsize=128)
+def _sloped(samples: int, rate_hz: int, slope_db: float) -> Floats:
+    """Gain that falls by so many decibels per octave, from 30 Hz on."""
+    frequencies = np.maximum(_frequencies(samples, rate_hz), 30)
+    return np.float32(_ratio(-slope_db)) ** np.log2(frequencies / 30)
+
+
+def _low_pass(samples: int, rate_hz: int, limit_hz: float) -> Floats:
+    """Gain that falls to nothing at ``limit_hz``, from 4 % below on, as a resampler's does."""
+    last = min(math.floor(limit_hz / rate_hz * samples), samples // 2)
+    first = math.floor(0.96 * last)
+    gain = np.zeros(samples // 2 + 1, np.float32)
+    gain[:first] = 1
+    gain[first : last + 1] = np.cos(np.linspace(0, np.pi / 2, last + 1 - first)) ** 2
+    return gain
+
+
+def _high_pass(samples: int, rate_hz: int, limit_hz: float) -> Floats:
+    """Gain of a filter of second order, without its phase."""
+    power = (_frequencies(samples, rate_hz) / np.float32(limit_hz)) ** 4
+    gain: Floats = np.sqrt(power / (1 + power))
+    return gain
+
+
+def _fill_treble(spectrum: Spectrum, limit: float, slope_db: float) -> None:
+    """Repeat the upper half of a spectrum above its last bin, falling by ``slope_db`` per copy.
+
+    Moved noise keeps its course in time, so that it goes on sounding like one thing.
+    """
+    last = int(0.97 * limit)
+    half = last // 2
+    for copy, start in enumerate(range(last, len(spectrum), half), 1):
+        count = min(half, len(spectrum) - start)
+        gain = np.float32(_ratio(-slope_db * copy))
+        spectrum[start : start + count] = gain * spectrum[last - half : last - half + count]
