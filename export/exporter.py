@@ -117,8 +117,9 @@ def _reason(module: nn.Module) -> str | None:
             return "it normalises over time, so the output would depend on the block size"
         case nn.modules.dropout._DropoutNd() if module.training:
             return "dropout is switched on; call eval() on the net first"
-        case nn.modules.conv._ConvNd() if module.padding == "same" or any(
-            p != 0 for p in module.padding if not isinstance(p, str)
+        # The first axis of a convolution over two is time; across bands padding is no matter.
+        case nn.modules.conv._ConvNd() if module.padding == "same" or (
+            module.padding[0] if len(module.kernel_size) == 2 else any(module.padding)
         ):
             return "padding makes up samples around each block; use export.layers.CausalConv1d"
         case _:
@@ -158,7 +159,7 @@ def _trace(net: StreamingModule) -> onnx.ModelProto:
         # The newer exporter (torch 2.13) fixes the length of the traced block in a Reshape after
         # the LSTM, so its graph plays no other block size.
         torch.onnx.export(
-            _Flat(net, names), (audio, *knobs, *state.values()),
+            _Flat(net, names).eval(), (audio, *knobs, *state.values()),
             buffer, dynamo=False,  # type: ignore[arg-type]
             input_names=inputs, output_names=outputs, dynamic_axes=free, opset_version=OPSET,
         )

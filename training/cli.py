@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import yaml
+
 from training.captures import capture_config
 from training.config import ConfigError, TrainingConfig, load_config
+from training.denoise.config import load_denoise_config
+from training.denoise.run import denoise_run
 from training.run import train_run
 from training.seeds import train_seeds
 
@@ -59,6 +63,11 @@ def train(
     elif len(what) == 1:
         if size is not None:
             raise ConfigError(f"--size is for captures; the net of {what[0]} is in the file")
+        if _task(what[0]) == "denoise":
+            if seeds != 1 or epochs is not None:
+                raise ConfigError(f"{what[0]}: a denoiser; seed and steps are in the file")
+            _train_denoiser(what[0], out, resume, device, checkpoint, as_json)
+            return
         config = load_config(what[0])
         if epochs is not None:
             schedule = config.schedule.model_copy(update={"epochs": epochs})
@@ -81,3 +90,27 @@ def train(
     print(f"look and listen: {config.run_folder / 'report.html'}")
     best = config.run_folder / "best.pt"
     print(f"export it: rtaudio export {best} {config.name}.onnx (or .nam, .aidax)")
+
+
+def _task(path: Path) -> str:
+    """The task a configuration names; effects name none. Faults are the loader's to tell."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return ""
+    return str(content.get("task", "")) if isinstance(content, dict) else ""
+
+
+def _train_denoiser(
+    path: Path, out: Path | None, resume: bool, device: str, checkpoint: Path | None, as_json: bool,
+) -> None:
+    config = load_denoise_config(path)
+    if out is not None:
+        config = config.model_copy(update={"folder": str(out)})
+    metrics = denoise_run(config, resume=resume, device=device, start=checkpoint)
+    if as_json:
+        print(json.dumps(metrics))
+        return
+    print(f"{config.name}, on mixtures it never trained on: SI-SDR "
+          f"{metrics['validation_si_sdr_db']:.1f} dB, loss {metrics['validation_loss']:.4f}")
+    print(f"export it: rtaudio export {config.run_folder / 'best.pt'} {config.name}.onnx")

@@ -147,7 +147,7 @@ def train_run(
     folder.mkdir(parents=True, exist_ok=True)
     _write_text(folder / "config.json", config.model_dump_json(indent=2))
     resume = resume and last.is_file()
-    with _logging_to(folder / "train.log", show):
+    with logging_to(folder / "train.log", show):
         _say_what(config, net, split, place, resume)
         with progress(show) as bar, warnings.catch_warnings():
             history = _History(folder, config, resume, bar)
@@ -199,7 +199,7 @@ def load_weights(net: StreamingModule, path: Path) -> None:
 
 
 @contextmanager
-def _logging_to(path: Path, show: bool) -> Iterator[None]:
+def logging_to(path: Path, show: bool) -> Iterator[None]:
     """Write what the run says to a file too, and to the console if wanted."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
@@ -264,7 +264,7 @@ class _History(Callback):
         self.folder = folder
         self.config = config
         self.rows = _read_rows(folder / "history.csv") if resume else []
-        self.code = _code_version()
+        self.code = code_version()
         self.bar = bar
         self._start = (0.0, 0.0)
 
@@ -434,7 +434,7 @@ def _finish(
     return metrics
 
 
-def _code_version() -> str:
+def code_version() -> str:
     """Commit of a checkout ("+" if this code differs from it), else version of the package."""
     root = Path(__file__).parents[1]
 

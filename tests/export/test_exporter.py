@@ -252,3 +252,18 @@ def test_a_failed_export_leaves_the_old_file(tmp_path):
         export_model(block_mean(), CARD, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_padding_in_time_is_refused_with_bands_too(tmp_path):
+    conv = nn.Conv2d(1, 1, (3, 1), padding=(1, 0), bias=False)
+    net = Net(lambda net, x, state: (net.conv(x[..., None])[..., 0], {}), conv=conv).eval()
+    with pytest.raises(ExportError, match="padding"):
+        export_model(net, CARD, tmp_path / "net.onnx")
+
+
+def test_export_leaves_the_net_in_evaluation_mode(tmp_path):
+    norm = nn.BatchNorm1d(1)
+    norm.running_mean.fill_(0.5)
+    net = Net(lambda net, x, state: (net.norm(x), {}), norm=norm).eval()
+    export_model(net, CARD, tmp_path / "net.onnx")
+    assert not any(module.training for module in net.modules())

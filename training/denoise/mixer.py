@@ -60,7 +60,7 @@ class MixtureConfig(_Section):
     rate_hz, excerpt_samples
         Rate and length of a mixture.
     snr_db
-        Active level of the speech over that of the noise, drawn evenly.
+        Active level of the speech over that of the noise, drawn with more weight in the lower half.
     level_dbfs
         Active level of the speech, RMS below full scale.
     free_level_dbfs
@@ -266,7 +266,8 @@ class _Mixing:
         if speech_rms > 0.03:
             clean *= np.float32(_ratio(self.between(config.level_dbfs)) / speech_rms)
             if noise_rms > 0:
-                snr_db = self.between(config.snr_db)
+                low, high = config.snr_db
+                snr_db = low + (high - low) * self.generator.beta(1.5, 2.5)
                 rms = _ratio(-snr_db) * active_rms(clean, config.rate_hz)
                 noise *= np.float32(rms / noise_rms)
             else:

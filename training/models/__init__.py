@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from export.streaming import StreamingModule
 from training.models.context import ContextNet
+from training.models.denoiser import Denoiser
 from training.models.gru import GruAmp
 from training.models.lstm import LstmAmp
 from training.models.spectral import SpectralAmp
@@ -22,7 +23,7 @@ __all__ = ["NETS", "net_arguments", "net_class"]
 
 NETS: dict[str, type[StreamingModule]] = {
     "lstm": LstmAmp, "gru": GruAmp, "wavenet": WaveNetAmp, "spectral": SpectralAmp,
-    "context": ContextNet,
+    "context": ContextNet, "denoiser": Denoiser,
 }
 
 

@@ -1,0 +1,99 @@
+"""A denoiser's run on a tiny corpus: it learns, resumes to the bit, exports, and refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
+
+from export.checkpoint import load_checkpoint  # noqa: E402
+from export.exporter import export_model  # noqa: E402
+from training.config import ConfigError  # noqa: E402
+from training.denoise.config import load_denoise_config  # noqa: E402
+from training.denoise.run import denoise_run  # noqa: E402
+
+
+@pytest.fixture
+def write(tmp_path, small_corpus, corpus_cache, monkeypatch):
+    monkeypatch.delenv("RTAUDIO_DATA", raising=False)
+    torch.set_num_threads(1)
+
+    def written(**changes):
+        content = {
+            "task": "denoise", "name": "tiny", "description": "", "license": "Apache-2.0",
+            "source": "noise", "folder": str(tmp_path / "run"), "workers": 0,
+            "data": {"root": str(small_corpus), "cache": str(corpus_cache),
+                     "excerpt_samples": 19200},
+            "net": {"type": "denoiser", "channels": [4, 4, 4], "hidden": 8},
+            "loss": {"spectrum": 1.0, "si_sdr": 0.5},
+            "schedule": {"steps": 6, "batch": 2, "warmup_steps": 2, "epoch_steps": 3,
+                         "validation_mixtures": 2, "learning_rate": 0.01},
+            **changes,
+        }
+        path = tmp_path / "run.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+    return written
+
+
+def test_a_run_can_be_exported(write, tmp_path):
+    config = load_denoise_config(write())
+    metrics = denoise_run(config, show=False)
+    assert metrics == json.loads((tmp_path / "run/metrics.json").read_text())
+    rows = (tmp_path / "run/history.csv").read_text().splitlines()
+    assert len(rows) == 3
+    net, card = load_checkpoint(tmp_path / "run/best.pt")
+    assert str(tmp_path) not in json.dumps(card)
+    export_model(net, card, tmp_path / "tiny.onnx")
+
+
+def test_it_learns(write, tmp_path):
+    schedule = {"steps": 60, "batch": 2, "warmup_steps": 2, "epoch_steps": 30, "average": 0.5,
+                "validation_mixtures": 4, "learning_rate": 0.01}
+    denoise_run(load_denoise_config(write(schedule=schedule)), show=False)
+    header, first, last = (tmp_path / "run/history.csv").read_text().splitlines()
+    column = header.split(",").index("val_loss")
+    assert float(last.split(",")[column]) < float(first.split(",")[column])
+
+
+def test_a_resumed_run_ends_as_an_unbroken_one(write, tmp_path, monkeypatch):
+    whole = load_denoise_config(write(folder=str(tmp_path / "whole")))
+    broken = load_denoise_config(write(folder=str(tmp_path / "broken")))
+    denoise_run(whole, show=False)
+
+    from training.denoise import run
+
+    keep = run._keep
+
+    def killed(*arguments):
+        keep(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "_keep", killed)
+    with pytest.raises(KeyboardInterrupt):
+        denoise_run(broken, show=False)
+    monkeypatch.setattr(run, "_keep", keep)
+    denoise_run(broken, resume=True, show=False)
+    a, b = (torch.load(tmp_path / f"{name}/last.pt", weights_only=True)
+            for name in ("whole", "broken"))
+    for name, weights in a["net"].items():
+        torch.testing.assert_close(weights, b["net"][name], rtol=0, atol=0)
+
+
+def test_folders_and_keys_are_checked(write, tmp_path):
+    config = load_denoise_config(write())
+    with pytest.raises(ConfigError, match="start without --resume"):
+        denoise_run(config, resume=True, show=False)
+    denoise_run(config, show=False)
+    with pytest.raises(ConfigError, match="holds a run already"):
+        denoise_run(config, show=False)
+    with pytest.raises(ConfigError, match="another 'loss'"):
+        denoise_run(load_denoise_config(write(loss={"l1": 1.0})), resume=True, show=False)
+    with pytest.raises(ConfigError, match="unknown term 'l3'"):
+        load_denoise_config(write(loss={"l3": 1.0}))
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_denoise_config(write(data={"root": "nowhere", "excerpt_samples": 4800}))

@@ -1,0 +1,91 @@
+"""What a denoiser's training run is told: a YAML file, checked before anything is computed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from training.config import ConfigError, NetConfig, check_net, read_yaml
+from training.denoise.losses import LOSSES
+from training.denoise.mixer import MixtureConfig
+
+__all__ = ["DenoiseConfig", "DenoiseSchedule", "load_denoise_config"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DenoiseSchedule(_Section):
+    """Length and pace of a training.
+
+    The learning rate rises over ``warmup_steps``, then falls to zero with a cosine. What is kept
+    and exported is the running average of the weights over the last ``1 / (1 - average)`` steps.
+    After every ``epoch_steps`` the net is validated on ``validation_mixtures``.
+    """
+
+    steps: Annotated[int, Field(ge=1)]
+    batch: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.001
+    warmup_steps: Annotated[int, Field(ge=0)] = 200
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.995
+    epoch_steps: Annotated[int, Field(ge=1)] = 250
+    validation_mixtures: Annotated[int, Field(ge=1)] = 64
+
+
+class DenoiseConfig(_Section):
+    """A whole run, written to ``folder``, or to ``runs/<name>`` of the working folder if empty.
+
+    ``loss`` weighs the terms of `training.denoise.losses.LOSSES`. ``workers`` processes mix.
+    """
+
+    task: Annotated[str, Field(pattern=r"^denoise$")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    description: str
+    license: str
+    source: str
+    seed: int = 0
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    workers: Annotated[int, Field(ge=0, le=64)] = 1
+    folder: str = ""
+    data: MixtureConfig
+    net: NetConfig
+    loss: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    schedule: DenoiseSchedule
+
+    @model_validator(mode="after")
+    def _known_terms(self) -> DenoiseConfig:
+        for name in self.loss:
+            if name not in LOSSES:
+                raise ValueError(f"loss: unknown term {name!r}; choose from {', '.join(LOSSES)}")
+        return self
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the run writes."""
+        return Path(self.folder or f"runs/{self.name}")
+
+
+def load_denoise_config(path: str | Path) -> DenoiseConfig:
+    """Read and check a configuration; ``data.root`` comes back as an absolute path.
+
+    Raises
+    ------
+    ConfigError
+        Not YAML, an unknown or missing key, a value out of range, a missing folder.
+    FileNotFoundError
+        No such file.
+    """
+    path = Path(path)
+    config = read_yaml(path, DenoiseConfig)
+    check_net(path, config.net)
+    root = Path(os.environ.get("RTAUDIO_DATA") or path.parent / config.data.root).resolve()
+    if not root.exists():
+        raise ConfigError(
+            f"{path}: data.root: {root} does not exist; correct it, or name the data folder in "
+            "the environment variable RTAUDIO_DATA"
+        )
+    return config.model_copy(update={"data": config.data.model_copy(update={"root": str(root)})})
