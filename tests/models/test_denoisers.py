@@ -28,9 +28,33 @@ def sessions(*paths):
     return [onnxruntime.InferenceSession(str(p), options, ["CPUExecutionProvider"]) for p in paths]
 
 
+def dtln(folder, x):
+    first, second = sessions(folder / "dtln" / "model_1.onnx", folder / "dtln" / "model_2.onnx")
+    states = np.zeros((1, 2, 128, 2), "f4"), np.zeros((1, 2, 128, 2), "f4")
+    seen, summed, out = np.zeros(512), np.zeros(512), []
+    for hop in x.reshape(-1, 128):
+        seen = np.r_[seen[128:], hop]
+        spectrum = np.fft.rfft(seen)
+        size, phase = np.abs(spectrum)[None, None].astype("f4"), np.angle(spectrum)
+        mask, following = first.run(None, {"input_2": size, "input_3": states[0]})
+        frame = np.fft.irfft(size * mask * np.exp(1j * phase)).astype("f4")
+        made, last = second.run(None, {"input_4": frame, "input_5": states[1]})
+        states = following, last
+        summed = np.r_[summed[128:], np.zeros(128)] + made.ravel()
+        out.append(summed[:128])
+    return np.concatenate(out)
+
+
 def gtcrn(folder, x):
     (session,) = sessions(folder / "gtcrn" / "gtcrn_simple.onnx")
-    return cached(session, np.sqrt(np.hanning(513)[:-1]), np.sqrt(np.hanning(513)[:-1]), x)
+    root = np.sqrt(np.hanning(513)[:-1])
+    return cached(session, root, root, x)
+
+
+def ulunas(folder, x):
+    (session,) = sessions(folder / "ulunas" / "ulunas_stream_simple.onnx")
+    hann = np.hanning(513)[:-1]
+    return cached(session, hann, hann / (hann**2 + np.roll(hann, 256) ** 2), x)
 
 
 def cached(session, analysis, synthesis, x):
@@ -45,13 +69,13 @@ def cached(session, analysis, synthesis, x):
         made, *following = session.run(None, {"mix": pairs.astype("f4"), **state})
         state = dict(zip(state, following, strict=True))
         made = made[0, :, 0]
-        summed = np.r_[summed[256:], np.zeros(256)]
-        summed += np.fft.irfft(made[:, 0] + 1j * made[:, 1]) * synthesis
-        out.append(summed[:256].copy())
+        frame = np.fft.irfft(made[:, 0] + 1j * made[:, 1]) * synthesis
+        summed = np.r_[summed[256:], np.zeros(256)] + frame
+        out.append(summed[:256])
     return np.concatenate(out)
 
 
-FAMILIES = {"gtcrn": (gtcrn, 256, 256)}
+FAMILIES = {"dtln": (dtln, 128, 384), "gtcrn": (gtcrn, 256, 256), "ulunas": (ulunas, 256, 256)}
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

@@ -1,0 +1,73 @@
+"""GTCRN and UL-UNAS: graphs from a complex spectrum to another, with caches that are handed on.
+
+Both see frames of 512 samples at a hop of 256 and 16 kHz.
+
+Rong, Sun, Zhang, Hu, Zhu, Lu: GTCRN: a speech enhancement model requiring ultralow computational
+resources, ICASSP 2024. Rong, Yang, Wang, Hu, Zhu, Chen, Lu: UL-UNAS: ultra-lightweight U-nets for
+real-time speech enhancement via network architecture search, IEEE TASLP 34, 2026.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaudio.models.denoisers.family import Family, GraphFile, Part, Shape
+from rtaudio.models.frame_graph import FrameGraph
+
+__all__ = ["GTCRN", "UL_UNAS"]
+
+N_FFT, HOP = 512, 256
+BINS = N_FFT // 2 + 1
+HANN = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
+
+
+def _family(
+    name: str, origin: str, analysis: NDArray[Any], caches: Sequence[tuple[str, Shape]]
+) -> Family:
+    """A family whose graph takes ``mix`` and caches, and returns ``*_out`` of each."""
+    # The window that gives a signal back with least change, as the inverse transform of torch.
+    power = (analysis**2).reshape(-1, HOP).sum(axis=0)
+    synthesis = analysis / np.tile(power, N_FFT // HOP)
+
+    def build(files: Sequence[GraphFile]) -> FrameGraph:
+        (file,) = files
+        graph = FrameGraph(N_FFT, HOP, opset=file.opset)
+        spectrum = graph.transform(graph.frame(), analysis, [1, BINS, 1, 2])
+        kept = {cache: f"{cache}_out" for cache, _ in caches}
+        made = graph.insert(file.proto, {"mix": spectrum}, kept)
+        if list(made) != ["enh"]:
+            raise ValueError(f"outputs {', '.join(file.outputs)}")
+        graph.overlap_add(graph.inverse(made["enh"], synthesis, pairs=True))
+        return graph
+
+    return Family(
+        name=name,
+        description="speech denoiser for 16 kHz by Xiaobin Rong and others",
+        origin=origin,
+        license="MIT, as its authors state it",
+        sample_rate=16000,
+        parts=(Part("graph", (("mix", (1, BINS, 1, 2)), *caches)),),
+        build=build,
+    )
+
+
+GTCRN = _family(
+    "GTCRN",
+    "Xiaobin-Rong/gtcrn",
+    np.sqrt(HANN),
+    (
+        ("conv_cache", (2, 1, 16, 16, 33)),
+        ("tra_cache", (2, 3, 1, 1, 16)),
+        ("inter_cache", (2, 1, 33, 16)),
+    ),
+)
+UL_UNAS = _family(
+    "UL-UNAS",
+    "Xiaobin-Rong/ul-unas",
+    HANN,
+    (("conv_cache", (1, 5358)), ("tfa_cache", (1, 402)), ("inter_cache", (1, 1056))),
+)
