@@ -98,6 +98,16 @@ def test_the_file_is_the_net(tmp_path, look_ahead):
     np.testing.assert_allclose(run_onnx(model, NOISE, [120] * 40), whole, atol=1e-5)
 
 
+def test_folded_it_is_the_same_function():
+    net = wild()
+    folded = net.folded()
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules())
+    np.testing.assert_allclose(
+        run_torch(folded, NOISE, [4800]), run_torch(net, NOISE, [4800]), atol=1e-6
+    )
+
+
 def test_sizes_of_the_shipped_nets():
     for look_ahead, latency in ((1, 960), (0, 480)):
         net = Denoiser(look_ahead=look_ahead, hidden=224)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from typing_extensions import override
 
 from export.layers import Gru
@@ -100,6 +102,17 @@ class Denoiser(StreamingModule):
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         return self.stream(x, state)
+
+    @override
+    def folded(self) -> Denoiser:
+        """The frozen statistics go into the weights of the convolutions in front of them."""
+        net = copy.deepcopy(self)
+        for layer in net.modules():
+            if isinstance(layer, _Convolution | _Transposed):
+                up = isinstance(layer, _Transposed)
+                layer.conv = fuse_conv_bn_eval(layer.conv, layer.norm, transpose=up)
+                layer.norm = nn.Identity()
+        return net
 
     @override
     def architecture(self) -> dict[str, Any]:
@@ -253,7 +266,7 @@ class _Convolution(nn.Module):
         self.conv = nn.Conv2d(
             inputs, outputs, (frames, width), stride=(1, 2), padding=(0, width // 2), bias=False
         )
-        self.norm = nn.BatchNorm2d(outputs)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor | None]:
         seen = x if past is None else torch.cat([past, x], dim=2)
@@ -270,7 +283,7 @@ class _Transposed(nn.Module):
             inputs, outputs, (1, width), stride=(1, 2), padding=(0, width // 2),
             output_padding=(0, 1), bias=False,
         )
-        self.norm = nn.BatchNorm2d(outputs)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.relu(self.norm(self.conv(x)))
