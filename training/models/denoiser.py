@@ -109,6 +109,7 @@ class Denoiser(StreamingModule):
         net = copy.deepcopy(self)
         for layer in net.modules():
             if isinstance(layer, _Convolution | _Transposed):
+                assert isinstance(layer.norm, nn.BatchNorm2d)
                 up = isinstance(layer, _Transposed)
                 layer.conv = fuse_conv_bn_eval(layer.conv, layer.norm, transpose=up)
                 layer.norm = nn.Identity()
