@@ -19,13 +19,14 @@ import logging
 import math
 import pickle
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset, Sampler
 from typing_extensions import override
@@ -44,6 +45,7 @@ __all__ = ["denoise_run"]
 
 LOG = logging.getLogger("training")
 GRADIENT_LIMIT = 1.0
+STATISTICS_BATCHES = 16
 HISTORY_FIELDS = ["step", "loss", "val_loss", "val_si_sdr_db", "learning_rate", "wall_s", "cpu_s"]
 
 
@@ -109,15 +111,18 @@ def denoise_run(
                 first, schedule.steps)
         line = bar.add_task(config.name, total=schedule.steps, completed=first)
         losses: list[Tensor] = []
+        heard: deque[Mixture] = deque(maxlen=STATISTICS_BATCHES)
         for step, batch in zip(range(first + 1, schedule.steps + 1), batches, strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = _learning_rate(config, step)
-            losses.append(_step(net, optimizer, _moved(batch, place), config))
+            heard.append(_moved(batch, place))
+            losses.append(_step(net, optimizer, heard[-1], config))
             average.update_parameters(net)
             bar.update(line, completed=step)
             if step % schedule.epoch_steps and step != schedule.steps:
                 continue
             kept: Any = average.module
+            _measure_statistics(kept, heard)
             found = validate(kept, held_out, config, place)
             rows.append({
                 "step": step, "loss": float(torch.stack(losses).mean()), **found,
@@ -125,6 +130,7 @@ def denoise_run(
                 "wall_s": time.monotonic() - begun[0], "cpu_s": time.process_time() - begun[1],
             })
             losses = []
+            heard.clear()
             LOG.info("step %d of %d: loss %.4f, validation %.4f, SI-SDR %.2f dB", step,
                      schedule.steps, rows[-1]["loss"], found["val_loss"], found["val_si_sdr_db"])
             _keep(config, net, average, optimizer, rows)
@@ -145,6 +151,22 @@ def _step(
     torch.nn.utils.clip_grad_norm_(net.parameters(), GRADIENT_LIMIT)
     optimizer.step()
     return loss.detach()
+
+
+@torch.no_grad()
+def _measure_statistics(net: StreamingModule, batches: Iterable[Mixture]) -> None:
+    """Normalise by what averaged weights make; averaged statistics are those of no net."""
+    norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    net.train()
+    for batch in batches:
+        net(batch.noisy, {k: v.to(batch.noisy.device)
+                          for k, v in net.initial_state(len(batch.noisy)).items()})
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def _loss(net: StreamingModule, batch: Mixture, config: DenoiseConfig) -> Tensor:
