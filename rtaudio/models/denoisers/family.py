@@ -51,7 +51,10 @@ class GraphFile:
         """How many numbers its floating-point constants claim to have."""
         return sum(
             math.prod(tensor.dims)
-            for tensor in self.proto.graph.initializer
+            for tensor in (
+                *self.proto.graph.initializer,
+                *(a.t for node in self.proto.graph.node for a in node.attribute),
+            )
             if tensor.data_type == onnx.TensorProto.FLOAT
         )
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from rtaudio.models.capture import CaptureError
 from rtaudio.models.contract import CARD_KEY, ModelFile, check_model, read_proto
 from rtaudio.models.denoisers.cached import GTCRN, UL_UNAS
+from rtaudio.models.denoisers.deepfilternet import DEEPFILTERNET3
 from rtaudio.models.denoisers.dtln import DTLN
 from rtaudio.models.denoisers.family import Family, GraphFile, Part
 
 __all__ = ["FAMILIES", "model_paths", "read_onnx"]
 
-FAMILIES = (DTLN, GTCRN, UL_UNAS)
+FAMILIES = (DEEPFILTERNET3, DTLN, GTCRN, UL_UNAS)
 MAX_FILES = 64
 
 
