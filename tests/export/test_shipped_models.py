@@ -1,4 +1,4 @@
-"""The amps in presets/models: what their cards say is so."""
+"""The models in presets/models: what their cards say is so."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from rtaudio.models.nam import read_nam
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("RTAUDIO_DATA") or ROOT.parent / "shared" / "data")
-MODELS = sorted((ROOT / "presets" / "models").glob("*.onnx"))
+MODELS = sorted(
+    path for path in (ROOT / "presets" / "models").glob("*.onnx")
+    if not path.stem.startswith("denoise")
+)
+DENOISERS = {"denoise": 960, "denoise-low-latency": 480}
+"""Latency in samples."""
 
 
 @pytest.fixture(params=MODELS, ids=lambda path: path.stem)
@@ -92,3 +97,14 @@ def test_it_sounds_like_its_teacher(model):
     found = play(model, dry[None])[0, 24_000 : len(dry) - advance]
     esr = ((found - wanted) ** 2).sum() / (wanted**2).sum()
     assert esr <= 2 * LARGEST_ESR.get(card.name, 0.01)
+
+
+@pytest.mark.parametrize("name", DENOISERS)
+def test_a_denoiser_is_small_and_says_what_it_is(name):
+    model = read_model(ROOT / "presets" / "models" / f"{name}.onnx")
+    card = model.card
+    assert len(model.data) < 4_200_000
+    assert (card.channels, card.name) == ((1, 1), name)
+    assert (card.sample_rate, card.hop, card.latency) == (48000, 480, DENOISERS[name])
+    assert card.metrics["weights"] <= 1_000_000
+    assert set(card.provenance) == {"data", "config", "code", "date"}

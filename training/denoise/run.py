@@ -31,6 +31,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset, Sampler
 from typing_extensions import override
 
+from export.checkpoint import load_checkpoint
 from export.streaming import StreamingModule
 from rtaudio.atomic import replacing
 from rtaudio.cli.show import progress
@@ -39,6 +40,7 @@ from training.denoise.config import DenoiseConfig
 from training.denoise.losses import Keep, denoise_loss, si_sdr_db
 from training.denoise.mixer import Mixture, Mixtures, collate
 from training.models import net_class
+from training.models.denoiser import Denoiser
 from training.run import SAID, code_version, load_weights, logging_to, pick_device
 
 __all__ = ["denoise_run"]
@@ -65,7 +67,7 @@ def denoise_run(
     device
         Where to compute; see `training.run.pick_device`.
     start
-        A ``best.pt`` whose weights the net starts with.
+        A ``best.pt`` whose weights the net starts with; its look-ahead may be another one.
     show
         Show progress.
 
@@ -87,7 +89,7 @@ def denoise_run(
     torch.manual_seed(config.seed)
     net = net_class(config.net.type)(**config.net.arguments)
     if start is not None:
-        load_weights(net, start)
+        _adopt(net, start)
     net = net.to(place)
     average = AveragedModel(
         net, multi_avg_fn=get_ema_multi_avg_fn(schedule.average), use_buffers=True
@@ -139,6 +141,19 @@ def denoise_run(
                "cpu_minutes": round(rows[-1]["cpu_s"] / 60, 1)}
     _write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     return metrics
+
+
+def _adopt(net: StreamingModule, path: Path) -> None:
+    trained, _ = load_checkpoint(path)
+    if not (isinstance(net, Denoiser) and isinstance(trained, Denoiser)):
+        load_weights(net, path)
+        return
+    try:
+        net.adopt(trained)
+    except RuntimeError:
+        raise ConfigError(
+            f"{path}: its sizes are not those of the run; make net: the same as there"
+        ) from None
 
 
 def _step(

@@ -92,6 +92,7 @@ class Denoiser(StreamingModule):
         }
         core = _Filters(window, hop, look_ahead, lines, bands, channels, hidden, taps)
         self.stream = OverlapAdd(core, n_fft=window, hop=hop, look_ahead=look_ahead)
+        self.look_ahead = look_ahead
         self.hop = hop
         self.latency = self.stream.latency
 
@@ -102,6 +103,25 @@ class Denoiser(StreamingModule):
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         return self.stream(x, state)
+
+    def adopt(self, other: Denoiser) -> None:
+        """Start with the weights of a net of another look-ahead, its filters moved in time.
+
+        Raises
+        ------
+        RuntimeError
+            Its other sizes are not those of this net.
+        """
+        weights = dict(other.state_dict())
+        later = other.look_ahead - self.look_ahead
+        for name in ("stream.net.head.weight", "stream.net.head.bias"):
+            gain, filters = weights[name].split([1, len(weights[name]) - 1])
+            moved = torch.zeros_like(filters).unflatten(0, (2, -1))
+            there = filters.unflatten(0, (2, -1))
+            kept = moved.shape[1] - abs(later)
+            moved[:, max(later, 0) :][:, :kept] = there[:, max(-later, 0) :][:, :kept]
+            weights[name] = torch.cat([gain, moved.flatten(0, 1)])
+        self.load_state_dict(weights)
 
     @override
     def folded(self) -> Denoiser:
