@@ -24,7 +24,7 @@ from rtaudio.atomic import replacing
 from training.config import ConfigError
 
 __all__ = ["Clip", "Collection", "Corpus", "Part", "Recordings", "Source", "active_rms",
-           "load_corpus"]
+           "cache_folder", "load_corpus"]
 
 Floats = NDArray[np.float32]
 Part = Literal["train", "validation"]
@@ -144,8 +144,14 @@ class _Piece:
     stop_s: float = math.inf
 
 
+def cache_folder() -> Path:
+    """Return where decoded recordings are kept: in the user's cache folder."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "rtaudio" / "corpora"
+
+
 def load_corpus(
-    root: Path, rate_hz: int, part: Part, *, music: bool = False, cache: Path | None = None
+    root: Path, rate_hz: int, part: Part, cache: Path, *, music: bool = False
 ) -> Corpus:
     """Decode what is not yet decoded, and return one part of the data folder.
 
@@ -161,25 +167,22 @@ def load_corpus(
         Rate to decode to.
     part
         ``train`` or ``validation``.
+    cache
+        Folder of decoded recordings.
     music
         Whether songs, loops, stems and dry guitars are wanted.
-    cache
-        Folder of decoded recordings; the user's cache folder if None.
 
     Raises
     ------
     ConfigError
         A list or a recording that is missing, or cannot be read.
     """
-    folder = cache or (
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rtaudio" / "corpora"
-    )
     kinds = [("speech", _speech_files(root), 0.02), ("noise", _noise_files(root), 0.08)]
     if music:
         kinds.append(("music", _music_files(root), 0.15))
     found: dict[str, Collection] = {}
     for name, files, held_out in kinds:
-        recordings, clips = _decoded(files, rate_hz, folder, name)
+        recordings, clips = _decoded(files, rate_hz, cache, name)
         validation = _held_out([piece for piece, _ in clips], held_out)
         grouped: dict[str, list[tuple[_Piece, Clip]]] = defaultdict(list)
         for piece, clip in clips:

@@ -17,8 +17,15 @@ from scipy import fft
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from training.config import ConfigError
-from training.denoise.corpus import Collection, Corpus, Part, active_rms, load_corpus
+from training.denoise.corpus import (
+    Collection,
+    Corpus,
+    Part,
+    active_rms,
+    cache_folder,
+    load_corpus,
+)
+from training.denoise.rooms import Rooms
 
 __all__ = ["Mixture", "MixtureConfig", "Mixtures", "collate"]
 
@@ -32,8 +39,11 @@ Reader = Callable[[int], tuple[Floats, float]]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Range = tuple[float, float]
 
-MARGIN = 1024
+MARGIN = 256
 """Samples behind an excerpt, so that a filter's ringing does not come round to its end."""
+
+TELEPHONE_HZ = 4500.0
+"""What ends below lacks bass, too."""
 
 
 class _Section(BaseModel):
@@ -86,6 +96,9 @@ class MixtureConfig(_Section):
         How often noise from a source without treble is given some.
     band_limit, band_limit_hz
         How often all is cut off at this frequency, as a telephone or a headset does.
+    room, rt60_s
+        How often all is heard in a room, of so many made ones (``rooms``), and how long it rings.
+        The clean side keeps the direct sound and the reflections of the first 50 ms.
     clipping, clipping_db
         How often the noisy side is clipped, and how far below its peak.
     offset, offset_level
@@ -117,17 +130,11 @@ class MixtureConfig(_Section):
     band_limit_hz: Range = (3400.0, 16000.0)
     clipping: Probability = 0.03
     clipping_db: Range = (1.0, 10.0)
+    room: Probability = 0.35
+    rooms: Annotated[int, Field(ge=1, le=100000)] = 200
+    rt60_s: tuple[Annotated[float, Field(ge=0.05)], Annotated[float, Field(le=1.5)]] = (0.1, 0.8)
     offset: Probability = 0.1
     offset_level: Range = (0.0001, 0.02)
-
-    def check(self, path: Path) -> None:
-        """Raise `ConfigError` if the data folder lacks its lists."""
-        for name in ("speech/segments.csv", "speech/speakers.csv", "noise/noise.csv"):
-            if not (Path(self.root) / name).is_file():
-                raise ConfigError(
-                    f"{path}: data.root: no {name} in {self.root}; correct it, or name the data "
-                    "folder in the environment variable RTAUDIO_DATA"
-                )
 
 
 @dataclass(frozen=True)
@@ -200,11 +207,16 @@ class Mixtures(Dataset[Mixture]):
         self.config = config
         self.seed = seed
         self.length = length
+        cache = Path(config.cache) if config.cache else cache_folder()
         self.corpus: Corpus = load_corpus(
-            Path(config.root), config.rate_hz, part,
-            music=config.music_probability > 0, cache=Path(config.cache) if config.cache else None,
+            Path(config.root), config.rate_hz, part, cache, music=config.music_probability > 0
         )
-        self._samples = fft.next_fast_len(config.excerpt_samples + MARGIN * 2, real=True)
+        self.rooms: Rooms | None = None
+        lead_in = MARGIN
+        if config.room > 0:
+            self.rooms = Rooms.rendered(config.rooms, config.rate_hz, config.rt60_s, cache)
+            lead_in += self.rooms.length_samples
+        self._samples = fft.next_fast_len(lead_in + config.excerpt_samples + MARGIN, real=True)
 
     def __len__(self) -> int:
         return self.length
@@ -213,79 +225,92 @@ class Mixtures(Dataset[Mixture]):
         if index < 0:
             raise IndexError(f"mixture {index}: they are counted from 0")
         generator = np.random.default_rng([self.seed, index])
-        return _Mixing(self.config, self.corpus, self._samples, generator).mix()
+        return _Mixing(self.config, self.corpus, self.rooms, self._samples, generator).mix()
 
 
 @dataclass
 class _Mixing:
     """The making of one mixture.
 
-    Filters work on the spectrum of the whole, ``samples`` long; the excerpt lies inside, with
-    margins in which what wraps around is lost.
+    Filters work on the spectrum of the whole, ``samples`` long. The excerpt lies inside; what wraps
+    around, and the first echoes that nobody caused, are left in the margins.
     """
 
     config: MixtureConfig
     corpus: Corpus
+    rooms: Rooms | None
     samples: int
     generator: Generator
 
     def mix(self) -> Mixture:
-        config = self.config
-        rate_hz = config.rate_hz
-        clean = noise = None
+        """Choose what sounds, and where."""
+        config, rate_hz = self.config, self.config.rate_hz
         silent = self.chance(config.no_speech)
         quiet = not silent and self.chance(config.no_noise)
         music = self.corpus.music is not None and self.chance(config.music_probability)
+        responses = None
+        if self.rooms is not None and self.chance(config.room):
+            responses = self.rooms[int(self.generator.integers(len(self.rooms)))]
+        clean = heard = noise = None
         bandwidth_hz = rate_hz / 2
         if not silent:
-            clean = self.target(music and config.music == "keep")
-            bandwidth_hz = min(bandwidth_hz, clean.bandwidth_hz)
+            target = self.target(music and config.music == "keep")
+            bandwidth_hz = min(bandwidth_hz, target.bandwidth_hz)
+            clean = heard = target.spectrum
+            if responses is not None:
+                heard = clean * self.filter(responses[0])
+                clean = clean * self.filter(responses[0] * _early(len(responses[0]), rate_hz))
         if not quiet:
-            noise = self.noise(bandwidth_hz, music and config.music == "remove")
+            noise = self.noise(bandwidth_hz, music and config.music == "remove", responses)
         if self.chance(config.band_limit):
-            limit = self.limit_hz(bandwidth_hz)
-            shape = _low_pass(self.samples, rate_hz, limit)
-            if limit < 4500:
-                shape = shape * _high_pass(self.samples, rate_hz, self.generator.uniform(150, 350))
-            for sound in (clean, noise):
-                if sound is not None:
-                    sound.spectrum *= shape
-            if limit <= bandwidth_hz:
+            limit_hz = self.limit_hz(bandwidth_hz)
+            shape = _low_pass(self.samples, rate_hz, limit_hz)
+            if limit_hz < TELEPHONE_HZ:
+                shape *= _high_pass(self.samples, rate_hz, self.generator.uniform(150, 350))
+            clean, heard, noise = (
+                None if spectrum is None else spectrum * shape for spectrum in (clean, heard, noise)
+            )
+            if limit_hz <= bandwidth_hz:
                 # Now input and target both end here, and nothing above is left unsaid.
                 bandwidth_hz = rate_hz / 2
-        return self.together(self.excerpt(clean), self.excerpt(noise), bandwidth_hz)
+        speech = self.excerpt(clean)
+        return self.together(
+            speech, speech if heard is clean else self.excerpt(heard), self.excerpt(noise),
+            bandwidth_hz,
+        )
 
-    def together(self, clean: Floats, noise: Floats, bandwidth_hz: float) -> Mixture:
-        """Set the levels, and let the microphone do its worst."""
+    def together(
+        self, clean: Floats, heard: Floats, noise: Floats, bandwidth_hz: float
+    ) -> Mixture:
+        """Set the levels of speech, of speech as the room has it, and of noise; then add them up.
+
+        Clips come at a level of 1. What is much quieter is a breath: not worth bringing up, and
+        noise beside it comes at a level of its own.
+        """
         config = self.config
         if noise.any() and self.chance(config.swell):
-            noise *= self.swell()
+            noise = noise * self.swell()
         speech_rms = active_rms(clean, config.rate_hz)
-        noise_rms = _rms(noise)
-        # Clips come at a level of 1. What is much quieter is a breath: not worth bringing up.
-        if speech_rms > 0.03:
-            clean *= np.float32(_ratio(self.between(config.level_dbfs)) / speech_rms)
+        noise_rms = math.sqrt(float(np.dot(noise, noise)) / len(noise))
+        if speech_rms < 0.03:
+            snr_db, gain = -math.inf, 0.0
+            noise_gain = _ratio(self.between(config.free_level_dbfs)) / max(noise_rms, 1e-9)
+        else:
+            level = _ratio(self.between(config.level_dbfs))
+            snr_db = math.inf
             if noise_rms > 0:
                 low, high = config.snr_db
-                snr_db = low + (high - low) * self.generator.beta(1.5, 2.5)
-                rms = _ratio(-snr_db) * active_rms(clean, config.rate_hz)
-                noise *= np.float32(rms / noise_rms)
-            else:
-                snr_db = math.inf
-        else:
-            clean[:] = 0.0
-            snr_db = -math.inf
-            if noise_rms > 0:
-                noise *= np.float32(_ratio(self.between(config.free_level_dbfs)) / noise_rms)
-        noisy = clean + noise
+                snr_db = low + (high - low) * float(self.generator.beta(1.5, 2.5))
+            gain, noise_gain = level / speech_rms, level * _ratio(-snr_db) / max(noise_rms, 1e-9)
+        clean = clean * np.float32(gain)
+        noisy = heard * np.float32(gain) + noise * np.float32(noise_gain)
         peak = max(float(np.abs(noisy).max()), float(np.abs(clean).max()))
         if peak > 0.99:
             noisy *= np.float32(0.99 / peak)
             clean *= np.float32(0.99 / peak)
         if self.chance(config.offset):
-            noisy += np.float32(
-                self.generator.choice([-1, 1]) * self.between(config.offset_level, geometric=True)
-            )
+            level = self.between(config.offset_level, geometric=True)
+            noisy += np.float32(self.generator.choice([-level, level]))
         if self.chance(config.clipping):
             most = float(np.abs(noisy).max()) * _ratio(-self.between(config.clipping_db))
             np.clip(noisy, -most, most, out=noisy)
@@ -317,8 +342,10 @@ class _Mixing:
             sound.spectrum *= self.curve()
         return sound
 
-    def noise(self, bandwidth_hz: float, with_music: bool) -> _Sound:
-        """One noise, or two at once, each through its own filter."""
+    def noise(
+        self, bandwidth_hz: float, with_music: bool, responses: Floats | None
+    ) -> Spectrum:
+        """One noise, or two at once, each through its own filter and from its own place."""
         config = self.config
         noises = []
         if with_music:
@@ -327,26 +354,26 @@ class _Mixing:
             noises.append(self.generated())
         if not noises or self.chance(config.second_noise):
             noise = self.played(self.ambience, 1.0, config.noise_shift_factor)
+            noises.append(noise)
             if noise.bandwidth_hz < 0.9 * bandwidth_hz and self.chance(config.treble):
                 if self.chance(0.7):
-                    _fill_treble(
-                        noise.spectrum, noise.bandwidth_hz / config.rate_hz * self.samples,
-                        self.generator.uniform(3, 12),
-                    )
+                    limit = noise.bandwidth_hz / config.rate_hz * self.samples
+                    _fill_treble(noise.spectrum, limit, self.generator.uniform(3, 12))
                 else:
                     noises.append(self.generated(wide=True))
-            noises.append(noise)
             if len(noises) == 1 and self.chance(config.second_noise):
                 noises.append(self.played(self.ambience, 1.0, config.noise_shift_factor))
-        total = np.zeros(self.samples // 2 + 1, np.complex64)
+        total: Spectrum = np.zeros(self.samples // 2 + 1, np.complex64)
         for number, noise in enumerate(noises):
+            spectrum = noise.spectrum
             if self.chance(config.equalizer):
-                noise.spectrum *= self.curve()
-            power = np.vdot(noise.spectrum, noise.spectrum).real
+                spectrum *= self.curve()
+            if responses is not None:
+                spectrum *= self.filter(responses[1 + number % (len(responses) - 1)])
+            power = float(np.vdot(spectrum, spectrum).real)
             level_db = self.generator.uniform(-15, 5) if number else 0.0
-            total += noise.spectrum * np.float32(_ratio(level_db) / math.sqrt(power + 1e-20))
-        total *= np.float32(self.samples)
-        return _Sound(total, config.rate_hz / 2)
+            total += spectrum * np.float32(_ratio(level_db) / math.sqrt(power + 1e-20))
+        return total * np.float32(self.samples)
 
     def played(
         self, source: Reader, probability: float, factors: Range
@@ -477,6 +504,11 @@ class _Mixing:
         table = np.interp(np.linspace(0, 7, STEPS), np.arange(8), knots)
         return (10 ** (table / 20)).astype(np.float32)[_octaves(self.samples, self.config.rate_hz)]
 
+    def filter(self, response: Floats) -> Spectrum:
+        """Return the spectrum of an impulse response."""
+        spectrum: Spectrum = fft.rfft(response, self.samples)
+        return spectrum
+
     def swell(self) -> Floats:
         """Gain over the excerpt: jumps and slow fades between a few levels."""
         config, generator = self.config, self.generator
@@ -512,21 +544,16 @@ class _Mixing:
         place = self.generator.uniform()
         return float(low * (high / low) ** place if geometric else low + (high - low) * place)
 
-    def excerpt(self, sound: _Sound | None) -> Floats:
+    def excerpt(self, spectrum: Spectrum | None) -> Floats:
         length = self.config.excerpt_samples
-        if sound is None:
+        if spectrum is None:
             return np.zeros(length, np.float32)
-        start = self.samples - MARGIN - length
-        signal: Floats = fft.irfft(sound.spectrum, self.samples)
-        return signal[start : start + length].copy()
+        signal: Floats = fft.irfft(spectrum, self.samples)
+        return signal[-MARGIN - length : -MARGIN]
 
 
 def _ratio(db: float) -> float:
     return float(10 ** (db / 20))
-
-
-def _rms(signal: Floats) -> float:
-    return math.sqrt(float(np.dot(signal, signal)) / len(signal))
 
 
 def _fade(signal: Floats, samples: int) -> None:
@@ -535,6 +562,14 @@ def _fade(signal: Floats, samples: int) -> None:
     ramp = np.linspace(0, 1, samples, endpoint=False, dtype=np.float32)
     signal[:samples] *= ramp
     signal[len(signal) - samples :] *= ramp[::-1]
+
+
+@lru_cache(maxsize=8)
+def _early(samples: int, rate_hz: int) -> Floats:
+    """Window of what still is the voice itself: reflections until 40 ms, fading until 60."""
+    times_s = np.arange(samples) / rate_hz
+    window: Floats = np.cos(np.pi / 2 * ((times_s - 0.04) / 0.02).clip(0, 1)) ** 2
+    return window.astype(np.float32)
 
 
 # Curves over the bins of a spectrum

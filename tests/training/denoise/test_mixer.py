@@ -13,7 +13,7 @@ from training.denoise.corpus import active_rms  # noqa: E402
 from training.denoise.mixer import MixtureConfig, Mixtures  # noqa: E402
 
 RATE = 48000
-PLAIN = {"no_speech": 0, "no_noise": 0, "clipping": 0, "offset": 0}
+PLAIN = {"no_speech": 0, "no_noise": 0, "clipping": 0, "offset": 0, "room": 0}
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def mixtures(small_corpus, corpus_cache):
     def make(part="train", seed=0, **changes):
         config = MixtureConfig(
             root=str(small_corpus), cache=str(corpus_cache),
-            **{"excerpt_samples": RATE, **changes},
+            **{"excerpt_samples": RATE, "rooms": 4, **changes},
         )
         return Mixtures(config, part, seed=seed, length=100)
 
