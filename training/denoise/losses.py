@@ -53,6 +53,18 @@ def si_sdr(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
     return -(limited * spoken).sum() / (100 * spoken.sum().clamp(min=1))
 
 
+def sdr(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
+    """As `si_sdr`, but a wrong level is an error, too."""
+    there = keep.bins(output.shape[-1])
+    a, b = (torch.view_as_real(torch.fft.rfft(signal[:, 0]) * there).flatten(1)
+            for signal in (output, target))
+    spoken = (target * target).mean(dim=(1, 2)) > 1e-9
+    error = a - b
+    share = ((error * error).sum(-1) + 1e-9) / ((b * b).sum(-1) + 1e-9)
+    limited = -10 * torch.log10(share + 10 ** (-BEST_DB / 10))
+    return -(limited * spoken).sum() / (100 * spoken.sum().clamp(min=1))
+
+
 def si_sdr_db(output: Tensor, target: Tensor) -> Tensor:
     """Scale-invariant signal-to-distortion ratio in dB over the last axis.
 
@@ -90,7 +102,7 @@ class Keep:
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor, Keep], Tensor]] = {
-    "spectrum": compressed_spectrum, "si_sdr": si_sdr, "l1": l1, "l2": l2,
+    "spectrum": compressed_spectrum, "si_sdr": si_sdr, "sdr": sdr, "l1": l1, "l2": l2,
 }
 """Terms by the name a configuration gives them."""
 

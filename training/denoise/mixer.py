@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy import fft
+from scipy.ndimage import maximum_filter1d
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -304,6 +305,8 @@ class _Mixing:
             gain, noise_gain = level / speech_rms, level * _ratio(-snr_db) / max(noise_rms, 1e-9)
         clean = clean * np.float32(gain)
         noisy = heard * np.float32(gain) + noise * np.float32(noise_gain)
+        if config.music == "remove":
+            clean *= _expander(clean, config.rate_hz)
         peak = max(float(np.abs(noisy).max()), float(np.abs(clean).max()))
         if peak > 0.99:
             noisy *= np.float32(0.99 / peak)
@@ -627,3 +630,20 @@ def _fill_treble(spectrum: Spectrum, limit: float, slope_db: float) -> None:
         count = min(half, len(spectrum) - start)
         gain = np.float32(_ratio(-slope_db * copy))
         spectrum[start : start + count] = gain * spectrum[last - half : last - half + count]
+
+
+def _expander(clean: Floats, rate_hz: int) -> Floats:
+    """Gains that quieten pauses: recordings at home have a room tone, which is noise, too.
+
+    Below 26 dB under the active level, 3 dB per decibel, 25 dB at most; never within 30 ms of
+    anything louder.
+    """
+    frame = rate_hz // 100
+    frames = clean[: len(clean) // frame * frame].reshape(-1, frame)
+    power = maximum_filter1d(np.einsum("ij,ij->i", frames, frames) / frame, 7)
+    active = max(active_rms(clean, rate_hz), 1e-9)
+    level_db = 10 * np.log10(power / active**2 + 1e-9)
+    gain_db = np.clip(2 * (level_db + 26), -25, 0)
+    at = np.interp(np.arange(len(clean)), np.arange(len(power)) * frame + frame / 2, gain_db)
+    gains: Floats = (10 ** (at / 20)).astype(np.float32)
+    return gains

@@ -88,8 +88,7 @@ def denoise_run(
     torch.set_flush_denormal(True)
     torch.manual_seed(config.seed)
     net = net_class(config.net.type)(**config.net.arguments)
-    if start is not None:
-        _adopt(net, start)
+    lineage = _adopt(net, start) if start is not None else None
     net = net.to(place)
     average = AveragedModel(
         net, multi_avg_fn=get_ema_multi_avg_fn(schedule.average), use_buffers=True
@@ -99,7 +98,7 @@ def denoise_run(
     if stored:
         for part, name in ((net, "net"), (average, "average"), (optimizer, "optimizer")):
             part.load_state_dict(stored[name])
-        rows = stored["rows"]
+        rows, lineage = stored["rows"], stored["lineage"]
     first = int(rows[-1]["step"]) if rows else 0
     batches = _batches(config, first)
     held_out = list(_validation(config))
@@ -135,7 +134,7 @@ def denoise_run(
             heard.clear()
             LOG.info("step %d of %d: loss %.4f, validation %.4f, SI-SDR %.2f dB", step,
                      schedule.steps, rows[-1]["loss"], found["val_loss"], found["val_si_sdr_db"])
-            _keep(config, net, average, optimizer, rows)
+            _keep(config, net, average, optimizer, rows, lineage)
     best = min(rows, key=lambda row: row["val_loss"])
     metrics = {**_metrics(best), "wall_minutes": round(rows[-1]["wall_s"] / 60, 1),
                "cpu_minutes": round(rows[-1]["cpu_s"] / 60, 1)}
@@ -143,17 +142,19 @@ def denoise_run(
     return metrics
 
 
-def _adopt(net: StreamingModule, path: Path) -> None:
-    trained, _ = load_checkpoint(path)
-    if not (isinstance(net, Denoiser) and isinstance(trained, Denoiser)):
+def _adopt(net: StreamingModule, path: Path) -> dict[str, Any]:
+    """Start with the weights of ``path``; returns how those were trained."""
+    trained, card = load_checkpoint(path)
+    if isinstance(net, Denoiser) and isinstance(trained, Denoiser):
+        try:
+            net.adopt(trained)
+        except RuntimeError:
+            raise ConfigError(
+                f"{path}: its sizes are not those of the run; make net: the same as there"
+            ) from None
+    else:
         load_weights(net, path)
-        return
-    try:
-        net.adopt(trained)
-    except RuntimeError:
-        raise ConfigError(
-            f"{path}: its sizes are not those of the run; make net: the same as there"
-        ) from None
+    return {"config": card["provenance"]["config"], "step": card["metrics"].get("step")}
 
 
 def _step(
@@ -294,12 +295,13 @@ def _stored(config: DenoiseConfig, resume: bool) -> dict[str, Any] | None:
 def _keep(
     config: DenoiseConfig, net: StreamingModule, average: AveragedModel,
     optimizer: torch.optim.Optimizer, rows: list[dict[str, float]],
+    lineage: dict[str, Any] | None,
 ) -> None:
     folder = config.run_folder
     with replacing(folder / "last.pt") as temporary:
         torch.save({
             "net": net.state_dict(), "average": average.state_dict(),
-            "optimizer": optimizer.state_dict(), "rows": rows,
+            "optimizer": optimizer.state_dict(), "rows": rows, "lineage": lineage,
         }, temporary)
     with replacing(folder / "history.csv") as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, HISTORY_FIELDS)
@@ -322,7 +324,8 @@ def _keep(
                 "data": {"source": config.source, **config.data.model_dump(
                     mode="json", exclude={"root"})},
                 "config": config.model_dump(
-                    mode="json", include={"seed", "net", "loss", "schedule"}),
+                    mode="json", include={"seed", "net", "loss", "schedule"})
+                | ({"start": lineage} if lineage else {}),
                 "code": code_version(),
                 "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             },

@@ -73,3 +73,17 @@ def test_target_is_silent_above_its_bandwidth(mixtures):
         assert above <= 1e-7 * power.sum()
         seen.add(round(mixture.bandwidth_hz / 4000))
     assert len(seen) >= 4
+
+
+def test_the_expander_quietens_room_tone_and_leaves_speech():
+    from training.denoise.mixer import _expander
+
+    generator = np.random.default_rng(0)
+    signal = 0.01 * generator.standard_normal(3 * RATE).astype(np.float32)
+    signal[RATE : 2 * RATE] *= 50
+    gains = 20 * np.log10(_expander(signal, RATE))
+    speech = slice(RATE - RATE // 50, 2 * RATE + RATE // 50)
+    assert np.abs(gains[speech]).max() < 0.01
+    # 34 dB under the speech: 8 dB too low, so 16 dB down; noise of 10 ms is not steady.
+    pause = gains[: RATE // 2]
+    assert -18 < pause.mean() < -13

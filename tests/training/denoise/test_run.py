@@ -52,10 +52,10 @@ def test_a_run_can_be_exported(write, tmp_path):
 
 
 def test_it_learns(write, tmp_path):
-    schedule = {"steps": 60, "batch": 2, "warmup_steps": 2, "epoch_steps": 30, "average": 0.5,
+    schedule = {"steps": 60, "batch": 2, "warmup_steps": 2, "epoch_steps": 5, "average": 0.5,
                 "validation_mixtures": 4, "learning_rate": 0.01}
     denoise_run(load_denoise_config(write(schedule=schedule)), show=False)
-    header, first, last = (tmp_path / "run/history.csv").read_text().splitlines()
+    header, first, *_, last = (tmp_path / "run/history.csv").read_text().splitlines()
     column = header.split(",").index("val_loss")
     assert float(last.split(",")[column]) < float(first.split(",")[column])
 
@@ -97,3 +97,16 @@ def test_folders_and_keys_are_checked(write, tmp_path):
         load_denoise_config(write(loss={"l3": 1.0}))
     with pytest.raises(ConfigError, match="does not exist"):
         load_denoise_config(write(data={"root": "nowhere", "excerpt_samples": 4800}))
+
+
+def test_a_start_is_remembered_and_may_look_further_ahead(write, tmp_path):
+    denoise_run(load_denoise_config(write()), show=False)
+    net = {"type": "denoiser", "channels": [4, 4, 4], "hidden": 8}
+    config = load_denoise_config(write(folder=str(tmp_path / "on"), net={**net, "look_ahead": 0}))
+    denoise_run(config, start=tmp_path / "run/best.pt", show=False)
+    trained, card = load_checkpoint(tmp_path / "on/best.pt")
+    assert trained.latency == 480
+    assert card["provenance"]["config"]["start"]["config"]["net"] == net
+    wrong = load_denoise_config(write(folder=str(tmp_path / "no"), net={**net, "hidden": 16}))
+    with pytest.raises(ConfigError, match="its sizes are not those of the run"):
+        denoise_run(wrong, start=tmp_path / "run/best.pt", show=False)
