@@ -7,8 +7,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from rtaudio.measure.macs import fourier_macs, graph_macs, macs_per_second, weight_count
-from rtaudio.models.frame_graph import FrameGraph
 from rtaudio.models.contract import read_model
+from rtaudio.models.frame_graph import FrameGraph
 from rtaudio.preset import shipped_presets
 
 
