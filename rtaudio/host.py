@@ -385,7 +385,7 @@ class _Recorder:
             try:
                 self._file.write(self._engine.read_tap())
             except (RuntimeError, OSError) as error:  # libsndfile's errors are RuntimeErrors
-                self._failure = str(error)
+                self._failure = str(error).removeprefix(f"{self._path}: ")
 
     def start(self) -> None:
         """Begin to drain."""

@@ -12,6 +12,7 @@ from rtaudio.cli import (
     bench,
     capture,
     demo,
+    denoise,
     devices,
     doctor,
     export,
@@ -24,6 +25,8 @@ from rtaudio.cli import (
     tune,
 )
 from rtaudio.cli.errors import report
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="rtaudio",
@@ -39,6 +42,7 @@ for verb, example in (
     (run.run, "rtaudio run crunch --block 64"),
     (tune.tune, "rtaudio tune"),
     (render.render, "rtaudio render crunch dry.wav wet.wav"),
+    (denoise.denoise, "rtaudio denoise noisy.wav clean.wav"),
     (devices.devices, "rtaudio devices"),
     (doctor.doctor, "rtaudio doctor"),
     (settings.settings, "rtaudio settings --interface-dbu 12.2"),
@@ -71,7 +75,7 @@ def _options(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 a fault of rtaudio, 2 a fault of the input.
+    """Run the command line and exit: 0 done, 1 a fault of rtaudio, 2 of the input, 130 stopped.
 
     Parameters
     ----------
@@ -80,7 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        sys.exit(app(words, prog_name="rtaudio", standalone_mode=False) or 0)
+        status = app(words, prog_name="rtaudio", standalone_mode=False) or 0
+        if status == INTERRUPTED:
+            print("stopped; what was not complete is gone", file=sys.stderr)
+        sys.exit(status)
     except Exception as error:
         if "--debug" in words:
             raise

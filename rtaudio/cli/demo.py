@@ -31,6 +31,7 @@ def demo(
     from rtaudio.audio_file import read_audio, write_audio
     from rtaudio.cli.picture import draw
     from rtaudio.cli.run import play
+    from rtaudio.measure.overview import Overview
     from rtaudio.preset import load_preset
     from rtaudio.riff import riff
 
@@ -46,7 +47,10 @@ def demo(
     # The record runs from the first block on: cut off the latency, so that the two line up.
     wet = wet[:, stats.latency_samples :][:, : dry.shape[1]]
     write_audio(files["wet"], wet, RATE_HZ)
-    draw(picture, dry, wet, RATE_HZ, f"{PRESET}: {host.device_name}, {BLOCK} frames a block")
+    before, after = (Overview(dry.shape[1], len(sound), RATE_HZ) for sound in (dry, wet))
+    before.add(dry)
+    after.add(wet)
+    draw(picture, before, after, f"{PRESET}: {host.device_name}, {BLOCK} frames a block")
     if json:
         show.print_json({**show.run_figures(host, stats), **files, "picture": picture})
     else:

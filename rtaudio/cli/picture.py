@@ -1,4 +1,4 @@
-"""The picture of what a chain did: dry and wet, as waveform and spectrogram."""
+"""The picture of what a chain did: the sound before and after, as waveform and spectrogram."""
 
 from __future__ import annotations
 
@@ -8,25 +8,32 @@ from typing import Any
 import numpy as np
 
 from rtaudio.atomic import replacing
+from rtaudio.cli.show import decibels
+from rtaudio.measure.overview import Overview
 
 _BANDS = 240
-_COLUMNS = 900
-_FLOOR_DB = -84.0
+_RANGE_DB = 84.0
+_SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
 
 
-def draw(path: str | Path, dry: Any, wet: Any, rate_hz: int, title: str) -> None:
-    """Draw two sounds, one above the other.
+def draw(path: str | Path, before: Overview, after: Overview, title: str) -> None:
+    """Draw two sounds, one above the other, in the same colours for the same levels.
 
     Parameters
     ----------
     path
         The picture; its suffix chooses the format.
-    dry, wet
-        Planar audio ``[channels, frames]``; of the spectrum the mean of the channels is shown.
-    rate_hz
-        Their sample rate.
+    before, after
+        The sounds.
     title
         What stands above them.
+
+    Raises
+    ------
+    ValueError
+        The suffix names no format of a picture.
+    OSError
+        The picture cannot be written.
     """
     import matplotlib
 
@@ -39,62 +46,63 @@ def draw(path: str | Path, dry: Any, wet: Any, rate_hz: int, title: str) -> None
         gridspec_kw={"height_ratios": [1, 2, 1, 2]},
     )  # fmt: skip
     figure.suptitle(title)
+    views = [view.spectrogram(_BANDS) for view in (before, after)]
+    loudest = max(1e-9, *(float(magnitude.max()) for _, _, magnitude in views))
     mesh: Any = None
-    for row, (label, sound) in enumerate((("dry", dry), ("wet", wet))):
+    for row, (label, sound) in enumerate((("before", before), ("after", after))):
         wave, spectrum = axes[2 * row], axes[2 * row + 1]
-        _wave(wave, label, sound, rate_hz)
-        seconds, hertz, level = _spectrogram(sound.mean(axis=0), rate_hz)
+        _wave(wave, label, sound)
+        seconds, hertz, magnitude = views[row]
+        level = 20.0 * np.log10(np.maximum(magnitude / loudest, 1e-9))
         mesh = spectrum.pcolormesh(
-            seconds, hertz, level, vmin=_FLOOR_DB, vmax=0.0, cmap="magma",
+            seconds, hertz, level, vmin=-_RANGE_DB, vmax=0.0, cmap="magma",
             shading="nearest", rasterized=True,
         )  # fmt: skip
         spectrum.set_yscale("log")
-        spectrum.set_yticks([100, 300, 1000, 3000, 10000])
+        spectrum.set_yticks([hz for hz in (100, 300, 1000, 3000, 10000) if hz < hertz[-1]])
         spectrum.yaxis.set_major_formatter(FuncFormatter(lambda hz, _: f"{hz:g}"))
         spectrum.minorticks_off()
         spectrum.set_ylabel("Hz")
     axes[-1].set_xlabel("seconds")
-    axes[-1].set_xlim(0.0, dry.shape[1] / rate_hz)
-    figure.colorbar(mesh, ax=[axes[1], axes[3]], label="dB below the loudest", pad=0.01)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=100)
-    plt.close(figure)
+    axes[-1].set_xlim(0.0, before.frames / before.rate_hz)
+    figure.colorbar(mesh, ax=[axes[1], axes[3]], label="dB below the loudest of both", pad=0.01)
+    try:
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=100)
+    finally:
+        plt.close(figure)
 
 
-def _wave(axis: Any, label: str, sound: Any, rate_hz: int) -> None:
+def check_picture(path: Path) -> None:
+    """Refuse, before any work is done, a name that no picture can have.
+
+    Raises
+    ------
+    ValueError, OSError
+        The suffix or the folder is wrong.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ValueError(f"{path}: is no name of a picture; use one of {', '.join(_SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
+
+
+def _wave(axis: Any, label: str, sound: Overview) -> None:
     """Draw the envelope: the extremes of every short piece, one colour per channel."""
-    piece = max(1, sound.shape[1] // (2 * _COLUMNS))
-    pieces = sound.shape[1] // piece
-    seconds = np.arange(pieces) * piece / rate_hz
-    names = [""] if sound.shape[0] == 1 else ["left", "right"]
-    for channel, (samples, name) in enumerate(zip(sound, names, strict=False)):
-        cut = samples[: pieces * piece].reshape(pieces, piece)
+    seconds = np.arange(sound.low.shape[1]) * sound.step / sound.rate_hz
+    names = [""] if sound.low.shape[0] == 1 else ["left", "right"]
+    for channel, name in enumerate(names):
+        low, high = (
+            np.where(np.isfinite(edge[channel]), edge[channel], 0.0)
+            for edge in (sound.low, sound.high)
+        )
         axis.fill_between(
-            seconds, cut.min(axis=1), cut.max(axis=1), color=f"C{channel}", alpha=0.65, lw=0.0,
-            label=name,
+            seconds, low, high, color=f"C{channel}", alpha=0.65, lw=0.0, label=name
         )  # fmt: skip
-    if sound.shape[0] > 1:
+    if len(names) > 1:
         axis.legend(loc="upper right", ncols=2, frameon=False)
     axis.axhline(0.0, color="black", lw=0.4)
     axis.set_ylim(-1.05, 1.05)
     axis.set_yticks([-1, 0, 1])
-    rms = 20.0 * np.log10(max(1e-6, float(np.sqrt(np.mean(np.square(sound))))))
-    peak = 20.0 * np.log10(max(1e-6, float(np.abs(sound).max())))
-    axis.set_title(f"{label}   {rms:.1f} dBFS RMS, peak {peak:.1f} dBFS", loc="left", fontsize=10)
-
-
-def _spectrogram(x: Any, rate_hz: int) -> tuple[Any, Any, Any]:
-    """Return times, frequencies on a logarithmic scale, and levels relative to the loudest."""
-    size = 4096
-    window = np.hanning(size)
-    starts = np.linspace(0, max(0, x.size - size), _COLUMNS).astype(int)
-    padded = np.pad(x, (0, max(0, size - x.size)))
-    frames = np.stack([padded[at : at + size] * window for at in starts])
-    magnitude = np.abs(np.fft.rfft(frames, axis=1))
-    hertz = np.geomspace(60.0, 0.46 * rate_hz, _BANDS)
-    bins = hertz * size / rate_hz
-    low = bins.astype(int)
-    share = bins - low
-    bands = magnitude[:, low] * (1.0 - share) + magnitude[:, low + 1] * share
-    level = 20.0 * np.log10(np.maximum(bands / max(bands.max(), 1e-12), 1e-6))
-    return (starts + size / 2) / rate_hz, hertz, level.T
+    levels = f"{decibels(sound.rms):.1f} dBFS RMS, peak {decibels(sound.peak):.1f} dBFS"
+    axis.set_title(f"{label}   {levels}", loc="left", fontsize=10)

@@ -1,0 +1,178 @@
+"""Folders of sound files: which ones there are, and several at a time in processes of their own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rtaudio.audio_file import AudioFileError, is_audio_name
+from rtaudio.cli.errors import explain
+from rtaudio.render_file import Rendered
+
+Work = Callable[[Path, Path, Callable[[float], None]], Rendered]
+"""``work(source, target, progress)`` makes one file of another; it must be importable."""
+
+
+class Pair(NamedTuple):
+    """A file and what is made of it."""
+
+    source: Path
+    target: Path
+
+
+class Outcome(NamedTuple):
+    """What became of a pair: what was written, or the line that says why nothing was."""
+
+    source: Path
+    target: Path
+    done: Rendered | None
+    error: str
+
+
+class _StoppedError(Exception):
+    """The user wants no more."""
+
+
+def pairs(source: Path, target: Path) -> tuple[list[Pair], list[Path]]:
+    """List the sound files of a folder and all below it, and what is none.
+
+    Parameters
+    ----------
+    source, target
+        Folders; the tree is kept. Names that begin with a dot are passed over, and so is
+        ``target`` if it lies inside ``source``.
+
+    Returns
+    -------
+    tuple
+        The pairs in the order of their names, and the files that are no sound by their suffix.
+
+    Raises
+    ------
+    AudioFileError
+        There is nothing to do, or both are the same folder.
+    """
+    if target.exists() and not target.is_dir():
+        raise AudioFileError(f"{target}: is not a folder, but {source} is one")
+    inside = target.resolve()
+    if inside == source.resolve():
+        raise AudioFileError(f"{target}: is the folder that is read; choose another name")
+    found, others = [], []
+    for folder, below, names in os.walk(source):
+        here = Path(folder)
+        below[:] = sorted(
+            name for name in below
+            if not name.startswith(".") and (here / name).resolve() != inside
+        )  # fmt: skip
+        for name in sorted(names):
+            if name.startswith("."):
+                continue
+            path = here / name
+            if is_audio_name(path):
+                found.append(Pair(path, target / path.relative_to(source)))
+            else:
+                others.append(path)
+    if not found:
+        raise AudioFileError(f"{source}: holds no sound files such as .wav or .flac")
+    return found, others
+
+
+def work_through(
+    work: Work, todo: Sequence[Pair], processes: int, progress: Callable[[float], None]
+) -> Iterator[Outcome]:
+    """Do all pairs, several at a time; what fails does not stop the others.
+
+    Parameters
+    ----------
+    work
+        What to do with each.
+    todo
+        The pairs. Folders of targets are created.
+    processes
+        How many at a time; with one they are done in this process.
+    progress
+        Called now and then with the share of the bytes that are done, 0 .. 1.
+
+    Yields
+    ------
+    Outcome
+        As they end. When the caller is interrupted, nothing half-written stays behind.
+    """
+    whole = max(1, sum(map(_bytes, todo)))
+    context = multiprocessing.get_context("spawn")
+    done, stop = context.Value("d", 0.0), context.Event()
+    if processes == 1:
+        for pair in todo:
+            at = done.value
+            yield _do(work, pair, lambda share, at=at, pair=pair: progress(  # type: ignore[misc]
+                (at + share * _bytes(pair)) / whole
+            ))  # fmt: skip
+            done.value = at + _bytes(pair)
+        return
+    pool = ProcessPoolExecutor(processes, context, _start, (done, stop))
+    try:
+        left = {pool.submit(_do_in_pool, work, pair): pair for pair in todo}
+        while left:
+            for future in wait(left, 0.2, "FIRST_COMPLETED").done:
+                pair = left.pop(future)
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    reason = "a process was killed, perhaps for want of memory; try --jobs 1"
+                    yield Outcome(*pair, None, f"{pair.source}: {reason}")
+            progress(done.value / whole)
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def _bytes(pair: Pair) -> int:
+    try:
+        return pair.source.stat().st_size
+    except OSError:
+        return 0
+
+
+_done: Any = None
+_stop: Any = None
+
+
+def _start(done: Any, stop: Any) -> None:
+    """Prepare a process: Ctrl-C is the parent's affair, which then sets ``stop``."""
+    global _done, _stop
+    _done, _stop = done, stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+
+def _do_in_pool(work: Work, pair: Pair) -> Outcome:
+    told, size = 0.0, _bytes(pair)
+
+    def tell(share: float) -> None:
+        nonlocal told
+        if _stop.is_set():
+            raise _StoppedError
+        with _done.get_lock():
+            _done.value += (share - told) * size
+        told = share
+
+    outcome = _do(work, pair, tell)
+    if told < 1.0 and not _stop.is_set():
+        tell(1.0)
+    return outcome
+
+
+def _do(work: Work, pair: Pair, progress: Callable[[float], None]) -> Outcome:
+    try:
+        pair.target.parent.mkdir(parents=True, exist_ok=True)
+        return Outcome(*pair, work(pair.source, pair.target, progress), "")
+    except Exception as error:
+        line, _ = explain(error)
+        return Outcome(*pair, None, line if str(pair.source) in line else f"{pair.source}: {line}")
