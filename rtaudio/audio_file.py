@@ -19,9 +19,9 @@ Audio = np.ndarray[Any, np.dtype[np.float32]]
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 384_000
 MAX_CHANNELS = 2
 _KEPT = (
-    "PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW",
-    "VORBIS", "OPUS", "MPEG_LAYER_III",
+    "PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"
 )  # fmt: skip
+_LOSSY = {"OGG": ("VORBIS", "OPUS"), "MP3": ("MPEG_LAYER_III",)}
 _TWINS = {"PCM_S8": "PCM_U8", "PCM_U8": "PCM_S8"}
 _RF64 = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
@@ -216,8 +216,9 @@ def suited_subtype(path: str | Path, like: str = "FLOAT") -> str:
     kind = _format(path)
     if Path(path).suffix.lower() == ".opus":
         return "OPUS"
+    kept = _LOSSY.get(kind, _KEPT)
     for subtype in (like, _TWINS.get(like, ""), "PCM_24"):
-        if subtype in _KEPT and soundfile.check_format(kind, subtype):
+        if subtype in kept and soundfile.check_format(kind, subtype):
             return subtype
     return str(soundfile.default_subtype(kind))
 

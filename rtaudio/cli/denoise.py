@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -176,8 +177,9 @@ def _folder(
             bars.update(task, completed=share, description=text)
 
         tell(0.0)
-        for outcome in work_through(partial(_one, effect, force), todo, processes, tell):
-            outcomes.append(outcome)
+        with closing(work_through(partial(_one, effect, force), todo, processes, tell)) as ended:
+            for outcome in ended:
+                outcomes.append(outcome)
     outcomes.sort(key=lambda outcome: outcome.source)
     done = [(outcome, outcome.done) for outcome in outcomes if outcome.done]
     errors = [outcome.error for outcome in outcomes if outcome.error]

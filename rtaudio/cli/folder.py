@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -86,7 +86,7 @@ def pairs(source: Path, target: Path) -> tuple[list[Pair], list[Path]]:
 
 def work_through(
     work: Work, todo: Sequence[Pair], processes: int, progress: Callable[[float], None]
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Do all pairs, several at a time; what fails does not stop the others.
 
     Parameters
@@ -118,7 +118,11 @@ def work_through(
         return
     pool = ProcessPoolExecutor(processes, context, _start, (done, stop))
     try:
-        left = {pool.submit(_do_in_pool, work, pair): pair for pair in todo}
+        former = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the processes inherit it
+        try:
+            left = {pool.submit(_do_in_pool, work, pair): pair for pair in todo}
+        finally:
+            signal.signal(signal.SIGINT, former)
         while left:
             for future in wait(left, 0.2, "FIRST_COMPLETED").done:
                 pair = left.pop(future)

@@ -33,6 +33,10 @@ def render(
     if done.clipped:
         remedy = "lower the level or end the chain with a limiter"
         show.remark(f"{target}: {done.clipped} samples clipped, {remedy}")
+    for name, count in done.faults.items():
+        show.remark(f"{target}: {name} was silenced and reset {count} times")
+    if done.damage:
+        show.remark(f"{done.damage}; the rest is in {target}")
     if json:
         show.print_json({"out": target, **done._asdict()})
     else:

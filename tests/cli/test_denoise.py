@@ -24,7 +24,7 @@ from rtaudio.wave_chunks import chunks  # noqa: E402
 
 CARD = {"name": "test", "sample_rate": 48000, "license": "Apache-2.0", "provenance": {}}
 RATE = 48000
-NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, (3 * RATE, 8))
+NOISE = np.random.default_rng(0).uniform(-0.3, 0.3, (3 * RATE, 8))
 
 
 class Times(StreamingModule):
@@ -156,16 +156,17 @@ def test_storage_is_rounded_to_the_nearest_step(tmp_path):
 
 
 def test_figures(denoise, tmp_path):
-    source = write(tmp_path / "in.wav", 2.0 * NOISE[:, :1], subtype="FLOAT")
+    source = write(tmp_path / "in.wav", 4.0 * NOISE[:, :1], subtype="FLOAT")
     answer = denoise(source, tmp_path / "out.flac", "--json")
     assert answer.status == 0
     figures = json.loads(answer.out)
     above = np.count_nonzero(np.abs(soundfile.read(source)[0]) > 1)
+    assert above > 1000
     assert figures["audio_seconds"] == 3
     assert figures["real_time_factor"] == pytest.approx(figures["seconds"] / 3, rel=0.01)
     assert abs(figures["clipped"] - above) <= 1
-    assert f"{figures['clipped']} samples clipped" in answer.err or above == 0
-    assert figures["in_peak"] == pytest.approx(1.0, abs=0.001)
+    assert f"{figures['clipped']} samples clipped" in answer.err
+    assert figures["in_peak"] == pytest.approx(1.2, abs=0.01)
 
 
 # -- what lies beside the sound --------------------------------------------------------------------
@@ -346,9 +347,9 @@ def test_a_full_disk_is_the_fault_of_the_output(models, tmp_path):
 
 
 def test_memory_does_not_grow_with_the_file(models, tmp_path):
-    """Ten minutes of eight channels are 900 MB as floats; 12 s of them warm everything up."""
+    """Five minutes of eight channels are 77 MB as floats; 12 s of them warm everything up."""
     short, long = tmp_path / "short.wav", tmp_path / "long.wav"
-    for path, times in ((short, 4), (long, 200)):
+    for path, times in ((short, 4), (long, 100)):
         with created(path, 8000, 8, "PCM_U8") as file:
             for _ in range(times):
                 file.write(NOISE[:24000])
@@ -367,31 +368,32 @@ def test_memory_does_not_grow_with_the_file(models, tmp_path):
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     first, second = map(int, done.stdout.splitlines()[-1].split())
-    assert 4 * 24000 * 200 * 8 > 150e6
-    assert second - first < 40_000  # kB
+    assert 4 * 24000 * 100 * 8 > 75e6
+    assert second - first < 25_000  # kB
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_says_one_line_and_leaves_nothing(models, tmp_path, kind):
-    folder = tmp_path / "in"
+@pytest.mark.parametrize(("kind", "files"), [(signal.SIGINT, 2), (signal.SIGTERM, 1)])
+def test_an_interruption_says_one_line_and_leaves_nothing(models, tmp_path, kind, files):
+    """Of two processes, stopped by Ctrl-C; of one, stopped by its end."""
+    folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    for name in ("a.wav", "b.wav"):
-        with created(folder / name, RATE, 8, "PCM_16") as file:
-            for _ in range(40):
+    for name in ("a.wav", "b.wav")[:files]:
+        with created(folder / name, RATE, 8, "PCM_U8") as file:
+            for _ in range(80):
                 file.write(NOISE)
-    out = tmp_path / "out"
-    words = ["denoise", folder, out, "--model", models / "wire.onnx", "--jobs", 2]
+    words = ["denoise", folder, out, "--model", models / "wire.onnx", "--jobs", files]
     child = subprocess.Popen(
         [sys.executable, "-m", "rtaudio", *map(str, words)], stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(kind, signal.SIG_DFL),  # ignored behind a shell's &
     )  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and child.poll() is None:
-        if out.exists() and len(list(out.iterdir())) == 2:
+        if out.exists() and len(list(out.iterdir())) == files:
             break
         time.sleep(0.05)
     os.killpg(child.pid, kind)
-    stdout, stderr = child.communicate(timeout=60)
+    stdout, stderr = child.communicate(timeout=120)
     assert child.returncode == 130, stderr
     assert (stdout, stderr) == ("", "stopped; what was not complete is gone\n")
     assert list(out.iterdir()) == []
@@ -400,7 +402,7 @@ def test_an_interruption_says_one_line_and_leaves_nothing(models, tmp_path, kind
 # -- folders ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_a_folder_is_done_whatever_fails(denoise, tmp_path, jobs):
     folder, out = tmp_path / "in", tmp_path / "out"
     good = ["a.wav", "b/c.flac", "b/d/e.ogg"]
@@ -431,10 +433,10 @@ def test_a_folder_is_done_whatever_fails(denoise, tmp_path, jobs):
         assert dry.shape == wet.shape == (24000 + number, 2)
     (folder / "no.wav").unlink()
     (folder / "cut.wav").unlink()
-    answer = denoise(folder, out)
+    answer = denoise(folder, out, "--jobs", 1)
     assert answer.status == 2
     assert "a.wav: exists and 2 others; replace it, or them: --force" in answer.err
-    answer = denoise(folder, out, "--force")
+    answer = denoise(folder, out, "--jobs", 1, "--force")
     assert answer.status == 0
     assert "3 files, 1.50 s" in answer.out
 
