@@ -1,0 +1,102 @@
+"""Paired folders: the same names, one rate, and full scale is 1 in every format."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import soundfile
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
+
+from training.config import ConfigError  # noqa: E402
+from training.denoise.pairs import PairedFolders, PairedFoldersConfig  # noqa: E402
+
+RATE = 16000
+
+
+def write_pairs(folder, subtype, lengths=(9000, 3000)):
+    generator = np.random.default_rng(0)
+    for part in ("train", "validation"):
+        for number, length in enumerate(lengths):
+            clean = generator.integers(-8000, 8000, length)
+            noise = generator.integers(-4000, 4000, length)
+            for side, signal in (("clean", clean), ("noisy", clean + noise)):
+                path = folder / part / side / f"{number}.wav"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                stored = signal.astype(np.int16)
+                if subtype != "PCM_16":
+                    stored = (signal / 32768).astype(np.float32)
+                soundfile.write(path, stored, RATE, subtype=subtype)
+    return folder
+
+
+def paired(folder, part="train", **changes):
+    config = PairedFoldersConfig(**{
+        "root": str(folder), "rate_hz": RATE, "excerpt_samples": 4000,
+        **{name: {"noisy": f"{name}/noisy", "clean": f"{name}/clean"}
+           for name in ("train", "validation")},
+        **changes,
+    })
+    return PairedFolders(config, part, seed=0, length=50)
+
+
+def test_integers_and_floats_of_equal_content_are_equal(tmp_path):
+    whole = paired(write_pairs(tmp_path / "int", "PCM_16"))
+    real = paired(write_pairs(tmp_path / "float", "FLOAT"))
+    for index in range(10):
+        one, two = whole[index], real[index]
+        assert one.noisy.dtype == torch.float32
+        assert one.noisy.shape == one.clean.shape == (1, 4000)
+        assert torch.equal(one.noisy, two.noisy)
+        assert torch.equal(one.clean, two.clean)
+        assert one.bandwidth_hz == 8000
+
+
+def test_excerpts_are_cut_at_one_place_from_both(tmp_path):
+    data = paired(write_pairs(tmp_path, "PCM_16"), "validation")
+    files = [tuple(soundfile.read(tmp_path / "validation" / side / f"{n}.wav", dtype="float32")[0]
+                   for side in ("noisy", "clean")) for n in range(2)]
+    seen = set()
+    for index in range(30):
+        mixture = data[index]
+        noisy, clean = mixture.noisy.numpy()[0], mixture.clean.numpy()[0]
+        number = int(not clean[3000:].any())
+        whole = files[number]
+        length = min(4000, len(whole[1]))
+        windows = np.lib.stride_tricks.sliding_window_view(whole[1], 8)
+        (start,) = np.flatnonzero((windows == clean[:8]).all(axis=1))
+        np.testing.assert_array_equal(whole[1][start : start + length], clean[:length])
+        np.testing.assert_array_equal(whole[0][start : start + length], noisy[:length])
+        # Evenly distributed over twice the range: 6 dB; silence behind the file dilutes the noise.
+        silence_db = 10 * math.log10(4000 / length)
+        assert mixture.snr_db == pytest.approx(6.02 + silence_db, abs=0.7)
+        seen.add((number, start))
+    assert len(seen) > 15
+    assert (1, 0) in seen
+
+
+@pytest.mark.parametrize(("spoil", "text"), [
+    (lambda f: (f / "train/clean/1.wav").unlink(), "noisy/1.wav: no file of this name"),
+    (lambda f: (f / "train/noisy/0.wav").unlink(), "clean/0.wav: no file of this name"),
+    (lambda f: soundfile.write(f / "train/clean/0.wav", np.zeros(9000), 44100), "at 44100 Hz"),
+    (lambda f: soundfile.write(f / "train/clean/0.wav", np.zeros((9000, 2)), RATE), "2 channels"),
+    (lambda f: soundfile.write(f / "train/clean/0.wav", np.zeros(8999), RATE), "9000 samples, but"),
+    (lambda f: (f / "train/clean/0.wav").write_bytes(b"not sound"), "cannot be read"),
+])
+def test_what_is_no_pair_is_named(tmp_path, spoil, text):
+    spoil(write_pairs(tmp_path, "PCM_16"))
+    with pytest.raises(ConfigError, match=text) as error:
+        paired(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_folder_and_not_a_number(tmp_path):
+    with pytest.raises(ConfigError, match="no such folder"):
+        paired(tmp_path)
+    write_pairs(tmp_path, "FLOAT", lengths=(500,))
+    spoilt = np.full(500, np.nan, np.float32)
+    soundfile.write(tmp_path / "train/noisy/0.wav", spoilt, RATE, subtype="FLOAT")
+    with pytest.raises(ConfigError, match="NaN"):
+        paired(tmp_path)[0]

@@ -1,0 +1,162 @@
+"""Recordings that are pairs already: a folder of noisy files, and one of clean files."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import soundfile
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch.utils.data import Dataset
+
+from training.config import ConfigError
+from training.denoise.corpus import Part, active_rms
+from training.denoise.mixer import Mixture
+
+__all__ = ["PairFolders", "PairedFolders", "PairedFoldersConfig"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class PairFolders(_Section):
+    """Two folders with files of the same names."""
+
+    noisy: str
+    clean: str
+
+
+class PairedFoldersConfig(_Section):
+    """Folders of pairs, relative to ``root``; ``bandwidth_hz`` where the clean files end early."""
+
+    root: str
+    train: PairFolders
+    validation: PairFolders
+    rate_hz: Annotated[int, Field(ge=8000, le=192000)] = 48000
+    excerpt_samples: Annotated[int, Field(ge=256, le=1 << 24)]
+    bandwidth_hz: Annotated[float, Field(gt=0)] | None = None
+
+
+class PairedFolders(Dataset[Mixture]):
+    """Excerpts of paired files, each from a random place; what is too short ends in silence.
+
+    Takes the place of `training.denoise.mixer.Mixtures`. Samples are float32, full scale is 1
+    whatever the files hold.
+
+    Parameters
+    ----------
+    config
+        Which folders.
+    part
+        ``train`` or ``validation``.
+    seed
+        An excerpt depends on it and its index alone.
+    length
+        How many excerpts there are said to be.
+
+    Raises
+    ------
+    ConfigError
+        A folder that is missing or empty, a file without its other half, or not mono, or of another
+        rate or length.
+
+    Examples
+    --------
+    >>> folders = PairFolders(noisy="noisy", clean="clean")
+    >>> config = PairedFoldersConfig(
+    ...     root="pairs", train=folders, validation=folders, excerpt_samples=48000)
+    >>> PairedFolders(config, "train", seed=0, length=1000)[3].clean.shape  # doctest: +SKIP
+    torch.Size([1, 48000])
+    """
+
+    def __init__(
+        self, config: PairedFoldersConfig, part: Part, *, seed: int, length: int
+    ) -> None:
+        self.config = config
+        self.seed = seed
+        self.length = length
+        folders: PairFolders = getattr(config, part)
+        noisy, clean = (Path(config.root) / name for name in (folders.noisy, folders.clean))
+        names = {folder: _names(folder) for folder in (noisy, clean)}
+        for folder, other in ((noisy, clean), (clean, noisy)):
+            alone = sorted(names[folder] - names[other])
+            if alone:
+                raise ConfigError(f"{folder / alone[0]}: no file of this name in {other}; add it")
+        self._pairs: list[tuple[Path, Path]] = []
+        self._lengths: list[int] = []
+        for name in sorted(names[noisy]):
+            pair = noisy / name, clean / name
+            first, second = (_length(path, config.rate_hz) for path in pair)
+            if first != second:
+                raise ConfigError(
+                    f"{pair[0]}: {first} samples, but {second} in {pair[1]}; cut them to one length"
+                )
+            self._pairs.append(pair)
+            self._lengths.append(first)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Mixture:
+        if index < 0:
+            raise IndexError(f"excerpt {index}: they are counted from 0")
+        config = self.config
+        generator = np.random.default_rng([self.seed, index])
+        # A second of a long file comes up as often as a second of a short one.
+        chosen = int(np.searchsorted(
+            np.cumsum(self._lengths), generator.integers(sum(self._lengths)), "right"
+        ))
+        spare = self._lengths[chosen] - config.excerpt_samples
+        start = int(generator.integers(max(0, spare) + 1))
+        noisy, clean = (_read(path, start, config.excerpt_samples) for path in self._pairs[chosen])
+        speech = active_rms(clean, config.rate_hz)
+        noise = math.sqrt(float(np.mean((noisy - clean) ** 2)))
+        if speech == 0:
+            snr_db = -math.inf
+        else:
+            snr_db = 20 * math.log10(speech / noise) if noise > 0 else math.inf
+        return Mixture(
+            torch.from_numpy(noisy)[None], torch.from_numpy(clean)[None],
+            min(config.bandwidth_hz or math.inf, config.rate_hz / 2), snr_db,
+        )
+
+
+def _names(folder: Path) -> set[str]:
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder; correct data.root, train or validation")
+    names = {path.name for path in folder.iterdir()
+             if path.suffix[1:].upper() in soundfile.available_formats()}
+    if not names:
+        raise ConfigError(f"{folder}: holds no recordings (wav, flac, ...)")
+    return names
+
+
+def _length(path: Path, rate_hz: int) -> int:
+    try:
+        info = soundfile.info(path)
+    except soundfile.LibsndfileError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.error_string}") from None
+    if info.channels != 1 or info.samplerate != rate_hz:
+        raise ConfigError(
+            f"{path}: {info.channels} channels at {info.samplerate} Hz; wanted mono at "
+            f"{rate_hz} Hz: convert it, or set data.rate_hz"
+        )
+    if not info.frames:
+        raise ConfigError(f"{path}: holds no samples; leave it out")
+    return int(info.frames)
+
+
+def _read(path: Path, start: int, count: int) -> NDArray[np.float32]:
+    try:
+        signal, _ = soundfile.read(path, count, start, dtype="float32", fill_value=0)
+    except soundfile.LibsndfileError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.error_string}") from None
+    if not np.isfinite(signal).all():
+        raise ConfigError(f"{path}: holds NaN or infinity; record it again")
+    samples: NDArray[np.float32] = signal
+    return samples
