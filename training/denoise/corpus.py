@@ -38,6 +38,9 @@ SPEAKER_SHARE = 0.2
 FULL_BAND_HZ = 12000.0
 """Voices that reach higher than this are the only ones that teach treble: they count twice."""
 
+LIST_HZ = 48000
+"""Rate that the positions in the list of utterances count at."""
+
 FORM = 1
 """Counted up when the decoded files change."""
 
@@ -216,31 +219,43 @@ def _rows(path: Path, *columns: str) -> list[dict[str, str]]:
 
 
 def _speech_files(root: Path) -> list[_File]:
+    lists = root / "speech/speakers.csv", root / "speech/segments.csv"
     speakers = {
-        row["speaker"]: (row["sex"], 1000 * float(row["audio_bandwidth"].split()[0]))
-        for row in _rows(root / "speech/speakers.csv", "speaker", "sex", "audio_bandwidth")
+        row["speaker"]: row for row in _rows(lists[0], "speaker", "sex", "audio_bandwidth")
     }
     files: dict[str, list[_Piece]] = defaultdict(list)
-    for row in _rows(root / "speech/segments.csv", "file", "start", "end", "speaker", "clip"):
-        sex, bandwidth_hz = speakers[row["speaker"]]
-        files[row["file"]].append(_Piece(
-            row["speaker"], sex, bandwidth_hz,
-            pool=Path(row["file"]).stem.rsplit("_", 1)[0],
-            group=f"{row['speaker']}: {row.get('text') or row['clip']}",
-            start_s=int(row["start"]) / 48000, stop_s=int(row["end"]) / 48000,
-        ))
+    for row in _rows(lists[1], "file", "start", "end", "speaker", "clip"):
+        try:
+            speaker = speakers[row["speaker"]]
+            piece = _Piece(
+                row["speaker"], speaker["sex"],
+                bandwidth_hz=1000 * float(speaker["audio_bandwidth"].removesuffix("kHz")),
+                pool=Path(row["file"]).stem.rsplit("_", 1)[0],
+                group=f"{row['speaker']}: {row.get('text') or row['clip']}",
+                start_s=int(row["start"]) / LIST_HZ, stop_s=int(row["end"]) / LIST_HZ,
+            )
+        except (KeyError, ValueError) as error:
+            raise ConfigError(
+                f"{lists[1]}: clip {row['clip']!r:.60} does not fit {lists[0].name}: {error}"
+            ) from None
+        files[row["file"]].append(piece)
     return [_File(root / name, tuple(pieces)) for name, pieces in sorted(files.items())]
 
 
 def _noise_files(root: Path) -> list[_File]:
-    rows = _rows(root / "noise/noise.csv", "file", "kind", "bandwidth_hz", "source_path")
-    return [
-        _File(root / row["file"], (_Piece(
-            row["kind"], "", float(row["bandwidth_hz"]),
-            pool=str(Path(row["source_path"]).parent), group=row["source_path"],
-        ),))
-        for row in rows if "/train/" in row["file"]
-    ]
+    path = root / "noise/noise.csv"
+    files = []
+    for row in _rows(path, "file", "kind", "bandwidth_hz", "source_path"):
+        if "/train/" in row["file"]:
+            try:
+                bandwidth_hz = float(row["bandwidth_hz"])
+            except ValueError as error:
+                raise ConfigError(f"{path}: {row['file']!r:.60}: bandwidth_hz: {error}") from None
+            files.append(_File(root / row["file"], (_Piece(
+                row["kind"], "", bandwidth_hz,
+                pool=str(Path(row["source_path"]).parent), group=row["source_path"],
+            ),)))
+    return files
 
 
 MUSIC = ("music/songs/*.ogg", "music/loops/*.flac", "music/stems_mdn/*.mp3", "guitar/di/*.flac")
@@ -286,12 +301,16 @@ def _voice_shares(sources: Sequence[Source]) -> list[float]:
     if men.all() or not men.any():
         return list(weights / weights.sum())
     for rows, share in ((men, MEN), (~men, 1 - MEN)):
-        weights[rows] *= share / weights[rows].sum()
-        top = rows & (weights > SPEAKER_SHARE)
-        rest = rows & ~top
-        if rest.any() and top.any():
-            weights[top] = SPEAKER_SHARE
-            weights[rest] *= max(0.0, share - SPEAKER_SHARE * top.sum()) / weights[rest].sum()
+        capped = np.zeros(len(sources), bool)
+        while True:
+            rest = rows & ~capped
+            weights[rest] *= max(0.0, share - SPEAKER_SHARE * capped.sum()) / weights[rest].sum()
+            over = rest & (weights > SPEAKER_SHARE)
+            # Where voices are few, someone has to say the rest.
+            if not over.any() or share > SPEAKER_SHARE * rows.sum():
+                break
+            weights[over] = SPEAKER_SHARE
+            capped |= over
     return list(weights)
 
 
@@ -372,4 +391,4 @@ def _read(path: Path, rate_hz: int) -> NDArray[np.int16]:
     peak = float(np.abs(mono).max(initial=0.0))
     if not math.isfinite(peak):
         raise ConfigError(f"{path}: holds NaN or infinity; record it again")
-    return np.round(mono * (32767 * min(1.0, 0.99 / max(peak, 1e-9)))).astype(np.int16)
+    return np.round(mono * (32768 * min(1.0, 0.99 / max(peak, 1e-9)))).astype(np.int16)

@@ -39,6 +39,8 @@ Reader = Callable[[int], tuple[Floats, float]]
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Range = tuple[float, float]
+Positive = Annotated[float, Field(gt=0)]
+Factor = Annotated[float, Field(ge=0.25, le=4)]
 
 MARGIN = 256
 """Samples behind an excerpt, so that a filter's ringing does not come round to its end."""
@@ -53,7 +55,7 @@ class _Section(BaseModel):
     @model_validator(mode="after")
     def _ordered(self) -> _Section:
         for name, value in self:
-            if isinstance(value, tuple) and len(value) == 2 and value[0] > value[1]:
+            if isinstance(value, tuple) and value[0] > value[1]:
                 raise ValueError(f"{name}: {value[0]:g} .. {value[1]:g} is no range")
         return self
 
@@ -104,6 +106,10 @@ class MixtureConfig(_Section):
         How often the noisy side is clipped, and how far below its peak.
     offset, offset_level
         How often the noisy side has a constant offset, and of what size.
+
+    Notes
+    -----
+    Where music is taken off, the pauses of the clean side are quietened, see `_expander`.
     """
 
     root: str
@@ -122,20 +128,20 @@ class MixtureConfig(_Section):
     generated_noise: Probability = 0.12
     swell: Probability = 0.25
     shift: Probability = 0.4
-    shift_factor: Range = (0.85, 1.2)
-    noise_shift_factor: Range = (0.75, 1.35)
+    shift_factor: tuple[Factor, Factor] = (0.85, 1.2)
+    noise_shift_factor: tuple[Factor, Factor] = (0.75, 1.35)
     equalizer: Probability = 0.6
     equalizer_db: Annotated[float, Field(ge=0, le=40)] = 6.0
     treble: Probability = 0.7
     band_limit: Probability = 0.2
-    band_limit_hz: Range = (3400.0, 16000.0)
+    band_limit_hz: tuple[Positive, Positive] = (3400.0, 16000.0)
     clipping: Probability = 0.03
-    clipping_db: Range = (1.0, 10.0)
+    clipping_db: tuple[Positive, Positive] = (1.0, 10.0)
     room: Probability = 0.35
     rooms: Annotated[int, Field(ge=1, le=100000)] = 200
     rt60_s: tuple[Annotated[float, Field(ge=0.05)], Annotated[float, Field(le=1.5)]] = (0.1, 0.8)
     offset: Probability = 0.1
-    offset_level: Range = (0.0001, 0.02)
+    offset_level: tuple[Positive, Positive] = (0.0001, 0.02)
 
 
 @dataclass(frozen=True)
@@ -461,11 +467,12 @@ class _Mixing:
         """Noise that needs no recording; ``wide`` only such that reaches all frequencies."""
         generator, rate_hz = self.generator, self.config.rate_hz
         bins = self.samples // 2 + 1
-        kinds = ("coloured", "clicks") if wide else ("coloured", "coloured", "hum", "clicks")
+        kinds = ("coloured", "clicks") if wide else ("coloured", "rumble", "hum", "clicks")
         match kinds[generator.integers(len(kinds))]:
-            case "coloured":
+            case "coloured" | "rumble" as kind:
                 # 0: white, 3: pink, 6: brown; in decibels per octave.
-                slope_db = generator.uniform(0, 4 if wide else 7)
+                steepest = 4 if wide else 7
+                slope_db = generator.uniform(*((9, 15) if kind == "rumble" else (0, steepest)))
                 spectrum = generator.standard_normal(2 * bins, np.float32).view(np.complex64)
                 spectrum *= _sloped(self.samples, rate_hz, round(slope_db, 1))
             case "hum":
@@ -505,7 +512,7 @@ class _Mixing:
         knots = self.generator.uniform(-most_db, most_db, 8)
         knots[1:-1] = (knots[:-2] + 2 * knots[1:-1] + knots[2:]) / 4
         table = np.interp(np.linspace(0, 7, STEPS), np.arange(8), knots)
-        return (10 ** (table / 20)).astype(np.float32)[_octaves(self.samples, self.config.rate_hz)]
+        return _ratios(table)[_octaves(self.samples, self.config.rate_hz)]
 
     def filter(self, response: Floats) -> Spectrum:
         """Return the spectrum of an impulse response."""
@@ -557,6 +564,10 @@ class _Mixing:
 
 def _ratio(db: float) -> float:
     return float(10 ** (db / 20))
+
+
+def _ratios(db: NDArray[np.floating]) -> Floats:
+    return (10 ** (np.asarray(db, np.float32) / 20)).astype(np.float32)
 
 
 def _fade(signal: Floats, samples: int) -> None:
@@ -625,7 +636,7 @@ def _fill_treble(spectrum: Spectrum, limit: float, slope_db: float) -> None:
     Moved noise keeps its course in time, so that it goes on sounding like one thing.
     """
     last = int(0.97 * limit)
-    half = last // 2
+    half = max(1, last // 2)
     for copy, start in enumerate(range(last, len(spectrum), half), 1):
         count = min(half, len(spectrum) - start)
         gain = np.float32(_ratio(-slope_db * copy))
@@ -643,7 +654,11 @@ def _expander(clean: Floats, rate_hz: int) -> Floats:
     power = maximum_filter1d(np.einsum("ij,ij->i", frames, frames) / frame, 7)
     active = max(active_rms(clean, rate_hz), 1e-9)
     level_db = 10 * np.log10(power / active**2 + 1e-9)
-    gain_db = np.clip(2 * (level_db + 26), -25, 0)
-    at = np.interp(np.arange(len(clean)), np.arange(len(power)) * frame + frame / 2, gain_db)
-    gains: Floats = (10 ** (at / 20)).astype(np.float32)
-    return gains
+    gains = _ratios(np.clip(2 * (level_db + 26), -25, 0))
+    # From the middle of one frame to that of the next, in a straight line.
+    ends = np.concatenate([gains[:1], gains, gains[-1:]])
+    ramp = np.arange(frame, dtype=np.float32) / frame
+    lines = ends[:-1, None] + (ends[1:] - ends[:-1])[:, None] * ramp
+    out: Floats = lines.ravel()[frame - frame // 2 :]
+    missing = max(0, len(clean) - len(out))
+    return np.concatenate([out, np.full(missing, gains[-1])])[: len(clean)]
