@@ -53,7 +53,7 @@ class Reader:
     metadata
         Title, artist and the like, as far as the file has them.
     fault
-        Why reading stopped before the end, if it did.
+        Why something could not be read, if so.
     """
 
     def __init__(self, path: Path, file: soundfile.SoundFile) -> None:
@@ -64,22 +64,59 @@ class Reader:
         self.position = 0
         self.fault = ""
         self._ended = False
+        self._gap = self._missing = 0
+        self._first_gap = 0
 
     def read(self, frames: int) -> Audio:
-        """Read the next ``frames`` frames, planar; fewer only at the end of what can be read."""
+        """Read the next ``frames`` frames, planar; fewer only at the end of what can be read.
+
+        Notes
+        -----
+        A FLAC file is read on behind a damaged part, with silence in its place; other compressed
+        files are not, as nothing tells where the sound goes on.
+        """
         piece = np.empty((frames, self.channels), np.float32)
         at = 0
         while at < frames and not self._ended:
             wanted = min(_STEP_FRAMES, frames - at)
+            if self._gap:
+                silent = min(wanted, self._gap)
+                piece[at : at + silent] = 0.0
+                self._gap -= silent
+                at += silent
+                continue
             try:
                 got = self._file.buffer_read_into(piece[at : at + wanted], "float32")
             except soundfile.LibsndfileError as error:
                 self.fault = error.error_string.rstrip(".") or "it cannot be decoded"
-                got = 0
+                self._gap = self._jump(self.position + at)
+                self._ended = self._gap == 0
+                continue
             at += got
             self._ended = got < wanted
         self.position += at
         return np.ascontiguousarray(piece[:at].T)
+
+    def _jump(self, position: int) -> int:
+        """Go on behind what cannot be decoded; returns the frames that are lost, 0 if all are."""
+        lost = _STEP_FRAMES
+        while self._file.format == "FLAC" and position + lost < self.frames:
+            with suppress(soundfile.LibsndfileError):
+                file = soundfile.SoundFile(self.path)
+                self.close()
+                self._file = file
+                file.seek(position + lost)
+                file.read(min(_STEP_FRAMES, self.frames - position - lost))
+                file.seek(position + lost)
+                self._first_gap = self._first_gap or position
+                self._missing += lost
+                return lost
+            lost *= 2
+        return 0
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
     def damage(self) -> str:
         """Say, after the end, where and why a damaged file stopped; an empty text if it is whole.
@@ -92,6 +129,11 @@ class Reader:
         stated = self._stated_frames()
         if not self.fault and stated <= self.position and not self._cut():
             return ""
+        if self._missing and self.position == self.frames:
+            return (
+                f"{self.path}: is damaged: {self._missing / self.rate_hz:.2f} s are missing, from "
+                f"{self._first_gap / self.rate_hz:.2f} s on: silence in their place"
+            )
         seconds = f"{self.position / self.rate_hz:.2f}"
         whole = f" of {stated / self.rate_hz:.2f}" if stated > self.position else ""
         reason = f" ({self.fault})" if self.fault else ""
@@ -163,7 +205,8 @@ def opened(path: str | Path, max_channels: int = MAX_CHANNELS) -> Iterator[Reade
         file = soundfile.SoundFile(path)
     except (soundfile.LibsndfileError, TypeError):
         raise AudioFileError(f"{path}: not an audio file; convert it to wav or flac") from None
-    with file:
+    reader = Reader(path, file)
+    try:
         if file.frames <= 0:
             raise AudioFileError(f"{path}: has no frames; record it again")
         if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
@@ -175,7 +218,9 @@ def opened(path: str | Path, max_channels: int = MAX_CHANNELS) -> Iterator[Reade
             raise AudioFileError(
                 f"{path}: has {file.channels} channels; mix it down to {max_channels} or fewer"
             )
-        yield Reader(path, file)
+        yield reader
+    finally:
+        reader.close()
 
 
 def read_audio(path: str | Path, max_channels: int = MAX_CHANNELS) -> tuple[Audio, int]:

@@ -247,6 +247,27 @@ def test_of_a_cut_file_everything_readable_is_kept(denoise, tmp_path, suffix, su
     np.testing.assert_allclose(wet[keep], whole[keep], atol=2e-5 if suffix != ".mp3" else 0.05)
 
 
+def test_a_flac_file_is_read_on_behind_its_damage(denoise, tmp_path):
+    source = write(tmp_path / "in.flac", NOISE[:, :2])
+    whole, _ = soundfile.read(source)
+    data = bytearray(source.read_bytes())
+    for place in (0.3, 0.6):
+        at = int(place * len(data))
+        data[at : at + 500] = os.urandom(500)
+    source.write_bytes(data)
+    answer = denoise(source, tmp_path / "out.wav")
+    assert answer.status == 2
+    line = answer.err.splitlines()[-1]
+    assert f"{source}: is damaged: 0." in line
+    first = float(line.partition("s are missing, from ")[2].partition(" s on")[0])
+    assert 0.7 < first < 0.9
+    wet, _ = soundfile.read(tmp_path / "out.wav")
+    assert wet.shape == whole.shape
+    lost = np.abs(wet - whole).max(axis=1) > 1e-6
+    assert 2 * 4096 <= lost.sum() <= 4 * 8192
+    assert not wet[lost].any()
+
+
 @pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF])
 def test_a_length_left_open_is_no_damage(denoise, tmp_path, size):
     source = write(tmp_path / "in.wav", NOISE[:4800, :1])
