@@ -298,13 +298,11 @@ class _Net(FrameGraph):
         x = self._reshape(x, [weight.shape[0], 1, weight.shape[1]])
         return self.op("MatMul", x, self.constant(weight))
 
-    def recurrent(
-        self, x: str, size: int, walk: GraphWalk, nodes: Sequence[onnx.NodeProto]
-    ) -> str:
+    def recurrent(self, x: str, walk: GraphWalk, nodes: Sequence[onnx.NodeProto]) -> str:
         """ReLU of a grouped product, then GRUs; ``nodes`` are in the order of the walk."""
         *grus, _, einsum = nodes
         hidden = self.settings.emb_hidden_dim
-        x = self.op("Relu", self.grouped(x, walk, einsum, size))
+        x = self.op("Relu", self.grouped(x, walk, einsum, self.common))
         x = self._reshape(x, [1, 1, hidden])
         for gru in reversed(grus):
             walk.expect(gru, hidden_size=hidden, linear_before_reset=1)
@@ -379,7 +377,7 @@ class _Net(FrameGraph):
         y = self._flat(self.separable(bins, walk, nodes, stride=2))
         y = self.op("Relu", self.grouped(y, walk, einsum, settings.nb_df // 2 * channels))
         y = self.op("Add", self._flat(bands[3]), self._reshape(y, [-1]))
-        y = self.recurrent(y, self.common, walk, [gru, relu, into])
+        y = self.recurrent(y, walk, [gru, relu, into])
         return bands, bins, self.op("Relu", self.grouped(y, walk, out, settings.emb_hidden_dim))
 
     def gains(self, walk: GraphWalk, bands: Sequence[str], emb: str) -> str:
@@ -397,7 +395,7 @@ class _Net(FrameGraph):
         _, out, *nodes = walk.back(
             add.input[1], "Relu", "Einsum", *grus, "Relu", "Einsum", source="emb"
         )
-        y = self.recurrent(emb, self.common, walk, nodes)
+        y = self.recurrent(emb, walk, nodes)
         y = self.op("Relu", self.grouped(y, walk, out, settings.emb_hidden_dim))
         y = self._reshape(y, [1, 1, settings.nb_erb // 4, channels])
         y = self.op("Transpose", y, perm=[0, 3, 1, 2])
@@ -419,7 +417,7 @@ class _Net(FrameGraph):
         grus = ["GRU"] * settings.df_num_layers
         nodes = walk.back(total.input[0], *grus, "Relu", "Einsum", source="emb")
         (skip,) = walk.back(total.input[1], "Einsum", source="emb")
-        y = self._reshape(self.recurrent(emb, self.common, walk, nodes), [hidden])
+        y = self._reshape(self.recurrent(emb, walk, nodes), [hidden])
         skipped = self._reshape(self.grouped(emb, walk, skip, self.common), [hidden])
         y = self.op("Tanh", self.grouped(self.op("Add", y, skipped), walk, out, hidden))
         y = self.op("Transpose", self._reshape(y, [settings.nb_df, parts]), perm=[1, 0])

@@ -101,7 +101,10 @@ def _only(folder: Path, family: Family, part: Part, files: Sequence[GraphFile]) 
     if fitting:
         names = " and ".join(file.path.name for file in fitting)
         raise CaptureError(f"{folder}: {names} are both {family.name}; name one of them")
-    inputs = ", ".join(f"{name or 'any'} {list(shape)}" for name, shape in part.inputs)
+    inputs = ", ".join(
+        f"{name or 'any'} [{', '.join(str(size or '?') for size in shape)}]"
+        for name, shape in part.inputs
+    )
     raise CaptureError(
         f"{folder}: the {part.name} of {family.name} is missing (an .onnx file with the inputs "
         f"{inputs}); put it into the folder"
