@@ -13,6 +13,7 @@ from training.captures import capture_config
 from training.config import ConfigError, TrainingConfig, load_config
 from training.denoise.config import load_denoise_config
 from training.denoise.run import denoise_run
+from training.denoise.scenes import load_scene_config, scene_run
 from training.run import train_run
 from training.seeds import train_seeds
 
@@ -63,6 +64,13 @@ def train(
     elif len(what) == 1:
         if size is not None:
             raise ConfigError(f"--size is for captures; the net of {what[0]} is in the file")
+        if _task(what[0]) == "denoise-features":
+            if seeds != 1 or epochs is not None or resume or checkpoint is not None:
+                raise ConfigError(
+                    f"{what[0]}: a feature net; it is trained once, from its file alone"
+                )
+            _train_features(what[0], out, device, as_json)
+            return
         if _task(what[0]) == "denoise":
             if seeds != 1 or epochs is not None:
                 raise ConfigError(f"{what[0]}: a denoiser; seed and steps are in the file")
@@ -114,3 +122,16 @@ def _train_denoiser(
     print(f"{config.name}, on mixtures it never trained on: SI-SDR "
           f"{metrics['validation_si_sdr_db']:.1f} dB, loss {metrics['validation_loss']:.4f}")
     print(f"export it: rtaudio export {config.run_folder / 'best.pt'} {config.name}.onnx")
+
+
+def _train_features(path: Path, out: Path | None, device: str, as_json: bool) -> None:
+    config = load_scene_config(path)
+    if out is not None:
+        config = config.model_copy(update={"folder": str(out)})
+    metrics = scene_run(config, device=device)
+    if as_json:
+        print(json.dumps(metrics))
+        return
+    print(f"{config.name}, on what it never trained on: {100 * metrics['scene_accuracy']:.0f} % of "
+          f"{metrics['excerpts']} excerpts of {metrics['kinds']} kinds named rightly")
+    print(f"it serves the loss term 'features': net: {config.run_folder / 'features.pt'}")

@@ -9,10 +9,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from training.config import ConfigError, NetConfig, check_net, read_yaml
-from training.denoise.losses import LOSSES
+from training.denoise.features import LAYERS
+from training.denoise.losses import FEATURES, LOSSES
 from training.denoise.mixer import MixtureConfig
 
-__all__ = ["DenoiseConfig", "DenoiseSchedule", "load_denoise_config"]
+__all__ = ["DenoiseConfig", "DenoiseSchedule", "FeatureConfig", "load_denoise_config"]
 
 
 class _Section(BaseModel):
@@ -36,10 +37,23 @@ class DenoiseSchedule(_Section):
     validation_mixtures: Annotated[int, Field(ge=1)] = 64
 
 
+class FeatureConfig(_Section):
+    """The term ``features`` of a loss; see `training.denoise.features.FeatureLoss`.
+
+    ``net`` is the ``features.pt`` of a run of denoise-features.yaml, relative to the working
+    folder.
+    """
+
+    net: str = "runs/denoise-features/features.pt"
+    layers: Annotated[int, Field(ge=1, le=LAYERS)] = 6
+    balance_after_epochs: Annotated[int, Field(ge=1)] | None = 10
+
+
 class DenoiseConfig(_Section):
     """A whole run, written to ``folder``, or to ``runs/<name>`` of the working folder if empty.
 
-    ``loss`` weighs the terms of `training.denoise.losses.LOSSES`. ``workers`` processes mix.
+    ``loss`` weighs the terms of `training.denoise.losses.LOSSES`, and ``features``, of which the
+    section of that name tells more. ``workers`` processes mix.
     """
 
     task: Annotated[str, Field(pattern=r"^denoise$")]
@@ -54,13 +68,16 @@ class DenoiseConfig(_Section):
     data: MixtureConfig
     net: NetConfig
     loss: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    features: FeatureConfig = FeatureConfig()
     schedule: DenoiseSchedule
 
     @model_validator(mode="after")
     def _known_terms(self) -> DenoiseConfig:
         for name in self.loss:
-            if name not in LOSSES:
-                raise ValueError(f"loss: unknown term {name!r}; choose from {', '.join(LOSSES)}")
+            if name not in (*LOSSES, FEATURES):
+                raise ValueError(
+                    f"loss: unknown term {name!r}; choose from {', '.join([*LOSSES, FEATURES])}"
+                )
         return self
 
     @property

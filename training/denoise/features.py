@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from pathlib import Path
 from typing import cast
@@ -42,16 +43,15 @@ class FeatureNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        channels = [1, *(_BASE_CHANNELS << n // _BLOCK for n in range(LAYERS))]
-        self.channels = channels[-1]
+        self.channels = [_BASE_CHANNELS << n // _BLOCK for n in range(LAYERS)]
         self.convs = nn.ModuleList(
-            nn.Conv1d(channels[n], channels[n + 1], KERNEL, 2 if n < LAYERS - 1 else 1, bias=False)
-            for n in range(LAYERS)
+            nn.Conv1d(inputs, outputs, KERNEL, 2 if n < LAYERS - 1 else 1, bias=False)
+            for n, (inputs, outputs) in enumerate(itertools.pairwise([1, *self.channels]))
         )
         self.norms = nn.ModuleList(
-            nn.BatchNorm1d(width, eps=_EPSILON, affine=False) for width in channels[1:]
+            nn.BatchNorm1d(width, eps=_EPSILON, affine=False) for width in self.channels
         )
-        self.offsets = nn.ParameterList(torch.zeros(width, 1) for width in channels[1:])
+        self.offsets = nn.ParameterList(torch.zeros(width, 1) for width in self.channels)
         for conv in self.convs:
             nn.init.kaiming_normal_(cast("nn.Conv1d", conv).weight, SLOPE)
 
@@ -132,6 +132,12 @@ class FeatureLoss(nn.Module):
             self._count += 1
         terms = distances / self.weights
         return terms.sum(), terms
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the weights have been set."""
+        after = self.balance_after_epochs
+        return after is not None and int(self._epochs) >= after
 
     def end_epoch(self) -> None:
         """Count an epoch of training; after the last one of ``balance_after_epochs``, balance."""

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from typing_extensions import override
 
-__all__ = ["LOSSES", "denoise_loss", "si_sdr_db"]
+from training.denoise.features import FeatureLoss
+
+__all__ = ["FEATURES", "LOSSES", "DenoiseLoss", "denoise_loss", "si_sdr_db"]
+
+FEATURES = "features"
+"""Name of the one term that has a net and weights of its own."""
 
 RESOLUTIONS = (512, 2048)
 """Samples of the windows at 48 kHz; at other rates as long in time."""
@@ -104,7 +110,46 @@ class Keep:
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor, Keep], Tensor]] = {
     "spectrum": compressed_spectrum, "si_sdr": si_sdr, "sdr": sdr, "l1": l1, "l2": l2,
 }
-"""Terms by the name a configuration gives them."""
+"""Terms by the name a configuration gives them, but for `FEATURES`."""
+
+
+class DenoiseLoss(nn.Module):
+    """Weighted sum of terms, as a run computes it: those of `LOSSES`, and the distance in features.
+
+    Parameters
+    ----------
+    weights
+        By name.
+    features
+        For the term `FEATURES`, which hears what lies below the bandwidth of the target.
+    """
+
+    def __init__(self, weights: Mapping[str, float], features: FeatureLoss | None = None) -> None:
+        super().__init__()
+        self.weights = dict(weights)
+        self.features = features
+
+    @override
+    def forward(self, output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
+        """Return the loss of sounds (batch, 1, samples)."""
+        plain = {name: weight for name, weight in self.weights.items() if name != FEATURES}
+        total = denoise_loss(output, target, noisy, keep, plain) if plain else output.new_zeros(())
+        if self.features is not None:
+            samples = output.shape[-1]
+            spectrum = torch.fft.rfft(output) * keep.bins(samples)[:, None]
+            heard, _ = self.features(torch.fft.irfft(spectrum, samples), target)
+            total = total + self.weights[FEATURES] * heard
+        return total
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the loss means something else than at first; see `FeatureLoss`."""
+        return self.features is not None and self.features.balanced
+
+    def end_epoch(self) -> None:
+        """Let what counts epochs do so."""
+        if self.features is not None:
+            self.features.end_epoch()
 
 
 def denoise_loss(

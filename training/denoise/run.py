@@ -37,7 +37,8 @@ from rtaudio.atomic import replacing
 from rtaudio.cli.show import progress
 from training.config import ConfigError
 from training.denoise.config import DenoiseConfig
-from training.denoise.losses import Keep, denoise_loss, si_sdr_db
+from training.denoise.features import FeatureLoss, load_features
+from training.denoise.losses import FEATURES, DenoiseLoss, Keep, si_sdr_db
 from training.denoise.mixer import Mixture, Mixtures, collate
 from training.models import net_class
 from training.models.denoiser import Denoiser
@@ -48,7 +49,8 @@ __all__ = ["denoise_run"]
 LOG = logging.getLogger("training")
 GRADIENT_LIMIT = 1.0
 STATISTICS_BATCHES = 16
-HISTORY_FIELDS = ["step", "loss", "val_loss", "val_si_sdr_db", "learning_rate", "wall_s", "cpu_s"]
+HISTORY_FIELDS = ["step", "loss", "val_loss", "val_si_sdr_db", "balanced", "learning_rate",
+                  "wall_s", "cpu_s"]
 
 
 def denoise_run(
@@ -89,7 +91,7 @@ def denoise_run(
     torch.manual_seed(config.seed)
     net = net_class(config.net.type)(**config.net.arguments)
     lineage = _adopt(net, start) if start is not None else None
-    net = net.to(place)
+    net, loss = net.to(place), _make_loss(config).to(place)
     average = AveragedModel(
         net, multi_avg_fn=get_ema_multi_avg_fn(schedule.average), use_buffers=True
     )
@@ -98,6 +100,7 @@ def denoise_run(
     if stored:
         for part, name in ((net, "net"), (average, "average"), (optimizer, "optimizer")):
             part.load_state_dict(stored[name])
+        loss.load_state_dict(stored.get("loss", {}))
         rows, lineage = stored["rows"], stored["lineage"]
     first = int(rows[-1]["step"]) if rows else 0
     batches = _batches(config, first)
@@ -117,25 +120,26 @@ def denoise_run(
             for group in optimizer.param_groups:
                 group["lr"] = _learning_rate(config, step)
             heard.append(_moved(batch, place))
-            losses.append(_step(net, optimizer, heard[-1], config))
+            losses.append(_step(net, optimizer, heard[-1], config, loss))
             average.update_parameters(net)
             bar.update(line, completed=step)
             if step % schedule.epoch_steps and step != schedule.steps:
                 continue
             kept: Any = average.module
             _measure_statistics(kept, heard)
-            found = validate(kept, held_out, config, place)
+            found = validate(kept, held_out, config, place, loss)
             rows.append({
                 "step": step, "loss": float(torch.stack(losses).mean()), **found,
-                "learning_rate": optimizer.param_groups[0]["lr"],
+                "balanced": float(loss.balanced), "learning_rate": optimizer.param_groups[0]["lr"],
                 "wall_s": time.monotonic() - begun[0], "cpu_s": time.process_time() - begun[1],
             })
             losses = []
             heard.clear()
             LOG.info("step %d of %d: loss %.4f, validation %.4f, SI-SDR %.2f dB", step,
                      schedule.steps, rows[-1]["loss"], found["val_loss"], found["val_si_sdr_db"])
-            _keep(config, net, average, optimizer, rows, lineage)
-    best = min(rows, key=lambda row: row["val_loss"])
+            loss.end_epoch()
+            _keep(config, net, average, optimizer, loss, rows, lineage)
+    best = _best(rows)
     metrics = {**_metrics(best), "wall_minutes": round(rows[-1]["wall_s"] / 60, 1),
                "cpu_minutes": round(rows[-1]["cpu_s"] / 60, 1)}
     _write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
@@ -158,15 +162,17 @@ def _adopt(net: StreamingModule, path: Path) -> dict[str, Any]:
 
 
 def _step(
-    net: StreamingModule, optimizer: torch.optim.Optimizer, batch: Mixture, config: DenoiseConfig
+    net: StreamingModule, optimizer: torch.optim.Optimizer, batch: Mixture, config: DenoiseConfig,
+    loss: DenoiseLoss,
 ) -> Tensor:
     net.train()
-    loss = _loss(net, batch, config)
+    loss.train()
+    found = _loss(net, batch, config, loss)
     optimizer.zero_grad()
-    loss.backward()
+    found.backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), GRADIENT_LIMIT)
     optimizer.step()
-    return loss.detach()
+    return found.detach()
 
 
 @torch.no_grad()
@@ -185,10 +191,23 @@ def _measure_statistics(net: StreamingModule, batches: Iterable[Mixture]) -> Non
         norm.momentum = momentum
 
 
-def _loss(net: StreamingModule, batch: Mixture, config: DenoiseConfig) -> Tensor:
+def _make_loss(config: DenoiseConfig) -> DenoiseLoss:
+    if FEATURES not in config.loss:
+        return DenoiseLoss(config.loss)
+    told = config.features
+    return DenoiseLoss(config.loss, FeatureLoss(
+        load_features(told.net), layers=told.layers,
+        balance_after_epochs=told.balance_after_epochs,
+    ))
+
+
+def _loss(
+    net: StreamingModule, batch: Mixture, config: DenoiseConfig, loss: DenoiseLoss
+) -> Tensor:
     output, clean, noisy = _aligned(net, batch)
     keep = Keep(torch.as_tensor(batch.bandwidth_hz), config.data.rate_hz)
-    return denoise_loss(output, clean, noisy, keep, config.loss)
+    found: Tensor = loss(output, clean, noisy, keep)
+    return found
 
 
 def _aligned(net: StreamingModule, batch: Mixture) -> tuple[Tensor, Tensor, Tensor]:
@@ -205,14 +224,16 @@ def _moved(batch: Mixture, place: torch.device) -> Mixture:
 
 @torch.inference_mode()
 def validate(
-    net: StreamingModule, batches: list[Mixture], config: DenoiseConfig, place: torch.device
+    net: StreamingModule, batches: list[Mixture], config: DenoiseConfig, place: torch.device,
+    loss: DenoiseLoss,
 ) -> dict[str, float]:
     """Mean loss, and mean SI-SDR of the mixtures with speech and noise."""
     net.eval()
+    loss.eval()
     losses, ratios = [], []
     for batch in batches:
         batch = _moved(batch, place)
-        losses.append(float(_loss(net, batch, config)))
+        losses.append(float(_loss(net, batch, config, loss)))
         output, clean, noisy = _aligned(net, batch)
         mixed = (clean.square().mean(dim=(1, 2)) > 1e-9) & ((noisy - clean).abs().amax((1, 2)) > 0)
         ratios += si_sdr_db(output[:, 0], clean[:, 0])[mixed].tolist()
@@ -294,20 +315,21 @@ def _stored(config: DenoiseConfig, resume: bool) -> dict[str, Any] | None:
 
 def _keep(
     config: DenoiseConfig, net: StreamingModule, average: AveragedModel,
-    optimizer: torch.optim.Optimizer, rows: list[dict[str, float]],
+    optimizer: torch.optim.Optimizer, loss: DenoiseLoss, rows: list[dict[str, float]],
     lineage: dict[str, Any] | None,
 ) -> None:
     folder = config.run_folder
     with replacing(folder / "last.pt") as temporary:
         torch.save({
             "net": net.state_dict(), "average": average.state_dict(),
-            "optimizer": optimizer.state_dict(), "rows": rows, "lineage": lineage,
+            "optimizer": optimizer.state_dict(), "loss": loss.state_dict(), "rows": rows,
+            "lineage": lineage,
         }, temporary)
     with replacing(folder / "history.csv") as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, HISTORY_FIELDS)
         writer.writeheader()
         writer.writerows(rows)
-    if rows[-1]["val_loss"] > min(row["val_loss"] for row in rows):
+    if rows[-1] is not _best(rows):
         return
     kept = average.module
     content = {
@@ -323,8 +345,7 @@ def _keep(
             "provenance": {
                 "data": {"source": config.source, **config.data.model_dump(
                     mode="json", exclude={"root"})},
-                "config": config.model_dump(
-                    mode="json", include={"seed", "net", "loss", "schedule"})
+                "config": config.model_dump(mode="json", include=_told(config))
                 | ({"start": lineage} if lineage else {}),
                 "code": code_version(),
                 "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -336,6 +357,21 @@ def _keep(
     }
     with replacing(folder / "best.pt") as temporary:
         torch.save(content, temporary)
+
+
+def _told(config: DenoiseConfig) -> dict[str, Any]:
+    """What the card says of the configuration: no path of this machine."""
+    told: dict[str, Any] = dict.fromkeys(("seed", "net", "loss", "schedule"), True)
+    if FEATURES in config.loss:
+        told[FEATURES] = {"layers", "balance_after_epochs"}
+    return told
+
+
+def _best(rows: list[dict[str, float]]) -> dict[str, float]:
+    """The lowest validation loss, the newest of equals; a balanced loss is another measure."""
+    measure = rows[-1].get("balanced", 0.0)
+    alike = [row for row in reversed(rows) if row.get("balanced", 0.0) == measure]
+    return min(alike, key=lambda row: math.inf if math.isnan(row["val_loss"]) else row["val_loss"])
 
 
 def _metrics(row: dict[str, float]) -> dict[str, float]:

@@ -31,7 +31,7 @@ from typing_extensions import override
 from rtaudio.atomic import replacing
 from rtaudio.cli.show import progress
 from training.config import ConfigError, read_yaml
-from training.denoise.corpus import Clip, Collection, load_corpus
+from training.denoise.corpus import Clip, Collection, cache_folder, load_corpus
 from training.denoise.features import FeatureNet
 from training.run import SAID, logging_to, pick_device
 
@@ -39,7 +39,7 @@ __all__ = ["SceneClassifier", "SceneConfig", "Scenes", "load_scene_config", "sce
 
 LOG = logging.getLogger("training")
 
-LEVEL_DBFS = (-45.0, -15.0)
+LEVEL_DBFS = (-35.0, -20.0)
 MIX_DB = 6.0
 """How much louder one of two mixed noises is at most."""
 
@@ -60,7 +60,7 @@ class SceneData(_Section):
     root: str
     cache: str = ""
     rate_hz: Annotated[int, Field(ge=8000, le=96000)] = 16000
-    excerpt_samples: Annotated[int, Field(ge=256, le=1 << 22)] = 32768
+    excerpt_samples: Annotated[int, Field(ge=256, le=1 << 22)] = 16384
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
 
 
@@ -117,18 +117,19 @@ class SceneClassifier(nn.Module):
     """A feature net, averaged over time, and what it is asked about ``kinds`` of noise.
 
     Two answers of shape (batch, kinds): which one it is (scene), and which ones occur (tags), both
-    before softmax and sigmoid.
+    before softmax and sigmoid. All layers answer together, so that the first ones, which a loss
+    compares, learn as fast as the last.
     """
 
     def __init__(self, kinds: int) -> None:
         super().__init__()
         self.features = FeatureNet()
-        self.scene = nn.Linear(self.features.channels, kinds)
-        self.tags = nn.Linear(self.features.channels, kinds)
+        self.scene = nn.Linear(sum(self.features.channels), kinds)
+        self.tags = nn.Linear(sum(self.features.channels), kinds)
 
     @override
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean = self.features(x)[-1].mean(dim=-1)
+        mean = torch.cat([layer.mean(dim=-1) for layer in self.features(x)], dim=1)
         return self.scene(mean), self.tags(mean)
 
 
@@ -236,11 +237,11 @@ def scene_run(
         raise ConfigError(f"{folder} holds a run already; start anew with --out")
     place = pick_device(device)
     torch.set_num_threads(config.threads)
+    torch.set_flush_denormal(True)
     torch.manual_seed(config.seed)
     data = config.data
-    corpus = load_corpus(
-        Path(data.root), data.rate_hz, "train", cache=Path(data.cache) if data.cache else None
-    )
+    cache = Path(data.cache) if data.cache else cache_folder()
+    corpus = load_corpus(Path(data.root), data.rate_hz, "train", cache)
     scenes = Scenes(corpus.noise, data.excerpt_samples, data.held_out)
     net = SceneClassifier(len(scenes.kinds)).to(place)
     optimizer = torch.optim.Adam(net.parameters(), lr=schedule.learning_rate)
