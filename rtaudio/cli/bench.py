@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,16 +22,37 @@ class What(StrEnum):
     models = "models"
     guitar = "guitar"
     aliasing = "aliasing"
+    denoise = "denoise"
 
 
 def bench(
     what: Annotated[
-        What, typer.Argument(help="The engine, models, amps with errors, or aliases.")
+        What, typer.Argument(help="The engine, models, amps with errors, aliases, or denoisers.")
     ] = What.engine,
+    data: Annotated[
+        Path | None,
+        typer.Option(envvar="RTAUDIO_DATA", help="denoise: folder of recordings and other models."),
+    ] = None,
+    model: Annotated[
+        list[Path] | None, typer.Option(help="denoise: one more model, file or folder; repeatable.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="denoise: a sixth of all.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="denoise: processes that score.")] = 1,
+    picture: Annotated[
+        Path | None, typer.Option(help="denoise: draw quality over cost into this file.")
+    ] = None,
     json: show.Json = False,
 ) -> None:
-    """Measure blocks of 64 frames at 48 kHz: percentiles in microseconds."""
+    """Measure blocks of 64 frames at 48 kHz: percentiles in microseconds.
+
+    What `denoise` measures: quality on the same recordings, and costs, of all denoisers there are.
+    """
     show.first_start()
+    if what is What.denoise:
+        from rtaudio.cli.bench_denoise import denoise
+
+        denoise(json=json, data=data, models=model or (), quick=quick, jobs=jobs, picture=picture)
+        return
     from rtaudio.cli.machine import machine, machine_line
 
     if what is What.guitar:

@@ -1,0 +1,403 @@
+"""The figures of denoisers: quality on the same recordings, costs by turns in the same process.
+
+The recordings are those of the data folder, by the names of their groups:
+
+=========== ========================================================================================
+vbd17       17 pairs of VoiceBank-DEMAND at 16 kHz
+dfns6       6 pairs of the same corpus at 48 kHz
+p287x6      6 pairs of its training part at 16 kHz, more noise than speech
+dns4x6      6 real recordings at 48 kHz, without a clean one
+maxine5     5 real recordings at 48 kHz, without a clean one
+held_out    44 mixtures at 48 kHz: voices and noises that `speech/test` and `noise/test` keep apart
+clean       the clean recordings of dfns6 as input: what a denoiser takes from speech
+quiet       dfns6, 40 dB quieter
+=========== ========================================================================================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from rtaudio.effects.model import Model
+from rtaudio.measure.blocks import signal_microseconds
+from rtaudio.measure.dnsmos import Dnsmos
+from rtaudio.measure.macs import fourier_macs, macs_per_second, weight_count
+from rtaudio.measure.speech import MetricsError, at_rate, score
+from rtaudio.models.loader import load_model
+from rtaudio.preset import shipped_presets
+
+__all__ = [
+    "GROUPS",
+    "MEASURES",
+    "Recording",
+    "System",
+    "costs",
+    "enhanced",
+    "recordings",
+    "scores",
+    "silence_peak_db",
+    "summary",
+    "systems",
+]
+
+MEASURES = ("pesq", "stoi", "si_sdr_db", "si_sdr_16k_db", "si_sdr_gain_db", "snr_gain_db",
+            "sig", "bak", "ovr")  # fmt: skip
+
+GROUPS = ("vbd17", "dfns6", "p287x6", "dns4x6", "maxine5", "held_out", "clean", "quiet")
+
+PEERS = {"DTLN": "dtln", "GTCRN": "gtcrn", "UL-UNAS": "ulunas", "DeepFilterNet3": "deepfilternet3"}
+OURS = ("denoise", "denoise-low-latency", "denoise-context")
+
+SNRS_DB = (0, 5, 10, 15)
+VOICES = ("ptdb_", "nsd_", "librispeech_", "magphase_hvd_577")
+"""How the files of the voices begin that nothing was trained on."""
+
+LONGEST_SECONDS = 8.0
+QUIET_DB = -40.0
+BLOCK_MS = 10
+"""Length of the blocks at which a model without a hop of its own is timed."""
+
+ROUNDS = 10
+QUICK_STEP = 6
+"""Which part of the recordings a quick measurement takes, and of the rounds."""
+
+Signal = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class System:
+    """A denoiser by name: a file or folder for `rtaudio.models.loader.load_model`; None: nothing.
+
+    Without a file the noisy recording itself is scored.
+    """
+
+    name: str
+    file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Noisy speech, and the clean speech in it if that is known.
+
+    Attributes
+    ----------
+    group, name
+        Which of `GROUPS`, and its name there.
+    noisy, clean
+        Sound files, mono, of one rate and length.
+    noise
+        A third file that is mixed to ``noisy``, at ``snr_db``, from a place that ``seed`` decides.
+    gain_db
+        Gain of everything that is read.
+    """
+
+    group: str
+    name: str
+    noisy: Path
+    clean: Path | None = None
+    noise: Path | None = None
+    snr_db: float = 0.0
+    seed: int = 0
+    gain_db: float = 0.0
+
+    def read(self) -> tuple[Signal, Signal | None, int]:
+        """Return noisy and clean speech, and their sample rate."""
+        noisy, rate_hz = _read(self.noisy)
+        clean = None if self.clean is None else _read(self.clean)[0]
+        if self.noise is not None:
+            clean = noisy[: int(LONGEST_SECONDS * rate_hz)]
+            noise, noise_hz = _read(self.noise)
+            noisy = clean + _noise(at_rate(noise, noise_hz, rate_hz), clean, self.snr_db, self.seed)
+            scale = min(1.0, 0.98 / float(np.abs(noisy).max()))
+            noisy, clean = scale * noisy, scale * clean
+        gain = 10.0 ** (self.gain_db / 20.0)
+        return gain * noisy, None if clean is None else gain * clean, rate_hz
+
+
+def systems(data: Path, more: Iterable[Path] = ()) -> tuple[list[System], list[str]]:
+    """Return the denoisers there are, and a line on each that is missing.
+
+    Parameters
+    ----------
+    data
+        Folder that holds the user's copies of other denoisers in ``models``.
+    more
+        Further files or folders to measure beside them.
+    """
+    shipped = shipped_presets()["bypass"].parent / "models"
+    places = {name: shipped / f"{name}.onnx" for name in OURS}
+    places |= {name: data / "models" / folder for name, folder in PEERS.items()}
+    found = [System("noisy")]
+    missing = []
+    for name, place in places.items():
+        if place.exists():
+            found.append(System(name, place))
+        else:
+            missing.append(f"{name} is left out: there is no {place}")
+    return [*found, *(System(file.stem, file) for file in more)], missing
+
+
+def recordings(data: Path, *, quick: bool = False) -> list[Recording]:
+    """Return what to measure on.
+
+    Parameters
+    ----------
+    data
+        Folder that holds ``denoise_eval``, ``speech/test`` and ``noise/test``.
+    quick
+        Only every sixth of each group.
+
+    Raises
+    ------
+    MetricsError
+        There are no recordings in that folder.
+    """
+    folder = data / "denoise_eval"
+    groups: dict[str, list[Recording]] = {group: [] for group in GROUPS}
+    for group in ("vbd17", "dfns6", "p287x6", "dns4x6"):
+        for file in sorted((folder / group / "noisy").glob("*.flac")):
+            clean = folder / group / "clean" / file.name
+            groups[group].append(
+                Recording(group, file.stem, file, clean if clean.is_file() else None)
+            )
+    for file in sorted((folder / "maxine5").glob("*.flac")):
+        groups["maxine5"].append(Recording("maxine5", file.stem, file))
+    groups["held_out"] = _mixtures(data)
+    for pair in groups["dfns6"]:
+        assert pair.clean is not None
+        groups["clean"].append(Recording("clean", pair.name, pair.clean, pair.clean))
+        quiet = Recording("quiet", pair.name, pair.noisy, pair.clean, gain_db=QUIET_DB)
+        groups["quiet"].append(quiet)
+    found = [each for rows in groups.values() for each in rows[:: QUICK_STEP if quick else 1]]
+    if not found:
+        raise MetricsError(
+            f"{data}: holds no recordings to measure on (denoise_eval, speech/test, noise/test); "
+            "name another folder by --data or RTAUDIO_DATA"
+        )
+    return found
+
+
+def _mixtures(data: Path) -> list[Recording]:
+    """Every noise at every SNR, the voices by turns."""
+    noises = sorted((data / "noise" / "test").glob("*.flac"))
+    voices = [
+        file for file in sorted((data / "speech" / "test").glob("*.flac"))
+        if file.name.startswith(VOICES)
+    ]  # fmt: skip
+    made: list[Recording] = []
+    for noise in noises:
+        for snr_db in SNRS_DB:
+            if not voices:
+                return []
+            voice, seed = voices[len(made) % len(voices)], len(made)
+            name = f"{voice.stem} in {noise.stem} at {snr_db} dB"
+            made.append(Recording("held_out", name, voice, None, noise, snr_db, seed))
+    return made
+
+
+def enhanced(system: System, x: Signal, rate_hz: int) -> Signal:
+    """Return what a system makes of a mono signal, shifted back by the latency it reports."""
+    if system.file is None:
+        return x
+    y = Model(system.file)(x.astype(np.float32), rate_hz)
+    return np.asarray(y, np.float64)
+
+
+def scores(
+    chosen: Sequence[System], sounds: Sequence[Recording], dnsmos: Path | None, jobs: int = 1
+) -> Iterator[dict[str, Any]]:
+    """Score every system on every recording.
+
+    Parameters
+    ----------
+    chosen, sounds
+        The systems and the recordings.
+    dnsmos
+        The model of `Dnsmos`; None: without its scores.
+    jobs
+        Processes at work.
+
+    Yields
+    ------
+    dict
+        ``system``, ``group``, ``recording``, ``snr_db`` (of a mixture, else None), and what there
+        is of `MEASURES`.
+    """
+    tasks = [(system, sound, dnsmos) for sound in sounds for system in chosen]
+    if jobs <= 1:
+        yield from map(_scored, tasks)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_scored, tasks)
+
+
+def _scored(task: tuple[System, Recording, Path | None]) -> dict[str, Any]:
+    system, sound, dnsmos = task
+    noisy, clean, rate_hz = sound.read()
+    y = enhanced(system, noisy, rate_hz)
+    found: dict[str, Any] = {
+        "system": system.name,
+        "group": sound.group,
+        "recording": sound.name,
+        "snr_db": sound.snr_db if sound.noise else None,
+    }
+    if clean is not None:
+        found |= score(noisy, clean, y, rate_hz)
+    if dnsmos is not None and sound.group != "quiet":
+        found |= _dnsmos(dnsmos)(y, rate_hz)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _dnsmos(path: Path) -> Dnsmos:
+    return Dnsmos(path)
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the means of one system's rows.
+
+    Returns
+    -------
+    dict
+        ``groups`` (group -> measure -> mean, and ``count``), ``snr_curve`` (SNR of the mixtures ->
+        measure -> mean) and ``robustness``: ``clean_ovr`` and ``clean_si_sdr_db`` for clean speech
+        as input, and ``quiet_si_sdr_change_db``, what 40 dB less level change.
+    """
+    groups = {group: [row for row in rows if row["group"] == group] for group in GROUPS}
+    means = {
+        group: _means(found) | {"count": len(found)} for group, found in groups.items() if found
+    }
+    by_snr = {
+        snr: _means([row for row in groups["held_out"] if row["snr_db"] == snr]) for snr in SNRS_DB
+    }
+    clean, quiet, loud = (means.get(group, {}) for group in ("clean", "quiet", "dfns6"))
+    change = quiet.get("si_sdr_db", math.nan) - loud.get("si_sdr_db", math.nan)
+    return {
+        "groups": {group: row for group, row in means.items() if group not in ("clean", "quiet")},
+        "snr_curve": {str(snr): row for snr, row in by_snr.items() if row},
+        "robustness": {
+            "clean_ovr": clean.get("ovr", math.nan),
+            "clean_si_sdr_db": clean.get("si_sdr_db", math.nan),
+            "quiet_si_sdr_change_db": change,
+        },
+    }
+
+
+def _means(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Mean of each measure; PESQ leaves out what it finds no speech in."""
+    found = {}
+    for measure in MEASURES:
+        values = [row[measure] for row in rows if measure in row and not math.isnan(row[measure])]
+        if values:
+            found[measure] = float(np.mean(values))
+    return found
+
+
+def costs(
+    chosen: Sequence[System], speech: Signal, rate_hz: int, rounds: int = ROUNDS
+) -> dict[str, dict[str, Any]]:
+    """Tell what the systems cost, timed by turns: the machine may be slower for a while.
+
+    Parameters
+    ----------
+    chosen
+        The systems; those without a file are left out.
+    speech
+        What they are timed on, mono; behind it as much silence.
+    rate_hz
+        Its sample rate.
+    rounds
+        Turns.
+
+    Returns
+    -------
+    dict
+        System -> ``rate_hz``, ``hop_ms``, ``latency_ms`` (algorithmic: that of the model and one
+        hop), ``weights``, ``mmacs`` (million multiply-accumulates per second), ``fourier_mmacs``
+        (those of the Fourier transforms among them, if the card tells their size), ``p50_us`` and
+        ``p99_us`` per hop, ``real_time_factor`` (the median over the hop's duration) and
+        ``silence_time_ratio`` (median time of a hop of silence behind speech over one of speech).
+
+    Raises
+    ------
+    MetricsError
+        A model takes or makes more than one channel.
+    """
+    played = [(system.name, load_model(system.file)) for system in chosen if system.file]
+    nodes, signals = {}, {}
+    found: dict[str, dict[str, Any]] = {}
+    for name, model in played:
+        card = model.file.card
+        if card.channels != (1, 1):
+            raise MetricsError(f"{model.file.path}: takes {card.channels[0]} channels, not one")
+        hop = card.hop or card.sample_rate * BLOCK_MS // 1000
+        nodes[name] = (model.node(hop, model.default_params()), hop)
+        heard = at_rate(speech, rate_hz, card.sample_rate)
+        heard = heard[: heard.size // hop * hop]
+        signals[name] = np.concatenate([heard, np.zeros_like(heard)])
+        n_fft = card.architecture.get("n_fft", card.architecture.get("window"))
+        turns = card.sample_rate / hop
+        found[name] = {
+            "rate_hz": card.sample_rate,
+            "hop_ms": 1000.0 * hop / card.sample_rate,
+            "latency_ms": 1000.0 * (card.latency + card.hop) / card.sample_rate,
+            "weights": weight_count(model.file),
+            "mmacs": macs_per_second(model.file) / 1e6,
+            "fourier_mmacs": fourier_macs(n_fft) * turns / 1e6 if isinstance(n_fft, int) else None,
+        }
+    times: dict[str, list[Any]] = {name: [] for name in nodes}
+    for turn in range(rounds + 1):
+        for name, (node, hop) in nodes.items():
+            measured = signal_microseconds(node, hop, signals[name])
+            if turn:  # the first one warms up
+                times[name].append(measured.reshape(2, -1))
+    for name, parts in times.items():
+        in_speech = np.concatenate([part[0] for part in parts])
+        p50, p99 = np.percentile(in_speech, [50.0, 99.0])
+        hop_ms = found[name]["hop_ms"]
+        # in silence a net's memory rings down first; the second half is silence for all of it
+        calm = np.concatenate([part[1, part.shape[1] // 2 :] for part in parts])
+        found[name] |= {
+            "p50_us": float(p50),
+            "p99_us": float(p99),
+            "real_time_factor": float(p50) / (1000.0 * hop_ms),
+            "silence_time_ratio": float(np.median(calm) / p50),
+        }
+    return found
+
+
+def silence_peak_db(system: System, speech: Signal, rate_hz: int) -> float:
+    """Return the peak that is left of 2 s of digital silence, a second behind speech, in dBFS.
+
+    Returns
+    -------
+    float
+        -200 at the least.
+    """
+    silence = np.zeros(3 * rate_hz)
+    y = enhanced(system, np.concatenate([speech, silence]), rate_hz)
+    return 20.0 * math.log10(max(1e-10, float(np.abs(y[-2 * rate_hz :]).max())))
+
+
+def _read(file: Path) -> tuple[Signal, int]:
+    x, rate_hz = soundfile.read(file, dtype="float64")
+    return np.asarray(x if x.ndim == 1 else x.mean(axis=1)), int(rate_hz)
+
+
+def _noise(noise: Signal, clean: Signal, snr_db: float, seed: int) -> Signal:
+    """A stretch of noise as long as the speech, from a place of its own, at that SNR."""
+    start = int(np.random.default_rng(seed).integers(noise.size))
+    stretch = np.resize(np.roll(noise, -start), clean.size)
+    power = float(np.sum(clean**2) / np.sum(stretch**2))
+    return stretch * math.sqrt(power * 10.0 ** (-snr_db / 10.0))
