@@ -1,7 +1,8 @@
 """The figures of the README: ``python -m benchmarks.readme`` measures and writes them.
 
 They stand between ``<!-- figures -->`` and ``<!-- /figures -->``. What needs JACK is left out where
-there is no jackd.
+there is no jackd. ``--data FOLDER`` measures the denoisers alone, between ``<!-- denoise -->`` and
+``<!-- /denoise -->``.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from typing import Any
 
 from benchmarks import live
 from rtaudio.atomic import replacing
+from rtaudio.cli.bench_denoise import denoise_tables
 from rtaudio.cli.machine import machine_line
 
 README = Path(__file__).parent.parent / "README.md"
-BLOCK = re.compile(r"(<!-- figures -->\n).*(<!-- /figures -->)", re.DOTALL)
 PERCENTILES = ("p50", "p99", "p99_9", "max")
 
 
@@ -152,14 +153,40 @@ def figures(seconds: float) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def main() -> None:
-    """Measure, and write the block of the README."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=60.0, help="length of each live run")
-    text = figures(parser.parse_args().seconds)
+def denoise_figures(data: Path) -> str:
+    """Measure the denoisers on the recordings of a folder, and return the text of their block."""
+    jobs = str(os.cpu_count() or 1)
+    measured = rtaudio("bench", "denoise", "--data", str(data), "--jobs", jobs)
+    parts = [
+        machine_line() + ". `rtaudio bench denoise`: all systems in one run, played by this engine "
+        "and shifted back by the latency they report. The other denoisers are the published files "
+        "of their authors. PESQ is wide band; SI-SDR is taken at the rate of the recordings, and "
+        "for those of 48 kHz at 16 kHz, too, since DTLN, GTCRN and UL-UNAS make nothing above "
+        "8 kHz. SIG, BAK and OVRL are DNSMOS P.835."
+    ]
+    for title, head, rows in denoise_tables(measured["denoise"]):
+        parts += [f"**{title}.**", table(head, rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def write(block: str, text: str) -> None:
+    """Put a text between the marks of a block of the README."""
+    marks = re.compile(rf"(<!-- {block} -->\n).*(<!-- /{block} -->)", re.DOTALL)
     page = README.read_text("utf-8")
     with replacing(README) as temporary:
-        temporary.write_text(BLOCK.sub(lambda m: m[1] + text + m[2], page), "utf-8")
+        temporary.write_text(marks.sub(lambda m: m[1] + text + m[2], page), "utf-8")
+
+
+def main() -> None:
+    """Measure, and write a block of the README."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of each live run")
+    parser.add_argument("--data", type=Path, help="measure the denoisers on this folder instead")
+    given = parser.parse_args()
+    if given.data:
+        write("denoise", denoise_figures(given.data))
+    else:
+        write("figures", figures(given.seconds))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 from rtaudio.atomic import replacing
 
-_GROUPS = {"dfns6": ("48 kHz pairs", "o"), "vbd17": ("16 kHz pairs", "s")}
+_GROUPS = {"dfns6": ("48 kHz pairs", "o", "--"), "vbd17": ("16 kHz pairs", "s", ":")}
 
 
 def draw(path: str | Path, figures: Sequence[dict[str, Any]]) -> None:
@@ -25,37 +25,36 @@ def draw(path: str | Path, figures: Sequence[dict[str, Any]]) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import FuncFormatter
 
-    figure, (over_cost, over_snr) = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
+    figure, (over_cost, over_snr) = plt.subplots(1, 2, figsize=(13, 5), layout="constrained")
+    names = []
     for number, each in enumerate(figures):
-        name, colour = each["system"], f"C{number}"
-        for group, (_, marker) in _GROUPS.items():
+        colour = f"C{number}"
+        names.append(plt.Line2D([], [], color=colour, label=each["system"]))
+        for group, (_, marker, line) in _GROUPS.items():
             pesq = each["groups"].get(group, {}).get("pesq")
-            if pesq is None:
-                continue
-            if each["cost"]:
-                over_cost.plot(each["cost"]["mmacs"], pesq, marker, color=colour, ms=8)
-                over_cost.annotate(
-                    name, (each["cost"]["mmacs"], pesq), xytext=(6, 5),
-                    textcoords="offset points", fontsize=8,
-                )  # fmt: skip
-            else:
-                over_cost.axhline(pesq, color=colour, lw=0.8, ls="--" if marker == "o" else ":")
+            if pesq is not None and each["cost"]:
+                over_cost.plot(each["cost"]["mmacs"], pesq, marker, color=colour, ms=9)
+            elif pesq is not None:
+                over_cost.axhline(pesq, color=colour, lw=1.0, ls=line)
         curve = {float(snr): row["pesq"] for snr, row in each["snr_curve"].items() if "pesq" in row}
-        if curve:
-            over_snr.plot(list(curve), list(curve.values()), ".-", color=colour, label=name)
-    for label, marker in _GROUPS.values():
+        over_snr.plot(list(curve), list(curve.values()), ".-", color=colour)
+    for label, marker, line in _GROUPS.values():
         over_cost.plot([], [], marker, color="0.4", label=label)
+        over_cost.plot([], [], line, color="0.4", label=f"{label}, nothing done")
     over_cost.set_xscale("log")
+    over_cost.xaxis.set_major_formatter(FuncFormatter(lambda millions, _: f"{millions:g}"))
+    over_cost.xaxis.set_minor_formatter(FuncFormatter(lambda millions, _: f"{millions:g}"))
     over_cost.set_xlabel("million multiply-accumulates per second")
-    over_cost.set_title("quality over cost; lines: nothing done", loc="left", fontsize=10)
+    over_cost.set_title("quality over cost", loc="left", fontsize=10)
+    over_cost.legend(frameon=False, fontsize=8)
     over_snr.set_xlabel("dB of SNR that came in")
-    over_snr.set_title("voices and noises held out", loc="left", fontsize=10)
+    over_snr.set_title("voices and noises held out from training", loc="left", fontsize=10)
     for axis in (over_cost, over_snr):
         axis.set_ylabel("PESQ, wide band")
         axis.grid(alpha=0.3)
-        if axis.get_legend_handles_labels()[0]:
-            axis.legend(frameon=False, fontsize=8)
+    figure.legend(handles=names, loc="outside right upper", frameon=False)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=100)
     plt.close(figure)
