@@ -17,6 +17,7 @@ from export.loudness import measure_loudness
 from export.nam import nam_document
 from rtaudio.atomic import replacing
 from rtaudio.models.contract import Golden, ModelFile, read_model
+from rtaudio.models.denoisers.reader import read_onnx
 from rtaudio.models.foreign import FOREIGN_SUFFIXES, model_file, read_capture
 from rtaudio.models.hint import net_of
 from rtaudio.models.net import Net
@@ -36,8 +37,8 @@ def export(source: Path, out: Path) -> None:
     Parameters
     ----------
     source
-        A checkpoint of `rtaudio train`, a model file (.onnx), or a capture of another program
-        (.nam, .aidax, .json).
+        A checkpoint of `rtaudio train`, a model file (.onnx), a capture of another program
+        (.nam, .aidax, .json), or a denoiser of others (a file, or the folder of its files).
     out
         The file to write: .onnx, .nam (Neural Amp Modeler), .aidax (the AIDA-X plugin) or .json
         (RTNeural).
@@ -51,16 +52,18 @@ def export(source: Path, out: Path) -> None:
     """
     if out.suffix not in (".onnx", *FOREIGN_SUFFIXES):
         raise ValueError(f"{out}: unknown ending; choose .onnx, .nam, .aidax or .json")
-    if source.suffix == out.suffix == ".onnx":
-        raise ValueError(f"{source}: is a model file already; copy it, or choose another ending")
     if out.exists() and source.samefile(out):
         raise ValueError(f"{out}: is the file to read; choose another name to write")
     if source.suffix in FOREIGN_SUFFIXES:
         capture = read_capture(source)
         model, net = model_file(capture), capture.net
         _write(model, net, out)
-    elif source.suffix == ".onnx":
-        model = read_model(source)
+    elif source.is_dir() or source.suffix == ".onnx":
+        model = read_onnx(source)
+        if out.suffix == ".onnx" and not model.sources:
+            raise ValueError(
+                f"{source}: is a model file already; copy it, or choose another ending"
+            )
         _write(model, net_of(model), out)
     elif out.suffix == ".onnx":
         _export_checkpoint(source, out)

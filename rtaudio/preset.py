@@ -59,7 +59,8 @@ def load_preset(preset: str | Path, *, cabinet: str | Path | None = None) -> Cha
     ----------
     preset
         A file, or the name of a shipped preset. A name with a suffix or a folder is a file. A model
-        file plays as it is, behind a noise gate, brought to the usual loudness, into a limiter.
+        file plays as it is, behind a noise gate, brought to the usual loudness, into a limiter; a
+        denoiser, or the folder with the files of one, plays alone.
     cabinet
         The loudspeaker behind a model file, for a capture of an amp alone: an impulse response, or
         the name of a shipped one (see `shipped_cabinets`). A preset names its own.
@@ -85,9 +86,12 @@ def load_preset(preset: str | Path, *, cabinet: str | Path | None = None) -> Cha
     ('bypass', [])
     """
     path = _find(preset)
-    if not path.is_file():
+    of_a_model = (
+        any(path.glob("*.onnx")) if path.is_dir() else path.suffix.lower() in MODEL_SUFFIXES
+    )
+    if not of_a_model and not path.is_file():
         raise PresetError(f"{path}: not a file; give a preset file or one of {_names()}")
-    if path.suffix.lower() in MODEL_SUFFIXES:
+    if of_a_model:
         return _model_alone(path, cabinet)
     if cabinet is not None:
         raise PresetError(f"{path}: a preset names its own cabinet; --cabinet is for a model file")
@@ -106,7 +110,12 @@ def _model_alone(path: Path, cabinet: str | Path | None) -> Chain:
     from rtaudio.effects.limiter import Limiter
     from rtaudio.effects.model import Model
     from rtaudio.effects.noise_gate import NoiseGate
+    from rtaudio.models.loader import load_model
 
+    if load_model(path).file.card.task == "denoise":
+        if cabinet is not None:
+            raise PresetError(f"{path}: is a denoiser, which plays without a cabinet")
+        return Chain([Model(path, name="denoise")], name=path.stem)
     effects: list[Effect] = [NoiseGate(), Model(path, name="amp", output="normalized"), DcBlock()]
     if cabinet is not None:
         effects.append(Cabinet(shipped_cabinets().get(str(cabinet), Path(cabinet))))

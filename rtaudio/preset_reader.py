@@ -224,7 +224,7 @@ class PresetReader:
             raise self._fault(node, f"{where} = {_shown(node)} is not a file name")
         path = Path(os.path.normpath(self.folder / value))
         try:
-            found = path.is_file()
+            found = path.exists()
         except OSError:
             found = False
         if not found:

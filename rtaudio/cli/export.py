@@ -12,8 +12,8 @@ from rtaudio.cli.train import call_extra
 
 def export(
     source: Annotated[Path, typer.Argument(
-        metavar="IN", help="A checkpoint of `rtaudio train`, a model file (.onnx), or a capture "
-        "(.nam, .aidax, .json).")],
+        metavar="IN", help="A checkpoint of `rtaudio train`, a model file (.onnx), a capture "
+        "(.nam, .aidax, .json), or a denoiser of others (a file or its folder).")],
     target: Annotated[Path, typer.Argument(
         metavar="OUT", help="The file to write; its ending says what: .onnx (this program), .nam "
         "(Neural Amp Modeler), .aidax (AIDA-X) or .json (RTNeural).")],
@@ -22,6 +22,6 @@ def export(
 
     Example: rtaudio export presets/models/crunch.onnx crunch.nam
     """
-    if not source.is_file():
+    if not source.exists():
         raise FileNotFoundError(f"{source}: no such file; `rtaudio train` writes checkpoints")
     call_extra("export.cli", "export", source, target)

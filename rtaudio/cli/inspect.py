@@ -19,7 +19,7 @@ DATE = ("year", "month", "day", "hour", "minute", "second")
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A model: .onnx, .nam, .aidax or .json.")],
+    file: Annotated[Path, typer.Argument(help="A model: .onnx, .nam, .aidax, .json, or a folder.")],
     slim: Annotated[
         float, typer.Option(help="Size to take of a .nam file that holds several, 0 to 1.")
     ] = 1.0,
@@ -50,9 +50,10 @@ def inspect(
         ("name", card.name),
         ("description", card.description or "-"),
         ("kind", f"{card.kind}, {card.channels[0]} in, {card.channels[1]} out"),
+        *([("task", card.task)] if card.task else []),
         ("rate", f"{card.sample_rate} Hz"),
         ("hop", f"{card.hop} samples" if card.hop else "any block size"),
-        ("latency", f"{card.latency} samples"),
+        ("latency", f"{card.latency} samples, {1e3 * card.latency / card.sample_rate:.1f} ms"),
         ("pre-warm", f"{card.prewarm_samples} samples"),
         ("parameters", ", ".join(map(_parameter, card.parameters)) or "none"),
         ("states", _states(model.file.states)),

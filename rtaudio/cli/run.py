@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rtaudio.host import Host, Stats
 
 Preset = Annotated[
-    str, typer.Argument(help="A preset file, a model file, or the name of a shipped preset.")
+    str, typer.Argument(help="A preset file, a model file (or its folder), or a shipped preset.")
 ]
 Device = Annotated[
     str,

@@ -25,7 +25,9 @@ class Model(Effect):
     """A neural net from a file, one state per channel.
 
     The file is a streaming model file (see :mod:`rtaudio.models.contract`), or a capture of
-    another program: ``.nam``, AIDA-X and RTNeural (``.aidax``, ``.json``), GuitarML (``.json``).
+    another program: ``.nam``, AIDA-X and RTNeural (``.aidax``, ``.json``), GuitarML (``.json``); or
+    a denoiser of others, a file or the folder of its files (see
+    :mod:`rtaudio.models.denoisers.reader`).
     The knobs of a net are live parameters of the effect. It starts settled, without a thump. A
     model at another rate than the chain's is resampled, one with a hop is adapted to the block;
     both are in the reported latency.

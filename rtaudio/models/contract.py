@@ -131,12 +131,14 @@ class Card(_Model):
     silence through the model before the first sound, so that it starts settled. ``levels`` holds
     decibel figures, for example ``loudness_db``, ``input_dbu`` or ``output_dbu``. ``architecture``
     is a hint: its ``type`` and sizes, by which a loader may pick a faster kernel than the graph.
+    ``task`` says what the model is for, if that is not to sound like an amplifier or a pedal.
     ``across_bins`` names the recurrent nodes that run along the bins of one frame and not along
     time: they start anew with every frame, and may run both ways.
     """
 
     contract: Literal[1] = 1
     kind: Literal["effect", "encoder", "decoder"] = "effect"
+    task: Literal["", "denoise"] = ""
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: str = ""
     sample_rate: Annotated[int, Field(ge=8000, le=384_000)]
@@ -208,7 +210,8 @@ class ModelFile:
     """A model file that keeps the contract.
 
     ``data`` are the bytes of the file as read, fit for a session; ``codes_shape`` is
-    (codebooks, frames per hop) of an encoder or decoder, else None.
+    (codebooks, frames per hop) of an encoder or decoder, else None. ``sources`` are the files that
+    it was made of, if it is not one of ours.
     """
 
     path: Path
@@ -219,6 +222,7 @@ class ModelFile:
     golden: Golden
     has_params: bool
     codes_shape: tuple[int, int] | None
+    sources: tuple[Path, ...] = ()
 
     @property
     def golden_input(self) -> NDArray[Any]:

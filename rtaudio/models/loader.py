@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -153,21 +153,39 @@ def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such model file")
-    return _load(path.resolve(), _stamp(path), float(slim))
+    key = path.resolve(), float(slim)
+    model, before = _load(*key)
+    if before != _stamps(before):
+        _load.cache_clear()
+        model, _ = _load(*key)
+    return model
 
 
-def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """What changes when the file does, or a file that belongs to it."""
-    foreign = path.suffix.lower() in FOREIGN_SUFFIXES
-    stats = [(file.name, file.stat()) for file in ([path] if foreign else model_paths(path))]
-    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+Stamps = dict[Path, tuple[int, int] | None]
+
+
+def _stamps(paths: Iterable[Path]) -> Stamps:
+    """What changes when a file does: its time and size, or None if there is none."""
+    stamps: Stamps = {}
+    for path in paths:
+        try:
+            stat = path.stat()
+        except OSError:
+            stamps[path] = None
+        else:
+            stamps[path] = stat.st_mtime_ns, stat.st_size
+    return stamps
 
 
 @lru_cache(maxsize=64)
-def _load(path: Path, stamp: tuple[tuple[str, int, int], ...], slim: float) -> LoadedModel:
+def _load(path: Path, slim: float) -> tuple[LoadedModel, Stamps]:
+    """Load a model, and say how its files were before they were read."""
     if path.suffix.lower() in FOREIGN_SUFFIXES:
+        before = _stamps([path])
         capture = read_capture(path, slim=slim)
-        return LoadedModel(model_file(capture), capture)
+        return LoadedModel(model_file(capture), capture), before
     if slim != 1:
         raise ContractError(f"{path}: has one size only; leave slim at 1")
-    return LoadedModel(read_onnx(path))
+    before = _stamps([path, *model_paths(path if path.is_dir() else path.parent)])
+    file = read_onnx(path)
+    return LoadedModel(file), {source: before[source] for source in file.sources or (path,)}

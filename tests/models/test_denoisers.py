@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import soundfile
+from scipy.signal import correlate, resample_poly
 
+from rtaudio.chain import Chain
 from rtaudio.effects.model import Model
+from rtaudio.measure.speech import si_sdr_db
+from rtaudio.models.capture import CaptureError
+from rtaudio.models.contract import ContractError
 from rtaudio.models.loader import load_model
-from rtaudio.render import run
+from rtaudio.preset import PresetError, load_preset, save_preset
+from rtaudio.render import render, run
 
 pytestmark = pytest.mark.data
 
-CLIP = "p232_001"
+RATE = 16_000
+SCORES_DB = {
+    "dtln": {"p232_005": 15.90, "p257_004": 15.49},
+    "gtcrn": {"p232_005": 11.88, "p257_004": 13.07},
+    "ulunas": {"p232_005": 13.37, "p257_004": 16.65},
+}
 
 
 @pytest.fixture(scope="module")
-def noisy(data_folder):
-    file = sorted((data_folder / "denoise_eval" / "vbd17" / "noisy").glob("*.flac"))[0]
-    return soundfile.read(file, dtype="float32")[0][:24_000]
+def recording(data_folder):
+    """Return ``recording(kind, clip)``, kind noisy or clean."""
+
+    def read(kind, clip):
+        return soundfile.read(data_folder / "denoise_eval" / "vbd17" / kind / f"{clip}.flac",
+                              dtype="float32")[0]
+
+    return read
 
 
 def sessions(*paths):
@@ -79,23 +99,201 @@ FAMILIES = {"dtln": (dtln, 128, 384), "gtcrn": (gtcrn, 256, 256), "ulunas": (ulu
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
-def family(request, data_folder, noisy):
-    """Its folder, the authors' way with it, hop and latency."""
-    pipeline, hop, latency = FAMILIES[request.param]
-    x = noisy[: len(noisy) // hop * hop]
-    return data_folder / "models" / request.param, x, pipeline(data_folder / "models", x), latency
+def family(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def folder(family, data_folder):
+    return data_folder / "models" / family
+
+
+@pytest.fixture(scope="module")
+def latency(family):
+    return FAMILIES[family][2]
+
+
+@pytest.fixture(scope="module")
+def heard(family, data_folder, recording):
+    """A noisy second and a half, and what the authors' way makes of it."""
+    pipeline, hop, _ = FAMILIES[family]
+    x = recording("noisy", "p232_001")[: 24_000 // hop * hop]
+    return x, pipeline(data_folder / "models", x)
 
 
 @pytest.mark.parametrize("block", [17, 64, 480, 512, 24_000])
-def test_any_block_size_gives_what_the_authors_loop_gives(family, block):
-    folder, x, wanted, latency = family
-    program = Model(folder).compile(16_000, block, offline=True)
+def test_any_block_size_gives_what_the_authors_loop_gives(folder, latency, heard, block):
+    x, wanted = heard
+    program = Model(folder).compile(RATE, block, offline=True)
     late = program.latency_samples - latency
-    out = run(program, np.pad(x, (0, block - len(x) % block))[None])[0]
+    out = run(program, np.pad(x, (0, -len(x) % block))[None])[0]
     assert np.abs(out[late : len(x)] - wanted[: len(x) - late]).max() <= 1e-5
     assert np.abs(out[:late]).max(initial=0) == 0
 
 
-def test_the_card_says_the_latency(family):
-    folder, _, _, latency = family
+@pytest.mark.parametrize("rate", [RATE, 48_000])
+def test_the_reported_latency_is_the_measured_one(folder, latency, recording, rate):
+    """Clean speech comes out as it was, so the two correlate most where one lies on the other."""
+    clean = resample_poly(recording("clean", "p257_004")[:32_000], rate // RATE, 1)
+    program = Model(folder).compile(rate, 480, offline=True)
+    out = run(program, np.pad(clean, (0, 4800))[None].astype("f4"))[0]
+    measured = int(np.argmax(correlate(out, clean, method="fft"))) - len(clean) + 1
+    assert measured == program.latency_samples
     assert load_model(folder).file.card.latency == latency
+
+
+def test_a_host_at_another_rate_hears_the_same_at_every_block_size(folder, recording):
+    x = resample_poly(recording("noisy", "p232_001")[:16_000], 3, 1).astype("f4")
+    whole = render(Model(folder), x, 48_000, block=len(x))
+    for block in (17, 480, 512):
+        np.testing.assert_allclose(render(Model(folder), x, 48_000, block=block), whole, atol=1e-5)
+
+
+def test_a_reset_starts_it_anew(folder, heard):
+    """What is no number resets a model: from there on it plays as from the start."""
+    x = heard[0][: 20 * 512]
+    first = run(Model(folder).compile(RATE, 512, offline=True), x[None])[0]
+    program = Model(folder, name="denoise").compile(RATE, 512, offline=True)
+    again = run(program, np.concatenate([x, np.full(512, np.nan, "f4"), x])[None])[0]
+    assert program.faults
+    np.testing.assert_array_equal(again[len(x) + 512 :], first)
+    assert np.isfinite(again).all()
+
+
+@pytest.mark.parametrize("clip", ["p232_005", "p257_004"])
+def test_it_removes_as_much_noise_as_in_the_authors_loop(family, folder, recording, clip):
+    noisy, clean = recording("noisy", clip), recording("clean", clip)
+    got = si_sdr_db(clean, render(Model(folder), noisy, RATE))
+    assert got == pytest.approx(SCORES_DB[family][clip], abs=0.01)
+    assert got >= si_sdr_db(clean, noisy) + 10
+
+
+def test_silence_stays_silent(folder):
+    assert np.abs(render(Model(folder), np.zeros(RATE, "f4"), RATE)).max() <= 1e-4
+
+
+# Files
+
+
+@pytest.fixture
+def copied(folder, tmp_path):
+    """A copy of the folder whose files can be changed."""
+    copy = tmp_path / folder.name
+    shutil.copytree(folder, copy)
+    return copy
+
+
+def test_each_file_is_the_whole_denoiser(folder, copied):
+    card = load_model(folder).file.card
+    for number, file in enumerate(sorted(copied.glob("*.onnx"))):
+        file.rename(copied / f"renamed {number}.onnx")
+    for file in copied.glob("*.onnx"):
+        named = load_model(file).file.card
+        assert named.model_dump(exclude={"provenance"}) == card.model_dump(exclude={"provenance"})
+        assert "renamed 0.onnx" in named.provenance["files"]
+
+
+def test_a_changed_file_is_read_again(copied):
+    files = sorted(copied.glob("*.onnx"))
+    named, other = files[0], files[-1]
+    first = load_model(named)
+    assert load_model(named) is first
+    os.utime(other, (0, 0))
+    assert load_model(named) is not first
+
+
+def test_a_folder_plays_as_a_preset_and_inside_one(copied, heard, tmp_path):
+    chain = load_preset(copied)
+    assert [effect.name for effect in chain.effects] == ["denoise"]
+    wet = chain(heard[0], RATE)
+    np.testing.assert_array_equal(wet, render(Model(copied), heard[0], RATE))
+    save_preset(Chain([Model(copied)]), tmp_path / "voice.yaml")
+    np.testing.assert_array_equal(load_preset(tmp_path / "voice.yaml")(heard[0], RATE), wet)
+    with pytest.raises(PresetError, match="plays without a cabinet"):
+        load_preset(copied, cabinet="british-4x12")
+
+
+def refusal(path):
+    with pytest.raises((CaptureError, ContractError)) as told:
+        load_model(path)
+    text = str(told.value)
+    assert "\n" not in text
+    assert text.startswith(str(path.parent))
+    return text
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_a_truncated_file_is_refused(copied, share):
+    file = min(copied.glob("*.onnx"))
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(share * len(whole))])
+    for path in (file, copied):
+        assert "empty" in refusal(path) if share == 0 else "cut short" in refusal(path)
+
+
+def changed(folder, change):
+    file = min(folder.glob("*.onnx"))
+    proto = onnx.load(file)
+    change(proto)
+    file.write_bytes(proto.SerializeToString())
+    return file
+
+
+def test_a_damaged_weight_is_refused(copied):
+    def spoil(proto):
+        for tensor in proto.graph.initializer:
+            if tensor.data_type == onnx.TensorProto.FLOAT:
+                nothing = np.full(tuple(tensor.dims), np.nan, "f4")
+                tensor.CopyFrom(onnx.numpy_helper.from_array(nothing, tensor.name))
+
+    assert "no usable signal" in refusal(changed(copied, spoil))
+
+
+def test_a_weight_that_is_not_there_is_refused(copied):
+    def swell(proto):
+        proto.graph.initializer[0].dims[:] = [1 << 40]
+
+    assert "which its data do not fill" in refusal(changed(copied, swell))
+
+
+def test_a_missing_output_is_refused(copied):
+    file = changed(copied, lambda proto: proto.graph.output.pop())
+    assert "as published" in refusal(file)
+
+
+def test_another_input_is_another_net(copied):
+    def rename(proto):
+        proto.graph.input[0].type.tensor_type.shape.dim[-1].dim_value += 1
+
+    file = changed(copied, rename)
+    assert "no metadata 'rtaudio'" in refusal(file)
+
+
+def test_a_lone_stage_is_refused(data_folder, tmp_path):
+    for name, other in (("model_1", "second stage"), ("model_2", "first stage")):
+        alone = tmp_path / name
+        alone.mkdir()
+        file = shutil.copy(data_folder / "models" / "dtln" / f"{name}.onnx", alone / "a.onnx")
+        for path in (file, alone):
+            assert f"the {other} of DTLN is missing" in refusal(path)
+
+
+def test_a_folder_of_several_denoisers_is_refused(data_folder, tmp_path):
+    both = tmp_path / "both"
+    for name in ("gtcrn", "ulunas"):
+        shutil.copytree(data_folder / "models" / name, both, dirs_exist_ok=True)
+    assert "name one of the files" in refusal(both)
+    assert load_model(both / "gtcrn_simple.onnx").file.card.name == "GTCRN"
+    shutil.copy(both / "gtcrn_simple.onnx", both / "gtcrn.onnx")
+    (both / "ulunas_stream_simple.onnx").unlink()
+    assert "gtcrn.onnx and gtcrn_simple.onnx are both GTCRN" in refusal(both)
+
+
+def test_a_folder_without_one_is_refused(tmp_path):
+    assert "DTLN" in refusal(tmp_path)
+    with pytest.raises(PresetError, match="not a file"):
+        load_preset(tmp_path)
+
+
+def test_a_net_that_is_no_denoiser_is_refused(data_folder):
+    refusal(data_folder / "models" / "silero_vad" / "silero_vad_op18_ifless.onnx")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -134,6 +135,7 @@ class Family:
             description=self.description,
             sample_rate=self.sample_rate,
             channels=(1, 1),
+            task="denoise",
             hop=graph.hop,
             latency=graph.latency_samples + self.extra_latency,
             architecture={
@@ -148,4 +150,5 @@ class Family:
                 "files": [file.path.name for file in files],
             },
         )
-        return proved_file(path, graph.model(), card)
+        made = proved_file(path, graph.model(), card)
+        return dataclasses.replace(made, sources=tuple(file.path for file in files))

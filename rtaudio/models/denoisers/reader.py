@@ -55,9 +55,9 @@ def read_onnx(path: str | Path) -> ModelFile:
     return check_model(proto, path, data)
 
 
-def model_paths(path: Path) -> list[Path]:
-    """Return the files that `read_onnx` looks at, if it is given ``path``."""
-    return sorted(path.glob("*.onnx"))[:MAX_FILES] if path.is_dir() else [path]
+def model_paths(folder: Path) -> list[Path]:
+    """Return the files that `read_onnx` looks at in a folder."""
+    return sorted(folder.glob("*.onnx"))[:MAX_FILES]
 
 
 def _of_folder(folder: Path) -> ModelFile:
