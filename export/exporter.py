@@ -71,6 +71,7 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
             **card, channels=net.channels, hop=net.hop, latency=net.latency,
             prewarm_samples=net.prewarm_samples,
             parameters=net.controls, architecture=net.architecture(),
+            task=net.task,
         )
     except ValidationError as error:
         fault = error.errors()[0]

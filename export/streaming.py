@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -34,6 +34,8 @@ class StreamingModule(nn.Module):
     controls
         The knobs, if any. A net that has some takes them as third argument of `forward`,
         shape (batch, number of knobs), in natural units.
+    task
+        What the net is for, as in the card.
     """
 
     channels: tuple[int, int] = (1, 1)
@@ -41,6 +43,7 @@ class StreamingModule(nn.Module):
     latency: int = 0
     prewarm_samples: int = 0
     controls: tuple[ModelParameter, ...] = ()
+    task: Literal["", "denoise"] = ""
 
     def initial_state(self, batch: int = 1) -> State:
         """Start values, zeros by contract; a net with another start adds it inside `forward`."""

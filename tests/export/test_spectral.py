@@ -19,6 +19,8 @@ from export.parity import run_torch  # noqa: E402
 from export.spectral import Fourier, OverlapAdd  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402
 from rtaudio.effects.model import Model  # noqa: E402
+from rtaudio.models.contract import read_model  # noqa: E402
+from rtaudio.preset import load_preset  # noqa: E402
 from rtaudio.render import run  # noqa: E402
 
 CARD = {"name": "test", "sample_rate": 48000, "license": "Apache-2.0", "provenance": {}}
@@ -166,6 +168,16 @@ def test_the_graph_s_transform_is_the_fourier_transform(n, seed):
         back = fourier.inverse(torch.tensor(pair, dtype=torch.float32)).numpy()
     np.testing.assert_allclose(got, pair, atol=1e-6 * np.abs(pair).max() + 1e-6)
     np.testing.assert_allclose(back, frames * analysis * synthesis, atol=3e-6)
+
+
+def test_a_net_says_what_it_is_for(tmp_path):
+    net = OverlapAdd(Identity(), n_fft=64, hop=32).eval()
+    for task in ("", "denoise"):
+        net.task = task
+        export_model(net, CARD, tmp_path / "net.onnx")
+        assert read_model(tmp_path / "net.onnx").card.task == task
+        effects = [effect.kind for effect in load_preset(tmp_path / "net.onnx").effects]
+        assert effects == (["model"] if task else ["noise_gate", "model", "dc_block", "limiter"])
 
 
 def test_look_ahead_is_in_the_latency(tmp_path):

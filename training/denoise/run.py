@@ -338,7 +338,6 @@ def _keep(
         "weights": {name: value.cpu() for name, value in kept.state_dict().items()},
         "card": {
             "name": config.name,
-            "task": "denoise",
             "description": config.description,
             "sample_rate": config.data.rate_hz,
             "levels": {},

@@ -79,6 +79,8 @@ class ContextNet(StreamingModule):
     8192
     """
 
+    task = "denoise"
+
     def __init__(
         self,
         channels: Annotated[int, Field(ge=2, le=256)] = 32,

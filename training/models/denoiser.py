@@ -74,6 +74,8 @@ class Denoiser(StreamingModule):
     (960, True)
     """
 
+    task = "denoise"
+
     def __init__(
         self,
         window: Annotated[int, Field(ge=64, le=4096)] = 960,

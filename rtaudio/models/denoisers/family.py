@@ -103,8 +103,6 @@ class Family:
         The graphs it consists of.
     build
         Makes the graph over audio of the files of these parts, in their order.
-    extra_latency
-        Samples by which the answer is late besides the frame's n_fft - hop.
     """
 
     name: str
@@ -114,7 +112,6 @@ class Family:
     sample_rate: int
     parts: tuple[Part, ...]
     build: Callable[[Sequence[GraphFile]], FrameGraph]
-    extra_latency: int = 0
 
     def model_file(self, path: Path, files: Sequence[GraphFile]) -> ModelFile:
         """Make the model file of the files of all parts; ``path`` is what the user named.
@@ -137,7 +134,7 @@ class Family:
             channels=(1, 1),
             task="denoise",
             hop=graph.hop,
-            latency=graph.latency_samples + self.extra_latency,
+            latency=graph.latency_samples,
             architecture={
                 "type": self.name,
                 "n_fft": graph.n_fft,
