@@ -239,7 +239,7 @@ def test_a_hint_that_lies_is_found_before_anything_is_written(tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "out", "reason"),
-    [("amp.onnx", "amp.wav", "unknown ending"), ("amp.onnx", "b.onnx", "already"),
+    [("amp.onnx", "amp.wav", "unknown ending"), ("amp.onnx", "b.onnx", "empty"),
      ("amp.nam", "amp.nam", "file to read"), ("none.nam", "amp.onnx", "no such file")],
 )  # fmt: skip
 def test_the_command_line_refuses_in_one_line(source, out, reason, tmp_path, capsys):

@@ -213,6 +213,21 @@ def test_a_folder_plays_as_a_preset_and_inside_one(copied, heard, tmp_path):
         load_preset(copied, cabinet="british-4x12")
 
 
+def test_it_becomes_a_model_file_of_ours(data_folder, tmp_path):
+    pytest.importorskip("torch", reason="torch is not installed (extra: train)")
+    from export.cli import export
+
+    source, ours = data_folder / "models" / "gtcrn", tmp_path / "ours.onnx"
+    export(source, ours)
+    assert ours.read_bytes() == load_model(source).file.data
+    assert load_model(ours).file.card == load_model(source).file.card
+    with pytest.raises(ValueError, match="is a model file already"):
+        export(ours, tmp_path / "again.onnx")
+    with pytest.raises(ValueError, match=r"GTCRN cannot be written as \.nam"):
+        export(source, tmp_path / "gtcrn.nam")
+    assert list(tmp_path.iterdir()) == [ours]
+
+
 def refusal(path):
     with pytest.raises((CaptureError, ContractError)) as told:
         load_model(path)
