@@ -79,11 +79,10 @@ def _aliasing(json: bool) -> None:
     """Print what the shipped models fold back of sines at -6 dBFS, plain and oversampled."""
     from rtaudio.effects.model import Model
     from rtaudio.measure.aliasing import aliasing_db
-    from rtaudio.preset import shipped_presets
+    from rtaudio.measure.guitar import amps
 
     sines_hz = (1249, 2503, 4999)
-    files = sorted((shipped_presets()["bypass"].parent / "models").glob("*.onnx"))
-    files = [f for f in files if not Model(f).card.hop]
+    files = [f for f in amps() if not Model(f).card.hop]
     models = [Model(file, oversample=factor) for file in files for factor in (1, 2, 4)]
     rows = []
     with show.progress(not json) as bars:

@@ -45,7 +45,7 @@ AIDA-X in the metadata of the six models its plugin comes with.
 def amps() -> list[Path]:
     """Return the shipped model files that were trained to be an amp or a pedal."""
     folder = shipped_presets()["bypass"].parent / "models"
-    return sorted(folder.glob("*.onnx"))
+    return sorted(f for f in folder.glob("*.onnx") if not f.stem.startswith("denoise"))
 
 
 def amp_row(file: Path, block: int = 64) -> dict[str, Any]:

@@ -18,7 +18,10 @@ from rtaudio.models.hint import net_of
 from rtaudio.models.net import Dense, Stack
 from training.models.lstm import LstmAmp
 
-SHIPPED = sorted((Path(__file__).parents[2] / "presets" / "models").glob("*.onnx"))
+SHIPPED = sorted(
+    path for path in (Path(__file__).parents[2] / "presets" / "models").glob("*.onnx")
+    if not path.stem.startswith("denoise")
+)
 CARD = {"name": "amp", "sample_rate": 48000, "license": "MIT", "provenance": {}}
 
 

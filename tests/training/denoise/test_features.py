@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,8 @@ from training.denoise.losses import DenoiseLoss, Keep  # noqa: E402
 from training.denoise.run import denoise_run  # noqa: E402
 from training.denoise.scenes import Scenes, load_scene_config, scene_run  # noqa: E402
 from training.models.context import ContextNet  # noqa: E402
+
+CONFIGS = Path(__file__).parents[3] / "training" / "configs"
 
 
 def noise(*shape, seed=1):
@@ -244,6 +247,17 @@ def denoise_file(tmp_path, small_corpus, corpus_cache, monkeypatch):
         return path
 
     return written
+
+
+@pytest.mark.data
+def test_the_shipped_configurations_hold(data_folder, monkeypatch):
+    monkeypatch.setenv("RTAUDIO_DATA", str(data_folder))
+    scenes = load_scene_config(CONFIGS / "denoise-features.yaml")
+    denoise = load_denoise_config(CONFIGS / "denoise-context.yaml")
+    assert (scenes.name, denoise.name) == ("denoise-features", "denoise-context")
+    # The one writes what the other reads, and both hear at one rate.
+    assert scenes.run_folder / "features.pt" == Path(denoise.features.net)
+    assert scenes.data.rate_hz == denoise.data.rate_hz
 
 
 def test_scenes_are_learnt_by_command(scene_file, tmp_path, capsys):
