@@ -1,4 +1,7 @@
-"""``rtaudio denoise``: files, or folders of them, without their noise."""
+"""``rtaudio denoise``: files, or folders of them, without their noise.
+
+An array takes one line of Python: ``clean = rtaudio.load_preset("denoise")(noisy, rate_hz)``.
+"""
 
 from __future__ import annotations
 
