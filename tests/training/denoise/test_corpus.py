@@ -105,6 +105,33 @@ def test_what_is_not_spoken_of_is_refused(tmp_path, small_corpus):
         load_corpus(folder, RATE, "train", tmp_path)
 
 
+@pytest.mark.data
+def test_the_lists_of_the_recordings_fit_them(tmp_path, data_folder):
+    """Utterances end where the silence behind them begins, and reach as high as stated."""
+    folder = tmp_path / "data"
+    lists = {"speech/segments.csv": ("kathleen_000", "flemishguy_000", "librispeech_m_000"),
+             "noise/noise.csv": ("blanket_train", "moodist_bubbles", "moodist_typewriter")}
+    for name, wanted in lists.items():
+        rows = (data_folder / name).read_text(encoding="utf-8").splitlines()
+        kept = [row for row in rows[1:] if any(part in row for part in wanted)]
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text("\n".join([rows[0], *kept]), encoding="utf-8")
+        for file in {row.split(",")[0] for row in kept}:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).symlink_to(data_folder / file)
+    (folder / "speech/speakers.csv").symlink_to(data_folder / "speech/speakers.csv")
+    speech = load_corpus(folder, RATE, "train", tmp_path / "cache").speech
+    assert {source.name for source in speech.sources} >= {"kathleen", "flemishguy"}
+    for source in speech.sources:
+        for clip in source.clips:
+            gap = speech.recordings.read(clip.stop + 480, clip.stop + 9120)
+            assert np.sqrt(np.mean(gap**2)) < 0.02 * clip.rms
+            signal = speech.recordings.read(clip.start, clip.stop)
+            power = np.abs(np.fft.rfft(signal)) ** 2
+            frequencies = np.fft.rfftfreq(len(signal), 1 / RATE)
+            assert power[frequencies > clip.bandwidth_hz].sum() < 1e-3 * power.sum()
+
+
 def spoken(folder, voices, texts=lambda number: ""):
     """A data folder of short utterances; {speaker: (sex, how many)}."""
     generator = np.random.default_rng(1)
