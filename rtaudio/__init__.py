@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rtaudio.effects.compressor import Compressor
     from rtaudio.effects.dc_block import DcBlock
     from rtaudio.effects.delay import Delay
+    from rtaudio.effects.denoise import Denoise
     from rtaudio.effects.equalizer import Equalizer
     from rtaudio.effects.gain import Gain
     from rtaudio.effects.limiter import Limiter
