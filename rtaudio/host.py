@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -53,6 +53,8 @@ class Stats:
         Share of the time spent in the callback, 0 to 1.
     in_peak, out_peak
         Largest magnitude per channel since the last call of :meth:`Host.stats`.
+    clipped
+        Input samples at full scale so far, per channel: the microphone is too loud.
     seconds
         Audio time played.
     """
@@ -70,7 +72,17 @@ class Stats:
     load: float = 0.0
     in_peak: tuple[float, ...] = ()
     out_peak: tuple[float, ...] = ()
+    clipped: tuple[int, ...] = ()
     seconds: float = 0.0
+
+
+class LiveParameter(NamedTuple):
+    """A parameter of a playing effect: its value, range and unit."""
+
+    value: float
+    low: float
+    high: float
+    unit: str
 
 
 class Host:
@@ -83,6 +95,8 @@ class Host:
     device
         ``"default"``, a PortAudio device by name, part of its name or index, or ``"clock"``: the
         virtual clock, which calls the same callback at the exact block period without hardware.
+    out_device
+        Where to play, if that is another device than ``device``, from which is then only recorded.
     rate, block
         Sample rate in Hz and frames per block.
     in_channels, out_channels
@@ -114,6 +128,7 @@ class Host:
         rate: int = 48000,
         block: int = 64,
         *,
+        out_device: str | int | None = None,
         in_channels: list[int] | None = None,
         out_channels: list[int] | None = None,
         source: Any = None,
@@ -126,6 +141,8 @@ class Host:
             raise ValueError("at least one output channel is needed")
         self._device: Device
         if device == "clock":
+            if out_device is not None:
+                raise ValueError(f"the virtual clock plays on no other device: {out_device!r}")
             from rtaudio.devices.clock import ClockDevice
 
             self._device = ClockDevice()
@@ -134,7 +151,8 @@ class Host:
         else:
             from rtaudio.devices.portaudio import PortAudioDevice
 
-            chosen = PortAudioDevice(device, [] if audio is not None else in_channels, out_channels)
+            inputs_wanted = [] if audio is not None else in_channels
+            chosen = PortAudioDevice(device, inputs_wanted, out_channels, out_device)
             self._device = chosen
             default_inputs, outputs = max(1, len(chosen.inputs)), len(chosen.outputs)
         inputs = default_inputs if audio is None else audio.shape[0]
@@ -231,6 +249,35 @@ class Host:
         """
         with self._lock:
             self._program.set(target, value)
+
+    def parameters(self) -> dict[str, LiveParameter]:
+        """Return by name what :meth:`set` can change, as ``effect.parameter``.
+
+        Each effect has ``<effect>.mix`` and ``<effect>.bypass`` besides.
+        """
+        with self._lock:
+            return {
+                f"{name}.{parameter}": LiveParameter(
+                    float(slots[at]), *effect.live_range(parameter)
+                )
+                for name, (effect, index, slots) in self._program.slots.items()
+                for parameter, at in index.items()
+                if parameter not in ("mix", "bypass")
+            }
+
+    @property
+    def chain_name(self) -> str:
+        """Name of the whole of what plays, as :meth:`set` knows it."""
+        return next(iter(self._program.slots))
+
+    @property
+    def muted(self) -> bool:
+        """Whether nothing is heard, whatever the chain plays; a change is a ramp of 20 ms."""
+        return bool(self._engine.record["muted"])
+
+    @muted.setter
+    def muted(self, muted: bool) -> None:
+        self._engine.record["muted"] = muted
 
     def swap(self, effect: Effect) -> None:
         """Cross-fade to another effect or chain; the sound goes on without a gap.
@@ -349,6 +396,7 @@ class Host:
             load=float(record["busy_ns"]) * self.rate / (frames * 1e9) if frames else 0.0,
             in_peak=in_peak,
             out_peak=out_peak,
+            clipped=tuple(int(n) for n in record["in_clipped"][: engine.in_channels]),
             seconds=frames / self.rate,
         )
 

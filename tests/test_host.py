@@ -252,3 +252,43 @@ def test_fading_to_a_chain_with_latency_never_steps(tmp_path, effect):
     out, _ = recorded(tmp_path, Chain([]), work)
     slope = 0.5 * 2 * np.pi * 375 / RATE
     assert np.max(np.abs(np.diff(out))) < slope + 3 * 0.5 / (0.02 * RATE)
+
+
+def test_muting_is_a_ramp_to_nothing_and_back(tmp_path):
+    def work(host):
+        host.wait(0.2)
+        host.muted = True
+        assert host.muted
+        host.wait(0.3)
+        host.muted = False
+
+    out, _ = recorded(tmp_path, Chain([]), work)
+    assert np.max(np.abs(np.diff(out))) < 0.03
+    silent = np.flatnonzero(out[4800:-4800] == 0.0)
+    assert 0.1 * RATE < silent.size < 0.5 * RATE
+    back = out[RATE - 4800 : RATE - 1000]
+    np.testing.assert_array_equal(back, TONE[RATE - 4800 : RATE - 1000])
+
+
+def test_input_at_full_scale_is_counted(tmp_path):
+    loud = np.stack([0.5 * TONE, np.clip(4.0 * TONE, -1.0, 32767 / 32768)])
+    with Host(Chain([]), "clock", source=loud) as host:
+        host.wait()
+        stats = host.stats()
+    assert stats.clipped == (0, int(np.sum(np.abs(loud[1]) >= 0.9999)))
+
+
+def test_what_can_be_changed_is_listed_with_its_range():
+    chain = Chain([Gain(name="input"), Limiter(ceiling_db=-2.0)], name="all")
+    with Host(chain, "clock") as host:
+        host.set("input.gain_db", 3.0)
+        parameters = host.parameters()
+        assert host.chain_name == "all"
+    assert parameters["input.gain_db"] == (3.0, -80.0, 40.0, "dB")
+    assert list(parameters) == ["input.gain_db", "limiter.ceiling_db", "limiter.release_ms"]
+    assert parameters["limiter.ceiling_db"].value == -2.0
+
+
+def test_the_clock_has_no_other_output():
+    with pytest.raises(ValueError, match="clock plays on no other device"):
+        Host(Chain([]), "clock", out_device="speakers")

@@ -119,6 +119,14 @@ def _devices() -> Iterator[Finding]:
         yield Finding("devices", "yellow", f"{len(found)}, no default", "name one with --device")
     else:
         yield Finding("devices", "green", f"{len(found)}, default {default}")
+    if _running() & {"pipewire", "pulseaudio"}:
+        if any(device.name in ("pulse", "pipewire") for device in found):
+            text = "possible: see `Clean a microphone` in the README"
+            yield Finding("virtual microphone", "green", text)
+        else:
+            advice = "apt install libasound2-plugins (or pipewire-alsa)"
+            text = "the sound server runs, but PortAudio does not reach it"
+            yield Finding("virtual microphone", "yellow", text, advice)
 
 
 def _priority() -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rtaudio.cli import show
+from rtaudio.cli.controls import Controls
+from rtaudio.cli.keys import pressed_keys
 
 if TYPE_CHECKING:
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.text import Text
+
     from rtaudio.host import Host, Stats
 
 Preset = Annotated[
@@ -29,6 +36,8 @@ Cabinet = Annotated[
         metavar="WAV|NAME", help="Behind a model file: the loudspeaker, such as british-4x12."
     ),
 ]
+_KEYS_S, _VIEW_S = 0.02, 0.08
+
 Rate = Annotated[int, typer.Option(min=8000, max=384000, help="Sample rate in hertz.")]
 Block = Annotated[int, typer.Option(min=1, max=8192, help="Frames per block.")]
 
@@ -48,6 +57,12 @@ def run(
     seconds: Annotated[
         float | None, typer.Option(min=0.0, help="How long; else to the end of --in, or Ctrl-C.")
     ] = None,
+    out_device: Annotated[
+        str | None, typer.Option(help="Play on this device; --device is the microphone then.")
+    ] = None,
+    muted: Annotated[
+        bool, typer.Option("--muted", help="Begin muted: hold the space bar to talk.")
+    ] = False,
     in_channels: Annotated[
         str | None, typer.Option(help="Input channels of the device, such as 1 or 1,2.")
     ] = None,
@@ -56,7 +71,11 @@ def run(
     ] = None,
     json: show.Json = False,
 ) -> None:
-    """Play a preset live: device in, chain, device out."""
+    """Play a preset live: device in, chain, device out.
+
+    Keys: b compares with what comes in, m mutes, the space bar talks while muted, arrows choose
+    and change a parameter, q quits.
+    """
     show.first_start()
     from rtaudio.host import Host
     from rtaudio.preset import load_preset
@@ -64,16 +83,20 @@ def run(
     audio = None if source is None else read_source(source, rate)
     if source is not None and record is not None and record.resolve() == source.resolve():
         raise ValueError(f"{record}: is the file that is read; choose another name")
+    if muted and (json or not sys.stdin.isatty()):
+        raise ValueError("--muted: only the keys of a terminal can unmute; leave it out")
     host = Host(
         load_preset(preset, cabinet=cabinet),
         device_of(device),
         rate,
         block,
+        out_device=None if out_device is None else device_of(out_device),
         in_channels=_channels("--in-channels", in_channels),
         out_channels=_channels("--out-channels", out_channels),
         source=audio,
         record=record,
     )
+    host.muted = muted
     stats = play(host, seconds, live=not json)
     if json:
         show.print_json(show.run_figures(host, stats))
@@ -108,7 +131,9 @@ def _channels(option: str, text: str | None) -> list[int] | None:
 
 
 def play(host: Host, seconds: float | None, live: bool) -> Stats:
-    """Run a host for ``seconds``, to the end of its source or to Ctrl-C; show it meanwhile.
+    """Run a host for ``seconds``, to the end of its source, to the key q or to Ctrl-C.
+
+    Meanwhile, if ``live``, show it and obey the keys of the terminal.
 
     Returns
     -------
@@ -128,7 +153,8 @@ def ended_by_signals() -> Iterator[None]:
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    ends = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    names = ("SIGTERM", "SIGHUP", "SIGQUIT")
+    ends = [getattr(signal, name) for name in names if hasattr(signal, name)]
     former = {end: signal.signal(end, interrupt) for end in ends}
     try:
         yield
@@ -138,40 +164,84 @@ def ended_by_signals() -> Iterator[None]:
 
 
 def _watch(host: Host, seconds: float | None, live: bool) -> None:
-    screen = show.console(stderr=True)
-    if not (live and screen.is_terminal):
-        host.wait(seconds)
-        return
-    from rich.live import Live
-
-    end = None if seconds is None else time.monotonic() + seconds
-    with Live(console=screen, refresh_per_second=12, transient=True) as view:
+    with contextlib.ExitStack() as stack:
+        keys = stack.enter_context(pressed_keys()) if live else None
+        screen = show.console(stderr=True)
+        shown = live and screen.is_terminal
+        if not (shown or keys):
+            host.wait(seconds)
+            return
+        controls = Controls(host) if keys else None
+        panel = _Panel(host, seconds, controls)
+        view = stack.enter_context(panel.view(screen)) if shown else None
+        end = None if seconds is None else time.monotonic() + seconds
+        next_view = 0.0
         while not host.finished and (end is None or time.monotonic() < end):
-            view.update(_panel(host, seconds))
-            left = 0.08 if end is None else end - time.monotonic()
-            host.wait(max(0.0, min(0.08, left)))
+            now = time.monotonic()
+            if controls and keys:
+                for key in keys():
+                    controls.press(key, now)
+                controls.tick(now)
+                if controls.quit:
+                    return
+            if view and now >= next_view:
+                view.update(panel.draw())
+                next_view = now + _VIEW_S
+            host.wait(_KEYS_S if end is None else max(0.0, min(_KEYS_S, end - now)))
 
 
-def _panel(host: Host, seconds: float | None) -> Any:
-    """Draw levels, load and misses."""
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
+class _Panel:
+    """Draws levels, clipping, latency, load and misses, and what the keys have set."""
 
-    stats = host.stats()
-    grid = Table.grid(padding=(0, 1))
-    for side, peaks in (("in", stats.in_peak), ("out", stats.out_peak)):
-        for number, peak in enumerate(peaks, 1):
-            level = show.decibels(peak)
-            width = round(max(0.0, min(1.0, (level + 60.0) / 60.0)) * 40)
-            colour = "red" if level > -0.1 else "yellow" if level > -12.0 else "green"
-            bar = Text("█" * width, colour) + Text("·" * (40 - width), "dim")
-            grid.add_row(f"{side} {number}", bar, f"{level:6.1f} dB")
-    tuning = host.tuning()
-    note = f"{tuning.note} {tuning.cents:+.0f} cents   " if tuning else ""
-    length = "" if seconds is None else f" / {seconds:.0f}"
-    return Group(
-        grid,
-        f"{note}{stats.seconds:.0f}{length} s   load {100 * stats.load:.1f} %   "
-        f"missed {stats.missed}   faults {sum(stats.faults.values())}   Ctrl-C stops",
-    )
+    def __init__(self, host: Host, seconds: float | None, controls: Controls | None) -> None:
+        self._host, self._seconds, self._controls = host, seconds, controls
+        self._clipped: tuple[int, ...] = ()
+        self._red_until = [0.0] * 8
+
+    def view(self, screen: Console) -> Live:
+        """Return what shows it, still closed."""
+        from rich.live import Live
+
+        return Live(console=screen, refresh_per_second=12, transient=True)
+
+    def draw(self) -> Group:
+        """Return the present state."""
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        host, stats = self._host, self._host.stats()
+        grid = Table.grid(padding=(0, 1))
+        for side, peaks in (("in", stats.in_peak), ("out", stats.out_peak)):
+            for number, peak in enumerate(peaks):
+                level = show.decibels(peak)
+                width = round(max(0.0, min(1.0, (level + 60.0) / 60.0)) * 40)
+                colour = "red" if level > -0.1 else "yellow" if level > -12.0 else "green"
+                bar = Text("█" * width, colour) + Text("·" * (40 - width), "dim")
+                clip = self._clip(number, stats) if side == "in" else ""
+                grid.add_row(f"{side} {number + 1}", bar, f"{level:6.1f} dB", clip)
+        self._clipped = stats.clipped
+        tuning = None if self._controls and self._controls.of_voice else host.tuning()
+        note = f"{tuning.note} {tuning.cents:+.0f} cents   " if tuning else ""
+        length = "" if self._seconds is None else f" / {self._seconds:.0f}"
+        late_ms = 1000 * stats.latency_samples / host.rate + sum(stats.device_latency_ms)
+        lines = [
+            f"{note}{stats.seconds:.0f}{length} s   latency {late_ms:.1f} ms   "
+            f"load {100 * stats.load:.1f} %   missed {stats.missed}   "
+            f"faults {sum(stats.faults.values())}"
+        ]
+        if self._controls:
+            lines += [self._controls.text(), f"{self._controls.help}   Ctrl-C stops"]
+        else:
+            lines[0] += "   Ctrl-C stops"
+        return Group(grid, *lines)
+
+    def _clip(self, channel: int, stats: Stats) -> Text:
+        """Return a mark that is red for a second after the input has reached full scale."""
+        from rich.text import Text
+
+        count, now = stats.clipped[channel], time.monotonic()
+        if count > (self._clipped[channel] if self._clipped else 0):
+            self._red_until[channel] = now + 1.0
+        style = "bold white on red" if now < self._red_until[channel] else "red"
+        return Text(f"CLIP {count}" if count else "", style)

@@ -139,6 +139,7 @@ def run_figures(host: Host, stats: Stats) -> dict[str, Any]:
         "latency_parts": stats.latency_parts,
         "device_latency_ms": stats.device_latency_ms,
         "faults": stats.faults,
+        "clipped": stats.clipped,
     }
 
 
@@ -168,6 +169,8 @@ def run_tables(host: Host, stats: Stats) -> None:
     for kind, count in {**stats.xruns, **stats.faults}.items():
         if count:
             remark(f"{kind}: {count}")
+    if any(stats.clipped):
+        remark(f"input clipped in {sum(stats.clipped)} samples; turn it down")
     if stats.blocks and not stats.realtime:
         remark("the audio thread got no real-time priority; see what to do: rtaudio doctor")
 

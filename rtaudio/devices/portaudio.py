@@ -117,6 +117,8 @@ class PortAudioDevice:
         ``"default"``, a name, a part of a name, or an index.
     inputs, outputs
         Device channels to use, counted from 1.
+    wanted_output
+        The device to play on, if it is another one.
 
     Raises
     ------
@@ -125,12 +127,20 @@ class PortAudioDevice:
     """
 
     def __init__(
-        self, wanted: str | int, inputs: list[int] | None, outputs: list[int] | None
+        self,
+        wanted: str | int,
+        inputs: list[int] | None,
+        outputs: list[int] | None,
+        wanted_output: str | int | None = None,
     ) -> None:
         source, sink = find_device(wanted)
+        apart = wanted_output is not None
+        if wanted_output is not None:
+            sink = find_device(wanted_output)[1]
         if sink is None:
-            raise DeviceError(f"device {wanted!r} has no outputs; see: rtaudio devices")
-        if source is None and inputs:
+            missing = wanted_output if apart else wanted
+            raise DeviceError(f"device {missing!r} has no outputs; see: rtaudio devices")
+        if source is None and (inputs or (apart and inputs is None)):
             raise DeviceError(f"device {wanted!r} has no inputs; see: rtaudio devices")
         self.inputs = ([1] if source else []) if inputs is None else inputs
         self.outputs = list(range(1, min(2, sink.outputs) + 1)) if outputs is None else outputs
@@ -145,7 +155,7 @@ class PortAudioDevice:
                         f"device {device.name!r} has no channel {channel}; it has {count}"
                     )
         self._source, self._sink = source, sink
-        self.name = sink.name
+        self.name = f"{source.name} to {sink.name}" if apart and source else sink.name
         self.latency_ms = (0.0, 0.0)
         self._stream: Any = None
 

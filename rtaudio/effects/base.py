@@ -104,6 +104,15 @@ class Effect(BaseModel):
             raise ValueError(f"{self.name or self.kind}.{parameter} = {value}: {reason}") from error
         return float(getattr(self, parameter))
 
+    def live_range(self, parameter: str) -> tuple[float, float, str]:
+        """Return the smallest and the largest value of a live parameter, and its unit."""
+        field = type(self).model_fields[parameter]
+        low = next((m.ge for m in field.metadata if hasattr(m, "ge")), 0.0)
+        high = next((m.le for m in field.metadata if hasattr(m, "le")), 1.0)
+        extra = field.json_schema_extra
+        unit = extra.get("unit", "") if isinstance(extra, dict) else ""
+        return float(low), float(high), str(unit)
+
     def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
         """Append this effect's nodes and return the bus of the wet signal.
 

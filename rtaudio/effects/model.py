@@ -181,6 +181,11 @@ class Model(Effect):
         self.parameters[parameter] = float(value)
         return float(value)
 
+    def live_range(self, parameter: str) -> tuple[float, float, str]:
+        """Return the range and the unit of mix, bypass, a level or one of the model's own."""
+        own = next((p for p in self.card.parameters if p.name == parameter), None)
+        return (own.min, own.max, own.unit) if own else super().live_range(parameter)
+
     def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
         """Append the model once per channel, or once if it takes all channels together."""
         own = len(self.card.parameters)

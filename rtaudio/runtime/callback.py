@@ -11,6 +11,8 @@ The way of one block::
                                      |
                        safety: after a fault fade out, wait, fade in
                                      |
+                       mute
+                                     |
                        meters -> device output, and the tap that records it
                                      |
                        statistics: duration, gap, missed, device flags
@@ -48,6 +50,8 @@ FADE_MS = 20.0
 """A fade from or to silence: start, stop, and what follows a fault."""
 SWAP_MS = 50.0
 """A cross-fade from one program to another."""
+CLIPPED = 0.9999
+"""Input from here on counts as clipped: the largest sample of 16 bits is a little below 1."""
 HISTOGRAM_SIZE = 64 * 40
 FLAG_NAMES = ("input_underflow", "input_overflow", "output_underflow", "output_overflow", "priming")
 _MISSING_FLAGS = 0b1111
@@ -91,6 +95,8 @@ ENGINE = np.dtype(
         ("faults", "i8"),
         ("input_faults", "i8"),
         ("mute_left", "i8"),
+        ("muted", "i8"),
+        ("level", "f4"),
         ("last_entry_ns", "i8"),
         ("durations", "i8"),
         ("gaps", "i8"),
@@ -101,13 +107,15 @@ ENGINE = np.dtype(
         ("last", "f4", (MAX_CHANNELS,)),
         ("in_peak", "f4", (MAX_CHANNELS,)),
         ("out_peak", "f4", (MAX_CHANNELS,)),
+        ("in_clipped", "i8", (MAX_CHANNELS,)),
     ]
 )
 """``current``, ``former``: the program that plays and the one being faded out; ``pending`` is set
 by Python; 0 is none. ``silence``: the program of starts and stops. ``fade_left`` of
 ``fade_length`` samples of the present cross-fade are to come. ``input``, ``output``: planar scratch
 of one block. ``heard``: ring of the last ``heard_frames`` samples of the first input channel, which
-is always written; ``heard_write`` counts them."""
+is always written; ``heard_write`` counts them. ``muted`` is set by Python; ``level`` is the gain
+that follows it. ``in_clipped``: samples of the input at full scale."""
 
 engine_at = struct_at(ENGINE)
 _FORMER = ENGINE.fields["former"][1]  # type: ignore[index]
@@ -240,9 +248,29 @@ def _take_input(e, engine, device_input, start, frames):  # type: ignore[no-unty
     atomic_store(engine + _HEARD_WRITE, e.heard_write + frames)
     for channel in range(e.in_channels):
         peak = e.in_peak[channel]
+        clipped = 0
         for i in range(frames):
-            peak = max(peak, abs(planar[channel * e.block + i]))
+            magnitude = abs(planar[channel * e.block + i])
+            peak = max(peak, magnitude)
+            clipped += magnitude >= CLIPPED
         e.in_peak[channel] = peak
+        e.in_clipped[channel] += clipped
+
+
+@njit(nogil=True, forceinline=True, error_model="numpy")
+def _mute(e, frames):  # type: ignore[no-untyped-def]
+    """Multiply the engine's output by a level that moves to 0 while muted, and back to 1."""
+    target = np.float32(0.0) if e.muted != 0 else np.float32(1.0)
+    if e.level == target and e.muted == 0:
+        return
+    planar = f32_at(e.output)
+    step = np.float32(1.0 / e.fade_samples)
+    level = e.level
+    for i in range(frames):
+        level = max(target, level - step) if level > target else min(target, level + step)
+        for channel in range(e.out_channels):
+            planar[channel * e.block + i] *= level
+    e.level = level
 
 
 @njit(nogil=True, forceinline=True, error_model="numpy")
@@ -292,6 +320,7 @@ def process_block(device_input, device_output, frames, flags, engine):  # type: 
         _chunk(e, count)
         if e.fade_left == 0 and e.former != 0:
             atomic_store(engine + _FORMER, 0)
+        _mute(e, count)
         _give_output(e, engine, device_output, done, count)
         done += count
     for flag in range(5):

@@ -68,6 +68,7 @@ class Engine:
         self.record["heard_frames"] = self._buffers["heard"].size
         self.record["rate_hz"], self.record["block"] = rate_hz, block
         self.record["in_channels"], self.record["out_channels"] = in_channels, out_channels
+        self.record["level"] = 1.0
         self.record["fade_samples"] = round(rate_hz * rt.FADE_MS / 1000)
         self.record["swap_samples"] = round(rate_hz * rt.SWAP_MS / 1000)
         self._silence = silence(rate_hz, block, in_channels, out_channels)
