@@ -25,6 +25,7 @@ SCORES = {
     "si_sdr_db": ("SI-SDR dB", 1),
     "si_sdr_16k_db": ("at 16 kHz", 1),
     "snr_gain_db": ("SNR gain dB", 1),
+    "level_change_db": ("level dB", 1),
     "sig": ("SIG", 2),
     "bak": ("BAK", 2),
     "ovr": ("OVRL", 2),

@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 MEASURES = ("pesq", "stoi", "si_sdr_db", "si_sdr_16k_db", "si_sdr_gain_db", "snr_gain_db",
-            "sig", "bak", "ovr")  # fmt: skip
+            "level_change_db", "sig", "bak", "ovr")  # fmt: skip
 
 GROUPS = ("vbd17", "dfns6", "p287x6", "dns4x6", "maxine5", "held_out", "clean", "quiet")
 

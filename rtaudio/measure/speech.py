@@ -22,6 +22,7 @@ __all__ = [
     "METRICS_HZ",
     "MetricsError",
     "at_rate",
+    "level_change_db",
     "pesq_wb",
     "score",
     "si_sdr_db",
@@ -96,6 +97,31 @@ def snr_db(clean: ArrayLike, x: ArrayLike) -> float:
     """
     target, found = _pair(clean, x)
     return _ratio_db(target, found - target)
+
+
+def level_change_db(clean: ArrayLike, x: ArrayLike) -> float:
+    """Return how much louder than ``clean`` the part of it in ``x`` is, in decibels.
+
+    What neither `si_sdr_db` nor PESQ hears, and a listener does.
+
+    Parameters
+    ----------
+    clean, x
+        As for `si_sdr_db`.
+
+    Returns
+    -------
+    float
+        Minus infinity if ``x`` has no part of ``clean``, or its inverse.
+
+    Examples
+    --------
+    >>> level_change_db([1.0, 0.0], [0.1, 5.0])
+    -20.0
+    """
+    target, found = _pair(clean, x)
+    gain = float(np.dot(found, target) / np.dot(target, target))
+    return 20.0 * math.log10(gain) if gain > 0 else -math.inf
 
 
 def stoi(clean: ArrayLike, x: ArrayLike, rate_hz: int) -> float:
@@ -180,9 +206,10 @@ def score(
     Returns
     -------
     dict
-        ``pesq``, ``stoi``, ``si_sdr_db``, ``si_sdr_16k_db`` (that of what lies below 8 kHz), and
-        what was gained over the noisy recording: ``si_sdr_gain_db`` and ``snr_gain_db``, both 0 if
-        nothing was changed. A gain is NaN where the noisy recording is the clean one.
+        ``pesq``, ``stoi``, ``si_sdr_db``, ``si_sdr_16k_db`` (that of what lies below 8 kHz),
+        ``level_change_db``, and what was gained over the noisy recording: ``si_sdr_gain_db`` and
+        ``snr_gain_db``, both 0 if nothing was changed. A gain is NaN where the noisy recording is
+        the clean one.
 
     Raises
     ------
@@ -202,6 +229,7 @@ def score(
         "stoi": stoi(clean, enhanced, rate_hz),
         "si_sdr_db": found_db,
         "si_sdr_16k_db": si_sdr_db(*narrow),
+        "level_change_db": level_change_db(clean, enhanced),
         "si_sdr_gain_db": _gain(found_db, given_db),
         "snr_gain_db": _gain(snr_db(clean, enhanced), snr_db(clean, noisy)),
     }

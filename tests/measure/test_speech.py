@@ -15,6 +15,7 @@ from scipy import signal
 from rtaudio.measure.speech import (
     MetricsError,
     at_rate,
+    level_change_db,
     pesq_wb,
     score,
     si_sdr_db,
@@ -62,6 +63,13 @@ def test_si_sdr_is_the_level_of_what_is_orthogonal(voice, level_db):
 def test_a_wrong_level_is_noise_for_snr_alone(voice):
     assert snr_db(voice, 0.9 * voice) == pytest.approx(20.0)
     assert si_sdr_db(voice, 0.9 * voice) > 250
+
+
+@pytest.mark.parametrize("level_db", [-40.0, -4.0, 0.0, 6.0])
+def test_the_level_of_the_speech_is_told_whatever_the_noise(voice, level_db):
+    noisy = voice + 0.5 * noise_for(voice)
+    assert level_change_db(voice, 10 ** (level_db / 20) * noisy) == pytest.approx(level_db)
+    assert level_change_db(voice, -voice) == -math.inf
 
 
 def test_the_ends_of_the_scale(voice):
