@@ -107,6 +107,7 @@ def load_preset(preset: str | Path, *, cabinet: str | Path | None = None) -> Cha
 def _model_alone(path: Path, cabinet: str | Path | None) -> Chain:
     from rtaudio.effects.cabinet import Cabinet
     from rtaudio.effects.dc_block import DcBlock
+    from rtaudio.effects.denoise import Denoise
     from rtaudio.effects.limiter import Limiter
     from rtaudio.effects.model import Model
     from rtaudio.effects.noise_gate import NoiseGate
@@ -115,7 +116,7 @@ def _model_alone(path: Path, cabinet: str | Path | None) -> Chain:
     if load_model(path).file.card.task == "denoise":
         if cabinet is not None:
             raise PresetError(f"{path}: is a denoiser, which plays without a cabinet")
-        return Chain([Model(path, name="denoise")], name=path.stem)
+        return Chain([Denoise(path, name="denoise")], name=path.stem)
     effects: list[Effect] = [NoiseGate(), Model(path, name="amp", output="normalized"), DcBlock()]
     if cabinet is not None:
         effects.append(Cabinet(shipped_cabinets().get(str(cabinet), Path(cabinet))))
