@@ -25,6 +25,9 @@ BEST_DB = 30.0
 def compressed_spectrum(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
     """Distance of the spectra S |S|^-0.75, at two resolutions: 0.7 magnitude, 0.3 complex.
 
+    A bin counts by its share of the ERB scale: bins alone would give two thirds to what lies above
+    8 kHz.
+
     Notes
     -----
     Braun, Tashev: A consolidated view of loss functions for supervised deep learning-based speech
@@ -34,7 +37,7 @@ def compressed_spectrum(output: Tensor, target: Tensor, noisy: Tensor, keep: Kee
     total = output.new_zeros(())
     for size in RESOLUTIONS:
         n_fft = round(size * keep.rate_hz / 48000)
-        there = keep.bins(n_fft)[:, None]
+        there = (keep.bins(n_fft) * keep.erb_shares(n_fft))[:, None]
         re, im, magnitude = _compressed(output * level, n_fft)
         wanted_re, wanted_im, wanted = _compressed(target * level, n_fft)
         louder, re, im = magnitude - wanted, re - wanted_re, im - wanted_im
@@ -105,6 +108,11 @@ class Keep:
         """1 for the bins that count: (batch, n_fft // 2 + 1)."""
         hz = torch.arange(n_fft // 2 + 1, device=self.bandwidth_hz.device) * self.rate_hz / n_fft
         return (hz <= self.bandwidth_hz[:, None]).float()
+
+    def erb_shares(self, n_fft: int) -> Tensor:
+        """Width of each bin on the ERB scale, but for a constant: (n_fft // 2 + 1,)."""
+        hz = torch.arange(n_fft // 2 + 1, device=self.bandwidth_hz.device) * self.rate_hz / n_fft
+        return 1 / (1 + 0.00437 * hz)
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor, Keep], Tensor]] = {

@@ -38,8 +38,10 @@ def test_the_spectrum_is_what_scipy_says():
         ]) for signal in (output, TARGET))
         a_power, b_power = (np.abs(s) ** 2 + 1e-6 for s in (a, b))
         a_small, b_small = a * a_power**-0.375, b * b_power**-0.375
-        total += np.mean(0.7 * (a_power**0.125 - b_power**0.125) ** 2
-                         + 0.3 * np.abs(a_small - b_small) ** 2)
+        distance = (0.7 * (a_power**0.125 - b_power**0.125) ** 2
+                    + 0.3 * np.abs(a_small - b_small) ** 2)
+        erb = 21.4 * np.log10(1 + 0.00437 * (np.arange(n_fft // 2 + 2) - 0.5) * RATE / n_fft)
+        total += np.average(distance, axis=-1, weights=np.diff(erb)).mean()
     found = LOSSES["spectrum"](output, TARGET, noisy, FULL)
     assert float(found) == pytest.approx(total / 2, rel=1e-3)
 
