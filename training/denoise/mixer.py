@@ -649,7 +649,7 @@ def _expander(clean: Floats, rate_hz: int) -> Floats:
     Below 26 dB under the active level, 3 dB per decibel, 25 dB at most; never within 30 ms of
     anything louder.
     """
-    frame = rate_hz // 100
+    frame = min(rate_hz // 100, len(clean))
     frames = clean[: len(clean) // frame * frame].reshape(-1, frame)
     power = maximum_filter1d(np.einsum("ij,ij->i", frames, frames) / frame, 7)
     active = max(active_rms(clean, rate_hz), 1e-9)

@@ -227,12 +227,13 @@ def test_noise_swells(mixtures):
     assert np.median(spans) > 6
 
 
-def test_another_rate(mixtures):
-    made = mixtures(**PLAIN, rate_hz=16000, excerpt_samples=8000)
-    for index in range(5):
+@pytest.mark.parametrize(("rate_hz", "length"), [(16000, 8000), (RATE, 256)])
+def test_another_rate_and_length(mixtures, rate_hz, length):
+    made = mixtures(rate_hz=rate_hz, excerpt_samples=length)
+    for index in range(20):
         mixture = made[index]
-        assert mixture.noisy.shape == mixture.clean.shape == (1, 8000)
-        assert mixture.bandwidth_hz <= 8000
+        assert mixture.noisy.shape == mixture.clean.shape == (1, length)
+        assert mixture.bandwidth_hz <= rate_hz / 2
         assert np.isfinite(parts(mixture)[0]).all()
 
 
