@@ -5,6 +5,10 @@ JACK server with the dummy driver (48 kHz, 64 frames, real-time priority if perm
 the same preset three times: alone, beside two busy pure-Python threads in the same process, and
 beside the same threads from an ordinary sounddevice callback written in Python, which runs the
 same compiled chain.
+
+With ``--grid`` it plays the preset at every usual rate and block size instead, beside one busy
+Python thread, ``--seconds`` each; ``--rates`` and ``--blocks`` name some of them. Ten minutes:
+``python -m benchmarks.live --grid --preset denoise --rates 48000 --blocks 64 --seconds 600``.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ from typing import Any
 import numpy as np
 
 RATE, BLOCK = 48000, 64
+RATES = (44100, 48000, 96000)
+BLOCKS = (32, 64, 128, 256, 480, 512, 1024, 2048)
 
 
 def burn() -> None:
@@ -30,11 +36,12 @@ def burn() -> None:
         sum(range(1000))
 
 
-def compiled(preset: str, seconds: float, busy: int) -> dict[str, Any]:
+def compiled(preset: str, seconds: float, busy: int, rate: int, block: int) -> dict[str, Any]:
     """Play through the engine; run in a process of its own."""
     import rtaudio as rt
 
-    host = rt.Host(rt.load_preset(preset), "system", RATE, BLOCK, source=_noise(seconds + 2))
+    source = _noise(seconds + 2, rate)
+    host = rt.Host(rt.load_preset(preset), "system", rate, block, source=source)
     with host:
         for _ in range(busy):
             threading.Thread(target=burn, daemon=True).start()
@@ -43,12 +50,17 @@ def compiled(preset: str, seconds: float, busy: int) -> dict[str, Any]:
     return {
         "blocks": stats.blocks,
         "missed": stats.missed,
+        "late": sum(n for name, n in stats.faults.items() if name.endswith(": late")),
+        "latency_ms": 1000 * stats.latency_samples / rate,
+        "load": stats.load,
         "callback_us": vars(stats.callback_us),
         "gap_us": vars(stats.gap_us),
     }
 
 
-def python_callback(preset: str, seconds: float, busy: int) -> dict[str, Any]:
+def python_callback(
+    preset: str, seconds: float, busy: int, rate: int, block: int
+) -> dict[str, Any]:
     """Play the same compiled chain from a Python callback; run in a process of its own."""
     import sounddevice
 
@@ -56,23 +68,23 @@ def python_callback(preset: str, seconds: float, busy: int) -> dict[str, Any]:
     from rtaudio.measure.percentiles import Percentiles
     from rtaudio.render import run
 
-    program = rt.load_preset(preset).compile(RATE, BLOCK, out_channels=2)
-    noise = _noise(seconds + 2)
-    run(program, noise[:, :BLOCK])
+    program = rt.load_preset(preset).compile(rate, block, out_channels=2)
+    noise = _noise(seconds + 2, rate)
+    run(program, noise[:, :block])
     durations: list[float] = []
     entries: list[float] = []
     flagged = [0]
 
     def callback(indata: Any, outdata: Any, frames: int, when: Any, status: Any) -> None:
         entry = time.perf_counter()
-        at = len(entries) * BLOCK % (noise.shape[1] - BLOCK)
+        at = len(entries) * block % (noise.shape[1] - block)
         outdata[:] = run(program, noise[:, at : at + frames]).T
         flagged[0] += bool(status)
         entries.append(entry)
         durations.append(time.perf_counter() - entry)
 
     with sounddevice.Stream(
-        device="system", samplerate=RATE, blocksize=BLOCK, channels=(1, 2), dtype="float32",
+        device="system", samplerate=rate, blocksize=block, channels=(1, 2), dtype="float32",
         latency="low", callback=callback,
     ):  # fmt: skip
         for _ in range(busy):
@@ -87,15 +99,18 @@ def python_callback(preset: str, seconds: float, busy: int) -> dict[str, Any]:
     }
 
 
-def _noise(seconds: float) -> np.ndarray:
-    random = np.random.default_rng(0)
-    return random.uniform(-0.3, 0.3, (1, round(seconds * RATE))).astype(np.float32)
+def _noise(seconds: float, rate: int) -> np.ndarray:
+    noise = np.random.default_rng(0).random((1, round(seconds * rate)), np.float32)
+    noise -= 0.5
+    noise *= 0.6
+    return noise
 
 
 class Jack:
     """A private jackd with the dummy driver."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: int = RATE, block: int = BLOCK) -> None:
+        self.rate, self.block = rate, block
         if shutil.which("jackd") is None:
             raise SystemExit("jackd is not installed; apt install jackd2")
         self.name = "rtaudio-bench"
@@ -106,7 +121,7 @@ class Jack:
             realtime = ["-R", "-P70"]
         except PermissionError:
             realtime = ["--no-realtime"]
-        driver = ["-d", "dummy", "-r", str(RATE), "-p", str(BLOCK)]
+        driver = ["-d", "dummy", "-r", str(rate), "-p", str(block)]
         self.process = subprocess.Popen(
             ["jackd", "-n", self.name, *realtime, *driver],
             stdout=subprocess.DEVNULL,
@@ -114,11 +129,17 @@ class Jack:
         )
         time.sleep(2)
 
+    def stop(self) -> None:
+        """End the server."""
+        self.process.terminate()
+        self.process.wait()
+
     def measure(self, what: str, preset: str, seconds: float, busy: int) -> dict[str, Any]:
         """Run one measurement in a fresh process and return its figures."""
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.live", "--one", what, "--preset", preset,
-             "--seconds", str(seconds), "--busy", str(busy)],
+             "--seconds", str(seconds), "--busy", str(busy), "--rate", str(self.rate),
+             "--block", str(self.block)],
             env=os.environ | {"JACK_DEFAULT_SERVER": self.name},
             capture_output=True,
             text=True,
@@ -129,7 +150,7 @@ class Jack:
 
 
 def measure(preset: str, seconds: float) -> dict[str, dict[str, Any]]:
-    """Measure all three; returns their figures by name."""
+    """Measure all four; returns their figures by name."""
     jack = Jack()
     try:
         return {
@@ -139,8 +160,16 @@ def measure(preset: str, seconds: float) -> dict[str, dict[str, Any]]:
             "Python callback, 2 busy threads": jack.measure("python", preset, seconds, 2),
         }
     finally:
-        jack.process.terminate()
-        jack.process.wait()
+        jack.stop()
+
+
+def measure_one(preset: str, seconds: float, rate: int, block: int) -> dict[str, Any]:
+    """Measure the engine alone, beside one busy thread, at one rate and block size."""
+    jack = Jack(rate, block)
+    try:
+        return jack.measure("compiled", preset, seconds, 1)
+    finally:
+        jack.stop()
 
 
 def main() -> None:
@@ -148,24 +177,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="crunch")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--grid", action="store_true", help="every usual rate and block size")
+    parser.add_argument("--rates", type=int, nargs="+", default=RATES, help="those of the grid")
+    parser.add_argument("--blocks", type=int, nargs="+", default=BLOCKS, help="those of the grid")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", choices=["compiled", "python"], help=argparse.SUPPRESS)
-    parser.add_argument("--busy", type=int, default=0, help=argparse.SUPPRESS)
+    for name, default in (("--busy", 0), ("--rate", RATE), ("--block", BLOCK)):
+        parser.add_argument(name, type=int, default=default, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    played = (options.preset, options.seconds)
     if options.one:
         function = compiled if options.one == "compiled" else python_callback
-        print(json.dumps(function(options.preset, options.seconds, options.busy)), flush=True)
+        figures = function(*played, options.busy, options.rate, options.block)
+        print(json.dumps(figures), flush=True)
         os._exit(0)
-    table = measure(options.preset, options.seconds)
+    if options.grid:
+        table = {}
+        for rate in options.rates:
+            for block in options.blocks:
+                name = f"{rate} Hz, {block} frames"
+                print(f"{name} ...", file=sys.stderr)
+                table[name] = measure_one(*played, rate, block)
+    else:
+        table = measure(*played)
     if options.json:
         print(json.dumps(table))
         return
     columns = "callback us p50, p99, p99.9, max   gap us p50, p99.9, max"
-    print(f"{'':32} {'blocks':>7} {'missed':>7}   {columns}")
+    print(f"{'':32} {'blocks':>7} {'missed':>7} {'late':>5} {'latency ms':>10}   {columns}")
     for name, row in table.items():
         c, g = row["callback_us"], row["gap_us"]
+        late, latency_ms = row.get("late", "-"), row.get("latency_ms")
         print(
-            f"{name:32} {row['blocks']:7d} {row['missed']:7d}   "
+            f"{name:32} {row['blocks']:7d} {row['missed']:7d} {late:>5} "
+            f"{'-' if latency_ms is None else f'{latency_ms:.1f}':>10}   "
             f"{c['p50']:8.1f} {c['p99']:8.1f} {c['p99_9']:8.1f} {c['max']:8.1f}   "
             f"{g['p50']:8.0f} {g['p99_9']:8.0f} {g['max']:8.0f}"
         )

@@ -73,13 +73,13 @@ class JackServer:
 
 @pytest.fixture
 def jack() -> Iterator[Callable[..., JackServer]]:
-    """Return ``start(block=64) -> JackServer``; skips where jackd is not installed."""
+    """Return ``start(block=64, rate=48000) -> JackServer``; skips where jackd is not installed."""
     if shutil.which("jackd") is None:
         pytest.skip("jackd is not installed (package jackd2)")
     servers: list[JackServer] = []
 
-    def start(block: int = 64) -> JackServer:
-        servers.append(JackServer(block))
+    def start(block: int = 64, rate: int = 48000) -> JackServer:
+        servers.append(JackServer(block, rate))
         return servers[-1]
 
     yield start
