@@ -17,6 +17,9 @@ from rtaudio.runtime.program import Builder, Bus
 from rtaudio.runtime.worker import worker_node
 
 _INLINE_SHARE = 0.5
+_BURST_SHARE = 0.25
+"""Of a block, for a model that computes a hop in one block and nothing in the others; of a worker's
+chunk for any."""
 _SMALLEST_CHUNK = 64
 _NORMAL_DB = -18.0
 
@@ -196,8 +199,8 @@ class Model(Effect):
             x = builder.run(level_node(*before, interface, builder.rate_hz), x)
         slots = params[:own] if own else None
         instances = x.channels if self.card.channels == (1, 1) else 1
-        worker = self._in_worker(builder, slots, instances)
-        nodes = [self._node(builder, slots, worker) for _ in range(instances)]
+        chunk = self._worker_chunk(builder, slots, instances)
+        nodes = [self._node(builder, slots, chunk) for _ in range(instances)]
         y = builder.run_each(nodes, x) if self.card.channels == (1, 1) else builder.run(nodes[0], x)
         if behind:
             y = builder.run(level_node(*behind, interface, builder.rate_hz), y)
@@ -229,17 +232,9 @@ class Model(Effect):
         ]
         return oversampled_node(copies, self.card.sample_rate, block)
 
-    def _chunk(self, builder: Builder) -> int:
-        """Frames a worker computes at a time: whole hops, at least a block."""
-        hop = self.card.hop if self.card.sample_rate == builder.rate_hz else 0
-        if hop:
-            return int(hop * math.ceil(builder.block / hop))
-        return max(builder.block, _SMALLEST_CHUNK)
-
-    def _node(self, builder: Builder, params: Slots | None, worker: bool) -> Node:
-        if not worker:
+    def _node(self, builder: Builder, params: Slots | None, chunk: int) -> Node:
+        if not chunk:
             return self._inline_node(builder, builder.block, params)
-        chunk = self._chunk(builder)
         node, thread = worker_node(
             self._inline_node(builder, chunk, params),
             chunk,
@@ -251,16 +246,32 @@ class Model(Effect):
         builder.workers.append((builder.effect, thread))
         return node
 
-    def _in_worker(self, builder: Builder, params: Slots | None, instances: int) -> bool:
-        """Decide where the model runs, and count its cost if that is the callback."""
-        if self.worker is not None or builder.offline:
-            return bool(self.worker)
-        block_us = 1e6 * builder.block / builder.rate_hz
+    def _worker_chunk(self, builder: Builder, params: Slots | None, instances: int) -> int:
+        """Decide where the model runs, and count its cost if that is the callback.
+
+        Returns
+        -------
+        int
+            Frames that a worker computes at a time, or 0 for the callback: at least a block, and
+            enough to have four times as long as it takes; more than a hop would only be later.
+        """
+        block = builder.block
+        hop = math.ceil(self.card.hop * builder.rate_hz / self.card.sample_rate)
+        longest = max(block * math.ceil(hop / block), block, _SMALLEST_CHUNK)
+        if builder.offline:
+            return longest if self.worker else 0
+        if self.worker is False:
+            return 0
+        block_us = 1e6 * block / builder.rate_hz
         cost_us = instances * self._block_cost_us(builder, params)
-        if builder.inline_us + cost_us > _INLINE_SHARE * block_us:
-            return True
-        builder.inline_us += cost_us
-        return False
+        share = _BURST_SHARE if hop > block else _INLINE_SHARE
+        if self.worker is None and builder.inline_us + cost_us <= share * block_us:
+            builder.inline_us += cost_us
+            return 0
+        chunk = max(block, _SMALLEST_CHUNK)
+        while chunk < longest and cost_us > _BURST_SHARE * 1e6 * chunk / builder.rate_hz:
+            chunk *= 2
+        return min(chunk, longest)
 
     def _block_cost_us(self, builder: Builder, params: Slots | None) -> float:
         """Measure the most that one instance costs in a block: all hops that may fall into it."""

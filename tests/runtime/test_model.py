@@ -14,6 +14,7 @@ from rtaudio.chain import Chain
 from rtaudio.effects.model import Model
 from rtaudio.models.contract import ContractError, ModelParameter, read_model
 from rtaudio.render import render, run
+from rtaudio.runtime.worker import worker_latency_samples
 
 RATE = 48000
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 6000).astype(np.float32)
@@ -213,6 +214,22 @@ def test_models_share_the_callback_until_half_a_block_is_spent(model_file, monke
     assert chain.compile(RATE, 64, offline=True).workers == []
     hops = Model(model_file("lag", hop=16, size=4), name="d")
     assert len(hops.compile(RATE, 64).workers) == 1
+
+
+@pytest.mark.parametrize(("cost_us", "chunk"), [(100, 0), (500, 128), (900, 256), (9000, 512)])
+def test_a_worker_is_as_late_as_its_cost_asks(model_file, monkeypatch, cost_us, chunk):
+    """Four times as long as a hop takes, and no longer than a hop; cheap ones need no worker."""
+    import rtaudio.measure.blocks
+
+    def fixed(node, block, repeats, **options):
+        return np.full(repeats, float(cost_us))
+
+    monkeypatch.setattr(rtaudio.measure.blocks, "block_microseconds", fixed)
+    program = Model(model_file("lag", hop=480, size=5)).compile(RATE, 64)
+    assert len(program.workers) == bool(chunk)
+    adapted = 480 - math.gcd(480, chunk or 64)
+    behind = worker_latency_samples(chunk, 64) if chunk else 0
+    assert program.latency_samples == adapted + behind + 5
 
 
 @pytest.mark.parametrize("name", ["mix", "bypass", "interface_dbu"])
