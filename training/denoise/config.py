@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from training.config import ConfigError, NetConfig, check_net, read_yaml
 from training.denoise.features import LAYERS
 from training.denoise.losses import FEATURES, LOSSES
 from training.denoise.mixer import MixtureConfig
+from training.denoise.pairs import PairedFoldersConfig
 
 __all__ = ["DenoiseConfig", "DenoiseSchedule", "FeatureConfig", "load_denoise_config"]
 
@@ -49,6 +51,18 @@ class FeatureConfig(_Section):
     balance_after_epochs: Annotated[int, Field(ge=1)] | None = 10
 
 
+def _kind_of_data(content: Any) -> str:
+    keys = content if isinstance(content, Mapping) else vars(content)
+    return "pairs" if "train" in keys else "mixtures"
+
+
+DenoiseData = Annotated[
+    Annotated[MixtureConfig, Tag("mixtures")] | Annotated[PairedFoldersConfig, Tag("pairs")],
+    Discriminator(_kind_of_data),
+]
+"""Mixtures made up on the fly, or folders of pairs; told by the key ``train`` of the latter."""
+
+
 class DenoiseConfig(_Section):
     """A whole run, written to ``folder``, or to ``runs/<name>`` of the working folder if empty.
 
@@ -65,7 +79,7 @@ class DenoiseConfig(_Section):
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     workers: Annotated[int, Field(ge=0, le=64)] = 1
     folder: str = ""
-    data: MixtureConfig
+    data: DenoiseData
     net: NetConfig
     loss: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
     features: FeatureConfig = FeatureConfig()

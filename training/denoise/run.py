@@ -37,9 +37,11 @@ from rtaudio.atomic import replacing
 from rtaudio.cli.show import progress
 from training.config import ConfigError
 from training.denoise.config import DenoiseConfig
+from training.denoise.corpus import Part
 from training.denoise.features import FeatureLoss, load_features
 from training.denoise.losses import FEATURES, DenoiseLoss, Keep, si_sdr_db
 from training.denoise.mixer import Mixture, Mixtures, collate
+from training.denoise.pairs import PairedFolders, PairedFoldersConfig
 from training.models import net_class
 from training.models.denoiser import Denoiser
 from training.run import SAID, code_version, load_weights, logging_to, pick_device
@@ -269,15 +271,22 @@ def _loader(data: Dataset[Mixture], config: DenoiseConfig, first: int, end: int)
     )
 
 
+def _mixtures(config: DenoiseConfig, part: Part, length: int) -> Dataset[Mixture]:
+    data = config.data
+    if isinstance(data, PairedFoldersConfig):
+        return PairedFolders(data, part, seed=config.seed, length=length)
+    return Mixtures(data, part, seed=config.seed, length=length)
+
+
 def _batches(config: DenoiseConfig, first: int) -> Any:
     batch, steps = config.schedule.batch, config.schedule.steps
-    mixtures = Mixtures(config.data, "train", seed=config.seed, length=batch * steps)
+    mixtures = _mixtures(config, "train", batch * steps)
     return _loader(mixtures, config, first * batch, steps * batch)
 
 
 def _validation(config: DenoiseConfig) -> Any:
     count = config.schedule.validation_mixtures
-    mixtures = Mixtures(config.data, "validation", seed=config.seed, length=count)
+    mixtures = _mixtures(config, "validation", count)
     return _loader(mixtures, config, 0, count)
 
 

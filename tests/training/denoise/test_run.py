@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+import soundfile
 import yaml
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
@@ -13,6 +15,7 @@ from export.checkpoint import load_checkpoint  # noqa: E402
 from export.exporter import export_model  # noqa: E402
 from training.config import ConfigError  # noqa: E402
 from training.denoise.config import load_denoise_config  # noqa: E402
+from training.denoise.losses import DenoiseLoss  # noqa: E402
 from training.denoise.run import _validation, denoise_run, validate  # noqa: E402
 from training.models import net_class  # noqa: E402
 
@@ -59,7 +62,9 @@ def test_it_learns(write, tmp_path):
     config = load_denoise_config(write(schedule=schedule, loss={"spectrum": 1.0}))
     torch.manual_seed(config.seed)
     begun = net_class("denoiser")(**config.net.arguments)
-    before = validate(begun, list(_validation(config)), config, torch.device("cpu"))
+    before = validate(
+        begun, list(_validation(config)), config, torch.device("cpu"), DenoiseLoss(config.loss)
+    )
     metrics = denoise_run(config, show=False)
     assert metrics["validation_loss"] < 0.99 * before["val_loss"]
 
@@ -114,3 +119,22 @@ def test_a_start_is_remembered_and_may_look_further_ahead(write, tmp_path):
     wrong = load_denoise_config(write(folder=str(tmp_path / "no"), net={**net, "hidden": 16}))
     with pytest.raises(ConfigError, match="its sizes are not those of the run"):
         denoise_run(wrong, start=tmp_path / "run/best.pt", show=False)
+
+
+def test_pairs_of_ones_own_train_too(write, tmp_path):
+    for part in ("noisy", "clean"):
+        (tmp_path / part).mkdir()
+        sound = 0.1 * np.random.default_rng(0).standard_normal(24000)
+        soundfile.write(tmp_path / part / "one.wav", sound, 48000)
+    folders = {"noisy": "noisy", "clean": "clean"}
+    config = load_denoise_config(write(data={
+        "root": str(tmp_path), "train": folders, "validation": folders, "excerpt_samples": 19200,
+    }))
+    denoise_run(config, show=False)
+    _, card = load_checkpoint(tmp_path / "run/best.pt")
+    assert card["provenance"]["data"]["train"] == folders
+    with pytest.raises(ConfigError, match=r"run.yaml: data.train.noisy: Field required"):
+        load_denoise_config(write(data={"root": ".", "train": {}, "validation": folders,
+                                        "excerpt_samples": 19200}))
+    with pytest.raises(ConfigError, match=r"run.yaml: data.snr_db"):
+        load_denoise_config(write(data={"root": ".", "snr_db": [3, "x"], "excerpt_samples": 4800}))
