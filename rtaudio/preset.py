@@ -116,7 +116,7 @@ def _model_alone(path: Path, cabinet: str | Path | None) -> Chain:
     if load_model(path).file.card.task == "denoise":
         if cabinet is not None:
             raise PresetError(f"{path}: is a denoiser, which plays without a cabinet")
-        return Chain([Denoise(path, name="denoise")], name=path.stem)
+        return Chain([Denoise(path, name="voice")], name=path.stem)
     effects: list[Effect] = [NoiseGate(), Model(path, name="amp", output="normalized"), DcBlock()]
     if cabinet is not None:
         effects.append(Cabinet(shipped_cabinets().get(str(cabinet), Path(cabinet))))

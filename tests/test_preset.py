@@ -337,6 +337,12 @@ def test_a_model_file_plays_as_a_preset():
     assert (chain.name, chain.effects[1].file, chain.effects[1].name) == ("crunch", file, "amp")
 
 
+def test_a_file_that_is_called_as_its_effect_plays():
+    chain = load_preset(shipped_presets()["denoise"].parent / "models" / "denoise.onnx")
+    assert chain.name == "denoise"
+    assert chain(np.zeros(960, np.float32), 48000).shape == (960,)
+
+
 def test_a_damaged_model_file_is_refused_as_such(tmp_path):
     (tmp_path / "amp.nam").write_text("{}")
     with pytest.raises(ValueError, match=r"amp\.nam: "):
