@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -320,3 +322,16 @@ def test_sizes_out_of_range_are_refused(net, reason, workspace):
 def test_more_centred_layers_than_layers_are_refused():
     with pytest.raises(ValueError, match="5 layers"):
         ContextNet(layers=5, centred_layers=6)
+
+
+def test_the_shipped_one_is_the_causal_form():
+    path = Path(__file__).parents[2] / "presets" / "models" / "denoise-context.onnx"
+    model = read_model(path)
+    card = model.card
+    assert (card.name, card.sample_rate, card.hop, card.latency) == (path.stem, 16_000, 0, 0)
+    assert sum(math.prod(s.shape) for s in model.states) == 524_226
+    assert card.metrics["weights"] == 40_541
+    assert len(model.data) < 250_000
+    assert {"features", "loss", "schedule", "start"} <= set(card.provenance["config"])
+    played = run_onnx(model, model.golden_input, random_blocks(2048, 0))
+    np.testing.assert_allclose(played, model.golden_output, rtol=0, atol=1e-5)
