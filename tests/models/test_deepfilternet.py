@@ -251,6 +251,10 @@ def other_operator(graph):
     next(node for node in graph.node if node.op_type == "Sigmoid").op_type = "Tanh"
 
 
+def constant_of_nothing(graph):
+    del next(node for node in graph.node if node.op_type == "Constant").output[:]
+
+
 def circle(graph):
     relu = next(node for node in graph.node if "e3" in node.output)
     relu.input[0] = "e3"
@@ -274,6 +278,12 @@ BROKEN = {
     "another operator": (edit("erb_dec.onnx", other_operator), "Tanh where Sigmoid was expected"),
     "circle": (edit("enc.onnx", circle), "e3"),
 }
+
+
+def test_a_constant_that_nothing_can_use_is_passed_over(copy):
+    folder = copy()
+    edit("erb_dec.onnx", constant_of_nothing)(folder)
+    assert load_model(folder).file.card.name == "DeepFilterNet3"
 
 
 @pytest.mark.parametrize(("damage", "reason"), BROKEN.values(), ids=BROKEN.keys())

@@ -43,7 +43,7 @@ class GraphWalk:
         self._maker = {name: node for node in graph.node for name in node.output}
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
         for node in graph.node:
-            if node.op_type == "Constant" and node.attribute:
+            if node.op_type == "Constant" and node.attribute and node.output:
                 self._tensors[node.output[0]] = node.attribute[0].t
 
     def back(self, value: str, *kinds: str, source: str | None = None) -> list[onnx.NodeProto]:
