@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_NAME_BYTES = 255
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -37,7 +39,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
     if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         raise PermissionError(f"{path}: not writable; choose another place, or change its rights")
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    end = f".{os.getpid()}.part{path.suffix}"
+    room = max(0, _NAME_BYTES - len(os.fsencode(end)) - 1)
+    temporary = path.with_name(f".{os.fsdecode(os.fsencode(path.stem)[:room])}{end}")
     try:
         yield temporary
         os.replace(temporary, path)

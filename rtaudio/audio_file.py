@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -102,7 +104,7 @@ class Reader:
         lost = _STEP_FRAMES
         while self._file.format == "FLAC" and position + lost < self.frames:
             with suppress(soundfile.LibsndfileError):
-                file = soundfile.SoundFile(self.path)
+                file = soundfile.SoundFile(_native(self.path))
                 self.close()
                 self._file = file
                 file.seek(position + lost)
@@ -176,6 +178,11 @@ def _has_length(path: Path) -> bool:
     return b"Xing" in start or b"Info" in start
 
 
+def _native(path: Path) -> str | bytes:
+    """Return a path as the system has it: on POSIX a name is bytes, in UTF-8 or not."""
+    return str(path) if sys.platform == "win32" else os.fsencode(path)
+
+
 @contextmanager
 def opened(path: str | Path, max_channels: int = MAX_CHANNELS) -> Iterator[Reader]:
     """Open an audio file for reading, after checking that it can be played.
@@ -202,7 +209,7 @@ def opened(path: str | Path, max_channels: int = MAX_CHANNELS) -> Iterator[Reade
     with path.open("rb"):  # an unreadable file raises here, with the reason
         pass
     try:
-        file = soundfile.SoundFile(path)
+        file = soundfile.SoundFile(_native(path))
     except (soundfile.LibsndfileError, TypeError):
         raise AudioFileError(f"{path}: not an audio file; convert it to wav or flac") from None
     reader = Reader(path, file)
@@ -383,8 +390,9 @@ def created(
     with replacing(path) as temporary:
         try:
             file = soundfile.SoundFile(
-                temporary, "w", rate_hz, channels, subtype, format="RF64" if large else kind
-            )
+                _native(temporary), "w", rate_hz, channels, subtype,
+                format="RF64" if large else kind,
+            )  # fmt: skip
         except soundfile.LibsndfileError as error:
             if error.code == _SYSTEM_ERROR:
                 raise OSError(f"{path}: could not be created; is the disk full?") from None

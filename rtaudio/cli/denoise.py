@@ -108,6 +108,8 @@ def _one(
 ) -> Rendered:
     from rtaudio.render_file import render_file
 
+    if target.is_dir():
+        raise IsADirectoryError(f"{target}: is a folder; name the new file in it")
     if target.exists() and not force and not (source.exists() and source.samefile(target)):
         raise FileExistsError(f"{target}: exists; choose another name, or replace it: --force")
     return render_file(
@@ -126,7 +128,7 @@ def _file(
         check_picture(picture)
     views = _Views(source, effect()) if picture is not None else None
     with show.progress(not json) as bars:
-        task = bars.add_task(f"{source.name} -> {target.name}", total=1.0)
+        task = bars.add_task(show.plain(f"{source.name} -> {target.name}"), total=1.0)
         done = _one(
             effect, force, source, target, lambda share: bars.update(task, completed=share),
             *([views.add] if views else []),
@@ -138,7 +140,7 @@ def _file(
         figures = {**_figures(done), "out": target, "picture": picture}
         show.print_json(figures)
     else:
-        print(_line(target, done))
+        print(show.plain(_line(target, done)))
     _remarks(target, done)
     if done.damage:
         show.remark(f"error: {done.damage}; the rest is in {target}")
@@ -167,7 +169,7 @@ def _folder(
 ) -> None:  # fmt: skip
     from rtaudio.cli.folder import pairs, work_through
 
-    todo, others = pairs(source, target)
+    todo, others, closed = pairs(source, target)
     kept = [] if force else [pair for pair in todo if pair.target.exists()]
     todo = [pair for pair in todo if pair not in kept]
     processes = min(jobs or _cores(), max(1, len(todo)))
@@ -185,7 +187,7 @@ def _folder(
                 outcomes.append(outcome)
     outcomes.sort(key=lambda outcome: outcome.source)
     done = [(outcome, outcome.done) for outcome in outcomes if outcome.done]
-    errors = [outcome.error for outcome in outcomes if outcome.error]
+    errors = closed + [outcome.error for outcome in outcomes if outcome.error]
     errors += [f"{one.damage}; the rest is in {outcome.target}" for outcome, one in done
                if one.damage]  # fmt: skip
     if kept:
@@ -200,7 +202,7 @@ def _folder(
         })  # fmt: skip
     else:
         seconds = sum(one.frames / one.rate_hz for _, one in done)
-        print(f"{target}: {len(done)} files, {seconds:.2f} s")
+        print(show.plain(f"{target}: {len(done)} files, {seconds:.2f} s"))
     for outcome, one in done:
         _remarks(outcome.target, one)
     if others:

@@ -36,8 +36,13 @@ def report(error: Exception) -> int:
     return status
 
 
+def plain(text: str) -> str:
+    """Put a text on one line; control codes in names of files are no orders to the terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def _flat(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(plain(text).split())
 
 
 def _of_system(error: OSError) -> str:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -40,7 +41,7 @@ class _StoppedError(Exception):
     """The user wants no more."""
 
 
-def pairs(source: Path, target: Path) -> tuple[list[Pair], list[Path]]:
+def pairs(source: Path, target: Path) -> tuple[list[Pair], list[Path], list[str]]:
     """List the sound files of a folder and all below it, and what is none.
 
     Parameters
@@ -52,12 +53,13 @@ def pairs(source: Path, target: Path) -> tuple[list[Pair], list[Path]]:
     Returns
     -------
     tuple
-        The pairs in the order of their names, and the files that are no sound by their suffix.
+        The pairs in the order of their names, the files that are no sound by their suffix, and a
+        line for each folder that cannot be read.
 
     Raises
     ------
     AudioFileError
-        There is nothing to do, or both are the same folder.
+        There is nothing to do, or a file that is read would be replaced.
     """
     if target.exists() and not target.is_dir():
         raise AudioFileError(f"{target}: is not a folder, but {source} is one")
@@ -65,7 +67,8 @@ def pairs(source: Path, target: Path) -> tuple[list[Pair], list[Path]]:
     if inside == source.resolve():
         raise AudioFileError(f"{target}: is the folder that is read; choose another name")
     found, others = [], []
-    for folder, below, names in os.walk(source):
+    closed: list[OSError] = []
+    for folder, below, names in os.walk(source, onerror=closed.append):
         here = Path(folder)
         below[:] = sorted(
             name for name in below
@@ -79,9 +82,18 @@ def pairs(source: Path, target: Path) -> tuple[list[Pair], list[Path]]:
                 found.append(Pair(path, target / path.relative_to(source)))
             else:
                 others.append(path)
+    errors = [explain(error)[0] for error in closed]
     if not found:
-        raise AudioFileError(f"{source}: holds no sound files such as .wav or .flac")
-    return found, others
+        raise AudioFileError(
+            errors[0] if errors else f"{source}: holds no sound files such as .wav or .flac"
+        )
+    read = {pair.source.resolve() for pair in found}
+    for pair in found:
+        if pair.target.resolve() in read:
+            raise AudioFileError(
+                f"{pair.target}: is one of the files that are read; choose another folder"
+            )
+    return found, others, errors
 
 
 def work_through(
@@ -146,6 +158,7 @@ def _bytes(pair: Pair) -> int:
 
 _done: Any = None
 _stop: Any = None
+_busy = threading.Lock()
 
 
 def _start(done: Any, stop: Any) -> None:
@@ -154,6 +167,17 @@ def _start(done: Any, stop: Any) -> None:
     _done, _stop = done, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """When the parent has been killed, remove what is half-written, and go."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        _stop.set()
+        with _busy:
+            os._exit(1)
 
 
 def _do_in_pool(work: Work, pair: Pair) -> Outcome:
@@ -167,7 +191,8 @@ def _do_in_pool(work: Work, pair: Pair) -> Outcome:
             _done.value += (share - told) * size
         told = share
 
-    outcome = _do(work, pair, tell)
+    with _busy:
+        outcome = _do(work, pair, tell)
     if told < 1.0 and not _stop.is_set():
         tell(1.0)
     return outcome

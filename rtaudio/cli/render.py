@@ -41,7 +41,8 @@ def render(
         show.print_json({"out": target, **done._asdict()})
     else:
         peak = show.decibels(done.peak)
-        print(
+        line = (
             f"{target}: {done.frames / done.rate_hz:.2f} s, {done.channels} channels at "
             f"{done.rate_hz} Hz, {done.subtype}, peak {peak:.1f} dBFS"
         )
+        print(show.plain(line))

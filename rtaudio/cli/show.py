@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rtaudio.cli.errors import plain
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -34,7 +36,7 @@ def console(stderr: bool = False) -> Console:
 
 def remark(text: str) -> None:
     """Say something that is not a result, on stderr."""
-    print(text, file=sys.stderr)
+    print(plain(text), file=sys.stderr)
 
 
 def first_start() -> None:
@@ -83,19 +85,19 @@ def table(
     from rich.markup import escape
     from rich.table import Table
 
-    def plain(cell: object) -> str:
+    def shown(cell: object) -> str:
         text = f"{cell:.1f}" if isinstance(cell, float) else str(cell)
-        return escape("".join(c if c.isprintable() or c == "\n" else " " for c in text))
+        return escape("\n".join(map(plain, text.split("\n"))))
 
     grid = Table(box=box.SIMPLE_HEAD)
     for number, column in enumerate(columns):
         grid.add_column(column, justify="right" if number and not words else "left")
     for row in rows:
-        grid.add_row(*map(plain, row))
+        grid.add_row(*map(shown, row))
     out = console()
     if not out.is_terminal:
         out.width = 120
-    out.print(f"[bold]{plain(title)}[/]")
+    out.print(f"[bold]{shown(title)}[/]")
     out.print(grid)
 
 
@@ -112,7 +114,7 @@ def progress(enabled: bool = True) -> Iterator[Progress]:
 
     screen = console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),

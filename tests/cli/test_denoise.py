@@ -19,7 +19,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra: trai
 from export.exporter import export_model  # noqa: E402
 from export.spectral import OverlapAdd  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402
-from rtaudio.audio_file import created, opened, read_audio  # noqa: E402
+from rtaudio.audio_file import AudioFileError, created, opened, read_audio  # noqa: E402
+from rtaudio.cli.folder import pairs  # noqa: E402
 from rtaudio.wave_chunks import chunks  # noqa: E402
 
 CARD = {"name": "test", "sample_rate": 48000, "license": "Apache-2.0", "provenance": {}}
@@ -393,9 +394,11 @@ def test_memory_does_not_grow_with_the_file(models, tmp_path):
     assert second - first < 25_000  # kB
 
 
-@pytest.mark.parametrize(("kind", "files"), [(signal.SIGINT, 2), (signal.SIGTERM, 1)])
+@pytest.mark.parametrize(
+    ("kind", "files"), [(signal.SIGINT, 2), (signal.SIGTERM, 1), (signal.SIGKILL, 2)]
+)
 def test_an_interruption_says_one_line_and_leaves_nothing(models, tmp_path, kind, files):
-    """Of two processes, stopped by Ctrl-C; of one, stopped by its end."""
+    """Of two processes, stopped by Ctrl-C; of one, stopped by its end; of two whose parent dies."""
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     for name in ("a.wav", "b.wav")[:files]:
@@ -406,17 +409,23 @@ def test_an_interruption_says_one_line_and_leaves_nothing(models, tmp_path, kind
     child = subprocess.Popen(
         [sys.executable, "-m", "rtaudio", *map(str, words)], stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(kind, signal.SIG_DFL),  # ignored behind a shell's &
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored behind an &
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and child.poll() is None:
         if out.exists() and len(list(out.iterdir())) == files:
             break
         time.sleep(0.05)
-    os.killpg(child.pid, kind)
-    stdout, stderr = child.communicate(timeout=120)
-    assert child.returncode == 130, stderr
-    assert (stdout, stderr) == ("", "stopped; what was not complete is gone\n")
+    if kind == signal.SIGKILL:
+        child.kill()
+        status, said = -kind, ""
+    else:
+        os.killpg(child.pid, kind)
+        status, said = 130, "stopped; what was not complete is gone\n"
+    stdout, stderr = child.communicate(timeout=120)  # all who hold these have ended
+    assert child.returncode == status, stderr
+    assert stdout == ""
+    assert said in stderr
     assert list(out.iterdir()) == []
 
 
@@ -460,6 +469,61 @@ def test_a_folder_is_done_whatever_fails(denoise, tmp_path, jobs):
     answer = denoise(folder, out, "--jobs", 1, "--force")
     assert answer.status == 0
     assert "3 files, 1.50 s" in answer.out
+
+
+def test_any_name_is_written_and_none_commands_the_terminal(denoise, tmp_path):
+    names = [b"a\nb.wav", b"[bold]x[]nope].wav", b"\x1b[2J.wav", b"\xff\xfe.wav", b"-.wav",
+             b"%s.wav", b"a" * 251 + b".wav", b"\xd0\xb6" * 125 + b".wav"]  # fmt: skip
+    folder, out, cut = tmp_path / "in", tmp_path / "out", b"cut\n\x1b[2J\xff.wav"
+    folder.mkdir()
+    whole = write(tmp_path / "in.wav", NOISE[:4800, :1]).read_bytes()
+    for name in names:
+        (folder / os.fsdecode(name)).write_bytes(whole)
+    (folder / os.fsdecode(cut)).write_bytes(whole[:5000])
+    answer = denoise(folder, out, "--jobs", 1)
+    assert answer.status == 2
+    assert sorted(os.listdir(os.fsencode(out))) == sorted([*names, cut])
+    assert len(answer.err.splitlines()) == 1
+    assert "is damaged" in answer.err
+    assert "\x1b" not in answer.err
+    answer = denoise(folder / "\x1b[2J.wav", tmp_path / "\x1b[2J\n.wav")
+    assert answer.status == 0
+    assert len(answer.out.splitlines()) == 1
+    assert "\x1b" not in answer.out
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="POSIX only")
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path):
+    folder = tmp_path / "in"
+    (folder / "closed").mkdir(parents=True)
+    write(folder / "a.wav", NOISE[:4800, :1])
+    (folder / "closed").chmod(0)
+    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
+        parent.chmod(0o755)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)  # root may read everything
+    try:
+        found, others, errors = pairs(folder, tmp_path / "out")
+        with pytest.raises(AudioFileError, match="closed: permission denied"):
+            pairs(folder / "closed", tmp_path / "out")
+    finally:
+        os.seteuid(user)
+        (folder / "closed").chmod(0o755)
+    assert ([pair.source.name for pair in found], others) == (["a.wav"], [])
+    assert errors == [f"{folder / 'closed'}: permission denied"]
+
+
+def test_no_file_that_is_read_is_replaced(refused, models, tmp_path):
+    folder = tmp_path / "in"
+    (folder / "in").mkdir(parents=True)
+    for name in ("a.wav", "in/a.wav"):
+        write(folder / name, NOISE[:4800, :1])
+    before = (folder / "a.wav").read_bytes()
+    words = ("--model", models / "wire.onnx", "--force")
+    assert "is one of the files that are read" in refused("denoise", folder, tmp_path, *words)
+    assert "is a folder; name" in refused("denoise", folder / "a.wav", tmp_path, *words)
+    assert (folder / "a.wav").read_bytes() == before
 
 
 def test_folders_are_refused(refused, models, files, tmp_path):
