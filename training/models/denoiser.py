@@ -23,8 +23,6 @@ __all__ = ["Denoiser"]
 RATE_HZ = 48000
 LEVEL_SECONDS = 2.0
 """Time constant of the running level by which all features are divided."""
-VOICE_HZ = 100.0
-"""The level is that of what lies above: rumble must not make a voice look quiet."""
 FLOOR = 1e-9
 """Mean square of a spectral line, about -100 dB of full scale, below which a signal is silence."""
 COMPRESSION = 0.3
@@ -163,7 +161,6 @@ class _Filters(StreamingModule):
             raise ValueError(f"lines + bands = {lines + bands}: wanted a multiple of 8")
         self.lines, self.bands, self.taps, self.look_ahead = lines, bands, taps, look_ahead
         self.decay = math.exp(-hop / (RATE_HZ * LEVEL_SECONDS))
-        self.voiced = math.ceil(VOICE_HZ * window / RATE_HZ)
         # A bin of noise has the mean square n_fft / 2 times the mean square of the samples.
         self.scale = 2.0 / window
         weights = _triangles(window // 2 + 1 - lines, lines, bands, RATE_HZ / window)
@@ -243,7 +240,7 @@ class _Filters(StreamingModule):
             ages < 0, torch.zeros_like(ages), self.decay ** ages.clamp(min=0)
         )
         faded = self.decay ** (steps + 1)
-        level = power[..., self.voiced :].mean(dim=-1) @ kernel.T + state["level"] * faded
+        level = power.mean(dim=-1) @ kernel.T + state["level"] * faded
         weight = kernel.sum(dim=1) + state["weight"] * faded
         gain = weight[..., None] / (level[..., None] + FLOOR * weight[..., None])
         bands = torch.cat([power[..., : self.lines], power[..., self.lines :] @ self.to_bands], -1)
