@@ -36,7 +36,7 @@ def compressed_spectrum(output: Tensor, target: Tensor, noisy: Tensor, keep: Kee
     level = (noisy * noisy).mean(dim=-1, keepdim=True).clamp(min=1e-10).rsqrt()
     total = output.new_zeros(())
     for size in RESOLUTIONS:
-        n_fft = round(size * keep.rate_hz / 48000)
+        n_fft = window_samples(size, keep.rate_hz)
         there = (keep.bins(n_fft) * keep.erb_shares(n_fft))[:, None]
         re, im, magnitude = _compressed(output * level, n_fft)
         wanted_re, wanted_im, wanted = _compressed(target * level, n_fft)
@@ -90,12 +90,12 @@ def si_sdr_db(output: Tensor, target: Tensor) -> Tensor:
 
 def l1(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
     """Mean absolute error of the samples."""
-    return (output - target).abs().mean()
+    return keep.heard(output - target).abs().mean()
 
 
 def l2(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
     """Mean square error of the samples."""
-    return (output - target).square().mean()
+    return keep.heard(output - target).square().mean()
 
 
 class Keep:
@@ -108,6 +108,11 @@ class Keep:
         """1 for the bins that count: (batch, n_fft // 2 + 1)."""
         hz = torch.arange(n_fft // 2 + 1, device=self.bandwidth_hz.device) * self.rate_hz / n_fft
         return (hz <= self.bandwidth_hz[:, None]).float()
+
+    def heard(self, signal: Tensor) -> Tensor:
+        """Return the part of a signal (batch, 1, samples) that counts."""
+        samples = signal.shape[-1]
+        return torch.fft.irfft(torch.fft.rfft(signal) * self.bins(samples)[:, None], samples)
 
     def erb_shares(self, n_fft: int) -> Tensor:
         """Width of each bin on the ERB scale, but for a constant: (n_fft // 2 + 1,)."""
@@ -143,10 +148,8 @@ class DenoiseLoss(nn.Module):
         plain = {name: weight for name, weight in self.weights.items() if name != FEATURES}
         total = denoise_loss(output, target, noisy, keep, plain) if plain else output.new_zeros(())
         if self.features is not None:
-            samples = output.shape[-1]
-            spectrum = torch.fft.rfft(output) * keep.bins(samples)[:, None]
-            heard, _ = self.features(torch.fft.irfft(spectrum, samples), target)
-            total = total + self.weights[FEATURES] * heard
+            distance, _ = self.features(keep.heard(output), target)
+            total = total + self.weights[FEATURES] * distance
         return total
 
     @property
@@ -168,6 +171,11 @@ def denoise_loss(
         weight * LOSSES[name](output, target, noisy, keep) for name, weight in weights.items()
     ]
     return torch.stack(terms).sum()
+
+
+def window_samples(size: int, rate_hz: int) -> int:
+    """Length at a rate of one of the windows of `RESOLUTIONS`."""
+    return round(size * rate_hz / 48000)
 
 
 def _compressed(signal: Tensor, n_fft: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -39,7 +39,14 @@ from training.config import ConfigError
 from training.denoise.config import DenoiseConfig
 from training.denoise.corpus import Part
 from training.denoise.features import FeatureLoss, load_features
-from training.denoise.losses import FEATURES, DenoiseLoss, Keep, si_sdr_db
+from training.denoise.losses import (
+    FEATURES,
+    RESOLUTIONS,
+    DenoiseLoss,
+    Keep,
+    si_sdr_db,
+    window_samples,
+)
 from training.denoise.mixer import Mixture, Mixtures, collate
 from training.denoise.pairs import PairedFolders, PairedFoldersConfig
 from training.models import net_class
@@ -83,7 +90,8 @@ def denoise_run(
     Raises
     ------
     ConfigError
-        The run folder holds a run already (without ``resume``), or none or another one (with it).
+        The run folder holds a run already (without ``resume``), or none or another one (with it);
+        or excerpts that do not fit the net.
     """
     folder, schedule = config.run_folder, config.schedule
     stored = _stored(config, resume)
@@ -92,6 +100,7 @@ def denoise_run(
     torch.set_flush_denormal(True)
     torch.manual_seed(config.seed)
     net = net_class(config.net.type)(**config.net.arguments)
+    _check_excerpts(config, net)
     lineage = _adopt(net, start) if start is not None else None
     net, loss = net.to(place), _make_loss(config).to(place)
     average = AveragedModel(
@@ -148,6 +157,17 @@ def denoise_run(
     return metrics
 
 
+def _check_excerpts(config: DenoiseConfig, net: StreamingModule) -> None:
+    """Raise if an excerpt does not fit the net, or leaves no sound to compare."""
+    samples, hop = config.data.excerpt_samples, max(net.hop, 1)
+    least = net.latency + window_samples(max(RESOLUTIONS), config.data.rate_hz)
+    if samples % hop or samples < least:
+        raise ConfigError(
+            f"data.excerpt_samples = {samples}: the net wants a multiple of its hop, {hop}, and at "
+            f"least {-(-least // hop) * hop}"
+        )
+
+
 def _adopt(net: StreamingModule, path: Path) -> dict[str, Any]:
     """Start with the weights of ``path``; returns how those were trained."""
     trained, card = load_checkpoint(path)
@@ -169,7 +189,7 @@ def _step(
 ) -> Tensor:
     net.train()
     loss.train()
-    found = _loss(net, batch, config, loss)
+    found: Tensor = loss(*_aligned(net, batch, config))
     optimizer.zero_grad()
     found.backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), GRADIENT_LIMIT)
@@ -203,21 +223,15 @@ def _make_loss(config: DenoiseConfig) -> DenoiseLoss:
     ))
 
 
-def _loss(
-    net: StreamingModule, batch: Mixture, config: DenoiseConfig, loss: DenoiseLoss
-) -> Tensor:
-    output, clean, noisy = _aligned(net, batch)
-    keep = Keep(torch.as_tensor(batch.bandwidth_hz), config.data.rate_hz)
-    found: Tensor = loss(output, clean, noisy, keep)
-    return found
-
-
-def _aligned(net: StreamingModule, batch: Mixture) -> tuple[Tensor, Tensor, Tensor]:
-    """Output, target and mixture without what the net's latency leaves unanswered."""
+def _aligned(
+    net: StreamingModule, batch: Mixture, config: DenoiseConfig
+) -> tuple[Tensor, Tensor, Tensor, Keep]:
+    """What a loss takes: output, target and mixture, without what the latency leaves unanswered."""
     state = {k: v.to(batch.noisy.device) for k, v in net.initial_state(len(batch.noisy)).items()}
     output, _ = net(batch.noisy, state)
     samples = batch.noisy.shape[-1] - net.latency
-    return output[..., net.latency :], batch.clean[..., :samples], batch.noisy[..., :samples]
+    keep = Keep(torch.as_tensor(batch.bandwidth_hz), config.data.rate_hz)
+    return output[..., net.latency :], batch.clean[..., :samples], batch.noisy[..., :samples], keep
 
 
 def _moved(batch: Mixture, place: torch.device) -> Mixture:
@@ -235,8 +249,8 @@ def validate(
     losses, ratios = [], []
     for batch in batches:
         batch = _moved(batch, place)
-        losses.append(float(_loss(net, batch, config, loss)))
-        output, clean, noisy = _aligned(net, batch)
+        output, clean, noisy, keep = _aligned(net, batch, config)
+        losses.append(float(loss(output, clean, noisy, keep)))
         mixed = (clean.square().mean(dim=(1, 2)) > 1e-9) & ((noisy - clean).abs().amax((1, 2)) > 0)
         ratios += si_sdr_db(output[:, 0], clean[:, 0])[mixed].tolist()
     return {
@@ -353,7 +367,7 @@ def _keep(
             "license": config.license,
             "provenance": {
                 "data": {"source": config.source, **config.data.model_dump(
-                    mode="json", exclude={"root"})},
+                    mode="json", exclude={"root", "cache"})},
                 "config": config.model_dump(mode="json", include=_told(config))
                 | ({"start": lineage} if lineage else {}),
                 "code": code_version(),

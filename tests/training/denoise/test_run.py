@@ -44,14 +44,14 @@ def write(tmp_path, small_corpus, corpus_cache, monkeypatch):
     return written
 
 
-def test_a_run_can_be_exported(write, tmp_path):
+def test_a_run_can_be_exported(write, tmp_path, corpus_cache):
     config = load_denoise_config(write())
     metrics = denoise_run(config, show=False)
     assert metrics == json.loads((tmp_path / "run/metrics.json").read_text())
     rows = (tmp_path / "run/history.csv").read_text().splitlines()
     assert len(rows) == 3
     net, card = load_checkpoint(tmp_path / "run/best.pt")
-    assert str(tmp_path) not in json.dumps(card)
+    assert not any(str(folder) in json.dumps(card) for folder in (tmp_path, corpus_cache))
     export_model(net, card, tmp_path / "tiny.onnx")
 
 
@@ -94,6 +94,10 @@ def test_a_resumed_run_ends_as_an_unbroken_one(write, tmp_path, monkeypatch):
 
 
 def test_folders_and_keys_are_checked(write, tmp_path):
+    for samples in (19201, 2400):
+        data = {"root": str(tmp_path), "excerpt_samples": samples}
+        with pytest.raises(ConfigError, match=r"a multiple of its hop, 480, and at least 3360$"):
+            denoise_run(load_denoise_config(write(data=data)), show=False)
     config = load_denoise_config(write())
     with pytest.raises(ConfigError, match="start without --resume"):
         denoise_run(config, resume=True, show=False)
