@@ -120,7 +120,8 @@ def _reason(module: nn.Module) -> str | None:
             return "dropout is switched on; call eval() on the net first"
         # The first axis of a convolution over two is time; across bands padding is no matter.
         case nn.modules.conv._ConvNd() if module.padding == "same" or (
-            module.padding[0] if len(module.kernel_size) == 2 else any(module.padding)
+            module.padding != "valid"
+            and (module.padding[0] if len(module.kernel_size) == 2 else any(module.padding))
         ):
             return "padding makes up samples around each block; use export.layers.CausalConv1d"
         case _:

@@ -261,6 +261,12 @@ def test_padding_in_time_is_refused_with_bands_too(tmp_path):
         export_model(net, CARD, tmp_path / "net.onnx")
 
 
+def test_a_convolution_without_padding_may_say_so(tmp_path):
+    conv = nn.Conv1d(1, 1, 1, padding="valid")
+    net = Net(lambda net, x, state: (net.conv(x), {}), conv=conv).eval()
+    export_model(net, CARD, tmp_path / "net.onnx")
+
+
 def test_export_leaves_the_net_in_evaluation_mode(tmp_path):
     norm = nn.BatchNorm1d(1)
     norm.running_mean.fill_(0.5)
