@@ -67,7 +67,7 @@ class Reader:
         self.fault = ""
         self._ended = False
         self._gap = self._missing = 0
-        self._first_gap = 0
+        self._first_gap: int | None = None
 
     def read(self, frames: int) -> Audio:
         """Read the next ``frames`` frames, planar; fewer only at the end of what can be read.
@@ -110,7 +110,8 @@ class Reader:
                 file.seek(position + lost)
                 file.read(min(_STEP_FRAMES, self.frames - position - lost))
                 file.seek(position + lost)
-                self._first_gap = self._first_gap or position
+                if self._first_gap is None:
+                    self._first_gap = position
                 self._missing += lost
                 return lost
             lost *= 2
@@ -131,7 +132,7 @@ class Reader:
         stated = self._stated_frames()
         if not self.fault and stated <= self.position and not self._cut():
             return ""
-        if self._missing and self.position == self.frames:
+        if self._first_gap is not None and self.position == self.frames:
             return (
                 f"{self.path}: is damaged: {self._missing / self.rate_hz:.2f} s are missing, from "
                 f"{self._first_gap / self.rate_hz:.2f} s on: silence in their place"
