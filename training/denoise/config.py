@@ -52,7 +52,7 @@ class FeatureConfig(_Section):
 
 
 def _kind_of_data(content: Any) -> str:
-    keys = content if isinstance(content, Mapping) else vars(content)
+    keys = content if isinstance(content, Mapping) else getattr(content, "__dict__", {})
     return "pairs" if "train" in keys else "mixtures"
 
 

@@ -108,6 +108,9 @@ def test_folders_and_keys_are_checked(write, tmp_path):
         denoise_run(load_denoise_config(write(loss={"l1": 1.0})), resume=True, show=False)
     with pytest.raises(ConfigError, match="unknown term 'l3'"):
         load_denoise_config(write(loss={"l3": 1.0}))
+    for data in (None, 5, "x", [], [{"root": "."}]):
+        with pytest.raises(ConfigError, match=r"run.yaml: data"):
+            load_denoise_config(write(data=data))
     with pytest.raises(ConfigError, match="does not exist"):
         load_denoise_config(write(data={"root": "nowhere", "excerpt_samples": 4800}))
 
