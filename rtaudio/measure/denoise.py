@@ -133,7 +133,7 @@ def systems(data: Path, more: Iterable[Path] = ()) -> tuple[list[System], list[s
     data
         Folder that holds the user's copies of other denoisers in ``models``.
     more
-        Further files or folders to measure beside them.
+        Further files or folders to measure beside them; one whose name is taken goes by its path.
     """
     shipped = shipped_presets()["bypass"].parent / "models"
     places = {name: shipped / f"{name}.onnx" for name in OURS}
@@ -145,7 +145,10 @@ def systems(data: Path, more: Iterable[Path] = ()) -> tuple[list[System], list[s
             found.append(System(name, place))
         else:
             missing.append(f"{name} is left out: there is no {place}")
-    return [*found, *(System(file.stem, file) for file in more)], missing
+    for file in more:
+        known = {system.name for system in found}
+        found.append(System(str(file) if file.stem in known else file.stem, file))
+    return found, missing
 
 
 def recordings(data: Path, *, quick: bool = False) -> list[Recording]:

@@ -85,6 +85,14 @@ def test_a_model_is_shifted_back_by_what_it_reports(nothing, speech):
     assert si_sdr_db(slow, denoise.enhanced(nothing, slow, 16000)) > 40
 
 
+def test_models_of_one_name_are_told_apart(tmp_path):
+    more = [tmp_path / folder / "denoise.onnx" for folder in "ab"]
+    found, _ = denoise.systems(tmp_path, more)
+    names = {system.file: system.name for system in found}
+    assert [names[file] for file in more] == [str(file) for file in more]
+    assert len(set(names.values())) == len(found)
+
+
 def test_a_wrong_report_costs(tmp_path, speech):
     liar = System("liar", transparent(tmp_path / "liar.onnx", latency=HOP - 5))
     assert si_sdr_db(speech, denoise.enhanced(liar, speech, RATE_HZ)) < 20
