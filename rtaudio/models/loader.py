@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -153,7 +154,8 @@ def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such model file")
-    key = path.resolve(), float(slim)
+    # Not where a link leads: what lies beside it, and its suffix, tell what it is.
+    key = Path(os.path.abspath(path)), float(slim)
     model, before = _load(*key)
     if before != _stamps(before):
         _load.cache_clear()

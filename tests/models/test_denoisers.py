@@ -192,6 +192,14 @@ def test_each_file_is_the_whole_denoiser(folder, copied):
         assert "renamed 0.onnx" in named.provenance["files"]
 
 
+def test_links_into_a_store_are_what_they_are_called(copied, tmp_path):
+    files = sorted(copied.glob("*.onnx"))
+    for number, file in enumerate(files):
+        stored = file.rename(tmp_path / str(number))
+        file.symlink_to(stored)
+    assert load_model(files[0]).file.card.hop == load_model(copied).file.card.hop
+
+
 def test_a_changed_file_is_read_again(copied):
     files = sorted(copied.glob("*.onnx"))
     named, other = files[0], files[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rtaudio.models.capture import CaptureError
@@ -61,7 +61,7 @@ def model_paths(folder: Path) -> list[Path]:
 
 
 def _of_folder(folder: Path) -> ModelFile:
-    files = [GraphFile(path, read_proto(path)[0]) for path in model_paths(folder)]
+    files = _known(model_paths(folder))
     found = [
         (family, part, file)
         for family in FAMILIES
@@ -82,13 +82,20 @@ def _of_folder(folder: Path) -> ModelFile:
     return family.model_file(folder, [_only(folder, family, part, files) for part in family.parts])
 
 
+def _known(paths: Iterable[Path]) -> list[GraphFile]:
+    """Read files one by one, and keep those that are a part of a family; others may be large."""
+    files = (GraphFile(path, read_proto(path)[0]) for path in paths)
+    parts = [part for family in FAMILIES for part in family.parts]
+    return [file for file in files if any(part.matches(file) for part in parts)]
+
+
 def _completed(family: Family, part: Part, file: GraphFile) -> list[GraphFile]:
     """Find the other parts beside the file of one part."""
     if len(family.parts) == 1:
         return [file]
     folder = file.path.parent
     beside = [path for path in model_paths(folder) if not path.samefile(file.path)]
-    files = [GraphFile(path, read_proto(path)[0]) for path in beside]
+    files = _known(beside)
     return [
         file if other is part else _only(folder, family, other, files) for other in family.parts
     ]
