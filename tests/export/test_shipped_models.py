@@ -108,3 +108,18 @@ def test_a_denoiser_is_small_and_says_what_it_is(name):
     assert (card.sample_rate, card.hop, card.latency) == (48000, 480, DENOISERS[name])
     assert card.metrics["weights"] <= 1_000_000
     assert set(card.provenance) == {"data", "config", "code", "date"}
+
+
+@pytest.mark.skipif(not (DATA / "denoise_eval").is_dir(), reason="no folder denoise_eval (data)")
+@pytest.mark.parametrize("name", DENOISERS)
+def test_a_denoiser_is_as_good_as_it_was_said_to_be(name):
+    """The bars of the two sets of pairs; `rtaudio bench denoise` gives the whole table."""
+    pytest.importorskip("pesq", reason="pesq is not installed (extra: metrics)")
+    from rtaudio.measure.denoise import System, recordings, scores, summary
+
+    pairs = [r for r in recordings(DATA) if r.group in ("dfns6", "vbd17", "clean")]
+    system = System(name, ROOT / "presets" / "models" / f"{name}.onnx")
+    groups = summary(list(scores([system], pairs, None)))
+    assert groups["groups"]["dfns6"]["si_sdr_db"] >= 13
+    assert groups["groups"]["vbd17"]["pesq"] >= 2.64
+    assert groups["robustness"]["clean_si_sdr_db"] >= 20
