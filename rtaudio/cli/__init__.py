@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         status = app(words, prog_name="rtaudio", standalone_mode=False) or 0
         if status == INTERRUPTED:
-            print("stopped; what was not complete is gone", file=sys.stderr)
+            print("stopped; no half-written file is left", file=sys.stderr)
         sys.exit(status)
     except Exception as error:
         if "--debug" in words:

@@ -422,7 +422,7 @@ def test_an_interruption_says_one_line_and_leaves_nothing(models, tmp_path, kind
         status, said = -kind, ""
     else:
         os.killpg(child.pid, kind)
-        status, said = 130, "stopped; what was not complete is gone\n"
+        status, said = 130, "stopped; no half-written file is left\n"
     stdout, stderr = child.communicate(timeout=120)  # all who hold these have ended
     assert child.returncode == status, stderr
     assert stdout == ""

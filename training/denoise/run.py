@@ -111,7 +111,7 @@ def denoise_run(
     if stored:
         for part, name in ((net, "net"), (average, "average"), (optimizer, "optimizer")):
             part.load_state_dict(stored[name])
-        loss.load_state_dict(stored.get("loss", {}))
+        loss.load_state_dict(stored["loss"])
         rows, lineage = stored["rows"], stored["lineage"]
     first = int(rows[-1]["step"]) if rows else 0
     batches = _batches(config, first)
@@ -192,8 +192,9 @@ def _step(
     found: Tensor = loss(*_aligned(net, batch, config))
     optimizer.zero_grad()
     found.backward()
-    torch.nn.utils.clip_grad_norm_(net.parameters(), GRADIENT_LIMIT)
-    optimizer.step()
+    norm = torch.nn.utils.clip_grad_norm_(net.parameters(), GRADIENT_LIMIT)
+    if torch.isfinite(norm):  # one bad batch would spoil all weights for good
+        optimizer.step()
     return found.detach()
 
 
@@ -313,14 +314,12 @@ def _stored(config: DenoiseConfig, resume: bool) -> dict[str, Any] | None:
                 f"{folder} holds a run already; go on with --resume, or start anew with --out"
             )
         return None
-    if not (folder / "config.json").is_file():
+    if not (folder / "config.json").is_file() or not last.is_file():
         raise ConfigError(f"{last}: no checkpoint to resume from; start without --resume")
     try:
         text = (folder / "config.json").read_text(encoding="utf-8")
         before = DenoiseConfig.model_validate_json(text)
-        content = None
-        if last.is_file():
-            content = torch.load(last, map_location="cpu", weights_only=True)
+        content: dict[str, Any] = torch.load(last, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, OSError):
         raise ConfigError(
             f"{folder}: last.pt or config.json is damaged; remove the folder and start anew"

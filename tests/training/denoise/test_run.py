@@ -16,7 +16,8 @@ from export.exporter import export_model  # noqa: E402
 from training.config import ConfigError  # noqa: E402
 from training.denoise.config import load_denoise_config  # noqa: E402
 from training.denoise.losses import DenoiseLoss  # noqa: E402
-from training.denoise.run import _validation, denoise_run, validate  # noqa: E402
+from training.denoise.mixer import Mixture  # noqa: E402
+from training.denoise.run import _step, _validation, denoise_run, validate  # noqa: E402
 from training.models import net_class  # noqa: E402
 
 
@@ -145,3 +146,15 @@ def test_pairs_of_ones_own_train_too(write, tmp_path):
                                         "excerpt_samples": 19200}))
     with pytest.raises(ConfigError, match=r"run.yaml: data.snr_db"):
         load_denoise_config(write(data={"root": ".", "snr_db": [3, "x"], "excerpt_samples": 4800}))
+
+
+def test_one_bad_batch_spoils_nothing(write):
+    config = load_denoise_config(write())
+    net = net_class("denoiser")(**config.net.arguments)
+    before = {name: weight.detach().clone() for name, weight in net.named_parameters()}
+    noisy = torch.full((2, 1, 19200), torch.nan)
+    batch = Mixture(noisy, noisy, torch.tensor([24000.0, 24000.0]), torch.zeros(2))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
+    _step(net, optimizer, batch, config, DenoiseLoss(config.loss))
+    for name, weight in net.named_parameters():
+        torch.testing.assert_close(weight.detach(), before[name], rtol=0, atol=0)
