@@ -198,6 +198,7 @@ class Host:
             try:
                 if self._recorder is not None:
                     self._recorder.start()
+                self._engine.record["level"] = 0.0 if self.muted else 1.0
                 self._engine.publish(self._program)
                 self._device.start(self._engine)
             except BaseException:

@@ -270,6 +270,16 @@ def test_muting_is_a_ramp_to_nothing_and_back(tmp_path):
     np.testing.assert_array_equal(back, TONE[RATE - 4800 : RATE - 1000])
 
 
+def test_what_begins_muted_lets_nothing_out(tmp_path):
+    host = Host(Chain([]), "clock", source=TONE[:9600], record=tmp_path / "take.wav")
+    host.muted = True
+    with host:
+        host.wait()
+    out, _ = soundfile.read(tmp_path / "take.wav")
+    assert out.size >= 9600
+    assert not out.any()
+
+
 def test_input_at_full_scale_is_counted(tmp_path):
     loud = np.stack([0.5 * TONE, np.clip(4.0 * TONE, -1.0, 32767 / 32768)])
     with Host(Chain([]), "clock", source=loud) as host:
