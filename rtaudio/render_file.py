@@ -124,7 +124,7 @@ def render_file(
             target, dry.rate_hz, program.out_channels, subtype,
             frames=dry.frames, beside=dry,
         ) as wet:  # fmt: skip
-            begin = time.monotonic()
+            begin = time.perf_counter()
             stream = _Stream(program, dry, wet, salvage, listen)
             while not stream.ended:
                 stream.step()
@@ -135,7 +135,7 @@ def render_file(
                 raise AudioFileError(dry.damage())
         return Rendered(
             dry.position, program.out_channels, dry.rate_hz, subtype, stream.in_peak, stream.peak,
-            stream.clipped, program.latency_samples, program.faults, time.monotonic() - begin,
+            stream.clipped, program.latency_samples, program.faults, time.perf_counter() - begin,
             wet.kept, "; ".join(filter(None, (dry.damage(), stream.spoilt))),
         )  # fmt: skip
 

@@ -126,7 +126,7 @@ def _file(
 
     if picture is not None:
         check_picture(picture)
-    views = _Views(source, effect()) if picture is not None else None
+    views = _Views(source) if picture is not None else None
     with show.progress(not json) as bars:
         task = bars.add_task(show.plain(f"{source.name} -> {target.name}"), total=1.0)
         done = _one(
@@ -150,7 +150,7 @@ def _file(
 class _Views:
     """The overviews of a file before and after, once it is known what is in it."""
 
-    def __init__(self, source: Path, chain: Chain) -> None:
+    def __init__(self, source: Path) -> None:
         from rtaudio.audio_file import opened
         from rtaudio.measure.overview import Overview
 
@@ -170,8 +170,9 @@ def _folder(
     from rtaudio.cli.folder import pairs, work_through
 
     todo, others, closed = pairs(source, target)
-    kept = [] if force else [pair for pair in todo if pair.target.exists()]
-    todo = [pair for pair in todo if pair not in kept]
+    kept = [] if force else [pair.target for pair in todo if pair.target.exists()]
+    there = set(kept)
+    todo = [pair for pair in todo if pair.target not in there]
     processes = min(jobs or _cores(), max(1, len(todo)))
     outcomes: list[Outcome] = []
     with show.progress(not json) as bars:
@@ -192,7 +193,7 @@ def _folder(
                if one.damage]  # fmt: skip
     if kept:
         errors.append(
-            f"{kept[0].target}: exists{_and_others(len(kept))}; replace it, or them: --force"
+            f"{kept[0]}: exists{_and_others(len(kept))}; replace it, or them: --force"
         )
     if json:
         show.print_json({

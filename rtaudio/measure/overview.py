@@ -24,8 +24,6 @@ class Overview:
         How many channels it has. The extremes of more than two are drawn together.
     rate_hz
         Its sample rate.
-    skip
-        Frames at its start that do not count.
 
     Attributes
     ----------
@@ -42,14 +40,14 @@ class Overview:
     (1.0, 1.0)
     """
 
-    def __init__(self, frames: int, channels: int, rate_hz: int, *, skip: int = 0) -> None:
+    def __init__(self, frames: int, channels: int, rate_hz: int) -> None:
         self.frames, self.rate_hz = frames, rate_hz
         self.step = max(1, math.ceil(frames / _WAVE_COLUMNS))
         rows, columns = (channels if channels <= 2 else 1), math.ceil(frames / self.step)
         self.low = np.full((rows, columns), np.inf, np.float32)
         self.high = np.full((rows, columns), -np.inf, np.float32)
         self._squares, self._samples = 0.0, 0
-        self._skip, self._position = skip, 0
+        self._position = 0
         self._size = 2 ** round(math.log2(0.05 * rate_hz))
         self._hop = self._size // 2
         hops = math.ceil(frames / self._hop)
@@ -72,9 +70,7 @@ class Overview:
 
     def add(self, x: Array) -> None:
         """Take the next piece, planar ``[channels, frames]``."""
-        cut = min(self._skip, x.shape[1])
-        self._skip -= cut
-        x = x[:, cut : cut + self.frames - self._position]
+        x = x[:, : self.frames - self._position]
         if x.shape[1] == 0:
             return
         self._squares += float(np.square(x, dtype=np.float64).sum())
