@@ -1,7 +1,7 @@
 """Quality of a denoiser over the sound it has learnt from: docs/denoise.csv and docs/denoise.png.
 
 ``python -m benchmarks.denoise_study --data FOLDER 3.3=early.pt 8.3=later.pt ...``: checkpoints, and
-after how many hours of mixtures each. They are exported and scored as ``rtaudio bench denoise`` does.
+after how many hours of mixtures each. They are exported and scored as `rtaudio bench denoise` does.
 """
 
 from __future__ import annotations
