@@ -281,8 +281,8 @@ def _format(path: str | Path) -> str:
     kind = {"AIF": "AIFF", "AIFC": "AIFF", "OGA": "OGG", "OPUS": "OGG"}.get(kind, kind)
     if kind not in soundfile.available_formats() or kind == "RAW":
         raise AudioFileError(
-            f"{path}: {Path(path).suffix or 'no suffix'!r} is not a format that can be written; "
-            "use .wav or .flac"
+            f"{path}: {repr(Path(path).suffix) if kind else 'no suffix'} is not a format that can "
+            "be written; use .wav, .flac, .ogg or .mp3"
         )
     return kind
 

@@ -17,6 +17,9 @@ from rtaudio.runtime.native import (
 )
 from rtaudio.runtime.program import Program, program_at, run_program
 
+MOST_CHANNELS = 64
+"""Of an array that is rendered; more is an array that lies on its side."""
+
 
 @jit
 def _run(program, source, result, channel_frames, frames):  # type: ignore[no-untyped-def]
@@ -96,6 +99,11 @@ def render(
     planar = np.atleast_2d(np.asarray(x, np.float32))
     if planar.ndim != 2 or planar.shape[1] == 0 or planar.shape[0] == 0:
         raise ValueError(f"audio must be [frames] or [channels, frames], not {np.shape(x)}")
+    if planar.shape[0] > MOST_CHANNELS:
+        raise ValueError(
+            f"audio must be [channels, frames], not {np.shape(x)}: at most {MOST_CHANNELS} "
+            "channels; turn what soundfile read with .T"
+        )
     if not np.isfinite(planar).all():
         raise ValueError("the audio holds NaN or infinite samples; repair it first")
     program = effect.compile(

@@ -143,3 +143,8 @@ def test_true_is_no_number():
     with pytest.raises(ValueError, match=r"g\.gain_db = True: input should be a valid number"):
         program.set("g.gain_db", True)
     program.set("g.bypass", True)
+
+
+def test_an_array_on_its_side_is_refused_at_once():
+    with pytest.raises(ValueError, match=r"\[channels, frames\], not \(4800, 2\).*\.T"):
+        rt.Gain()(np.zeros((4800, 2), np.float32), 48000)

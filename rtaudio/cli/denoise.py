@@ -237,10 +237,12 @@ def _figures(done: Rendered) -> dict[str, Any]:
 
 def _line(target: Path, done: Rendered) -> str:
     duration = done.frames / done.rate_hz
+    channels = {1: "mono", 2: "stereo"}.get(done.channels, f"{done.channels} channels")
+    speed = duration / done.seconds
     return (
-        f"{target}: {duration:.2f} s, {done.channels} channels at {done.rate_hz} Hz, "
+        f"{target}: {duration:.2f} s, {channels} at {done.rate_hz} Hz, "
         f"{done.subtype}, peak {show.decibels(done.in_peak):.1f} -> "
-        f"{show.decibels(done.peak):.1f} dBFS, {duration / done.seconds:.0f} x real time"
+        f"{show.decibels(done.peak):.1f} dBFS, {speed:.{0 if speed >= 10 else 1}f} x real time"
     )
 
 
