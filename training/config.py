@@ -23,7 +23,7 @@ from training.losses import LOSSES
 from training.models import imported, net_arguments, net_class
 
 __all__ = ["CaptureData", "ConfigError", "DataConfig", "NetConfig", "PairData", "ScheduleConfig",
-           "TeacherData", "TrainingConfig", "load_config", "read_yaml"]
+           "TeacherData", "TrainingConfig", "data_root", "load_config", "read_yaml"]
 
 Takes = Annotated[tuple[str, ...], Field(min_length=1)]
 Positions = dict[str, Annotated[tuple[float, ...], Field(min_length=1)]]
@@ -313,15 +313,16 @@ def load_config(path: str | Path) -> TrainingConfig:
     path = Path(path)
     config = read_yaml(path, TrainingConfig)
     check_net(path, config.net)
-    root = Path(os.environ.get("RTAUDIO_DATA") or path.parent / config.data.root).resolve()
-    if not root.exists():
-        raise ConfigError(
-            f"{path}: data.root: {root} does not exist; correct it, or name the data folder in "
-            "the environment variable RTAUDIO_DATA"
-        )
-    data = config.data.model_copy(update={"root": str(root)})
+    data = config.data.model_copy(update={"root": data_root(path, config.data.root)})
     data.check(path)
     return config.model_copy(update={"data": data})
+
+
+def data_root(path: Path, root: str) -> str:
+    """Absolute path of the data folder that a configuration names; raise if it is not there."""
+    place = Path(os.environ.get("RTAUDIO_DATA") or path.parent / root).resolve()
+    _check_there(path, "data.root", place)
+    return str(place)
 
 
 def read_yaml(path: Path, form: type[Form]) -> Form:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from training.config import ConfigError, NetConfig, check_net, read_yaml
+from training.config import NetConfig, check_net, data_root, read_yaml
 from training.denoise.features import LAYERS
 from training.denoise.losses import FEATURES, LOSSES
 from training.denoise.mixer import MixtureConfig
@@ -113,10 +112,5 @@ def load_denoise_config(path: str | Path) -> DenoiseConfig:
     path = Path(path)
     config = read_yaml(path, DenoiseConfig)
     check_net(path, config.net)
-    root = Path(os.environ.get("RTAUDIO_DATA") or path.parent / config.data.root).resolve()
-    if not root.exists():
-        raise ConfigError(
-            f"{path}: data.root: {root} does not exist; correct it, or name the data folder in "
-            "the environment variable RTAUDIO_DATA"
-        )
-    return config.model_copy(update={"data": config.data.model_copy(update={"root": str(root)})})
+    root = data_root(path, config.data.root)
+    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from typing_extensions import override
 
 from rtaudio.atomic import replacing
 from rtaudio.cli.show import progress
-from training.config import ConfigError, read_yaml
+from training.config import ConfigError, data_root, read_yaml
 from training.denoise.corpus import Clip, Collection, cache_folder, load_corpus
 from training.denoise.features import FeatureNet
 from training.run import SAID, logging_to, pick_device
@@ -104,13 +103,8 @@ def load_scene_config(path: str | Path) -> SceneConfig:
     """
     path = Path(path)
     config = read_yaml(path, SceneConfig)
-    root = Path(os.environ.get("RTAUDIO_DATA") or path.parent / config.data.root).resolve()
-    if not root.exists():
-        raise ConfigError(
-            f"{path}: data.root: {root} does not exist; correct it, or name the data folder in "
-            "the environment variable RTAUDIO_DATA"
-        )
-    return config.model_copy(update={"data": config.data.model_copy(update={"root": str(root)})})
+    root = data_root(path, config.data.root)
+    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
 
 
 class SceneClassifier(nn.Module):
