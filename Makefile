@@ -65,6 +65,7 @@ demo: $(VENV)/.demo
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
 test: lint

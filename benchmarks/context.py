@@ -25,8 +25,9 @@ REPEATS = 200
 def main() -> None:
     """Print the table."""
     print(machine_line())
-    print("channels  rate Hz  MMAC/s   real-time factor in blocks of "
-          + ", ".join(map(str, BLOCKS)))
+    print(
+        "channels  rate Hz  MMAC/s   real-time factor in blocks of " + ", ".join(map(str, BLOCKS))
+    )
     card = {"name": "context", "license": "Apache-2.0", "provenance": {}}
     with tempfile.TemporaryDirectory() as folder:
         for channels in WIDTHS:
@@ -37,12 +38,17 @@ def main() -> None:
                 model = load_model(path)
                 factors = [
                     float(np.median(block_microseconds(model.node(block), block, REPEATS)))
-                    * 1e-6 * rate_hz / block
+                    * 1e-6
+                    * rate_hz
+                    / block
                     for block in BLOCKS
                 ]
                 mmacs = 1e-6 * rate_hz * model.file.card.architecture["macs_per_sample"]
-                print(f"{channels:8d} {rate_hz:8d} {mmacs:7.0f}   "
-                      + "  ".join(f"{factor:.3f}" for factor in factors), flush=True)
+                print(
+                    f"{channels:8d} {rate_hz:8d} {mmacs:7.0f}   "
+                    + "  ".join(f"{factor:.3f}" for factor in factors),
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -44,8 +44,12 @@ def draw(rows: list[dict[str, float]], path: Path) -> None:
     figure, panels = plt.subplots(1, len(MEASURES), figsize=(9, 3.4), layout="constrained")
     for panel, (measure, label) in zip(panels, MEASURES.items(), strict=True):
         for group in GROUPS:
-            panel.plot([r["hours"] for r in rows], [r[f"{group}_{measure}"] for r in rows],
-                       marker="o", label=group)
+            panel.plot(
+                [r["hours"] for r in rows],
+                [r[f"{group}_{measure}"] for r in rows],
+                marker="o",
+                label=group,
+            )
         panel.set(xlabel="hours of mixtures learnt from", ylabel=label)
         panel.grid(alpha=0.3)
     panels[0].legend()

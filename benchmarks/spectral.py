@@ -50,8 +50,10 @@ def dense(n: int, window: Any) -> bytes:
     bins = n // 2 + 1
     there = np.fft.rfft(np.eye(n)) * window[:, None]
     back = np.fft.irfft(np.concatenate([np.eye(bins), 1j * np.eye(bins)]), n) * window
-    nodes = [helper.make_node("MatMul", ["x", "A"], ["X"]),
-             helper.make_node("MatMul", ["X", "B"], ["y"])]
+    nodes = [
+        helper.make_node("MatMul", ["x", "A"], ["X"]),
+        helper.make_node("MatMul", ["X", "B"], ["y"]),
+    ]
     there = np.concatenate([there.real, there.imag], axis=1)
     return graph(n, nodes, {"A": there.astype("f4"), "B": back.astype("f4")})
 
@@ -70,11 +72,18 @@ def operator(n: int, window: Any) -> bytes:
         helper.make_node("Reshape", ["re", "row"], ["r"]),
         helper.make_node("Mul", ["r", "w"], ["y"]),
     ]
-    return graph(n, nodes, {
-        "w": window.astype("f4"), "column": np.array([1, n, 1]), "row": np.array([1, n]),
-        "mirror": np.arange(n // 2 - 1, 0, -1), "conjugate": np.array([1, -1], "f4"),
-        "real": np.array([0]),
-    })
+    return graph(
+        n,
+        nodes,
+        {
+            "w": window.astype("f4"),
+            "column": np.array([1, n, 1]),
+            "row": np.array([1, n]),
+            "mirror": np.arange(n // 2 - 1, 0, -1),
+            "conjugate": np.array([1, -1], "f4"),
+            "real": np.array([0]),
+        },
+    )
 
 
 def stages(n: int, window: Any) -> bytes:

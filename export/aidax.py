@@ -23,9 +23,7 @@ PLUGIN_UNITS = (8, 12, 16, 20, 32, 40, 64, 80)
 """What the AIDA-X plugin plays: one layer of one of these sizes."""
 
 
-def aidax_document(
-    net: Net, card: Card, golden: Golden, *, plugin: bool = True
-) -> dict[str, Any]:
+def aidax_document(net: Net, card: Card, golden: Golden, *, plugin: bool = True) -> dict[str, Any]:
     """Make the JSON object of an AIDA-X file.
 
     Parameters
@@ -62,13 +60,19 @@ def aidax_document(
         "in_gain": _decibels(net.in_gain),
         "out_gain": _decibels(net.out_gain),
         "metadata": {
-            "name": card.name, "samplerate": str(card.sample_rate), "license": card.license,
+            "name": card.name,
+            "samplerate": str(card.sample_rate),
+            "license": card.license,
             **({} if card.esr is None else {"esr": card.esr}),
         },
         "layers": [
             *(_cell(cell) for cell in cells),
-            {"type": "dense", "activation": "", "shape": [None, None, 1],
-             "weights": [head.weight.T.tolist(), head.bias.tolist()]},
+            {
+                "type": "dense",
+                "activation": "",
+                "shape": [None, None, 1],
+                "weights": [head.weight.T.tolist(), head.bias.tolist()],
+            },
         ],
         "input_batch": golden.input[0].tolist(),
         "output_batch": golden.output[0].tolist(),
@@ -76,12 +80,18 @@ def aidax_document(
 
 
 def _parts(net: Net) -> tuple[list[Lstm | Gru], Dense]:
-    cells = [layer for layer in net.layers if isinstance(layer, Lstm | Gru)] if isinstance(
-        net, Stack) else []
+    cells = (
+        [layer for layer in net.layers if isinstance(layer, Lstm | Gru)]
+        if isinstance(net, Stack)
+        else []
+    )
     head = net.layers[-1] if isinstance(net, Stack) else None
     if (
-        not isinstance(net, Stack) or not cells or len(cells) != len(net.layers) - 1
-        or not isinstance(head, Dense) or head.activation != Activation()
+        not isinstance(net, Stack)
+        or not cells
+        or len(cells) != len(net.layers) - 1
+        or not isinstance(head, Dense)
+        or head.activation != Activation()
     ):
         raise ValueError(
             "an AIDA-X file holds LSTMs and GRUs with a linear head; export it as .onnx or .nam"
@@ -144,7 +154,17 @@ def _cell(cell: Lstm | Gru) -> dict[str, Any]:
     else:
         units = cell.weight_hh.shape[1]
         order = np.r_[units : 2 * units, :units, 2 * units : 3 * units]
-        kind, weights = "gru", [cell.weight_ih[order].T, cell.weight_hh[order].T,
-                                np.stack([cell.bias_ih[order], cell.bias_hh[order]])]
-    return {"type": kind, "activation": "", "shape": [None, None, cell.weight_hh.shape[1]],
-            "weights": [part.tolist() for part in weights]}
+        kind, weights = (
+            "gru",
+            [
+                cell.weight_ih[order].T,
+                cell.weight_hh[order].T,
+                np.stack([cell.bias_ih[order], cell.bias_hh[order]]),
+            ],
+        )
+    return {
+        "type": kind,
+        "activation": "",
+        "shape": [None, None, cell.weight_hh.shape[1]],
+        "weights": [part.tolist() for part in weights],
+    }

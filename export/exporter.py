@@ -68,9 +68,13 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
     _refuse_unstreamable(net)
     try:
         full_card = Card(
-            **card, channels=net.channels, hop=net.hop, latency=net.latency,
+            **card,
+            channels=net.channels,
+            hop=net.hop,
+            latency=net.latency,
             prewarm_samples=net.prewarm_samples,
-            parameters=net.controls, architecture=net.architecture(),
+            parameters=net.controls,
+            architecture=net.architecture(),
             task=net.task,
         )
     except ValidationError as error:
@@ -110,9 +114,7 @@ def _reason(module: nn.Module) -> str | None:
             return "it reads the signal backwards as well; train a one-directional net"
         case nn.RNNBase() if module.dropout and module.training:
             return "dropout is switched on; call eval() on the net first"
-        case nn.modules.batchnorm._BatchNorm() if (
-            module.training or not module.track_running_stats
-        ):
+        case nn.modules.batchnorm._BatchNorm() if module.training or not module.track_running_stats:
             return "it normalises by the statistics of the block; call eval() on the net first"
         case nn.modules.instancenorm._InstanceNorm() | nn.GroupNorm():
             return "it normalises over time, so the output would depend on the block size"
@@ -161,9 +163,14 @@ def _trace(net: StreamingModule) -> onnx.ModelProto:
         # The newer exporter (torch 2.13) fixes the length of the traced block in a Reshape after
         # the LSTM, so its graph plays no other block size.
         torch.onnx.export(
-            _Flat(net, names).eval(), (audio, *knobs, *state.values()),
-            buffer, dynamo=False,  # type: ignore[arg-type]
-            input_names=inputs, output_names=outputs, dynamic_axes=free, opset_version=OPSET,
+            _Flat(net, names).eval(),
+            (audio, *knobs, *state.values()),
+            buffer,
+            dynamo=False,  # type: ignore[arg-type]
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes=free,
+            opset_version=OPSET,
         )
     proto = onnx.load_model_from_string(buffer.getvalue())
     _declare(proto.graph, net, state)

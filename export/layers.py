@@ -33,8 +33,14 @@ class CausalConv1d(StreamingModule):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, *, dilation: int = 1,
-        groups: int = 1, bias: bool = True,
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.channels = (in_channels, out_channels)

@@ -39,8 +39,16 @@ _ACTIVATIONS = {
     "hard_swish": "Hardswish", "leaky_hard_tanh": "LeakyHardtanh", "softsign": "Softsign",
 }  # fmt: skip
 
-_FILMS = ("conv_pre", "conv_post", "input_mixin_pre", "input_mixin_post", "activation_pre",
-          "activation_post", "layer1x1_post", "head1x1_post")
+_FILMS = (
+    "conv_pre",
+    "conv_post",
+    "input_mixin_pre",
+    "input_mixin_post",
+    "activation_pre",
+    "activation_post",
+    "layer1x1_post",
+    "head1x1_post",
+)
 
 _GEAR = {
     "gear_type": {"amp", "pedal", "pedal_amp", "amp_cab", "amp_pedal_cab", "preamp", "studio"},
@@ -91,8 +99,10 @@ def _metadata(card: Card, loudness: Loudness) -> dict[str, Any]:
     except ValueError:
         date = datetime.datetime.now(datetime.UTC)
     metadata: dict[str, Any] = {
-        "date": {unit: getattr(date, unit)
-                 for unit in ("year", "month", "day", "hour", "minute", "second")},
+        "date": {
+            unit: getattr(date, unit)
+            for unit in ("year", "month", "day", "hour", "minute", "second")
+        },
         "loudness": loudness.loudness_db,
         "gain": loudness.compression,
         "name": card.name,
@@ -115,7 +125,9 @@ def _metadata(card: Card, loudness: Loudness) -> dict[str, Any]:
 def _lstm(net: Stack) -> tuple[dict[str, Any], list[Floats]]:
     *cells, head = net.layers
     if (
-        not isinstance(head, Dense) or head.activation != Activation() or not cells
+        not isinstance(head, Dense)
+        or head.activation != Activation()
+        or not cells
         or not all(isinstance(cell, Lstm) for cell in cells)
         or len({len(cell.hidden) for cell in cells if isinstance(cell, Lstm)}) != 1
     ):
@@ -125,8 +137,13 @@ def _lstm(net: Stack) -> tuple[dict[str, Any], list[Floats]]:
         )
     layers = [cell for cell in cells if isinstance(cell, Lstm)]
     first = layers[0]
-    layers[0] = Lstm(np.float32(net.in_gain) * first.weight_ih, first.weight_hh, first.bias,
-                     first.hidden, first.cell)
+    layers[0] = Lstm(
+        np.float32(net.in_gain) * first.weight_ih,
+        first.weight_hh,
+        first.bias,
+        first.hidden,
+        first.cell,
+    )
     head_weight = net.out_gain * head.weight[0]
     if net.skip:
         layers = [_with_dry(layer, first=place == 0) for place, layer in enumerate(layers)]
@@ -154,8 +171,13 @@ def _with_dry(layer: Lstm, *, first: bool) -> Lstm:
     weight_ih[candidate, -1] = DRY_SCALE if first else 1.0
     bias = grown(layer.bias[:, None], 1).reshape(4, hidden + 1)
     bias[:, hidden] = (HELD, -HELD, 0.0, HELD)
-    return Lstm(weight_ih, grown(layer.weight_hh, hidden + 1), bias.ravel(),
-                np.append(layer.hidden, np.float32(0)), np.append(layer.cell, np.float32(0)))
+    return Lstm(
+        weight_ih,
+        grown(layer.weight_hh, hidden + 1),
+        bias.ravel(),
+        np.append(layer.hidden, np.float32(0)),
+        np.append(layer.cell, np.float32(0)),
+    )
 
 
 # WaveNet
@@ -164,10 +186,17 @@ def _with_dry(layer: Lstm, *, first: bool) -> Lstm:
 def _wavenet(net: WaveNet) -> tuple[str, dict[str, Any], list[Floats]]:
     convs = [layer.conv for array in net.arrays for layer in array.layers]
     if (
-        net.condition is not None or net.post
+        net.condition is not None
+        or net.post
         or any(array.rechannel.bias is not None for array in net.arrays)
-        or any(layer.gating != "none" or layer.films or layer.head_1x1 is not None
-               or layer.mixer.bias is not None for array in net.arrays for layer in array.layers)
+        or any(
+            layer.gating != "none"
+            or layer.films
+            or layer.head_1x1 is not None
+            or layer.mixer.bias is not None
+            for array in net.arrays
+            for layer in array.layers
+        )
         or any(conv.groups != 1 or conv.weight.shape[0] != conv.weight.shape[1] for conv in convs)
     ):
         raise ValueError(
@@ -187,7 +216,8 @@ def _wavenet(net: WaveNet) -> tuple[str, dict[str, Any], list[Floats]]:
 def _is_a1(array: WaveNetArray) -> bool:
     kinds = {(layer.conv.weight.shape[2], layer.activation) for layer in array.layers}
     return (
-        len(kinds) == 1 and not array.layers[0].activation.values
+        len(kinds) == 1
+        and not array.layers[0].activation.values
         and array.head.weight.shape[2] == 1
     )
 
@@ -203,19 +233,30 @@ def _array_config(array: WaveNetArray, *, old: bool) -> dict[str, Any]:
     }
     if old:
         return {
-            **sizes, "head_size": head.weight.shape[0], "kernel_size": taps[0],
-            "activation": _ACTIVATIONS[layers[0].activation.name], "gated": False,
+            **sizes,
+            "head_size": head.weight.shape[0],
+            "kernel_size": taps[0],
+            "activation": _ACTIVATIONS[layers[0].activation.name],
+            "gated": False,
             "head_bias": head.bias is not None,
         }
     return {
-        **sizes, "bottleneck": sizes["channels"], "kernel_sizes": taps,
+        **sizes,
+        "bottleneck": sizes["channels"],
+        "kernel_sizes": taps,
         "activation": [_activation(layer.activation) for layer in layers],
-        "gating_mode": ["none"] * len(layers), "secondary_activation": [None] * len(layers),
-        "head": {"out_channels": head.weight.shape[0], "kernel_size": head.weight.shape[2],
-                 "bias": head.bias is not None},
+        "gating_mode": ["none"] * len(layers),
+        "secondary_activation": [None] * len(layers),
+        "head": {
+            "out_channels": head.weight.shape[0],
+            "kernel_size": head.weight.shape[2],
+            "bias": head.bias is not None,
+        },
         "head1x1": {"active": False, "out_channels": 1, "groups": 1},
         "layer1x1": {"active": True, "groups": 1},
-        "groups_input": 1, "groups_input_mixin": 1, "slimmable": None,
+        "groups_input": 1,
+        "groups_input_mixin": 1,
+        "slimmable": None,
         # Players take a FiLM that is not mentioned for one that is there.
         **{f"{place}_film": {"active": False, "shift": True, "groups": 1} for place in _FILMS},
     }

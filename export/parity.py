@@ -125,9 +125,7 @@ def run_onnx(model: ModelFile, signal: Floats, blocks: list[int]) -> Floats:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        model.data, options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(model.data, options, providers=["CPUExecutionProvider"])
     outputs = ["audio_out", *(s.output_name for s in model.states)]
     fixed = {}
     if model.has_params:

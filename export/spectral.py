@@ -69,8 +69,13 @@ class OverlapAdd(StreamingModule):
     """
 
     def __init__(
-        self, net: StreamingModule, *, n_fft: int, hop: int,
-        windows: tuple[Array, Array] | None = None, look_ahead: int = 0,
+        self,
+        net: StreamingModule,
+        *,
+        n_fft: int,
+        hop: int,
+        windows: tuple[Array, Array] | None = None,
+        look_ahead: int = 0,
     ) -> None:
         super().__init__()
         if not 1 <= hop <= n_fft:
@@ -90,9 +95,15 @@ class OverlapAdd(StreamingModule):
     def initial_state(self, batch: int = 1) -> State:
         rest = self.fourier.analysis.new_zeros(batch, 1, self.n_fft - self.hop)
         inner = {f"net.{name}": value for name, value in self.net.initial_state(batch).items()}
-        return inner if self.hop == self.n_fft else {
-            "history": rest, "overlap": rest.clone(), **inner,
-        }
+        return (
+            inner
+            if self.hop == self.n_fft
+            else {
+                "history": rest,
+                "overlap": rest.clone(),
+                **inner,
+            }
+        )
 
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
@@ -102,7 +113,8 @@ class OverlapAdd(StreamingModule):
         seen = torch.cat([state["history"], x], dim=-1) if rest else x
         inner = {
             name.removeprefix("net."): value
-            for name, value in state.items() if name.startswith("net.")
+            for name, value in state.items()
+            if name.startswith("net.")
         }
         spectra, inner = self.net(self.fourier(self._frames(seen)), inner)
         following: State = {f"net.{name}": value for name, value in inner.items()}
@@ -150,9 +162,13 @@ class Fourier(nn.Module):
         self.n, self.bins = stages.n, stages.bins
         self.rows, self.columns, self.kept = stages.rows, stages.columns, stages.kept
         constants = {
-            "analysis": analysis, "synthesis": synthesis,
-            "first": stages.first, "second": stages.second, "order": stages.order,
-            "second_inverse": stages.second_inverse, "places": stages.places,
+            "analysis": analysis,
+            "synthesis": synthesis,
+            "first": stages.first,
+            "second": stages.second,
+            "order": stages.order,
+            "second_inverse": stages.second_inverse,
+            "places": stages.places,
         }
         for name, value in constants.items():
             dtype = torch.int64 if value.dtype.kind == "i" else torch.float32

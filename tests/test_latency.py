@@ -31,11 +31,13 @@ def test_a_change_is_heard_after_exactly_the_reported_latency(name, block):
     # A linear-phase resampler answers before its centre, which is what is reported of it, and
     # a spectral frame from its beginning, with all samples of a hop at once.
     early = sum(
-        program.latency_parts[e.name] for e in chain.effects
+        program.latency_parts[e.name]
+        for e in chain.effects
         if isinstance(e, rt.Model) and e.card.sample_rate != RATE
     )
     early += sum(
-        program.latency_parts[e.name] + e.card.hop for e in chain.effects
+        program.latency_parts[e.name] + e.card.hop
+        for e in chain.effects
         if isinstance(e, rt.Denoise)
     )
     assert program.latency_samples - early <= measured <= program.latency_samples

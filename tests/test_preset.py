@@ -33,6 +33,7 @@ QUICK = settings(
 
 # -- presets made of the classes' own fields -------------------------------------------------------
 
+
 def bound(field, end):
     return next((getattr(m, end) for m in field.metadata if hasattr(m, end)), None)
 
@@ -94,9 +95,7 @@ def effect_of(kind, inner):
         of_model = kind in ("model", "denoise")
         skip = ["file", "worker", "engine"] if of_model else ["file"]
         file = st.sampled_from([str(m) for m in MODELS]) if of_model else st.just("ir.wav")
-        settings_ = st.builds(
-            lambda own, name: own | {"file": name}, fields_of(cls, skip), file
-        )
+        settings_ = st.builds(lambda own, name: own | {"file": name}, fields_of(cls, skip), file)
     else:
         settings_ = fields_of(cls)
     return settings_.map(lambda s: {kind: s})
@@ -200,6 +199,7 @@ def test_a_preset_gives_sound(folder, preset, channels, block):
 
 # -- what the lines say ----------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
@@ -268,6 +268,7 @@ def test_an_unknown_name_suggests_the_nearest():
 
 
 # -- shipped presets, short forms, one declaration -------------------------------------------------
+
 
 @pytest.mark.parametrize("name", shipped_presets())
 def test_a_shipped_preset_carries_its_name_and_plays(name):

@@ -50,7 +50,8 @@ def capture_config(
     # As many as there are wherever the cut of an epoch falls.
     excerpts = sum(
         max(0, end - start - WARMUP_SAMPLES - EXCERPT_SAMPLES) // EXCERPT_SAMPLES
-        for note in notes for start, end in note.train
+        for note in notes
+        for start, end in note.train
     )
     names = [folder.resolve().name for folder in folders]
     alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
@@ -66,7 +67,10 @@ def capture_config(
         schedule=ScheduleConfig(
             epochs=epochs or EPOCHS,
             # A short capture, too, makes several updates of each round.
-            batch=max(1, min(BATCH, excerpts // 4)), learning_rate=0.008,
-            excerpt_samples=EXCERPT_SAMPLES, truncate_samples=512, warmup_samples=WARMUP_SAMPLES,
+            batch=max(1, min(BATCH, excerpts // 4)),
+            learning_rate=0.008,
+            excerpt_samples=EXCERPT_SAMPLES,
+            truncate_samples=512,
+            warmup_samples=WARMUP_SAMPLES,
         ),
     )

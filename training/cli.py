@@ -21,9 +21,16 @@ __all__ = ["train"]
 
 
 def train(
-    what: Sequence[Path], *, out: Path | None = None, resume: bool = False, seeds: int = 1,
-    device: str = "auto", size: str | None = None, epochs: int | None = None,
-    checkpoint: Path | None = None, as_json: bool = False,
+    what: Sequence[Path],
+    *,
+    out: Path | None = None,
+    resume: bool = False,
+    seeds: int = 1,
+    device: str = "auto",
+    size: str | None = None,
+    epochs: int | None = None,
+    checkpoint: Path | None = None,
+    as_json: bool = False,
 ) -> None:
     """Train a model, score it on what it has never heard, and say what to do next.
 
@@ -110,7 +117,12 @@ def _task(path: Path) -> str:
 
 
 def _train_denoiser(
-    path: Path, out: Path | None, resume: bool, device: str, checkpoint: Path | None, as_json: bool,
+    path: Path,
+    out: Path | None,
+    resume: bool,
+    device: str,
+    checkpoint: Path | None,
+    as_json: bool,
 ) -> None:
     config = load_denoise_config(path)
     if out is not None:
@@ -119,8 +131,10 @@ def _train_denoiser(
     if as_json:
         print(json.dumps(metrics))
         return
-    print(f"{config.name}, on mixtures it never trained on: SI-SDR "
-          f"{metrics['validation_si_sdr_db']:.1f} dB, loss {metrics['validation_loss']:.4f}")
+    print(
+        f"{config.name}, on mixtures it never trained on: SI-SDR "
+        f"{metrics['validation_si_sdr_db']:.1f} dB, loss {metrics['validation_loss']:.4f}"
+    )
     print(f"export it: rtaudio export {config.run_folder / 'best.pt'} {config.name}.onnx")
 
 
@@ -132,6 +146,8 @@ def _train_features(path: Path, out: Path | None, device: str, as_json: bool) ->
     if as_json:
         print(json.dumps(metrics))
         return
-    print(f"{config.name}, on what it never trained on: {100 * metrics['scene_accuracy']:.0f} % of "
-          f"{metrics['excerpts']} excerpts of {metrics['kinds']} kinds named rightly")
+    print(
+        f"{config.name}, on what it never trained on: {100 * metrics['scene_accuracy']:.0f} % of "
+        f"{metrics['excerpts']} excerpts of {metrics['kinds']} kinds named rightly"
+    )
     print(f"it serves the loss term 'features': net: {config.run_folder / 'features.pt'}")

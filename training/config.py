@@ -22,8 +22,19 @@ from pydantic import (
 from training.losses import LOSSES
 from training.models import imported, net_arguments, net_class
 
-__all__ = ["CaptureData", "ConfigError", "DataConfig", "NetConfig", "PairData", "ScheduleConfig",
-           "TeacherData", "TrainingConfig", "data_root", "load_config", "read_yaml"]
+__all__ = [
+    "CaptureData",
+    "ConfigError",
+    "DataConfig",
+    "NetConfig",
+    "PairData",
+    "ScheduleConfig",
+    "TeacherData",
+    "TrainingConfig",
+    "data_root",
+    "load_config",
+    "read_yaml",
+]
 
 Takes = Annotated[tuple[str, ...], Field(min_length=1)]
 Positions = dict[str, Annotated[tuple[float, ...], Field(min_length=1)]]
@@ -134,7 +145,8 @@ class Parts(_Section):
     def _apart(self) -> Parts:
         spans = sorted(
             (start, float("inf") if end is None else end)
-            for part in (self.train, self.validation, self.test) for start, end in part
+            for part in (self.train, self.validation, self.test)
+            for start, end in part
         )
         for start, end in spans:
             if start >= end:
@@ -283,7 +295,8 @@ class TrainingConfig(_Section):
     data: DataConfig
     net: NetConfig
     loss: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)] = {
-        "esr": 0.75, "dc": 0.25,
+        "esr": 0.75,
+        "dc": 0.25,
     }
     schedule: ScheduleConfig
 

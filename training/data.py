@@ -136,8 +136,12 @@ def _split(parts: Mapping[str, list[Take]], rate: int, names: tuple[str, ...]) -
         places = sorted({take.knobs[column] for take in parts["train"]})
         if len(places) < 2:
             raise ConfigError(f"data: knob {name!r} never moves; leave it out, or add positions")
-        knob = {"name": name, "min": places[0], "max": places[-1],
-                "default": places[len(places) // 2]}
+        knob = {
+            "name": name,
+            "min": places[0],
+            "max": places[-1],
+            "default": places[len(places) // 2],
+        }
         try:
             ModelParameter.model_validate(knob)
         except ValidationError as error:
@@ -146,7 +150,10 @@ def _split(parts: Mapping[str, list[Take]], rate: int, names: tuple[str, ...]) -
             ) from None
         knobs.append(knob)
     return Split(
-        tuple(parts["train"]), tuple(parts["validation"]), tuple(parts["test"]), rate,
+        tuple(parts["train"]),
+        tuple(parts["validation"]),
+        tuple(parts["test"]),
+        rate,
         tuple(knobs),
     )
 
@@ -164,7 +171,9 @@ def _from_teacher(data: TeacherData) -> Split:
     positions = _combinations(data.knobs)
     tested = positions + (_combinations(data.test_knobs) if data.test_knobs else [])
     wanted = [
-        (part, name, knobs) for part in PARTS for name in getattr(data, part)
+        (part, name, knobs)
+        for part in PARTS
+        for name in getattr(data, part)
         for knobs in (tested if part == "test" else positions)
     ]
     if data.noise_seconds:
@@ -178,16 +187,21 @@ def _from_teacher(data: TeacherData) -> Split:
         dry = dry * np.float32(10 ** (data.gain_db / 20))
         wet = _cached(teacher, dry, knobs, stamp)
         advance = data.advance_samples
-        parts[part].append(Take(
-            _labelled(name, knobs), dry[: len(dry) - advance], wet[advance:],
-            tuple(knobs.values()),
-        ))
+        parts[part].append(
+            Take(
+                _labelled(name, knobs),
+                dry[: len(dry) - advance],
+                wet[advance:],
+                tuple(knobs.values()),
+            )
+        )
     return _split(parts, rate, tuple(data.knobs))
 
 
 def _combinations(positions: Mapping[str, tuple[float, ...]]) -> list[Knobs]:
-    return [dict(zip(positions, row, strict=True))
-            for row in itertools.product(*positions.values())]
+    return [
+        dict(zip(positions, row, strict=True)) for row in itertools.product(*positions.values())
+    ]
 
 
 def _teacher(data: TeacherData) -> tuple[int, str, Callable[..., Floats]]:
@@ -244,7 +258,8 @@ def _from_pairs(data: PairData) -> Split:
                 takes = _clips(data, start, end) if data.clip_samples else [(start, end)]
                 parts[part] += [
                     Take(name, dry[a:b], wet[a:b], knobs, data.clip_skip_samples)
-                    for a, b in takes if b > a
+                    for a, b in takes
+                    if b > a
                 ]
     return _split(parts, rate, names)
 

@@ -62,7 +62,10 @@ def _multi_resolution(device: str) -> torch.nn.Module:
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "esr": sharp_esr, "dc": dc, "mse": mean_square, "mrstft": spectra,
+    "esr": sharp_esr,
+    "dc": dc,
+    "mse": mean_square,
+    "mrstft": spectra,
 }
 """Terms by the name a configuration gives them."""
 

@@ -69,8 +69,14 @@ def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     figure = Figure(figsize=(9, 5.2), layout="constrained")
     top, bottom = figure.subplots(2, sharex=True, height_ratios=[4, 1])
     marker = "o" if len(rows) < 15 else None
-    top.plot(epochs, [row["loss"] for row in rows], color="#888888", marker=marker, ms=4,
-             label="training loss")
+    top.plot(
+        epochs,
+        [row["loss"] for row in rows],
+        color="#888888",
+        marker=marker,
+        ms=4,
+        label="training loss",
+    )
     top.plot(epochs, esr, color=OUTPUT, marker=marker, ms=4, label="validation ESR")
     title = "no epoch gave a number"
     if np.isfinite(esr).any():
@@ -81,8 +87,9 @@ def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     plain_ticks(top.yaxis)
     top.set_title(title, loc="left", fontsize=11)
     top.legend(frameon=False)
-    bottom.plot(epochs, [row["learning_rate"] for row in rows], color="#888888", marker=marker,
-                ms=4)
+    bottom.plot(
+        epochs, [row["learning_rate"] for row in rows], color="#888888", marker=marker, ms=4
+    )
     bottom.set_ylim(bottom=0)
     bottom.set(xlabel="epoch", ylabel="learning rate")
     bottom.xaxis.get_major_locator().set_params(integer=True)
@@ -137,8 +144,10 @@ def _waveform(target: Signal, output: Signal, error: Signal, rate: int, title: s
     zoom.plot(time, target[part], color=TARGET, lw=1.8, label="target")
     zoom.plot(time, output[part], color=OUTPUT, lw=1.2, ls=(0, (4, 2)), label="output")
     zoom.plot(time, error[part], color=ERROR, lw=0.9, label="error")
-    zoom.set(xlabel=f"milliseconds from {first / rate:.3f} s, around the loudest sample",
-             xlim=(0, 1000 * width / rate))
+    zoom.set(
+        xlabel=f"milliseconds from {first / rate:.3f} s, around the loudest sample",
+        xlim=(0, 1000 * width / rate),
+    )
     zoom.margins(y=0.15)
     zoom.legend(loc="upper right", frameon=False, ncols=3)
     whole.axvspan(first / rate, (first + width) / rate, color=OUTPUT, alpha=0.25, lw=0)
@@ -162,8 +171,16 @@ def _spectrogram(target: Signal, output: Signal, error: Signal, rate: int, title
         power, hertz, seconds = _power(values, size, 3 * size // 4, rate)
         loudest = loudest or float(power.max())
         level = 10 * np.log10(np.maximum(power[1:] / max(loudest, 1e-30), 10 ** (FLOOR_DB / 10)))
-        image = axes.pcolormesh(seconds, hertz[1:], level, vmin=FLOOR_DB, vmax=0, cmap="magma",
-                                shading="nearest", rasterized=True)
+        image = axes.pcolormesh(
+            seconds,
+            hertz[1:],
+            level,
+            vmin=FLOOR_DB,
+            vmax=0,
+            cmap="magma",
+            shading="nearest",
+            rasterized=True,
+        )
         axes.set_title(name, loc="left", fontsize=10)
         _hertz(axes.yaxis, axes.set_yscale)
         axes.set(ylabel="Hz", ylim=(60, rate / 2))
@@ -184,7 +201,8 @@ def _transfer(
     place = np.digitize(dry, edges)
     centres = 0.5 * (edges[1:] + edges[:-1])
     for values, colour, name, style in (
-        (target, TARGET, "target", "-"), (output, OUTPUT, "output", (0, (4, 2))),
+        (target, TARGET, "target", "-"),
+        (output, OUTPUT, "output", (0, (4, 2))),
     ):
         bands = np.full((3, len(centres)), np.nan)
         for k in range(len(centres)):
@@ -201,20 +219,30 @@ def _transfer(
     level.plot(levels[0], levels[1], ".", color=TARGET, ms=5, label="target")
     level.plot(levels[0], levels[2], ".", color=OUTPUT, ms=3, label="output")
     lowest = max(FLOOR_DB, float(levels[0].min()) - 1)
-    level.set(xlabel="input, dBFS", ylabel="output, dBFS",
-              xlim=(lowest, max(float(levels[0].max()), lowest) + 1))
+    level.set(
+        xlabel="input, dBFS",
+        ylabel="output, dBFS",
+        xlim=(lowest, max(float(levels[0].max()), lowest) + 1),
+    )
     level.set_title("levels over 20 ms", loc="left", fontsize=10)
 
     size = min(4096, len(dry))
     loudest = None
     for values, colour, name in (
-        (target, TARGET, "target"), (output, OUTPUT, "output"), (error, ERROR, "error"),
+        (target, TARGET, "target"),
+        (output, OUTPUT, "output"),
+        (error, ERROR, "error"),
     ):
         power, hertz, _ = _power(values, size, size // 2, rate)
         mean = _third_octaves(power.mean(axis=1), hertz)
         loudest = loudest or float(mean[1].max())
-        spectrum.plot(mean[0], 10 * np.log10(np.maximum(mean[1] / max(loudest, 1e-30), 1e-12)),
-                      color=colour, lw=1.4, label=name)
+        spectrum.plot(
+            mean[0],
+            10 * np.log10(np.maximum(mean[1] / max(loudest, 1e-30), 1e-12)),
+            color=colour,
+            lw=1.4,
+            label=name,
+        )
     _hertz(spectrum.xaxis, spectrum.set_xscale)
     spectrum.set(xlabel="Hz", ylabel="dB, third octaves", xlim=(60, rate / 2), ylim=(FLOOR_DB, 5))
     spectrum.set_title("mean spectrum", loc="left", fontsize=10)

@@ -26,7 +26,9 @@ __all__ = ["save_clips", "write_report"]
 
 CLIP_S = 6.0
 CLIPS = {
-    "dry": "what was played", "target": "what it should become", "output": "the net",
+    "dry": "what was played",
+    "target": "what it should become",
+    "output": "the net",
     "error": "their difference, as loud as it is",
 }
 PICTURES = {
@@ -62,7 +64,9 @@ def save_clips(take: Take, output: NDArray[np.float32], rate: int, folder: Path)
     """
     part = middle(len(output), int(CLIP_S * rate))
     signals = {
-        "dry": take.dry[part], "target": take.wet[part], "output": output[part],
+        "dry": take.dry[part],
+        "target": take.wet[part],
+        "output": output[part],
         "error": output[part] - take.wet[part],
     }
     peak = max(float(np.abs(values).max()) for values in signals.values())
@@ -105,8 +109,10 @@ def write_report(folder: str | Path) -> Path:
         history = [{k: _short(v) for k, v in row.items()} for row in csv.DictReader(file)]
     seeds = metrics.get("seeds") or {}
     template = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
-        undefined=jinja2.StrictUndefined, trim_blocks=True,
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
     ).get_template("report.html.jinja")
     text = template.render(
         config=config,
@@ -117,18 +123,23 @@ def write_report(folder: str | Path) -> Path:
         seed_spread=_spread(seeds),
         clips=[
             {"name": name, "note": note, "source": _inline(path, "audio/flac")}
-            for name, note in CLIPS.items() if (path := folder / f"clip_{name}.flac").is_file()
+            for name, note in CLIPS.items()
+            if (path := folder / f"clip_{name}.flac").is_file()
         ],
         pictures=[
             {"title": title, "text": caption, "source": _inline(path, "image/png")}
-            for name, (title, caption) in PICTURES.items() if (path := folder / name).is_file()
+            for name, (title, caption) in PICTURES.items()
+            if (path := folder / name).is_file()
         ],
         data=list(_flat(config.get("data", {}))),
         history=history,
         fields=list(history[0]) if history else [],
         config_text=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
-        environment=[*machine().items(), ("torch", torch.__version__),
-                     ("threads", config.get("threads", "?"))],
+        environment=[
+            *machine().items(),
+            ("torch", torch.__version__),
+            ("threads", config.get("threads", "?")),
+        ],
     )
     path = folder / "report.html"
     with replacing(path) as temporary:
@@ -168,7 +179,8 @@ def _takes(metrics: dict[str, Any]) -> Iterator[dict[str, Any]]:
             words = esr_in_words(esr)
             db = 10 * math.log10(esr) if 0 < esr < math.inf else math.nan
             yield {
-                "name": name, "part": part,
+                "name": name,
+                "part": part,
                 "esr": f"{esr:.4f}" if math.isfinite(esr) else "-",
                 "db": "-" if math.isnan(db) else f"{db:.1f}",
                 "word": words.partition(", ")[2].partition(":")[0] or "broken",

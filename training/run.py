@@ -90,8 +90,10 @@ def pick_device(name: str = "auto") -> torch.device:
         It is not there.
     """
     there = {
-        "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(),
-        "xpu": torch.xpu.is_available(), "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "xpu": torch.xpu.is_available(),
+        "cpu": True,
     }
     if name == "auto":
         return torch.device(next(kind for kind, present in there.items() if present))
@@ -102,8 +104,12 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def train_run(
-    config: TrainingConfig, *, resume: bool = False, device: str = "auto",
-    start: Path | None = None, show: bool = True,
+    config: TrainingConfig,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    start: Path | None = None,
+    show: bool = True,
 ) -> dict[str, Any]:
     """Train, keep the best net by validation, score it on the held-out takes.
 
@@ -226,9 +232,16 @@ def _say_what(
     weights = sum(p.numel() for p in net.parameters())
     knobs = ", ".join(f"{k['name']} {k['min']:g} .. {k['max']:g}" for k in split.knobs)
     LOG.log(
-        SAID, "%s %s: %s with %s weights%s, on %s; %.1f min to train on, at %d Hz",
-        "going on with" if resume else "training", config.name, config.net.type, f"{weights:,}",
-        f" and the knobs {knobs}" if knobs else "", device.type, seconds / 60, split.sample_rate,
+        SAID,
+        "%s %s: %s with %s weights%s, on %s; %.1f min to train on, at %d Hz",
+        "going on with" if resume else "training",
+        config.name,
+        config.net.type,
+        f"{weights:,}",
+        f" and the knobs {knobs}" if knobs else "",
+        device.type,
+        seconds / 60,
+        split.sample_rate,
     )
 
 
@@ -302,11 +315,17 @@ class _History(Callback):
         _write_text(self.folder / "history.csv", "\n".join(lines) + "\n")
         with replacing(self.folder / "last.ckpt") as temporary:
             trainer.save_checkpoint(temporary)
-        LOG.info("epoch %d of %d: loss %.5f, validation ESR %.5f, learning rate %.2e",
-                 row["epoch"] + 1, self.config.schedule.epochs, row["loss"], row["val_esr"],
-                 row["learning_rate"])
-        best = min((r["val_esr"] for r in self.rows if math.isfinite(r["val_esr"])),
-                   default=math.nan)
+        LOG.info(
+            "epoch %d of %d: loss %.5f, validation ESR %.5f, learning rate %.2e",
+            row["epoch"] + 1,
+            self.config.schedule.epochs,
+            row["loss"],
+            row["val_esr"],
+            row["learning_rate"],
+        )
+        best = min(
+            (r["val_esr"] for r in self.rows if math.isfinite(r["val_esr"])), default=math.nan
+        )
         self.bar.update(self._line, description=f"{self.config.name}: ESR {best:.4f}")
         self._stop_on_plateau(trainer)
 
@@ -429,8 +448,11 @@ def _finish(
     plots.comparison(take, played, split.sample_rate, folder)
     save_clips(take, played, split.sample_rate, folder)
     write_report(folder)
-    LOG.info("on what it never trained on: %s; worst take: ESR %.2g", metrics["esr_in_words"],
-             metrics["esr_max"])
+    LOG.info(
+        "on what it never trained on: %s; worst take: ESR %.2g",
+        metrics["esr_in_words"],
+        metrics["esr_max"],
+    )
     return metrics
 
 

@@ -200,7 +200,10 @@ def sweep(path: str | Path, out: str | Path | None = None, *, show: bool = True)
         raise FileNotFoundError(f"{out.parent}: no such folder; create it first")
     runs = {run.run_folder: run for row in rows for run in row.runs}
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
     )
     with Progress(*columns, disable=not show) as bars:
         task = bars.add_task("training", total=len(runs))
@@ -267,7 +270,8 @@ def _label(changes: Changes) -> str:
     """Tell what a row changes; a whole section, as ``net``, by its entries."""
     return ", ".join(
         " ".join(str(v) if k == "type" else f"{k} {v}" for k, v in value.items())
-        if isinstance(value, Mapping) else f"{key.rpartition('.')[2]} {_value(value)}"
+        if isinstance(value, Mapping)
+        else f"{key.rpartition('.')[2]} {_value(value)}"
         for key, value in changes.items()
     )
 
@@ -321,9 +325,16 @@ def _exact(value: Any) -> Any:
 
 
 COLUMNS = {
-    "setting": "setting", "esr": "ESR", "seeds": "over seeds", "esr_worst_take": "worst take",
-    "error_db": "error, dB", "parameters": "parameters", "epochs": "epochs",
-    "train_minutes": "training, min", "rtf_native": "RTF native", "rtf_onnx": "RTF ONNX",
+    "setting": "setting",
+    "esr": "ESR",
+    "seeds": "over seeds",
+    "esr_worst_take": "worst take",
+    "error_db": "error, dB",
+    "parameters": "parameters",
+    "epochs": "epochs",
+    "train_minutes": "training, min",
+    "rtf_native": "RTF native",
+    "rtf_onnx": "RTF ONNX",
 }
 
 
@@ -365,7 +376,8 @@ def _cells(line: dict[str, Any]) -> dict[str, str]:
         "setting": line["setting"].replace("|", "\\|"),
         "esr": number(line["esr"]),
         "seeds": f"{number(line['esr_lowest'])} .. {number(line['esr_highest'])}"
-        if line["seeds"] > 1 else "one seed",
+        if line["seeds"] > 1
+        else "one seed",
         "esr_worst_take": number(line["esr_worst_take"]),
         "error_db": f"{line['error_db']:.1f}",
         "parameters": f"{line['parameters']:,}",
@@ -391,14 +403,25 @@ def _picture(config: SweepConfig, rows: list[Row]) -> Figure:
             colour = f"C{place % 10}"
             for number, history in enumerate(row.history()):
                 minutes = np.array(history["cpu_s"]) / 60
-                curve.plot(minutes, history["val_esr"], color=colour, lw=1.2, alpha=0.9,
-                           ls="-" if place < 10 else "--", label=None if number else row.label)
+                curve.plot(
+                    minutes,
+                    history["val_esr"],
+                    color=colour,
+                    lw=1.2,
+                    alpha=0.9,
+                    ls="-" if place < 10 else "--",
+                    label=None if number else row.label,
+                )
             esr = [m["esr_mean"] for m in row.metrics()]
             final.plot(esr, [place] * len(esr), "o-", color=colour, ms=6, lw=1.5)
         curve.set_title(part[0].part, loc="left", fontsize=11)
         curve.set(xlabel="minutes of one core", ylabel="validation ESR", yscale="log")
-        final.set(xlabel="ESR on the held-out takes", xscale="log", xlim=limits,
-                  ylim=(len(part) - 0.5, -0.5))
+        final.set(
+            xlabel="ESR on the held-out takes",
+            xscale="log",
+            xlim=limits,
+            ylim=(len(part) - 0.5, -0.5),
+        )
         final.set_yticks(range(len(part)), [row.label for row in part])
         final.yaxis.tick_right()
         for axes, axis in ((curve, curve.yaxis), (final, final.xaxis)):

@@ -157,5 +157,7 @@ def scores(net: StreamingModule, takes: tuple[Take, ...]) -> dict[str, float]:
         for take, y in zip(group, output, strict=True):
             target = take.wet[skip:].astype(np.float64)
             sums[take.name] += (((y[skip:] - target) ** 2).sum(), (target**2).sum())
-    return {name: float(error / signal) if signal else math.inf
-            for name, (error, signal) in sums.items()}
+    return {
+        name: float(error / signal) if signal else math.inf
+        for name, (error, signal) in sums.items()
+    }

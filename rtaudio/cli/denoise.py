@@ -192,9 +192,7 @@ def _folder(
     errors += [f"{one.damage}; the rest is in {outcome.target}" for outcome, one in done
                if one.damage]  # fmt: skip
     if kept:
-        errors.append(
-            f"{kept[0]}: exists{_and_others(len(kept))}; replace it, or them: --force"
-        )
+        errors.append(f"{kept[0]}: exists{_and_others(len(kept))}; replace it, or them: --force")
     if json:
         show.print_json({
             "files": [{"in": o.source, "out": o.target, **_figures(one)} for o, one in done],

@@ -39,9 +39,7 @@ def train(
             "one model with knobs; or a YAML file, see training/configs.",
         ),
     ],
-    out: Annotated[
-        Path | None, typer.Option(help="The folder of the run; else runs/NAME.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder of the run; else runs/NAME.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was stopped.")
     ] = False,
@@ -68,8 +66,17 @@ def train(
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file or folder")
     call_extra(
-        "training.cli", "train", what, out=out, resume=resume, seeds=seeds, device=device.value,
-        size=size.value if size else None, epochs=epochs, checkpoint=checkpoint, as_json=json,
+        "training.cli",
+        "train",
+        what,
+        out=out,
+        resume=resume,
+        seeds=seeds,
+        device=device.value,
+        size=size.value if size else None,
+        epochs=epochs,
+        checkpoint=checkpoint,
+        as_json=json,
     )
 
 

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 LAYERS = {
-    "input_size": 1, "condition_size": 1, "head_size": 1, "channels": 2, "bottleneck": 3,
-    "kernel_size": 2, "dilations": [1, 4], "activation": "Tanh", "head_bias": False,
+    "input_size": 1,
+    "condition_size": 1,
+    "head_size": 1,
+    "channels": 2,
+    "bottleneck": 3,
+    "kernel_size": 2,
+    "dilations": [1, 4],
+    "activation": "Tanh",
+    "head_bias": False,
 }
 WEIGHTS = 2 + 2 * (12 + 3 + 3 + 6 + 2) + 3 + 1
 
@@ -46,8 +53,18 @@ def amp(tmp_path, monkeypatch):
 def test_inspect_tells_what_a_capture_is(cli, amp):
     answer = cli("inspect", amp(capture(version="0.7.3")))
     assert answer.status == 0
-    for said in ("nam", "0.7.3", "newer than 0.7.0", "wavenet", "2026-05-04 18:05:03", "Acme",
-                 "receptive_field", "loudness_db -19.25", "golden vector", "[/bold]"):
+    for said in (
+        "nam",
+        "0.7.3",
+        "newer than 0.7.0",
+        "wavenet",
+        "2026-05-04 18:05:03",
+        "Acme",
+        "receptive_field",
+        "loudness_db -19.25",
+        "golden vector",
+        "[/bold]",
+    ):
         assert said in answer.out
     assert "\x1b[31m" not in answer.out
 
@@ -75,8 +92,13 @@ def test_a_byte_order_mark_is_passed_over(cli, amp):
 
 def test_inspect_prints_a_capture_as_json(cli, amp):
     sizes = [{"max_value": 0.5, "model": capture(0.1)}, {"max_value": 1.0, "model": capture(0.2)}]
-    container = {"version": "0.7.0", "architecture": "SlimmableContainer", "weights": [],
-                 "sample_rate": 48000, "config": {"submodels": sizes}}
+    container = {
+        "version": "0.7.0",
+        "architecture": "SlimmableContainer",
+        "weights": [],
+        "sample_rate": 48000,
+        "config": {"submodels": sizes},
+    }
     outputs = []
     for slim in ("0", "1"):
         answer = cli("inspect", amp(container), "--slim", slim, "--json")
@@ -90,14 +112,17 @@ def test_inspect_prints_a_capture_as_json(cli, amp):
     assert outputs[0] == outputs[1] == {"loudness_db": -19.25}
 
 
-@pytest.mark.parametrize(("content", "words", "reason"), [
-    (capture(weights=[0.1] * (WEIGHTS - 1)), (), "too few"),
-    (capture(version="0.8.0"), (), "file version 0.8.0 is unknown"),
-    (capture(sample_rate=float("nan")), (), "NaN"),
-    (capture(), ("--slim", "0.5"), "one size only"),
-    ([], (), "no JSON object"),
-    (capture(metadata=nested(65)), (), "nested more than 64 deep"),
-])
+@pytest.mark.parametrize(
+    ("content", "words", "reason"),
+    [
+        (capture(weights=[0.1] * (WEIGHTS - 1)), (), "too few"),
+        (capture(version="0.8.0"), (), "file version 0.8.0 is unknown"),
+        (capture(sample_rate=float("nan")), (), "NaN"),
+        (capture(), ("--slim", "0.5"), "one size only"),
+        ([], (), "no JSON object"),
+        (capture(metadata=nested(65)), (), "nested more than 64 deep"),
+    ],
+)
 def test_inspect_refuses_a_damaged_capture(refused, amp, content, words, reason):
     path = amp(content)
     line = refused("inspect", path, *words)

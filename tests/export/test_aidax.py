@@ -139,8 +139,9 @@ def test_units_are_added_without_changing_a_sample():
     for units in (1, 7, 8, 33):
         net = Stack((Gru(draw(3 * units, 1), draw(3 * units, units), draw(3 * units),
                          draw(3 * units)), Dense(draw(1, units), draw(1))))  # fmt: skip
-        exact, padded = (aidax_document(net, card, SILENCE, plugin=plugin)
-                         for plugin in (False, True))
+        exact, padded = (
+            aidax_document(net, card, SILENCE, plugin=plugin) for plugin in (False, True)
+        )
         assert exact["layers"][0]["shape"][-1] == units
         assert padded["layers"][0]["shape"][-1] in PLUGIN_UNITS
         np.testing.assert_allclose(player(padded, x), player(exact, x), rtol=0, atol=1e-12)

@@ -18,7 +18,8 @@ from training.models import NETS  # noqa: E402
 def content(**changes):
     torch.manual_seed(0)
     fields = {
-        "net": "training.models.lstm:LstmAmp", "arguments": {"hidden": 4},
+        "net": "training.models.lstm:LstmAmp",
+        "arguments": {"hidden": 4},
         "weights": NETS["lstm"](hidden=4).state_dict(),
         "card": {"name": "amp", "sample_rate": 48000, "license": "MIT", "provenance": {}},
     }
@@ -45,17 +46,20 @@ def test_the_weights_come_back(tmp_path):
     assert not net.training
 
 
-@pytest.mark.parametrize(("changes", "reason"), [
-    ({"net": "os:system"}, "not known"),
-    ({"net": "training.models.lstm:nothing"}, "not known"),
-    ({"net": "training.models.lstm:math"}, "not known"),
-    ({"net": "training.models.nowhere:Net"}, "not known"),
-    ({"net": 3}, "not known"),
-    ({"arguments": {"units": 4}}, "units"),
-    ({"arguments": {"hidden": 5}}, "do not fit"),
-    ({"weights": {}}, "do not fit"),
-    ({"extra": 1}, "not made for export"),
-])
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"net": "os:system"}, "not known"),
+        ({"net": "training.models.lstm:nothing"}, "not known"),
+        ({"net": "training.models.lstm:math"}, "not known"),
+        ({"net": "training.models.nowhere:Net"}, "not known"),
+        ({"net": 3}, "not known"),
+        ({"arguments": {"units": 4}}, "units"),
+        ({"arguments": {"hidden": 5}}, "do not fit"),
+        ({"weights": {}}, "do not fit"),
+        ({"extra": 1}, "not made for export"),
+    ],
+)
 def test_a_strange_checkpoint_is_refused(changes, reason, tmp_path):
     with pytest.raises(CheckpointError, match=reason) as caught:
         load_checkpoint(save(content(**changes), tmp_path))

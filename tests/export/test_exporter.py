@@ -116,11 +116,20 @@ def test_an_lstm_is_one_node_with_its_state_outside(amp):
     assert (hint["hidden"], hint["layers"], hint["input"], hint["residual"]) == (16, 1, 1, True)
     names = hint["weights"]
     assert list(nodes["LSTM"].input)[1:] == [
-        names["W"], names["R"], names["B"], "", "state.h", "state.c",
+        names["W"],
+        names["R"],
+        names["B"],
+        "",
+        "state.h",
+        "state.c",
     ]
     assert list(nodes["LSTM"].output)[1:] == ["next.h", "next.c"]
     assert {k: weights[v] for k, v in names.items()} == {
-        "W": (1, 64, 1), "R": (1, 64, 16), "B": (1, 128), "head_weight": (16, 1), "head_bias": (1,),
+        "W": (1, 64, 1),
+        "R": (1, 64, 16),
+        "B": (1, 128),
+        "head_weight": (16, 1),
+        "head_bias": (1,),
     }
     assert [(s.name, s.shape) for s in model.states] == [("h", (1, 1, 16)), ("c", (1, 1, 16))]
 
@@ -170,8 +179,9 @@ def test_ten_seconds_stay_equal(amp):
     assert np.abs(run_onnx(model, signal, blocks) - whole).max() <= 1e-5
 
 
-@pytest.mark.parametrize("net", [Pair(), Knob(), Framed(), Delay(100, 100)],
-                         ids=lambda net: type(net).__name__)
+@pytest.mark.parametrize(
+    "net", [Pair(), Knob(), Framed(), Delay(100, 100)], ids=lambda net: type(net).__name__
+)
 def test_other_nets_are_exported(net, tmp_path):
     parity = export_model(net.eval(), CARD, tmp_path / "net.onnx")
     assert parity.onnx_error <= 1e-5
@@ -194,16 +204,21 @@ def block_mean():
 
 def forgetful():
     """Drops its state: each block starts from zero."""
-    return Net(lambda net, x, s: (net.rnn(x.permute(2, 0, 1), s)[0].permute(1, 2, 0), s),
-               {"h": torch.zeros(1, 1, 1), "c": torch.zeros(1, 1, 1)}, rnn=Lstm(1, 1))
+    return Net(
+        lambda net, x, s: (net.rnn(x.permute(2, 0, 1), s)[0].permute(1, 2, 0), s),
+        {"h": torch.zeros(1, 1, 1), "c": torch.zeros(1, 1, 1)},
+        rnn=Lstm(1, 1),
+    )
 
 
 def hidden_memory():
     """Keeps its memory out of the state, where no host can see it."""
+
     def body(net, x, state):
         y = x + net.memory
         net.memory = x[..., -1:].clone()
         return y, {}
+
     net = Net(body)
     net.memory = torch.zeros(1, 1, 1)
     return net

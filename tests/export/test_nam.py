@@ -58,8 +58,10 @@ def player(document, x):
     def conv(weight, bias, y, dilation=1):
         past = (weight.shape[2] - 1) * dilation
         padded = np.pad(y, ((0, 0), (past, 0)))
-        taps = (weight[:, :, k] @ padded[:, k * dilation : k * dilation + y.shape[1]]
-                for k in range(weight.shape[2]))
+        taps = (
+            weight[:, :, k] @ padded[:, k * dilation : k * dilation + y.shape[1]]
+            for k in range(weight.shape[2])
+        )
         return sum(taps) + (0 if bias is None else bias[:, None])
 
     config = document["config"]
@@ -91,8 +93,11 @@ def player(document, x):
                 head = head + z
                 out, bias = take(channels, channels), take(channels)
                 y = y + out @ z + bias[:, None]
-            form = array.get("head") or {"out_channels": array["head_size"], "kernel_size": 1,
-                                         "bias": array["head_bias"]}
+            form = array.get("head") or {
+                "out_channels": array["head_size"],
+                "kernel_size": 1,
+                "bias": array["head_bias"],
+            }
             weight = take(form["out_channels"], channels, form["kernel_size"])
             head = conv(weight, take(form["out_channels"]) if form["bias"] else None, head)
         y = (head * take(1))[0]
@@ -163,8 +168,9 @@ def test_a_capture_read_and_written_has_the_same_weights(path, tmp_path):
     (tmp_path / "again.nam").write_text(json.dumps(document))
     again = read_nam(tmp_path / "again.nam").net
     assert repr(again) == repr(capture.net)
-    assert all(np.array_equal(a, b) for a, b in zip(arrays(again), arrays(capture.net),
-                                                    strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(arrays(again), arrays(capture.net), strict=True)
+    )
 
 
 def arrays(part):
@@ -181,13 +187,18 @@ def test_layers_with_kernels_of_their_own_need_the_newest_version():
     rng = np.random.default_rng(0)
 
     def conv(*shape, bias=True, dilation=1):
-        weight, offset = (rng.uniform(-0.5, 0.5, size).astype(np.float32)
-                          for size in (shape, shape[0]))
+        weight, offset = (
+            rng.uniform(-0.5, 0.5, size).astype(np.float32) for size in (shape, shape[0])
+        )
         return Conv(weight, offset if bias else None, dilation)
 
     layers = tuple(
-        WaveNetLayer(conv(3, 3, taps, dilation=dilation), conv(3, 1, 1, bias=False),
-                     Activation("leaky_relu", (0.01,)), conv(3, 3, 1))
+        WaveNetLayer(
+            conv(3, 3, taps, dilation=dilation),
+            conv(3, 1, 1, bias=False),
+            Activation("leaky_relu", (0.01,)),
+            conv(3, 3, 1),
+        )
         for taps, dilation in ((2, 1), (4, 3))
     )
     net = WaveNet((WaveNetArray(conv(3, 1, 1, bias=False), layers, conv(1, 3, 5)),), 0.5)
@@ -198,17 +209,23 @@ def test_layers_with_kernels_of_their_own_need_the_newest_version():
     y = head = np.zeros((3, 50))
     y = net.arrays[0].rechannel.weight[:, :, 0] @ x[None]
     for layer in layers:
-        z = torch.nn.functional.conv1d(
-            torch.tensor(np.pad(y, ((0, 0), (layer.conv.past, 0))))[None],
-            torch.tensor(layer.conv.weight).double(), torch.tensor(layer.conv.bias).double(),
-            dilation=layer.conv.dilation,
-        )[0].numpy() + layer.mixer.weight[:, :, 0] @ x[None]
+        z = (
+            torch.nn.functional.conv1d(
+                torch.tensor(np.pad(y, ((0, 0), (layer.conv.past, 0))))[None],
+                torch.tensor(layer.conv.weight).double(),
+                torch.tensor(layer.conv.bias).double(),
+                dilation=layer.conv.dilation,
+            )[0].numpy()
+            + layer.mixer.weight[:, :, 0] @ x[None]
+        )
         z = np.where(z > 0, z, 0.01 * z)
         head, y = head + z, y + layer.out.weight[:, :, 0] @ z + layer.out.bias[:, None]
     last = net.arrays[0].head
     head = torch.nn.functional.conv1d(
-        torch.tensor(np.pad(head, ((0, 0), (4, 0))))[None], torch.tensor(last.weight).double(),
-        torch.tensor(last.bias).double())[0, 0].numpy()
+        torch.tensor(np.pad(head, ((0, 0), (4, 0))))[None],
+        torch.tensor(last.weight).double(),
+        torch.tensor(last.bias).double(),
+    )[0, 0].numpy()
     np.testing.assert_allclose(player(document, x), 0.5 * head, rtol=0, atol=1e-6)
 
 
@@ -254,8 +271,10 @@ def test_the_command_line_refuses_in_one_line(source, out, reason, tmp_path, cap
 
 
 def test_a_capture_becomes_a_model_file(tmp_path):
-    export(checkpoint(made(LstmAmp, hidden=3, residual=False), tmp_path / "best.pt"),
-           tmp_path / "amp.nam")
+    export(
+        checkpoint(made(LstmAmp, hidden=3, residual=False), tmp_path / "best.pt"),
+        tmp_path / "amp.nam",
+    )
     export(tmp_path / "amp.nam", tmp_path / "amp.onnx")
     file = read_model(tmp_path / "amp.onnx")
     assert file.card.levels["input_dbu"] == 11.5

@@ -16,7 +16,8 @@ from rtaudio.models.nam import read_nam
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("RTAUDIO_DATA") or ROOT.parent / "shared" / "data")
 MODELS = sorted(
-    path for path in (ROOT / "presets" / "models").glob("*.onnx")
+    path
+    for path in (ROOT / "presets" / "models").glob("*.onnx")
     if not path.stem.startswith("denoise")
 )
 DENOISERS = {"denoise": 960, "denoise-low-latency": 480}
@@ -83,7 +84,9 @@ def test_it_sounds_like_its_teacher(model):
         pytest.skip("learnt from recordings, not from a teacher")
     name, take = source["teacher"]["teacher"], source["data"]["test"][0]
     dry, _ = soundfile.read(
-        DATA / source["data"]["takes"] / f"{take}.flac", dtype="float32", start=480_000,
+        DATA / source["data"]["takes"] / f"{take}.flac",
+        dtype="float32",
+        start=480_000,
         frames=168_000,
     )
     dry *= 10 ** (source["teacher"].get("gain_db", 0) / 20)

@@ -188,15 +188,22 @@ def test_look_ahead_is_in_the_latency(tmp_path):
     assert np.abs(out[96:] - NOISE[: 3200 - 96]).max() <= 1e-6
 
 
-@pytest.mark.parametrize(("windows", "n_fft", "hop"), [
-    (None, 512, 512 // 8),
-    (None, 60, 20),
-    ((hann(64), np.ones(64)), 64, 16),
-    ((hann(64), hann(64)), 64, 16),
-    ((np.ones(64), np.ones(64)), 64, 64),
-    ((np.r_[np.zeros(16), np.ones(48)], np.ones(64)), 64, 16),
-    ((np.ones(50), np.r_[np.linspace(0, 0.9, 10), np.ones(30), np.linspace(1, 0.1, 10)]), 50, 40),
-])
+@pytest.mark.parametrize(
+    ("windows", "n_fft", "hop"),
+    [
+        (None, 512, 512 // 8),
+        (None, 60, 20),
+        ((hann(64), np.ones(64)), 64, 16),
+        ((hann(64), hann(64)), 64, 16),
+        ((np.ones(64), np.ones(64)), 64, 64),
+        ((np.r_[np.zeros(16), np.ones(48)], np.ones(64)), 64, 16),
+        (
+            (np.ones(50), np.r_[np.linspace(0, 0.9, 10), np.ones(30), np.linspace(1, 0.1, 10)]),
+            50,
+            40,
+        ),
+    ],
+)
 def test_pairs_that_add_up_are_normalised(windows, n_fft, hop):
     net = OverlapAdd(Identity(), n_fft=n_fft, hop=hop, windows=windows)
     samples = 4000 // hop * hop
@@ -205,16 +212,19 @@ def test_pairs_that_add_up_are_normalised(windows, n_fft, hop):
     assert np.abs(out[late:] - NOISE[: samples - late]).max() <= 1e-6
 
 
-@pytest.mark.parametrize(("windows", "n_fft", "hop", "reason"), [
-    (None, 512, 512, "do not add up"),
-    (None, 512, 200, "do not add up"),
-    ((hann(64), hann(64)), 64, 32, "do not add up"),
-    ((np.zeros(64), np.ones(64)), 64, 32, "do not add up"),
-    ((np.ones(64), np.ones(63)), 64, 32, "synthesis window of shape"),
-    ((np.full(64, np.nan), np.ones(64)), 64, 32, "analysis window"),
-    (None, 64, 0, "hop = 0"),
-    (None, 64, 65, "hop = 65"),
-])
+@pytest.mark.parametrize(
+    ("windows", "n_fft", "hop", "reason"),
+    [
+        (None, 512, 512, "do not add up"),
+        (None, 512, 200, "do not add up"),
+        ((hann(64), hann(64)), 64, 32, "do not add up"),
+        ((np.zeros(64), np.ones(64)), 64, 32, "do not add up"),
+        ((np.ones(64), np.ones(63)), 64, 32, "synthesis window of shape"),
+        ((np.full(64, np.nan), np.ones(64)), 64, 32, "analysis window"),
+        (None, 64, 0, "hop = 0"),
+        (None, 64, 65, "hop = 65"),
+    ],
+)
 def test_pairs_that_do_not_add_up_are_refused(windows, n_fft, hop, reason):
     with pytest.raises(ValueError, match=reason):
         OverlapAdd(Identity(), n_fft=n_fft, hop=hop, windows=windows)

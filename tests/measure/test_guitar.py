@@ -35,7 +35,8 @@ def quick(monkeypatch):
 def test_a_net_has_the_size_of_its_name(name):
     net = sized_net(name)
     starts = sum(
-        layer.hidden.size + layer.cell.size for layer in getattr(net, "layers", ())
+        layer.hidden.size + layer.cell.size
+        for layer in getattr(net, "layers", ())
         if hasattr(layer, "cell")
     )
     assert weight_count(net) - starts == KNOWN_WEIGHTS[name]

@@ -33,8 +33,13 @@ def value(name, shape, kind=FLOAT):
 
 def card(**changes) -> Card:
     fields = {
-        "name": "thru", "sample_rate": 48000, "channels": (1, 1), "hop": 0, "latency": 0,
-        "license": "Apache-2.0", "provenance": {"data": "none"},
+        "name": "thru",
+        "sample_rate": 48000,
+        "channels": (1, 1),
+        "hop": 0,
+        "latency": 0,
+        "license": "Apache-2.0",
+        "provenance": {"data": "none"},
     }
     return Card(**{**fields, **changes})
 
@@ -43,8 +48,18 @@ def golden(before=(1, GOLDEN_SAMPLES), after=(1, GOLDEN_SAMPLES)) -> Golden:
     return Golden(np.zeros(before, np.float32), np.zeros(after, np.float32))
 
 
-def model(*, nodes=None, inputs=None, outputs=None, initializers=(), functions=(), the_card=None,
-          the_golden=None, axis="frames", opset=17):
+def model(
+    *,
+    nodes=None,
+    inputs=None,
+    outputs=None,
+    initializers=(),
+    functions=(),
+    the_card=None,
+    the_golden=None,
+    axis="frames",
+    opset=17,
+):
     """audio_out = audio + state.m; next.m = state.m."""
     nodes = nodes or [
         helper.make_node("Add", ["audio", "state.m"], ["audio_out"]),
@@ -128,8 +143,11 @@ def test_parameters_and_counters_are_read():
             helper.make_node("Mul", ["audio", "params"], ["audio_out"]),
             helper.make_node("Identity", ["state.count"], ["next.count"]),
         ],
-        inputs=[value("audio", [1, 1, "frames"]), value("params", [1, 1]),
-                value("state.count", [1], INT64)],
+        inputs=[
+            value("audio", [1, 1, "frames"]),
+            value("params", [1, 1]),
+            value("state.count", [1], INT64),
+        ],
         outputs=[value("audio_out", [1, 1, "frames"]), value("next.count", [1], INT64)],
         the_card=card(parameters=(knob,)),
     )
@@ -145,19 +163,30 @@ def test_codecs_are_read(kind):
     audio, codes = np.zeros((1, GOLDEN_SAMPLES), np.float32), np.zeros((4, frames), np.int64)
     axis = helper.make_tensor("axis", INT64, [4], [1, 1, 1, 320])
     if kind == "encoder":
-        nodes = [helper.make_node("Constant", [], ["codes"],
-                                  value=helper.make_tensor("c", INT64, [1, 4, 2], [0] * 8))]
+        nodes = [
+            helper.make_node(
+                "Constant", [], ["codes"], value=helper.make_tensor("c", INT64, [1, 4, 2], [0] * 8)
+            )
+        ]
         sides = [value("audio", [1, 1, 320])], [value("codes", [1, 4, 2], INT64)]
         channels, vector, initializers = (1, 0), Golden(audio, codes), []
     else:
-        nodes = [helper.make_node("Cast", ["codes"], ["f"], to=FLOAT),
-                 helper.make_node("ReduceSum", ["f"], ["s"]),
-                 helper.make_node("Expand", ["s", "axis3"], ["audio_out"])]
+        nodes = [
+            helper.make_node("Cast", ["codes"], ["f"], to=FLOAT),
+            helper.make_node("ReduceSum", ["f"], ["s"]),
+            helper.make_node("Expand", ["s", "axis3"], ["audio_out"]),
+        ]
         axis = helper.make_tensor("axis3", INT64, [3], [1, 1, 320])
         sides = [value("codes", [1, 4, 2], INT64)], [value("audio_out", [1, 1, 320])]
         channels, vector, initializers = (0, 1), Golden(codes, audio), [axis]
-    proto = model(nodes=nodes, inputs=sides[0], outputs=sides[1], initializers=initializers,
-                  the_card=card(kind=kind, hop=320, channels=channels), the_golden=vector)
+    proto = model(
+        nodes=nodes,
+        inputs=sides[0],
+        outputs=sides[1],
+        initializers=initializers,
+        the_card=card(kind=kind, hop=320, channels=channels),
+        the_golden=vector,
+    )
     read = check_model(proto, "x.onnx")
     assert read.codes_shape == (4, 2)
     assert {read.golden_input.shape, read.golden_output.shape} == {(1, GOLDEN_SAMPLES), (4, frames)}
@@ -172,8 +201,14 @@ def lstm(initial=("state.h", "state.c"), *, the_card=None, **attributes):
     return model(
         nodes=[
             helper.make_node("Transpose", ["audio"], ["x"], perm=[2, 0, 1]),
-            helper.make_node("LSTM", ["x", "W", "R", "B", "", *initial], ["y", "next.h", "next.c"],
-                             name="cell", hidden_size=2, **attributes),
+            helper.make_node(
+                "LSTM",
+                ["x", "W", "R", "B", "", *initial],
+                ["y", "next.h", "next.c"],
+                name="cell",
+                hidden_size=2,
+                **attributes,
+            ),
             helper.make_node("ReduceMean", ["y"], ["m"], axes=[1, 3], keepdims=0),
             helper.make_node("Transpose", ["m"], ["t"], perm=[1, 0]),
             helper.make_node("Unsqueeze", ["t", "first"], ["audio_out"]),
@@ -195,12 +230,15 @@ def test_a_recurrent_net_with_its_state_outside_is_read():
 
 @pytest.mark.parametrize("direction", ["forward", "bidirectional", "reverse"])
 def test_a_node_that_the_card_says_runs_across_bins_needs_no_state(direction):
-    read = check_model(lstm(("zero", "zero"), direction=direction,
-                            the_card=card(across_bins=["cell"])), "x.onnx")
+    read = check_model(
+        lstm(("zero", "zero"), direction=direction, the_card=card(across_bins=["cell"])), "x.onnx"
+    )
     assert read.card.across_bins == ("cell",)
     with pytest.raises(ContractError, match=r"looks ahead|forgets"):
-        check_model(lstm(("zero", "zero"), direction=direction,
-                         the_card=card(across_bins=["other"])), "x.onnx")
+        check_model(
+            lstm(("zero", "zero"), direction=direction, the_card=card(across_bins=["other"])),
+            "x.onnx",
+        )
 
 
 def external():
@@ -219,15 +257,21 @@ def huge_tensor():
 
 
 def branch():
-    arms = [helper.make_graph([helper.make_node("RandomNormal", [], [f"a{i}"], shape=[1])], f"g{i}",
-                              [], [value(f"a{i}", [1])]) for i in range(2)]
+    arms = [
+        helper.make_graph(
+            [helper.make_node("RandomNormal", [], [f"a{i}"], shape=[1])],
+            f"g{i}",
+            [],
+            [value(f"a{i}", [1])],
+        )
+        for i in range(2)
+    ]
     return with_node("If", ["state.m"], then_branch=arms[0], else_branch=arms[1])
 
 
 def in_function(op, *inputs, **attributes):
     inner = helper.make_node(op, list(inputs), ["y"], **attributes)
-    function = helper.make_function("my", "F", ["x"], ["y"], [inner],
-                                    [helper.make_opsetid("", 17)])
+    function = helper.make_function("my", "F", ["x"], ["y"], [inner], [helper.make_opsetid("", 17)])
     base = model().graph
     call = helper.make_node("F", ["audio"], ["extra"], domain="my")
     return model(nodes=[*base.node, call], functions=[function])
@@ -275,21 +319,37 @@ BROKEN = {
     "rate as text": (changed_card(sample_rate="48000"), "card, sample_rate"),
     "negative latency": (changed_card(latency=-1), "card, latency"),
     "huge hop": (changed_card(hop=1 << 40), "card, hop"),
-    "parameter out of range": (changed_card(parameters=[{**knob_json, "default": 2}]),
-                               "min <= default <= max"),
+    "parameter out of range": (
+        changed_card(parameters=[{**knob_json, "default": 2}]),
+        "min <= default <= max",
+    ),
     "parameter twice": (changed_card(parameters=[knob_json, knob_json]), "a name occurs twice"),
     "encoder with channels out": (changed_card(kind="encoder", hop=64), "do not fit the kind"),
     "encoder without hop": (changed_card(kind="encoder", channels=[1, 0]), "needs a hop"),
     "params missing": (changed_card(parameters=[knob_json]), "no input 'params'"),
     "params without knobs": (
-        model(inputs=[value("audio", [1, 1, "frames"]), value("state.m", [1, 1, 1]),
-                      value("params", [1, 2])]), "has an input 'params'"),
+        model(
+            inputs=[
+                value("audio", [1, 1, "frames"]),
+                value("state.m", [1, 1, 1]),
+                value("params", [1, 2]),
+            ]
+        ),
+        "has an input 'params'",
+    ),
     "params too many": (
-        model(inputs=[value("audio", [1, 1, "frames"]), value("state.m", [1, 1, 1]),
-                      value("params", [1, 2])],
-              the_card=card(parameters=(ModelParameter(**knob_json | {"min": 0.0, "max": 1.0,
-                                                                      "default": 0.0}),))),
-        "not float32 [1, 1]"),
+        model(
+            inputs=[
+                value("audio", [1, 1, "frames"]),
+                value("state.m", [1, 1, 1]),
+                value("params", [1, 2]),
+            ],
+            the_card=card(
+                parameters=(ModelParameter(**knob_json | {"min": 0.0, "max": 1.0, "default": 0.0}),)
+            ),
+        ),
+        "not float32 [1, 1]",
+    ),
     "external data": (external(), "lies in another file"),
     "huge tensor": (huge_tensor(), "which its data do not fill"),
     "if": (branch(), "control flow (If)"),
@@ -299,9 +359,12 @@ BROKEN = {
     "training dropout": (with_node("Dropout", ["audio", "", "state.m"]), "randomness (Dropout)"),
     "batch statistics": (
         with_node("BatchNormalization", ["audio"] + ["state.m"] * 4, training_mode=1),
-        "batch statistics"),
-    "foreign operator": (with_node("FusedGemm", ["audio"], domain="com.microsoft"),
-                         "not standard ONNX"),
+        "batch statistics",
+    ),
+    "foreign operator": (
+        with_node("FusedGemm", ["audio"], domain="com.microsoft"),
+        "not standard ONNX",
+    ),
     "invalid graph": (with_node("Add", ["audio", "nowhere"]), "not a valid ONNX graph"),
     "no audio": (without("input", "audio"), "not a valid ONNX graph"),
     "no audio_out": (without("output", "audio_out"), "no graph output 'audio_out'"),
@@ -321,13 +384,26 @@ BROKEN = {
     "double audio": (reshaped("input", "audio", [1, 1, "frames"], TensorProto.DOUBLE), "is double"),
     "flat audio": (reshaped("input", "audio", ["frames"]), "not float32"),
     "stray input": (
-        model(inputs=[value("audio", [1, 1, "frames"]), value("state.m", [1, 1, 1]),
-                      value("seed", [1])]), "input 'seed' is not in the contract"),
+        model(
+            inputs=[
+                value("audio", [1, 1, "frames"]),
+                value("state.m", [1, 1, 1]),
+                value("seed", [1]),
+            ]
+        ),
+        "input 'seed' is not in the contract",
+    ),
     "stray output": (
-        model(outputs=[value("audio_out", [1, 1, "frames"]), value("next.m", [1, 1, 1]),
-                       value("next.x", [1, 1, 1])],
-              nodes=[*model().graph.node, helper.make_node("Identity", ["state.m"], ["next.x"])]),
-        "output 'next.x' is not in the contract"),
+        model(
+            outputs=[
+                value("audio_out", [1, 1, "frames"]),
+                value("next.m", [1, 1, 1]),
+                value("next.x", [1, 1, 1]),
+            ],
+            nodes=[*model().graph.node, helper.make_node("Identity", ["state.m"], ["next.x"])],
+        ),
+        "output 'next.x' is not in the contract",
+    ),
     "golden not JSON": (with_metadata("rtaudio.golden", "x"), "is not JSON"),
     "golden key": (changed_golden(extra=1), "needs exactly the keys"),
     "golden length": (changed_golden(samples=1024), "1024 samples"),
@@ -341,8 +417,10 @@ BROKEN = {
     "no start state": (lstm(initial=()), "forgets everything"),
     "bidirectional": (lstm(direction="bidirectional"), "looks ahead"),
     "reverse": (lstm(direction="reverse"), "looks ahead"),
-    "recurrence in function": (in_function("LSTM", "x", "x", "x", hidden_size=1),
-                               "cannot be followed"),
+    "recurrence in function": (
+        in_function("LSTM", "x", "x", "x", hidden_size=1),
+        "cannot be followed",
+    ),
 }
 
 
@@ -382,16 +460,18 @@ def test_a_missing_file_is_named(tmp_path):
 WHOLE = lstm().SerializeToString()
 
 
-@settings(max_examples=300, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(cut=st.integers(0, len(WHOLE) - 1))
 def test_a_file_cut_anywhere_is_refused(tmp_path, cut):
     with pytest.raises(ContractError):
         read_model(save(WHOLE[:cut], tmp_path))
 
 
-@settings(max_examples=500, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(place=st.integers(0, len(WHOLE) - 1), byte=st.integers(0, 255))
 def test_a_changed_byte_is_read_or_refused_never_worse(tmp_path, place, byte):
     path = save(WHOLE[:place] + bytes([byte]) + WHOLE[place + 1 :], tmp_path)

@@ -98,9 +98,7 @@ def whole_file(folder, x, look_ahead=LOOK_AHEAD, filter_ahead=2):
 
     enhanced = spectra * np.repeat(gains, WIDTHS, axis=1)
     around = np.pad(spectra[:, :LOWER], ((ORDER - 1 - filter_ahead, filter_ahead), (0, 0)))
-    enhanced[:, :LOWER] = sum(
-        around[i : i + frames] * coefficients[..., i] for i in range(ORDER)
-    )
+    enhanced[:, :LOWER] = sum(around[i : i + frames] * coefficients[..., i] for i in range(ORDER))
     out = np.zeros(len(x) + HOP)
     for t in range(frames):
         out[t * HOP : t * HOP + N_FFT] += np.fft.irfft(enhanced[t] * N_FFT) * window

@@ -35,8 +35,9 @@ def recording(data_folder):
     """Return ``recording(kind, clip)``, kind noisy or clean."""
 
     def read(kind, clip):
-        return soundfile.read(data_folder / "denoise_eval" / "vbd17" / kind / f"{clip}.flac",
-                              dtype="float32")[0]
+        return soundfile.read(
+            data_folder / "denoise_eval" / "vbd17" / kind / f"{clip}.flac", dtype="float32"
+        )[0]
 
     return read
 

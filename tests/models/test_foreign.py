@@ -24,9 +24,15 @@ def floats(*shape):
 
 
 NAM = {
-    "version": "0.5.4", "architecture": "ConvNet", "sample_rate": 44100,
-    "metadata": {"name": "Big\tOne", "loudness": -18.5, "gear_make": "Acme",
-                 "training": {"validation_esr": 0.02}},
+    "version": "0.5.4",
+    "architecture": "ConvNet",
+    "sample_rate": 44100,
+    "metadata": {
+        "name": "Big\tOne",
+        "loudness": -18.5,
+        "gear_make": "Acme",
+        "training": {"validation_esr": 0.02},
+    },
     "config": {"channels": 2, "dilations": [1, 5], "batchnorm": False, "activation": "Tanh"},
     "weights": floats(4 + 2 + 8 + 2 + 2 + 1),
 }
@@ -41,11 +47,24 @@ AIDA = {
     ],
 }  # fmt: skip
 GUITARML = {
-    "model_data": {"model": "SimpleRNN", "input_size": 1, "skip": 1, "output_size": 1,
-                   "unit_type": "LSTM", "num_layers": 1, "hidden_size": 1, "bias_fl": True},
-    "state_dict": {"rec.weight_ih_l0": floats(4, 1), "rec.weight_hh_l0": floats(4, 1),
-                   "rec.bias_ih_l0": floats(4), "rec.bias_hh_l0": floats(4),
-                   "lin.weight": floats(1, 1), "lin.bias": floats(1)},
+    "model_data": {
+        "model": "SimpleRNN",
+        "input_size": 1,
+        "skip": 1,
+        "output_size": 1,
+        "unit_type": "LSTM",
+        "num_layers": 1,
+        "hidden_size": 1,
+        "bias_fl": True,
+    },
+    "state_dict": {
+        "rec.weight_ih_l0": floats(4, 1),
+        "rec.weight_hh_l0": floats(4, 1),
+        "rec.bias_ih_l0": floats(4),
+        "rec.bias_hh_l0": floats(4),
+        "lin.weight": floats(1, 1),
+        "lin.bias": floats(1),
+    },
 }
 FILES = {"amp.nam": NAM, "amp.aidax": AIDA, "amp.json": GUITARML}
 
@@ -104,8 +123,9 @@ def test_slim_is_a_share(slim, tmp_path):
 
 
 @pytest.mark.parametrize("name", FILES)
-@settings(max_examples=150, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(place=st.integers(0, 10**6), byte=st.integers(0, 255), cut=st.booleans())
 def test_a_damaged_file_is_read_or_refused_never_worse(name, tmp_path, place, byte, cut):
     whole = json.dumps(FILES[name]).encode()
@@ -124,8 +144,11 @@ def test_a_damaged_file_is_read_or_refused_never_worse(name, tmp_path, place, by
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner,
-                                                                 max_size=3), max_leaves=5)
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
 
 
 def paths(value, prefix=()):
@@ -136,8 +159,9 @@ def paths(value, prefix=()):
 
 
 @pytest.mark.parametrize("name", FILES)
-@settings(max_examples=150, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_a_value_of_any_other_kind_is_read_or_refused_never_worse(name, tmp_path, data):
     document = json.loads(json.dumps(FILES[name]))

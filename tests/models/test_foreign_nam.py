@@ -14,8 +14,16 @@ from rtaudio.models.loader import load_model
 
 RATE = 48000
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 3000).astype(np.float32)
-FILMS = ("conv_pre_film", "conv_post_film", "input_mixin_pre_film", "input_mixin_post_film",
-         "activation_pre_film", "activation_post_film", "layer1x1_post_film", "head1x1_post_film")
+FILMS = (
+    "conv_pre_film",
+    "conv_post_film",
+    "input_mixin_pre_film",
+    "input_mixin_post_film",
+    "activation_pre_film",
+    "activation_post_film",
+    "layer1x1_post_film",
+    "head1x1_post_film",
+)
 
 
 class Weights:
@@ -32,8 +40,12 @@ class Weights:
             taken = [next(self.values) for _ in range(count)]
         else:
             fan_in = max(1, int(np.prod(shape[1:])))
-            taken = [float(v) for v in
-                     (self.generator.standard_normal(count) / np.sqrt(fan_in)).astype(np.float32)]
+            taken = [
+                float(v)
+                for v in (self.generator.standard_normal(count) / np.sqrt(fan_in)).astype(
+                    np.float32
+                )
+            ]
             self.made += taken
         return np.array(taken).astype(np.float32).astype(np.float64).reshape(shape)
 
@@ -66,10 +78,15 @@ def activate(config, x):
             return np.clip(x, -1, 1)
         case "Fasttanh":
             size, square = np.abs(x), x * x
-            above = x * (2.45550750702956 + 2.45550750702956 * size
-                         + (0.893229853513558 + 0.821226666969744 * size) * square)
-            return above / (2.44506634652299 + (2.44506634652299 + square)
-                            * np.abs(x + 0.814642734961073 * x * size))
+            above = x * (
+                2.45550750702956
+                + 2.45550750702956 * size
+                + (0.893229853513558 + 0.821226666969744 * size) * square
+            )
+            return above / (
+                2.44506634652299
+                + (2.44506634652299 + square) * np.abs(x + 0.814642734961073 * x * size)
+            )
         case "ReLU":
             return np.maximum(x, 0)
         case "LeakyReLU":
@@ -86,8 +103,9 @@ def activate(config, x):
         case "LeakyHardtanh" | "LeakyHardTanh":
             low, high = config.get("min_val", -1.0), config.get("max_val", 1.0)
             below, above = config.get("min_slope", 0.01), config.get("max_slope", 0.01)
-            return np.where(x < low, low + below * (x - low),
-                            np.where(x > high, high + above * (x - high), x))
+            return np.where(
+                x < low, low + below * (x - low), np.where(x > high, high + above * (x - high), x)
+            )
         case "Softsign":
             return x / (1 + np.abs(x))
     raise KeyError(config)
@@ -120,18 +138,32 @@ def wavenet(config, weights, x, condition):
                 out = weights.take(channels, wide // one["groups"], 1), weights.take(channels)
             top = array.get("head1x1", {"active": False})
             if top["active"]:
-                to_head = (weights.take(top["out_channels"], wide // top["groups"], 1),
-                           weights.take(top["out_channels"]))
-            widths = dict(zip(FILMS, (channels, rows, size, rows, rows, wide, channels,
-                                      top.get("out_channels")), strict=True))
+                to_head = (
+                    weights.take(top["out_channels"], wide // top["groups"], 1),
+                    weights.take(top["out_channels"]),
+                )
+            widths = dict(
+                zip(
+                    FILMS,
+                    (channels, rows, size, rows, rows, wide, channels, top.get("out_channels")),
+                    strict=True,
+                )
+            )
             films = {}
             for name in FILMS:
                 film = array.get(name) or {"active": False}
                 if film.get("active", True) and (name != "head1x1_post_film" or top["active"]):
                     made = (2 if film.get("shift", True) else 1) * widths[name]
                     split = film.get("groups", 1)
-                    films[name] = (conv(condition, weights.take(made, size // split, 1),
-                                        weights.take(made), groups=split), film.get("shift", True))
+                    films[name] = (
+                        conv(
+                            condition,
+                            weights.take(made, size // split, 1),
+                            weights.take(made),
+                            groups=split,
+                        ),
+                        film.get("shift", True),
+                    )
 
             def modulate(name, signal, films=films):
                 if name not in films:
@@ -162,11 +194,18 @@ def wavenet(config, weights, x, condition):
                 change = conv(z, *out, groups=one["groups"])
                 # The reference player leaves this one out in the other modes.
                 y = y + (modulate("layer1x1_post_film", change) if gating == "blended" else change)
-        settings = array.get("head") or {"out_channels": array["head_size"], "kernel_size": 1,
-                                         "bias": array["head_bias"]}
+        settings = array.get("head") or {
+            "out_channels": array["head_size"],
+            "kernel_size": 1,
+            "bias": array["head_bias"],
+        }
         kernel = weights.take(settings["out_channels"], len(head), settings["kernel_size"])
-        head = conv(head, kernel, weights.take(settings["out_channels"]) if settings["bias"]
-                    else None, settings.get("head_dilation", 1))
+        head = conv(
+            head,
+            kernel,
+            weights.take(settings["out_channels"]) if settings["bias"] else None,
+            settings.get("head_dilation", 1),
+        )
     post = config.get("head")
     pairs = []
     if post:
@@ -200,13 +239,15 @@ def convnet(config, weights, x):
     y, channels, groups = x, config["channels"], config.get("groups", 1)
     for dilation in config["dilations"]:
         kernel = weights.take(channels, len(y) // groups, 2)
-        y = conv(y, kernel, None if config["batchnorm"] else weights.take(channels), dilation,
-                 groups)
+        y = conv(
+            y, kernel, None if config["batchnorm"] else weights.take(channels), dilation, groups
+        )
         if config["batchnorm"]:
             mean, variance, scale, shift = (weights.take(channels)[:, None] for _ in range(4))
             if weights.made is not None:  # a variance is positive
                 weights.made[-3 * channels : -2 * channels] = [
-                    abs(v) for v in weights.made[-3 * channels : -2 * channels]]
+                    abs(v) for v in weights.made[-3 * channels : -2 * channels]
+                ]
                 weights.made.append(0.25)
                 epsilon = 0.25
             else:
@@ -269,20 +310,45 @@ def film(active=True, shift=True, groups=1):
     return {"active": active, "shift": shift, "groups": groups}
 
 
-A1 = {"input_size": 1, "condition_size": 1, "head_size": 2, "channels": 4, "kernel_size": 3,
-      "dilations": [1, 2, 4], "activation": "Tanh", "gated": False, "head_bias": False}
-LAST = {**A1, "input_size": 4, "channels": 2, "head_size": 1, "dilations": [8, 1],
-        "head_bias": True}
+A1 = {
+    "input_size": 1,
+    "condition_size": 1,
+    "head_size": 2,
+    "channels": 4,
+    "kernel_size": 3,
+    "dilations": [1, 2, 4],
+    "activation": "Tanh",
+    "gated": False,
+    "head_bias": False,
+}
+LAST = {
+    **A1,
+    "input_size": 4,
+    "channels": 2,
+    "head_size": 1,
+    "dilations": [8, 1],
+    "head_bias": True,
+}
 FULL = {
-    "input_size": 1, "condition_size": 1, "channels": 4, "bottleneck": 6, "kernel_sizes": [3, 2],
-    "dilations": [1, 5], "activation": [{"type": "PReLU", "negative_slopes": [0.1] * 5 + [0.3]},
-                                        {"type": "LeakyReLU", "negative_slope": 0.2}],
+    "input_size": 1,
+    "condition_size": 1,
+    "channels": 4,
+    "bottleneck": 6,
+    "kernel_sizes": [3, 2],
+    "dilations": [1, 5],
+    "activation": [
+        {"type": "PReLU", "negative_slopes": [0.1] * 5 + [0.3]},
+        {"type": "LeakyReLU", "negative_slope": 0.2},
+    ],
     "gating_mode": ["gated", "blended"],
     "secondary_activation": ["Sigmoid", {"type": "LeakyHardtanh", "min_val": 0.0, "max_val": 0.9}],
     "head": {"out_channels": 1, "kernel_size": 5, "bias": True, "head_dilation": 2},
     "head1x1": {"active": True, "out_channels": 4, "groups": 2},
-    "layer1x1": {"active": True, "groups": 2}, "groups_input": 2, "groups_input_mixin": 1,
-    **dict.fromkeys(FILMS, film()), "conv_post_film": film(shift=False),
+    "layer1x1": {"active": True, "groups": 2},
+    "groups_input": 2,
+    "groups_input_mixin": 1,
+    **dict.fromkeys(FILMS, film()),
+    "conv_post_film": film(shift=False),
 }
 
 
@@ -301,27 +367,52 @@ def one(**changes):
 CONDITION = nam_wavenet({**A1, "head_size": 3})
 DOCUMENTS = {
     "A1": nam_wavenet(A1, LAST),
-    "A2": nam_wavenet(one(kernel_size=None, kernel_sizes=[6, 6, 15], dilations=[1, 17, 41],
-                          activation=[{"type": "LeakyReLU", "negative_slope": 0.01}] * 3,
-                          head={"out_channels": 1, "kernel_size": 16, "bias": True})),
+    "A2": nam_wavenet(
+        one(
+            kernel_size=None,
+            kernel_sizes=[6, 6, 15],
+            dilations=[1, 17, 41],
+            activation=[{"type": "LeakyReLU", "negative_slope": 0.01}] * 3,
+            head={"out_channels": 1, "kernel_size": 16, "bias": True},
+        )
+    ),
     "old gated": nam_wavenet(one(gated=True)),
     "everything": nam_wavenet(FULL),
     "no 1x1": nam_wavenet(one(layer1x1={"active": False, "groups": 1})),
     "films that do not act": nam_wavenet(one(layer1x1_post_film=film(), conv_pre_film=False)),
-    "condition": nam_wavenet(one(condition_size=3, groups_input_mixin=1,
-                                 input_mixin_pre_film=film(groups=3)), condition_dsp=CONDITION),
-    "head behind": nam_wavenet({**A1, "head_size": 3}, head={
-        "channels": 5, "out_channels": 1, "kernel_sizes": [3, 2], "activation": "SiLU"}),
+    "condition": nam_wavenet(
+        one(condition_size=3, groups_input_mixin=1, input_mixin_pre_film=film(groups=3)),
+        condition_dsp=CONDITION,
+    ),
+    "head behind": nam_wavenet(
+        {**A1, "head_size": 3},
+        head={"channels": 5, "out_channels": 1, "kernel_sizes": [3, 2], "activation": "SiLU"},
+    ),
     # Of a width that has no native kernel: what those do with each activation, they prove.
-    **{f"activation {name}": nam_wavenet(one(activation=name, bottleneck=3)) for name in (
-        "Hardtanh", "Fasttanh", "ReLU", "LeakyReLU", "PReLU", "Sigmoid", "SiLU", "Hardswish",
-        "LeakyHardtanh", "LeakyHardTanh", "Softsign")},
+    **{
+        f"activation {name}": nam_wavenet(one(activation=name, bottleneck=3))
+        for name in (
+            "Hardtanh",
+            "Fasttanh",
+            "ReLU",
+            "LeakyReLU",
+            "PReLU",
+            "Sigmoid",
+            "SiLU",
+            "Hardswish",
+            "LeakyHardtanh",
+            "LeakyHardTanh",
+            "Softsign",
+        )
+    },
     "LSTM": file("LSTM", {"input_size": 1, "hidden_size": 5, "num_layers": 1}),
     "LSTM of three": file("LSTM", {"input_size": 1, "hidden_size": 4, "num_layers": 3}),
-    "ConvNet": file("ConvNet", {"channels": 4, "dilations": [1, 2, 4], "batchnorm": False,
-                                "activation": "Tanh"}),
-    "ConvNet with batch norm": file("ConvNet", {"channels": 3, "dilations": [1, 7],
-                                                "batchnorm": True, "activation": "ReLU"}),
+    "ConvNet": file(
+        "ConvNet", {"channels": 4, "dilations": [1, 2, 4], "batchnorm": False, "activation": "Tanh"}
+    ),
+    "ConvNet with batch norm": file(
+        "ConvNet", {"channels": 3, "dilations": [1, 7], "batchnorm": True, "activation": "ReLU"}
+    ),
     "Linear": file("Linear", {"receptive_field": 37, "bias": True}),
     "Linear without bias": file("Linear", {"receptive_field": 1, "bias": False}),
 }
@@ -341,8 +432,9 @@ def test_every_architecture_sounds_as_the_formulas_say(name, tmp_path):
         assert np.max(np.abs(played - wanted)) <= 5e-6 * max(1.0, np.max(np.abs(wanted)))
 
 
-@settings(max_examples=8, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(sizes=st.lists(st.integers(1, 512), min_size=1, max_size=8))
 @pytest.mark.parametrize("name", ["A1", "everything", "LSTM of three"])
 def test_the_sizes_of_the_blocks_change_nothing(name, sizes, tmp_path):
@@ -371,8 +463,15 @@ def test_it_starts_settled_and_is_reset_to_that(name, tmp_path):
 @pytest.mark.parametrize("gating", ["none", "gated"])
 def test_a_slimmed_net_is_the_net_of_the_leading_channels(slim, gating, tmp_path):
     """The oracle plays the small file whose matrices are cut by hand."""
-    big = nam_wavenet(one(gating_mode=gating, slimmable={
-        "method": "slice_channels_uniform", "kwargs": {"allowed_channels": [1, 3, 4]}}))
+    big = nam_wavenet(
+        one(
+            gating_mode=gating,
+            slimmable={
+                "method": "slice_channels_uniform",
+                "kwargs": {"allowed_channels": [1, 3, 4]},
+            },
+        )
+    )
     oracle(big, np.zeros((1, 8)), seed=5)
     size = {0.0: 1, 0.5: 3, 1.0: 4}[slim]
     rows, small_rows = (4, size) if gating == "none" else (8, 2 * size)
@@ -408,13 +507,25 @@ def test_a_file_of_one_size_refuses_slim(tmp_path):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name", ["nam_plugin_demo", "core_wavenet", "core_wavenet_condition_dsp",
-                                  "core_lstm", "core_wavenet_a2_max"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nam_plugin_demo",
+        "core_wavenet",
+        "core_wavenet_condition_dsp",
+        "core_lstm",
+        "core_wavenet_a2_max",
+    ],
+)
 def test_real_captures_sound_as_the_formulas_say(name, data_folder):
     import soundfile
 
-    dry, _ = soundfile.read(data_folder / "guitar" / "di" / "guitar_nam_plugin.flac",
-                            dtype="float32", start=48000, frames=12000)
+    dry, _ = soundfile.read(
+        data_folder / "guitar" / "di" / "guitar_nam_plugin.flac",
+        dtype="float32",
+        start=48000,
+        frames=12000,
+    )
     path = data_folder / "guitar" / "captures" / f"{name}.nam"
     document = json.loads(path.read_text())
     silence = 24000 if name == "core_lstm" else 4200

@@ -27,8 +27,14 @@ class SimpleRnn(nn.Module):
         self.rec = getattr(nn, unit)(inputs, size, layers, batch_first=True)
         self.lin = nn.Linear(size, 1, bias=bias)
         self.described = {
-            "model": "SimpleRNN", "input_size": inputs, "skip": skip, "output_size": 1,
-            "unit_type": unit, "num_layers": layers, "hidden_size": size, "bias_fl": bias,
+            "model": "SimpleRNN",
+            "input_size": inputs,
+            "skip": skip,
+            "output_size": 1,
+            "unit_type": unit,
+            "num_layers": layers,
+            "hidden_size": size,
+            "bias_fl": bias,
         }
 
     def forward(self, x):
@@ -52,10 +58,20 @@ def save(content, folder):
     return path
 
 
-@pytest.mark.parametrize("sizes", [
-    {}, {"skip": 0}, {"layers": 2}, {"unit": "GRU", "layers": 3, "skip": 0},
-    {"inputs": 2}, {"inputs": 3, "unit": "GRU"}, {"size": 40}, {"bias": False},
-], ids=str)
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {},
+        {"skip": 0},
+        {"layers": 2},
+        {"unit": "GRU", "layers": 3, "skip": 0},
+        {"inputs": 2},
+        {"inputs": 3, "unit": "GRU"},
+        {"size": 40},
+        {"bias": False},
+    ],
+    ids=str,
+)
 def test_it_sounds_as_the_torch_module(sizes, tmp_path):
     net = SimpleRnn(**sizes)
     model = load_model(save(net.document(), tmp_path))

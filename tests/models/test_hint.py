@@ -19,7 +19,8 @@ from rtaudio.models.net import Dense, Stack
 from training.models.lstm import LstmAmp
 
 SHIPPED = sorted(
-    path for path in (Path(__file__).parents[2] / "presets" / "models").glob("*.onnx")
+    path
+    for path in (Path(__file__).parents[2] / "presets" / "models").glob("*.onnx")
     if not path.stem.startswith("denoise")
 )
 CARD = {"name": "amp", "sample_rate": 48000, "license": "MIT", "provenance": {}}
@@ -91,6 +92,7 @@ def test_weights_of_another_shape_or_type_are_no_net(lstm):
         proto = copy.deepcopy(lstm.proto)
         tensor = next(t for t in proto.graph.initializer if t.name == "rnn.cell.R")
         spoiled = onnx.numpy_helper.from_array(
-            spoil(onnx.numpy_helper.to_array(tensor)), "rnn.cell.R")
+            spoil(onnx.numpy_helper.to_array(tensor)), "rnn.cell.R"
+        )
         tensor.CopyFrom(spoiled)
         assert net_of(dataclasses.replace(lstm, proto=proto)) is None

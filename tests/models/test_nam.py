@@ -15,20 +15,37 @@ from rtaudio.models.net import Dense, Stack, WaveNet
 from rtaudio.models.summary import weight_count
 
 ARRAY = {
-    "input_size": 1, "condition_size": 1, "head_size": 2, "channels": 3, "kernel_size": 2,
-    "dilations": [1, 4], "activation": "Tanh", "gated": False, "head_bias": False,
+    "input_size": 1,
+    "condition_size": 1,
+    "head_size": 2,
+    "channels": 3,
+    "kernel_size": 2,
+    "dilations": [1, 4],
+    "activation": "Tanh",
+    "gated": False,
+    "head_bias": False,
 }
-LAST = {**ARRAY, "input_size": 3, "channels": 2, "head_size": 1, "dilations": [2],
-        "head_bias": True}
+LAST = {
+    **ARRAY,
+    "input_size": 3,
+    "channels": 2,
+    "head_size": 1,
+    "dilations": [2],
+    "head_bias": True,
+}
 # Per array: rechannel, layers of (conv, bias, mixer, 1x1, bias), head; then the head scale.
 COUNT = (3 + 2 * (18 + 3 + 3 + 9 + 3) + 6) + (6 + (8 + 2 + 2 + 4 + 2) + 2 + 1) + 1
 WAVENET = {
-    "version": "0.5.4", "architecture": "WaveNet",
+    "version": "0.5.4",
+    "architecture": "WaveNet",
     "config": {"layers": [ARRAY, LAST], "head": None, "head_scale": 0.02},
     "weights": [i / 100 for i in range(COUNT)],
 }
 LSTM = {
-    "version": "0.5.0", "architecture": "LSTM", "sample_rate": 44100, "metadata": {"name": "x"},
+    "version": "0.5.0",
+    "architecture": "LSTM",
+    "sample_rate": 44100,
+    "metadata": {"name": "x"},
     "config": {"input_size": 1, "hidden_size": 3, "num_layers": 2},
     "weights": [float(i) for i in range(12 * 4 + 12 + 6 + 12 * 6 + 12 + 6 + 4)],
 }
@@ -79,10 +96,17 @@ def test_an_lstm_is_read_with_its_start_state(tmp_path):
 
 
 CONTAINER = {
-    "version": "0.7.0", "architecture": "SlimmableContainer", "weights": [],
-    "sample_rate": 44100, "metadata": {"gear_type": "amp", "input_level_dbu": 12},
-    "config": {"submodels": [{"max_value": 0.4, "model": {**WAVENET, "sample_rate": 44100}},
-                             {"max_value": 1.0, "model": LSTM}]},
+    "version": "0.7.0",
+    "architecture": "SlimmableContainer",
+    "weights": [],
+    "sample_rate": 44100,
+    "metadata": {"gear_type": "amp", "input_level_dbu": 12},
+    "config": {
+        "submodels": [
+            {"max_value": 0.4, "model": {**WAVENET, "sample_rate": 44100}},
+            {"max_value": 1.0, "model": LSTM},
+        ]
+    },
 }
 
 BROKEN = {
@@ -101,22 +125,47 @@ BROKEN = {
     "bottleneck": (changed(WAVENET, "config", "layers", 0, "bottleneck", to=4), "too few"),
     "head": (changed(WAVENET, "config", "head", to={}), "config.head"),
     "activation": (changed(WAVENET, "config", "layers", 1, "activation", to="Sine"), "Sine"),
-    "activations": (changed(WAVENET, "config", "layers", 0, "activation", to=["Tanh"]),
-                    "1 entries for 2 dilations"),
-    "slopes": (changed(WAVENET, "config", "layers", 0, "activation",
-                       to={"type": "PReLU", "negative_slopes": [0.1, 0.2]}), "2 slopes for 3"),
+    "activations": (
+        changed(WAVENET, "config", "layers", 0, "activation", to=["Tanh"]),
+        "1 entries for 2 dilations",
+    ),
+    "slopes": (
+        changed(
+            WAVENET,
+            "config",
+            "layers",
+            0,
+            "activation",
+            to={"type": "PReLU", "negative_slopes": [0.1, 0.2]},
+        ),
+        "2 slopes for 3",
+    ),
     "groups": (changed(WAVENET, "config", "layers", 0, "groups_input", to=2), "2 groups"),
-    "kernels": (changed(WAVENET, "config", "layers", 0, "kernel_sizes", to=[2, 2]),
-                "either kernel_size or kernel_sizes"),
-    "condition size": (changed(WAVENET, "config", "layers", 0, "condition_size", to=2),
-                       "condition_size is 2"),
-    "slimmable": (changed(WAVENET, "config", "layers", 0, "slimmable",
-                          to={"method": "slice_channels_uniform",
-                              "kwargs": {"allowed_channels": [1, 2]}}), "allowed_channels"),
+    "kernels": (
+        changed(WAVENET, "config", "layers", 0, "kernel_sizes", to=[2, 2]),
+        "either kernel_size or kernel_sizes",
+    ),
+    "condition size": (
+        changed(WAVENET, "config", "layers", 0, "condition_size", to=2),
+        "condition_size is 2",
+    ),
+    "slimmable": (
+        changed(
+            WAVENET,
+            "config",
+            "layers",
+            0,
+            "slimmable",
+            to={"method": "slice_channels_uniform", "kwargs": {"allowed_channels": [1, 2]}},
+        ),
+        "allowed_channels",
+    ),
     "huge": (changed(WAVENET, "config", "layers", 0, "channels", to=4096), "too few"),
     "giant": (changed(WAVENET, "config", "layers", 0, "channels", to=10**12), "channels"),
-    "endless": (changed(WAVENET, "config", "layers", 0, "dilations", to=[1, 1 << 20]),
-                "receptive field"),
+    "endless": (
+        changed(WAVENET, "config", "layers", 0, "dilations", to=[1, 1 << 20]),
+        "receptive field",
+    ),
     "too few": (changed(WAVENET, "weights", to=WAVENET["weights"][:-1]), "too few"),
     "too many": (changed(WAVENET, "weights", to=[*WAVENET["weights"], 0.0]), "do not fit"),
     "none": (changed(WAVENET, "weights", to=[]), "too few"),
@@ -126,29 +175,44 @@ BROKEN = {
     "overflow": (json.dumps(WAVENET).replace("0.03,", "1e999,"), "not a finite float32"),
     "too large": (changed(WAVENET, "weights", 3, to=1e39), "not a finite float32"),
     "integer": (changed(WAVENET, "weights", 3, to=10**400), "not a finite float32"),
-    "mismatch": (changed(WAVENET, "config", "layers", 1, "input_size", to=2),
-                 "do not fit together"),
-    "two outputs": (changed(changed(WAVENET, "config", "layers", to=[ARRAY]), "weights",
-                            to=[0.1] * (3 + 2 * (18 + 3 + 3 + 9 + 3) + 6 + 1)),
-                    "2 output channels"),
+    "mismatch": (
+        changed(WAVENET, "config", "layers", 1, "input_size", to=2),
+        "do not fit together",
+    ),
+    "two outputs": (
+        changed(
+            changed(WAVENET, "config", "layers", to=[ARRAY]),
+            "weights",
+            to=[0.1] * (3 + 2 * (18 + 3 + 3 + 9 + 3) + 6 + 1),
+        ),
+        "2 output channels",
+    ),
     "rate": (changed(WAVENET, "sample_rate", to=0), "sample_rate"),
     "metadata": (changed(WAVENET, "metadata", to=[]), "metadata"),
     "loudness": (changed(WAVENET, "metadata", to={"loudness": "loud"}), "metadata.loudness"),
     "layers": (changed(LSTM, "config", "num_layers", to=0), "num_layers"),
     "empty container": (changed(CONTAINER, "config", "submodels", to=[]), "submodels"),
-    "unsorted container": (changed(CONTAINER, "config", "submodels", 0, "max_value", to=1.5),
-                           "not one above the other"),
-    "short container": (changed(CONTAINER, "config", "submodels", 1, "max_value", to=0.9),
-                        "up to 1"),
+    "unsorted container": (
+        changed(CONTAINER, "config", "submodels", 0, "max_value", to=1.5),
+        "not one above the other",
+    ),
+    "short container": (
+        changed(CONTAINER, "config", "submodels", 1, "max_value", to=0.9),
+        "up to 1",
+    ),
     "damage in a size that is not played": (
-        changed(CONTAINER, "config", "submodels", 0, "model", "weights", to=[]), "too few"),
+        changed(CONTAINER, "config", "submodels", 0, "model", "weights", to=[]),
+        "too few",
+    ),
     "container of containers": (
-        changed(CONTAINER, "config", "submodels", 0, "model", to=CONTAINER), "inside another"),
+        changed(CONTAINER, "config", "submodels", 0, "model", to=CONTAINER),
+        "inside another",
+    ),
     "condition of another rate": (
         changed(changed(WAVENET, "config", "condition_dsp", to=WAVENET), "sample_rate", to=44100),
-        "condition_dsp is of 48000 Hz"),
-    "recurrent condition": (changed(WAVENET, "config", "condition_dsp", to=LSTM),
-                            "not a WaveNet"),
+        "condition_dsp is of 48000 Hz",
+    ),
+    "recurrent condition": (changed(WAVENET, "config", "condition_dsp", to=LSTM), "not a WaveNet"),
 }
 
 
@@ -207,13 +271,26 @@ def test_a_slimmable_net_is_cut_to_leading_channels(tmp_path):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("name", "slim", "size"), [
-    ("ac10", 1, 13802), ("ampeg", 1, 13802), ("deluxe", 1, 13802), ("jc", 1, 13802),
-    ("jcm", 1, 13802), ("dumble", 1, 3026), ("nam_plugin_demo", 1, 13802),
-    ("core_wavenet", 1, 131), ("core_lstm", 1, 70), ("core_A2", 1, 12146), ("core_A2", 0, 1871),
-    ("core_slimmable_container", 1, 842), ("core_slimmable_container", 0.5, 131),
-    ("core_slimmable_wavenet", 1, 457), ("core_wavenet_condition_dsp", 1, 147 + 137),
-])
+@pytest.mark.parametrize(
+    ("name", "slim", "size"),
+    [
+        ("ac10", 1, 13802),
+        ("ampeg", 1, 13802),
+        ("deluxe", 1, 13802),
+        ("jc", 1, 13802),
+        ("jcm", 1, 13802),
+        ("dumble", 1, 3026),
+        ("nam_plugin_demo", 1, 13802),
+        ("core_wavenet", 1, 131),
+        ("core_lstm", 1, 70),
+        ("core_A2", 1, 12146),
+        ("core_A2", 0, 1871),
+        ("core_slimmable_container", 1, 842),
+        ("core_slimmable_container", 0.5, 131),
+        ("core_slimmable_wavenet", 1, 457),
+        ("core_wavenet_condition_dsp", 1, 147 + 137),
+    ],
+)
 def test_real_captures_are_read_to_the_last_weight(data_folder, name, slim, size):
     net = read_nam(data_folder / "guitar" / "captures" / f"{name}.nam", slim=slim).net
     scales, inner = 0, net

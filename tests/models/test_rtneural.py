@@ -31,8 +31,12 @@ def softmax(x):
 
 
 ACTIVATIONS = {
-    "": lambda x: x, "tanh": np.tanh, "relu": lambda x: np.maximum(x, 0), "sigmoid": sigmoid,
-    "elu": lambda x: np.where(x > 0, x, np.exp(np.minimum(x, 0)) - 1), "softmax": softmax,
+    "": lambda x: x,
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0),
+    "sigmoid": sigmoid,
+    "elu": lambda x: np.where(x > 0, x, np.exp(np.minimum(x, 0)) - 1),
+    "softmax": softmax,
 }
 
 
@@ -54,7 +58,8 @@ def played(layer, x):
                 for g in range(groups):
                     y[:, g * rows : (g + 1) * rows] += (
                         past[:, g * columns : (g + 1) * columns]
-                        @ weights[0][tap, :, g * rows : (g + 1) * rows])
+                        @ weights[0][tap, :, g * rows : (g + 1) * rows]
+                    )
             return activation(y + weights[1])
         case "lstm":
             size = len(weights[1])
@@ -227,8 +232,10 @@ BROKEN = {
     "hidden": (changed(LSTM, "layers", 0, "shape", to=[None, None, 6]), "layer 0 (lstm)"),
     "giant": (changed(LSTM, "layers", 0, "shape", to=[None, None, 10**9]), "size from 1 to 4096"),
     "ragged": (changed(LSTM, "layers", 0, "weights", 1, 2, to=[0.1]), "weights 1"),
-    "bias": (changed(LSTM, "layers", 0, "weights", to=LSTM["layers"][0]["weights"][:2]),
-             "weights 2"),
+    "bias": (
+        changed(LSTM, "layers", 0, "weights", to=LSTM["layers"][0]["weights"][:2]),
+        "weights 2",
+    ),
     "deep": (changed(LSTM, "layers", 1, "weights", 1, to=[[0.1]]), "not a list of numbers"),
     "no weights": (changed(LSTM, "layers", 0, "weights", to=None), "weights is not a list"),
     "NaN": (changed(LSTM, "layers", 1, "weights", 1, to=[float("nan")]), "NaN"),
@@ -269,8 +276,9 @@ def vector(folder, name):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name", ["conv", "conv_stateless", "dense", "gru", "gru_1d", "lstm",
-                                  "lstm_1d"])
+@pytest.mark.parametrize(
+    "name", ["conv", "conv_stateless", "dense", "gru", "gru_1d", "lstm", "lstm_1d"]
+)
 def test_vectors_of_rtneural_are_reproduced(name, data_folder):
     folder = data_folder / "guitar" / "formats" / "rtneural"
     model = load_model(folder / "models" / f"{name}.json")
@@ -282,8 +290,10 @@ def test_vectors_of_rtneural_are_reproduced(name, data_folder):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name", ["bad_lstm", "conv2d", "conv1d_torch", "convtranspose1d_torch",
-                                  "gru_torch", "microtcn/conv1"])
+@pytest.mark.parametrize(
+    "name",
+    ["bad_lstm", "conv2d", "conv1d_torch", "convtranspose1d_torch", "gru_torch", "microtcn/conv1"],
+)
 def test_files_of_rtneural_that_do_not_stream_are_refused(name, data_folder):
     folder = data_folder / "guitar" / "formats" / "rtneural" / "models"
     with pytest.raises(CaptureError):
@@ -291,8 +301,9 @@ def test_files_of_rtneural_that_do_not_stream_are_refused(name, data_folder):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name", ["centaur_0", "centaur_50", "centaur", "centaur_small",
-                                  "centaur_large"])
+@pytest.mark.parametrize(
+    "name", ["centaur_0", "centaur_50", "centaur", "centaur_small", "centaur_large"]
+)
 def test_nets_of_the_klon_sound_as_in_keras(name, data_folder):
     path = data_folder / "guitar" / "formats" / "klon_nets" / f"{name}.json"
     model = load_model(path)

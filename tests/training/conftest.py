@@ -32,12 +32,27 @@ def workspace(tmp_path, monkeypatch):
         soundfile.write(tmp_path / "takes" / f"{name}.flac", 0.5 * dry, RATE, subtype="PCM_24")
     # rechannel, tap, bias, mixer, 1x1, bias, head, scale: 0.5 * tanh(3 x)
     weights = [1.0, 3.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5]
-    array = {"input_size": 1, "condition_size": 1, "head_size": 1, "channels": 1, "kernel_size": 1,
-             "dilations": [1], "activation": "Tanh", "gated": False, "head_bias": False}
-    (tmp_path / "tanh.nam").write_text(json.dumps({
-        "version": "0.5.0", "architecture": "WaveNet", "weights": weights,
-        "config": {"layers": [array], "head": None, "head_scale": 0.5},
-    }))
+    array = {
+        "input_size": 1,
+        "condition_size": 1,
+        "head_size": 1,
+        "channels": 1,
+        "kernel_size": 1,
+        "dilations": [1],
+        "activation": "Tanh",
+        "gated": False,
+        "head_bias": False,
+    }
+    (tmp_path / "tanh.nam").write_text(
+        json.dumps(
+            {
+                "version": "0.5.0",
+                "architecture": "WaveNet",
+                "weights": weights,
+                "config": {"layers": [array], "head": None, "head_scale": 0.5},
+            }
+        )
+    )
     return Workspace(tmp_path)
 
 
@@ -46,14 +61,29 @@ class Workspace:
         self.folder = folder
         self.path = folder / "run.yaml"
         self.content = {
-            "name": "tanh", "description": "", "license": "Apache-2.0",
+            "name": "tanh",
+            "description": "",
+            "license": "Apache-2.0",
             "folder": str(folder / "run"),
-            "data": {"root": ".", "takes": "takes", "teacher": "tanh.nam", "source": "noise",
-                     "license": "CC0", "train": ["one", "two"], "validation": ["three"],
-                     "test": ["four"]},
+            "data": {
+                "root": ".",
+                "takes": "takes",
+                "teacher": "tanh.nam",
+                "source": "noise",
+                "license": "CC0",
+                "train": ["one", "two"],
+                "validation": ["three"],
+                "test": ["four"],
+            },
             "net": {"type": "lstm", "hidden": 4},
-            "schedule": {"epochs": 4, "batch": 4, "learning_rate": 0.02, "excerpt_samples": 1024,
-                         "truncate_samples": 128, "warmup_samples": 64},
+            "schedule": {
+                "epochs": 4,
+                "batch": 4,
+                "learning_rate": 0.02,
+                "excerpt_samples": 1024,
+                "truncate_samples": 128,
+                "warmup_samples": 64,
+            },
         }
         self.rewrite()
 

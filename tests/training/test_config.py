@@ -28,23 +28,26 @@ def test_the_environment_names_the_data(workspace, monkeypatch):
     assert load_config(path).data.root == str(workspace.folder)
 
 
-@pytest.mark.parametrize(("section", "changes", "reason"), [
-    (None, {"name": "No Spaces"}, "name"),
-    (None, {"colour": 1}, "colour"),
-    (None, {"threads": 0}, "threads"),
-    ("net", {"type": "transformer"}, "net.type"),
-    ("net", {"hidden": "many"}, "net.hidden"),
-    ("schedule", {"epochs": 0}, "schedule.epochs"),
-    ("schedule", {"learning_rate": float("nan")}, "schedule.learning_rate"),
-    ("schedule", {"truncate_samples": 100}, "multiple of truncate_samples"),
-    ("data", {"train": ["one", "four"]}, "'four' occurs twice"),
-    ("data", {"train": ["one", "one"]}, "'one' occurs twice"),
-    ("data", {"train": []}, "data.train"),
-    ("data", {"test": ["five"]}, "data.test: no take 'five'"),
-    ("data", {"takes": "nowhere"}, "data.takes"),
-    ("data", {"teacher": "nothing.nam"}, "data.teacher"),
-    ("data", {"root": "nowhere"}, "data.root"),
-])
+@pytest.mark.parametrize(
+    ("section", "changes", "reason"),
+    [
+        (None, {"name": "No Spaces"}, "name"),
+        (None, {"colour": 1}, "colour"),
+        (None, {"threads": 0}, "threads"),
+        ("net", {"type": "transformer"}, "net.type"),
+        ("net", {"hidden": "many"}, "net.hidden"),
+        ("schedule", {"epochs": 0}, "schedule.epochs"),
+        ("schedule", {"learning_rate": float("nan")}, "schedule.learning_rate"),
+        ("schedule", {"truncate_samples": 100}, "multiple of truncate_samples"),
+        ("data", {"train": ["one", "four"]}, "'four' occurs twice"),
+        ("data", {"train": ["one", "one"]}, "'one' occurs twice"),
+        ("data", {"train": []}, "data.train"),
+        ("data", {"test": ["five"]}, "data.test: no take 'five'"),
+        ("data", {"takes": "nowhere"}, "data.takes"),
+        ("data", {"teacher": "nothing.nam"}, "data.teacher"),
+        ("data", {"root": "nowhere"}, "data.root"),
+    ],
+)
 def test_a_wrong_key_is_named(section, changes, reason, workspace):
     path = workspace.section(section, **changes) if section else workspace.rewrite(**changes)
     with pytest.raises(ConfigError) as caught:
@@ -69,7 +72,8 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 CONFIGS = sorted(
-    path for path in (ROOT / "training" / "configs").glob("*.yaml")
+    path
+    for path in (ROOT / "training" / "configs").glob("*.yaml")
     if not path.stem.startswith("denoise")
 )
 
@@ -85,8 +89,11 @@ def test_no_knob_of_a_configuration_lies_outside_of_the_registries(workspace):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("path", [path for path in CONFIGS if not path.stem.endswith("_study")],
-                         ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [path for path in CONFIGS if not path.stem.endswith("_study")],
+    ids=lambda path: path.stem,
+)
 def test_the_shipped_configurations_hold(path, monkeypatch):
     monkeypatch.setenv("RTAUDIO_DATA", str(DATA))
     config = load_config(path)
@@ -100,8 +107,9 @@ def test_the_shipped_configurations_hold(path, monkeypatch):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("path", [path for path in CONFIGS if path.stem.endswith("_study")],
-                         ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in CONFIGS if path.stem.endswith("_study")], ids=lambda path: path.stem
+)
 def test_the_shipped_studies_hold(path, monkeypatch):
     monkeypatch.setenv("RTAUDIO_DATA", str(DATA))
     assert load_sweep(path)

@@ -35,8 +35,12 @@ LATENCIES = [(CAUSAL, 0), (ORIGINAL, 8192)] + [
     for last in (False, True)
 ]
 NORMS = ("adaptive", "batch", "none")
-FORMS = [{}, {"centred_layers": 3}, {"centre_last": True}, {"centred_layers": 6,
-                                                           "centre_last": True}]
+FORMS = [
+    {},
+    {"centred_layers": 3},
+    {"centre_last": True},
+    {"centred_layers": 6, "centre_last": True},
+]
 
 
 def moved(*, seed=0, **arguments):
@@ -75,8 +79,7 @@ def padded(net, x):
         centred = sizes["centre_last"] if last else n < sizes["centred_layers"]
         around = (dilation, dilation) if centred else (2 * dilation, 0)
         conv = layer.conv.conv
-        x = functional.conv1d(
-            functional.pad(x, around), conv.weight, conv.bias, dilation=dilation)
+        x = functional.conv1d(functional.pad(x, around), conv.weight, conv.bias, dilation=dilation)
         if layer.norm is not None:
             batch = layer.norm.batch
             y = (x - batch.running_mean[:, None]) / (batch.running_var[:, None] + 1e-3).sqrt()
@@ -103,8 +106,9 @@ def test_it_is_a_net_of_the_registry():
     assert NETS["context"] is ContextNet
 
 
-@pytest.mark.parametrize(("norm", "weights"), [
-    ("adaptive", 40_541), ("batch", 40_065 + 14 * 32), ("none", 40_513)])
+@pytest.mark.parametrize(
+    ("norm", "weights"), [("adaptive", 40_541), ("batch", 40_065 + 14 * 32), ("none", 40_513)]
+)
 def test_parameters_and_state_are_counted(norm, weights):
     net = ContextNet(norm=norm)
     assert sum(p.numel() for p in net.parameters()) == weights
@@ -133,8 +137,9 @@ def test_a_sample_hears_its_receptive_field_and_nothing_else(form):
     net = moved(channels=4, **form).double()
     at = 20_000
     x = noise(1, 1, at + 100).double().requires_grad_()
-    y, _ = net(x, {k: v.double() if v.is_floating_point() else v
-                   for k, v in net.initial_state().items()})
+    y, _ = net(
+        x, {k: v.double() if v.is_floating_point() else v for k, v in net.initial_state().items()}
+    )
     y[0, 0, at].backward()
     heard = x.grad[0, 0].nonzero()[:, 0]
     assert torch.equal(heard, torch.arange(at - 16_384, at + 1))
@@ -165,8 +170,9 @@ def test_every_form_is_the_padded_net_later(form, norm):
     y = played(net, torch.cat([x, torch.zeros(2, 1, late)], -1))
     assert not y[..., :late].any()
     found, wanted = y[..., late:], padded(net, x)
-    torch.testing.assert_close(found[..., : 700 - late], wanted[..., : 700 - late],
-                               rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        found[..., : 700 - late], wanted[..., : 700 - late], rtol=0, atol=1e-5
+    )
 
 
 def test_the_original_form_is_the_padded_net_by_8192_samples():
@@ -199,8 +205,10 @@ def test_nothing_is_heard_before_it_is_due(form):
 
 @settings(max_examples=25, deadline=None)
 @given(
-    cuts=st.lists(st.integers(0, 900), max_size=30), form=st.sampled_from(FORMS),
-    norm=st.sampled_from(NORMS), layers=st.integers(6, 9),
+    cuts=st.lists(st.integers(0, 900), max_size=30),
+    form=st.sampled_from(FORMS),
+    norm=st.sampled_from(NORMS),
+    layers=st.integers(6, 9),
 )
 def test_block_sizes_do_not_matter(cuts, form, norm, layers):
     net = moved(channels=4, layers=layers, norm=norm, **form)
@@ -227,7 +235,8 @@ def test_at_the_start_the_norm_is_not_there_and_both_scalars_learn():
     names = set(dict(plain.named_parameters()))
     plain.load_state_dict(
         {k: v for k, v in net.state_dict().items() if k in names}
-        | {f"layers.{n}.conv.conv.bias": torch.zeros(8) for n in range(6)})
+        | {f"layers.{n}.conv.conv.bias": torch.zeros(8) for n in range(6)}
+    )
     x = noise(3, 1, 400)
     y, _ = net(x, net.initial_state(3))
     torch.testing.assert_close(y, played(plain, x), rtol=0, atol=1e-6)
@@ -292,7 +301,9 @@ def test_the_card_says_what_a_sample_costs(tmp_path):
     tensors = {t.name: t for t in model.proto.graph.initializer}
     macs = sum(
         onnx.numpy_helper.to_array(tensors[node.input[1]]).size
-        for node in model.proto.graph.node if node.op_type == "Conv")
+        for node in model.proto.graph.node
+        if node.op_type == "Conv"
+    )
     assert not {n.op_type for n in model.proto.graph.node} & {"MatMul", "Gemm", "Mul"}
     assert model.card.architecture["macs_per_sample"] == macs == 40_064
 
@@ -312,8 +323,10 @@ def test_played_at_another_rate_the_latency_holds(form, block, tmp_path):
     assert int(np.abs(y).argmax()) == 1000 + program.latency_samples
 
 
-@pytest.mark.parametrize(("net", "reason"), [
-    ({"channels": 1}, "channels"), ({"layers": 40}, "layers"), ({"norm": "layer"}, "norm")])
+@pytest.mark.parametrize(
+    ("net", "reason"),
+    [({"channels": 1}, "channels"), ({"layers": 40}, "layers"), ({"norm": "layer"}, "norm")],
+)
 def test_sizes_out_of_range_are_refused(net, reason, workspace):
     with pytest.raises(ConfigError, match=reason):
         load_config(workspace.rewrite(net={"type": "context", **net}))

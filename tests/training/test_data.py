@@ -21,24 +21,37 @@ from training.data import Split, Take, excerpts, load_split
 
 
 def schedule(**changes):
-    return ScheduleConfig(**{
-        "epochs": 1, "batch": 2, "learning_rate": 0.01, "excerpt_samples": 64,
-        "truncate_samples": 16, "warmup_samples": 8, **changes,
-    })
+    return ScheduleConfig(
+        **{
+            "epochs": 1,
+            "batch": 2,
+            "learning_rate": 0.01,
+            "excerpt_samples": 64,
+            "truncate_samples": 16,
+            "warmup_samples": 8,
+            **changes,
+        }
+    )
 
 
 def numbered(*lengths):
     """Takes in which every sample tells the take and the place it comes from."""
     return tuple(
-        Take(str(i), (10_000 * i + np.arange(n)).astype(np.float32),
-             -(10_000 * i + np.arange(n)).astype(np.float32))
+        Take(
+            str(i),
+            (10_000 * i + np.arange(n)).astype(np.float32),
+            -(10_000 * i + np.arange(n)).astype(np.float32),
+        )
         for i, n in enumerate(lengths)
     )
 
 
 @settings(max_examples=60, deadline=None)
-@given(lengths=st.lists(st.integers(300, 900), min_size=1, max_size=4), seed=st.integers(0, 9),
-       epoch=st.integers(0, 50))
+@given(
+    lengths=st.lists(st.integers(300, 900), min_size=1, max_size=4),
+    seed=st.integers(0, 9),
+    epoch=st.integers(0, 50),
+)
 def test_excerpts_are_stretches_of_one_take(lengths, seed, epoch):
     batches = excerpts(numbered(*lengths), schedule(), seed=seed, epoch=epoch)
     starts = []
@@ -55,9 +68,7 @@ def test_excerpts_are_stretches_of_one_take(lengths, seed, epoch):
 
 def test_excerpts_depend_on_seed_and_epoch_alone():
     takes = numbered(800, 700)
-    first, again, other = (
-        excerpts(takes, schedule(), seed=0, epoch=epoch) for epoch in (3, 3, 4)
-    )
+    first, again, other = (excerpts(takes, schedule(), seed=0, epoch=epoch) for epoch in (3, 3, 4))
     assert all((a[0] == b[0]).all() for a, b in zip(first, again, strict=True))
     assert not all((a[0] == b[0]).all() for a, b in zip(first, other, strict=False))
 
@@ -111,24 +122,39 @@ def double(dry, rate_hz, *, gain):
 
 def test_a_simulation_is_heard_at_every_position_of_its_knob(workspace, monkeypatch):
     monkeypatch.setitem(sys.modules, "simulations", types.SimpleNamespace(double=double))
-    data = load_config(workspace.section(
-        "data", teacher="simulations:double", knobs={"gain": [1, 2, 4]}, test_knobs={"gain": [3]},
-    )).data
+    data = load_config(
+        workspace.section(
+            "data",
+            teacher="simulations:double",
+            knobs={"gain": [1, 2, 4]},
+            test_knobs={"gain": [3]},
+        )
+    ).data
     split = load_split(data)
     assert [(t.name, t.knobs) for t in split.test] == [
-        (f"four gain={g}", (g,)) for g in (1, 2, 4, 3)]
+        (f"four gain={g}", (g,)) for g in (1, 2, 4, 3)
+    ]
     assert len(split.train) == 6
     assert split.knobs == ({"name": "gain", "min": 1, "max": 4, "default": 2},)
     for take in (*split.train, *split.validation, *split.test):
         np.testing.assert_allclose(take.wet, take.knobs[0] * take.dry)
 
 
-@pytest.mark.parametrize(("changes", "reason"), [
-    ({"teacher": "nowhere:double"}, "data.teacher: nowhere:double"),
-    ({"knobs": {"gain": [1, 2]}}, "knobs: those of a capture stay at their defaults"),
-    ({"teacher": "math:sin", "knobs": {"gain": [1, 2]}, "test_knobs": {"tone": [1]}}, "test_knobs"),
-    ({"teacher": "math:sin", "knobs": {"gain": [1, 2]}, "test_knobs": {"gain": [3]}}, "outside"),
-])
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"teacher": "nowhere:double"}, "data.teacher: nowhere:double"),
+        ({"knobs": {"gain": [1, 2]}}, "knobs: those of a capture stay at their defaults"),
+        (
+            {"teacher": "math:sin", "knobs": {"gain": [1, 2]}, "test_knobs": {"tone": [1]}},
+            "test_knobs",
+        ),
+        (
+            {"teacher": "math:sin", "knobs": {"gain": [1, 2]}, "test_knobs": {"gain": [3]}},
+            "outside",
+        ),
+    ],
+)
 def test_a_wrong_simulation_is_refused(changes, reason, workspace):
     with pytest.raises(ConfigError) as caught:
         load_config(workspace.section("data", **changes))
@@ -145,8 +171,15 @@ def recording(workspace, name, gain, shift=0, seconds=4):
 
 
 def pair_data(workspace, pairs, **changes):
-    data = {"root": ".", "source": "noise", "license": "CC0", "pairs": pairs, "align": False,
-            "parts": {"train": [[0, 2]], "validation": [[2, 3]], "test": [[3, None]]}, **changes}
+    data = {
+        "root": ".",
+        "source": "noise",
+        "license": "CC0",
+        "pairs": pairs,
+        "align": False,
+        "parts": {"train": [[0, 2]], "validation": [[2, 3]], "test": [[3, None]]},
+        **changes,
+    }
     return load_config(workspace.rewrite(data=data)).data
 
 
@@ -191,27 +224,39 @@ def test_pairs_may_be_split_by_file(workspace):
 
 
 def test_clips_are_takes_whose_beginning_does_not_count(workspace):
-    data = pair_data(workspace, [recording(workspace, "wet", 1)], clip_samples=20_000,
-                     clip_skip_samples=12_000)
+    data = pair_data(
+        workspace, [recording(workspace, "wet", 1)], clip_samples=20_000, clip_skip_samples=12_000
+    )
     split = load_split(data)
     assert [len(t.dry) for t in split.train] == [20_000] * 4
     first = soundfile.read(workspace.folder / "dry.wav", dtype="float32")[0]
     np.testing.assert_array_equal(split.validation[0].dry, first[100_000:120_000])
-    takes = tuple(Take(str(n), np.arange(20_000, dtype=np.float32),
-                       np.arange(20_000, dtype=np.float32), (), 12_000) for n in range(4))
+    takes = tuple(
+        Take(
+            str(n),
+            np.arange(20_000, dtype=np.float32),
+            np.arange(20_000, dtype=np.float32),
+            (),
+            12_000,
+        )
+        for n in range(4)
+    )
     plan = schedule(excerpt_samples=4096, truncate_samples=1024, warmup_samples=2048, batch=2)
     for epoch in range(5):
         for dry, _, _ in excerpts(takes, plan, seed=0, epoch=epoch):
             assert dry[..., 2048:].min() >= 12_000
 
 
-@pytest.mark.parametrize(("changes", "reason"), [
-    ({"parts": {"train": [[0, 2]], "validation": [[1, 3]]}}, "belongs to two ranges"),
-    ({"parts": {"train": [[2, 1]], "validation": [[3, 4]]}}, "is empty"),
-    ({"parts": {"train": [[0, 1]]}}, "no pair has a range to validation"),
-    ({"pairs": [{"dry": "no.wav", "wet": "no.wav"}]}, "data.pairs.0.dry"),
-    ({"clip_samples": 100, "clip_skip_samples": 100}, "clip_skip_samples"),
-])
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"parts": {"train": [[0, 2]], "validation": [[1, 3]]}}, "belongs to two ranges"),
+        ({"parts": {"train": [[2, 1]], "validation": [[3, 4]]}}, "is empty"),
+        ({"parts": {"train": [[0, 1]]}}, "no pair has a range to validation"),
+        ({"pairs": [{"dry": "no.wav", "wet": "no.wav"}]}, "data.pairs.0.dry"),
+        ({"clip_samples": 100, "clip_skip_samples": 100}, "clip_skip_samples"),
+    ],
+)
 def test_wrong_pairs_are_refused(changes, reason, workspace):
     pairs = [recording(workspace, "wet", 1)]
     with pytest.raises(ConfigError) as caught:
@@ -225,12 +270,23 @@ def capture(workspace, name, gain, **changes):
     folder.mkdir()
     recording(workspace, f"{name}/wet", gain)
     (workspace.folder / "dry.wav").rename(folder / "dry.wav")
-    (folder / "capture.json").write_text(json.dumps({
-        "format": 1, "sample_rate": 48000, "latency_samples": 3, "polarity": 1,
-        "knobs": {"gain": gain, "tone": 0.5}, "train": [[0, 48000], [50000, 90000]],
-        "validation": [[90000, 140000]], "checks": {}, "input_dbu": 12.5, "output_dbu": None,
-        **changes,
-    }))
+    (folder / "capture.json").write_text(
+        json.dumps(
+            {
+                "format": 1,
+                "sample_rate": 48000,
+                "latency_samples": 3,
+                "polarity": 1,
+                "knobs": {"gain": gain, "tone": 0.5},
+                "train": [[0, 48000], [50000, 90000]],
+                "validation": [[90000, 140000]],
+                "checks": {},
+                "input_dbu": 12.5,
+                "output_dbu": None,
+                **changes,
+            }
+        )
+    )
     return name
 
 
@@ -250,15 +306,26 @@ def test_capture_folders_make_takes_and_knobs(workspace):
         np.testing.assert_allclose(take.wet, take.knobs[0] * take.dry, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("changes", "reason"), [
-    ({"format": 2}, "update rtaudio"), ({"validation": [[1000, 2000]]}, "overlap"),
-    ({"validation": []}, "validation"), ({"knobs": 3}, "knobs"), ({"knobs": {"a": "x"}}, "knobs.a"),
-    ({"knobs": {"gain": float("nan")}}, "finite"), ({"sample_rate": float("inf")}, "sample_rate"),
-    ({"train": [[0.5, 9000]]}, "integer"), ({"train": [[0, float("inf")]]}, "integer"),
-    ({"train": [[9000, 0]]}, "empty"), ({"train": [[0, 1000, 2]]}, "train"),
-    ({"validation": [[90000, 10**9]]}, "beyond the end"), ({"input_dbu": []}, "input_dbu"),
-    ({"input_dbu": 10**400}, "input_dbu"), ({"output_dbu": float("nan")}, "finite"),
-])
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"format": 2}, "update rtaudio"),
+        ({"validation": [[1000, 2000]]}, "overlap"),
+        ({"validation": []}, "validation"),
+        ({"knobs": 3}, "knobs"),
+        ({"knobs": {"a": "x"}}, "knobs.a"),
+        ({"knobs": {"gain": float("nan")}}, "finite"),
+        ({"sample_rate": float("inf")}, "sample_rate"),
+        ({"train": [[0.5, 9000]]}, "integer"),
+        ({"train": [[0, float("inf")]]}, "integer"),
+        ({"train": [[9000, 0]]}, "empty"),
+        ({"train": [[0, 1000, 2]]}, "train"),
+        ({"validation": [[90000, 10**9]]}, "beyond the end"),
+        ({"input_dbu": []}, "input_dbu"),
+        ({"input_dbu": 10**400}, "input_dbu"),
+        ({"output_dbu": float("nan")}, "finite"),
+    ],
+)
 def test_a_damaged_capture_is_refused(changes, reason, workspace):
     with pytest.raises(NoteError, match=reason):
         captures(workspace, capture(workspace, "bad", 1.0, **changes))

@@ -21,14 +21,19 @@ from training.teacher import Teacher  # noqa: E402
 GAIN = {"name": "gain", "min": 0, "max": 10, "default": 7, "unit": ""}
 TONE = {"name": "tone", "min": -1.0, "max": 1.0, "default": 0.5}
 RECURRENT = [
-    (kind, arguments) for kind in ("lstm", "gru") for arguments in (
-        {}, {"layers": 2}, {"layers": 3, "residual": False}, {"knobs": [GAIN, TONE]},
+    (kind, arguments)
+    for kind in ("lstm", "gru")
+    for arguments in (
+        {},
+        {"layers": 2},
+        {"layers": 3, "residual": False},
+        {"knobs": [GAIN, TONE]},
         {"layers": 2, "knobs": [GAIN], "conditioning": "film"},
     )
 ]
 EVERY = [(kind, {"hidden": 5, **arguments}) for kind, arguments in RECURRENT] + [
-    ("wavenet", {"size": "nano", **arguments}) for arguments in (
-        {}, {"knobs": [GAIN, TONE]}, {"knobs": [GAIN], "conditioning": "film"})
+    ("wavenet", {"size": "nano", **arguments})
+    for arguments in ({}, {"knobs": [GAIN, TONE]}, {"knobs": [GAIN], "conditioning": "film"})
 ]
 every_net = pytest.mark.parametrize(("kind", "arguments"), EVERY)
 
@@ -92,12 +97,17 @@ def test_every_knob_is_heard(kind, arguments):
         assert (a - b).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize(("kind", "arguments"), [
-    ("lstm", {"hidden": 5}), ("lstm", {"hidden": 3, "layers": 3, "knobs": [GAIN]}),
-    ("lstm", {"hidden": 3, "knobs": [GAIN], "conditioning": "film"}),
-    ("gru", {"hidden": 5, "layers": 2, "knobs": [GAIN, TONE]}), ("wavenet", {"size": "nano"}),
-    ("wavenet", {"size": "nano", "knobs": [GAIN], "conditioning": "film"}),
-])
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        ("lstm", {"hidden": 5}),
+        ("lstm", {"hidden": 3, "layers": 3, "knobs": [GAIN]}),
+        ("lstm", {"hidden": 3, "knobs": [GAIN], "conditioning": "film"}),
+        ("gru", {"hidden": 5, "layers": 2, "knobs": [GAIN, TONE]}),
+        ("wavenet", {"size": "nano"}),
+        ("wavenet", {"size": "nano", "knobs": [GAIN], "conditioning": "film"}),
+    ],
+)
 def test_the_hint_names_every_weight_of_the_graph(kind, arguments, tmp_path):
     net = trained(kind, arguments)
     card = {"name": "amp", "sample_rate": 48000, "license": "MIT", "provenance": {}}
@@ -123,11 +133,22 @@ def leaves(tree):
             yield from leaves(branch)
 
 
-@pytest.mark.parametrize(("kind", "hidden", "count"), [
-    ("lstm", 8, 361), ("lstm", 12, 733), ("lstm", 16, 1233), ("lstm", 20, 1861),
-    ("lstm", 24, 2617), ("lstm", 32, 4513), ("lstm", 40, 6921), ("lstm", 64, 17217),
-    ("lstm", 96, 38113), ("lstm", 128, 67201), ("gru", 8, 273),
-])
+@pytest.mark.parametrize(
+    ("kind", "hidden", "count"),
+    [
+        ("lstm", 8, 361),
+        ("lstm", 12, 733),
+        ("lstm", 16, 1233),
+        ("lstm", 20, 1861),
+        ("lstm", 24, 2617),
+        ("lstm", 32, 4513),
+        ("lstm", 40, 6921),
+        ("lstm", 64, 17217),
+        ("lstm", 96, 38113),
+        ("lstm", 128, 67201),
+        ("gru", 8, 273),
+    ],
+)
 def test_parameter_counts(kind, hidden, count):
     assert sum(p.numel() for p in NETS[kind](hidden=hidden).parameters()) == count
 
@@ -188,14 +209,33 @@ def test_a_wavenet_is_that_of_a_nam_file(tmp_path):
     arrays = net.architecture()["arrays"]
     sizes = [1, *(array["channels"] for array in arrays), 1]
     path = tmp_path / "amp.nam"
-    path.write_text(json.dumps({
-        "version": "0.5.2", "architecture": "WaveNet", "weights": weights,
-        "config": {"head": None, "head_scale": 0.02, "layers": [{
-            "input_size": sizes[n], "condition_size": 1, "channels": array["channels"],
-            "head_size": sizes[n + 2], "kernel_size": array["kernel"], "activation": "Tanh",
-            "dilations": array["dilations"], "gated": False, "head_bias": n == 1,
-        } for n, array in enumerate(arrays)]},
-    }))
+    path.write_text(
+        json.dumps(
+            {
+                "version": "0.5.2",
+                "architecture": "WaveNet",
+                "weights": weights,
+                "config": {
+                    "head": None,
+                    "head_scale": 0.02,
+                    "layers": [
+                        {
+                            "input_size": sizes[n],
+                            "condition_size": 1,
+                            "channels": array["channels"],
+                            "head_size": sizes[n + 2],
+                            "kernel_size": array["kernel"],
+                            "activation": "Tanh",
+                            "dilations": array["dilations"],
+                            "gated": False,
+                            "head_bias": n == 1,
+                        }
+                        for n, array in enumerate(arrays)
+                    ],
+                },
+            }
+        )
+    )
     dry = 0.5 * np.random.default_rng(0).standard_normal(500).astype(np.float32)
     silence = torch.zeros(1, 1, net.receptive_field)
     _, state = net(silence, net.initial_state())
@@ -221,8 +261,11 @@ class Half(StreamingModule):
 
 
 def test_a_net_of_ones_own_needs_no_entry(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "own_nets", __import__("types").SimpleNamespace(
-        Own=Own, Half=Half, number=3))
+    monkeypatch.setitem(
+        __import__("sys").modules,
+        "own_nets",
+        __import__("types").SimpleNamespace(Own=Own, Half=Half, number=3),
+    )
     kind = net_class("own_nets:Own")
     assert kind is Own
     assert net_arguments(kind)().model_dump() == {"gain": 2.0}

@@ -33,16 +33,26 @@ def test_any_take_is_drawn(samples, kind, tmp_path):
 
 @pytest.mark.parametrize("esr", [[0.5, 0.1, 0.2], [0.5], [float("nan")] * 2, [0.5, float("nan")]])
 def test_any_history_is_drawn(esr, tmp_path):
-    rows = [{"epoch": k, "loss": 0.5, "val_esr": v, "learning_rate": 0.1}
-            for k, v in enumerate(esr)]
+    rows = [
+        {"epoch": k, "loss": 0.5, "val_esr": v, "learning_rate": 0.1} for k, v in enumerate(esr)
+    ]
     draw_loss(rows, tmp_path / "loss.png")
     assert ink(tmp_path / "loss.png") > 0.01
 
 
-@pytest.mark.parametrize(("esr", "word"), [
-    (0.001, "excellent"), (0.005, "very good"), (0.02, "good"), (0.05, "fair"), (0.2, "rough"),
-    (1.0, "poor"), (4.0, "poor"), (0.0, "excellent"),
-])
+@pytest.mark.parametrize(
+    ("esr", "word"),
+    [
+        (0.001, "excellent"),
+        (0.005, "very good"),
+        (0.02, "good"),
+        (0.05, "fair"),
+        (0.2, "rough"),
+        (1.0, "poor"),
+        (4.0, "poor"),
+        (0.0, "excellent"),
+    ],
+)
 def test_a_ratio_in_words(esr, word):
     assert f", {word}: " in esr_in_words(esr)
 

@@ -52,18 +52,34 @@ def finished(tmp_path_factory):
     take = Take("four", dry, np.tanh(3 * dry))
     output = take.wet + np.float32(0.01) * generator.standard_normal(RATE).astype(np.float32)
     rows = [
-        {"epoch": k, "loss": 0.5**k, "val_esr": 0.6**k, "learning_rate": 0.004, "wall_s": k,
-         "cpu_s": k}
+        {
+            "epoch": k,
+            "loss": 0.5**k,
+            "val_esr": 0.6**k,
+            "learning_rate": 0.004,
+            "wall_s": k,
+            "cpu_s": k,
+        }
         for k in range(5)
     ]
     lines = [",".join(rows[0]), *(",".join(str(v) for v in row.values()) for row in rows)]
     (folder / "history.csv").write_text("\n".join(lines) + "\n")
-    config = {"name": "tanh", "description": EVIL, "license": "MIT", "threads": 1,
-              "data": {"takes": ["one", EVIL]}, "net": {"type": "lstm", "hidden": 4}}
+    config = {
+        "name": "tanh",
+        "description": EVIL,
+        "license": "MIT",
+        "threads": 1,
+        "data": {"takes": ["one", EVIL]},
+        "net": {"type": "lstm", "hidden": 4},
+    }
     (folder / "config.json").write_text(json.dumps(config))
     metrics = {
         "esr": {"validation": {"three": 0.02}, "test": {"four": 0.0001, EVIL: float("nan")}},
-        "esr_mean": 0.011, "esr_max": 0.02, "epoch": 4, "wall_minutes": 0.1, "cpu_minutes": 0.1,
+        "esr_mean": 0.011,
+        "esr_max": 0.02,
+        "epoch": 4,
+        "wall_minutes": 0.1,
+        "cpu_minutes": 0.1,
     }
     (folder / "metrics.json").write_text(json.dumps(metrics))
     loss_curve(rows, folder / "loss.png")

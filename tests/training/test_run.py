@@ -100,7 +100,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(workspace, monkeypatch):
 
     for name, tensor in weights(workspace.folder / "whole").items():
         torch.testing.assert_close(
-            weights(workspace.folder / "parts")[name], tensor, rtol=0, atol=0)
+            weights(workspace.folder / "parts")[name], tensor, rtol=0, atol=0
+        )
     histories = [
         np.genfromtxt(workspace.folder / run / "history.csv", delimiter=",", names=True)
         for run in ("whole", "parts")
@@ -207,8 +208,11 @@ def test_scores_are_the_formula_whatever_the_grouping():
 
     generator = np.random.default_rng(0)
     waves = generator.standard_normal((3, 2, 40_000)).astype(np.float32)
-    takes = (Take("a", *waves[0]), Take("a", *waves[1], skip_samples=100),
-             Take("b", *waves[2][:, :33_000]))
+    takes = (
+        Take("a", *waves[0]),
+        Take("a", *waves[1], skip_samples=100),
+        Take("b", *waves[2][:, :33_000]),
+    )
     found = scores(Half(), takes)
     error = sum(((0.5 * t.dry - t.wet)[t.skip_samples :] ** 2).sum() for t in takes[:2])
     signal = sum((t.wet[t.skip_samples :] ** 2).sum() for t in takes[:2])
@@ -220,8 +224,7 @@ def test_scores_are_the_formula_whatever_the_grouping():
 def test_a_plateau_ends_the_run_and_the_best_nets_stay(workspace, monkeypatch):
     esr = iter([0.5, 0.3, 0.4, 0.35, 0.6, 0.7, 0.8])
     monkeypatch.setattr("training.task.scores", lambda net, takes: {"three": next(esr)})
-    config = load_config(workspace.section(
-        "schedule", epochs=7, patience_epochs=3, keep_best=2))
+    config = load_config(workspace.section("schedule", epochs=7, patience_epochs=3, keep_best=2))
     train_run(config, show=False)
     folder = workspace.folder / "run"
     rows = np.genfromtxt(folder / "history.csv", delimiter=",", names=True)
@@ -257,7 +260,8 @@ def test_a_run_starts_from_trained_weights(workspace):
     trained, _ = load_checkpoint(best)
     x = torch.randn(1, 1, 100)
     torch.testing.assert_close(
-        net(x, net.initial_state())[0], trained(x, net.initial_state())[0], rtol=0, atol=0)
+        net(x, net.initial_state())[0], trained(x, net.initial_state())[0], rtol=0, atol=0
+    )
     for changes, reason in (({"hidden": 5}, "its sizes are not"), ({"type": "gru"}, "a LstmAmp")):
         other = load_config(workspace.section("net", **changes))
         with pytest.raises(ConfigError, match=reason):
@@ -278,13 +282,21 @@ def test_of_several_seeds_the_best_is_kept(workspace):
 
 
 @plain
-@pytest.mark.parametrize("net", [
-    {"type": "gru", "hidden": 4}, {"type": "lstm", "hidden": 4, "conditioning": "film"},
-    {"type": "wavenet", "size": "nano"},
-])
+@pytest.mark.parametrize(
+    "net",
+    [
+        {"type": "gru", "hidden": 4},
+        {"type": "lstm", "hidden": 4, "conditioning": "film"},
+        {"type": "wavenet", "size": "nano"},
+    ],
+)
 def test_a_net_with_a_knob_is_trained_and_exported(net, workspace):
-    workspace.section("data", teacher="training.circuit:overdrive", knobs={"gain": [0, 1]},
-                      test_knobs={"gain": [0.4]})
+    workspace.section(
+        "data",
+        teacher="training.circuit:overdrive",
+        knobs={"gain": [0, 1]},
+        test_knobs={"gain": [0.4]},
+    )
     workspace.section("schedule", epochs=1, truncate_samples=None, warmup_samples=256)
     config = load_config(workspace.rewrite(net=net))
     metrics = train_run(config, show=False)
@@ -337,8 +349,7 @@ def test_a_run_killed_at_a_bad_moment_goes_on_bit_for_bit(after, workspace):
     assert done.returncode == -signal.SIGKILL
     train_run(load_config(path), resume=True, show=False)
     for name, value in weights(workspace.folder / "run").items():
-        torch.testing.assert_close(
-            weights(workspace.folder / "parts")[name], value, rtol=0, atol=0)
+        torch.testing.assert_close(weights(workspace.folder / "parts")[name], value, rtol=0, atol=0)
     assert len((workspace.folder / "parts" / "history.csv").read_text().splitlines()) == 4
 
 
@@ -362,7 +373,8 @@ def test_the_loss_is_the_formula():
         return np.mean(error / (energy + 0.1 * energy.mean() + 1e-8))
 
     wanted = 0.75 * ratio((sharp(y - t) ** 2).mean(-1), (sharp(t) ** 2).mean(-1)) + 0.25 * ratio(
-        (y - t).mean(-1) ** 2, (t**2).mean(-1))
+        (y - t).mean(-1) ** 2, (t**2).mean(-1)
+    )
     weights = {"esr": 0.75, "dc": 0.25}
     assert float(effect_loss(torch.tensor(y), torch.tensor(t), weights)) == pytest.approx(wanted)
     esr = error_to_signal(torch.tensor(y), torch.tensor(t)).numpy()
@@ -374,8 +386,10 @@ def test_every_term_is_zero_for_the_target_and_falls_towards_it(name):
     torch.manual_seed(0)
     target = torch.randn(2, 1, 4096) + 0.2
     far, near = ({name: 1.0}, 0.5), ({name: 1.0}, 0.1)
-    values = [float(effect_loss(target + e * torch.randn(2, 1, 4096) + e, target, w))
-              for w, e in (far, near)]
+    values = [
+        float(effect_loss(target + e * torch.randn(2, 1, 4096) + e, target, w))
+        for w, e in (far, near)
+    ]
     assert values[0] > values[1] > 0
     assert float(effect_loss(target, target, {name: 1.0})) == pytest.approx(0, abs=1e-6)
     both = {name: 2.0, "mse": 3.0}
@@ -393,11 +407,22 @@ def test_a_capture_is_trained_by_its_folder_alone(workspace, monkeypatch, capsys
         folder.mkdir()
         for name, signal_ in (("dry", dry), ("wet", np.tanh(gain * dry))):
             soundfile.write(folder / f"{name}.wav", signal_, 48000, subtype="FLOAT")
-        (folder / "capture.json").write_text(json.dumps({
-            "format": 1, "sample_rate": 48000, "latency_samples": 0, "polarity": 1,
-            "input_dbu": 12.0, "output_dbu": None, "knobs": {"gain": gain},
-            "train": [[0, 60_000]], "validation": [[60_000, 70_000]], "checks": {},
-        }))
+        (folder / "capture.json").write_text(
+            json.dumps(
+                {
+                    "format": 1,
+                    "sample_rate": 48000,
+                    "latency_samples": 0,
+                    "polarity": 1,
+                    "input_dbu": 12.0,
+                    "output_dbu": None,
+                    "knobs": {"gain": gain},
+                    "train": [[0, 60_000]],
+                    "validation": [[60_000, 70_000]],
+                    "checks": {},
+                }
+            )
+        )
     monkeypatch.setitem(SIZES, "light", {"type": "lstm", "hidden": 2})
     main_folders = sorted(workspace.folder.glob("My Amp*"))
     train(main_folders[:1], size="light", epochs=1)

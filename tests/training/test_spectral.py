@@ -83,7 +83,12 @@ def test_exported_it_plays_alike_in_any_blocks(block, tmp_path):
     export_model(net, CARD, tmp_path / "net.onnx")
     model = Model(tmp_path / "net.onnx")
     assert model.card.architecture == {
-        "type": "spectral", "hidden": 6, "n_fft": 64, "hop": 16, "cell": "gru", "layers": 2,
+        "type": "spectral",
+        "hidden": 6,
+        "n_fft": 64,
+        "hop": 16,
+        "cell": "gru",
+        "layers": 2,
         "shapers": 2,
     }
     program = model.compile(48000, block, offline=True)
@@ -111,11 +116,14 @@ def test_it_learns_with_its_delay_taken_into_account(workspace):
     export_model(trained, card, workspace.folder / "tanh.onnx")
 
 
-@pytest.mark.parametrize(("net", "reason"), [
-    ({"hidden": 0}, "hidden"),
-    ({"hidden": 4, "cell": "rnn"}, "cell"),
-    ({"hidden": 4, "n_fft": 1 << 20}, "n_fft"),
-])
+@pytest.mark.parametrize(
+    ("net", "reason"),
+    [
+        ({"hidden": 0}, "hidden"),
+        ({"hidden": 4, "cell": "rnn"}, "cell"),
+        ({"hidden": 4, "n_fft": 1 << 20}, "n_fft"),
+    ],
+)
 def test_sizes_out_of_range_are_refused(net, reason, workspace):
     with pytest.raises(ConfigError, match=reason):
         load_config(workspace.rewrite(net={"type": "spectral", **net}))

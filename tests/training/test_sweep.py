@@ -17,15 +17,25 @@ from training.config import ConfigError
 from training.sweep import load_sweep, sweep
 
 CONTENT = {
-    "name": "tiny", "title": "A tiny study", "base": "run.yaml", "seeds": [0, 1],
+    "name": "tiny",
+    "title": "A tiny study",
+    "base": "run.yaml",
+    "seeds": [0, 1],
     "set": {"schedule.epochs": 1},
     "parts": [
-        {"title": "Pace", "text": "Fast or slow?",
-         "vary": {"schedule.learning_rate": [0.02, 0.01], "schedule.batch": [4, 2]}},
-        {"title": "Size", "rows": [
-            {"net": {"type": "lstm", "hidden": 2}}, {"net.hidden": 4, "data.train": ["one", "two"]},
-            {"schedule.learning_rate": 0.02, "schedule.batch": 4},
-        ]},
+        {
+            "title": "Pace",
+            "text": "Fast or slow?",
+            "vary": {"schedule.learning_rate": [0.02, 0.01], "schedule.batch": [4, 2]},
+        },
+        {
+            "title": "Size",
+            "rows": [
+                {"net": {"type": "lstm", "hidden": 2}},
+                {"net.hidden": 4, "data.train": ["one", "two"]},
+                {"schedule.learning_rate": 0.02, "schedule.batch": 4},
+            ],
+        },
     ],
 }
 
@@ -33,6 +43,7 @@ CONTENT = {
 @pytest.fixture
 def study(workspace, monkeypatch):
     """Path of a sweep's file; `study(**changes)` writes it with other top-level keys."""
+
     def write(**changes):
         content = {**CONTENT, "folder": str(workspace.folder / "study"), **changes}
         path = workspace.folder / "study.yaml"
@@ -74,12 +85,19 @@ def test_a_tiny_sweep_makes_every_row(study, workspace, monkeypatch):
 
     rows = table(out.with_suffix(".csv"))
     assert [row["setting"] for row in rows] == [
-        "learning_rate 0.02, batch 4", "learning_rate 0.02, batch 2",
-        "learning_rate 0.01, batch 4", "learning_rate 0.01, batch 2",
-        "lstm hidden 2", "hidden 4, train 2 takes", "learning_rate 0.02, batch 4",
+        "learning_rate 0.02, batch 4",
+        "learning_rate 0.02, batch 2",
+        "learning_rate 0.01, batch 4",
+        "learning_rate 0.01, batch 2",
+        "lstm hidden 2",
+        "hidden 4, train 2 takes",
+        "learning_rate 0.02, batch 4",
     ]
     assert [row["parameters"] for row in rows] == [rows[0]["parameters"]] * 4 + [
-        rows[4]["parameters"], rows[0]["parameters"], rows[0]["parameters"]]
+        rows[4]["parameters"],
+        rows[0]["parameters"],
+        rows[0]["parameters"],
+    ]
     assert rows[4]["parameters"] == str(4 * 2 * (1 + 2 + 2) + 2 + 1)
     for row in rows:
         assert 0 < float(row["esr_lowest"]) <= float(row["esr"]) <= float(row["esr_highest"])
@@ -87,8 +105,10 @@ def test_a_tiny_sweep_makes_every_row(study, workspace, monkeypatch):
         assert float(row["rtf_onnx"]) > 0
         assert float(row["rtf_native"]) > 0
     assert rows[0]["esr"] == rows[6]["esr"]
-    single = [json.loads(p.read_text())["esr_mean"]
-              for p in (workspace.folder / "study").glob("*/metrics.json")]
+    single = [
+        json.loads(p.read_text())["esr_mean"]
+        for p in (workspace.folder / "study").glob("*/metrics.json")
+    ]
     assert len(single) == 10
     assert min(float(row["esr_lowest"]) for row in rows) == pytest.approx(min(single), rel=1e-5)
 
@@ -107,17 +127,20 @@ def test_a_finished_sweep_trains_nothing(study, workspace, monkeypatch):
     assert len(table(workspace.folder / "study" / "study.csv")) == 1
 
 
-@pytest.mark.parametrize(("changes", "reason"), [
-    ({"parts": []}, "parts"),
-    ({"parts": [{"title": "none"}]}, "either vary or rows"),
-    ({"parts": [{"title": "x", "rows": [{"nets.hidden": 2}]}]}, "no section 'nets'"),
-    ({"parts": [{"title": "x", "rows": [{"net.hidden": 0}]}]}, "hidden"),
-    ({"parts": [{"title": "x", "vary": {"net.hidden": []}}]}, "vary"),
-    ({"set": {"schedule.epochs": 0}}, "epochs"),
-    ({"seeds": []}, "seeds"),
-    ({"name": "../up"}, "name"),
-    ({"more": 1}, "more"),
-])
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"parts": []}, "parts"),
+        ({"parts": [{"title": "none"}]}, "either vary or rows"),
+        ({"parts": [{"title": "x", "rows": [{"nets.hidden": 2}]}]}, "no section 'nets'"),
+        ({"parts": [{"title": "x", "rows": [{"net.hidden": 0}]}]}, "hidden"),
+        ({"parts": [{"title": "x", "vary": {"net.hidden": []}}]}, "vary"),
+        ({"set": {"schedule.epochs": 0}}, "epochs"),
+        ({"seeds": []}, "seeds"),
+        ({"name": "../up"}, "name"),
+        ({"more": 1}, "more"),
+    ],
+)
 def test_a_strange_file_is_refused_before_anything_is_trained(changes, reason, study, monkeypatch):
     monkeypatch.setattr(training.sweep, "train_run", None)
     with pytest.raises(ConfigError, match=reason) as caught:

@@ -33,14 +33,19 @@ def random_net(seed, taps=3):
     def layer(rows, dilation, activation):
         return WaveNetLayer(
             conv=Conv(draw(rows, rows, taps), draw(rows), dilation),
-            mixer=Conv(draw(rows, 1, 1)), activation=Activation(activation),
+            mixer=Conv(draw(rows, 1, 1)),
+            activation=Activation(activation),
             out=Conv(draw(rows, rows, 1), draw(rows)),
         )
 
-    first = WaveNetArray(Conv(draw(4, 1, 1)), (layer(4, 1, "tanh"), layer(4, 3, "tanh")),
-                         Conv(draw(2, 4, 1)))
-    second = WaveNetArray(Conv(draw(2, 4, 1)), (layer(2, 2, "relu"), layer(2, 5, "relu")),
-                          Conv(draw(1, 2, 1), draw(1)))
+    first = WaveNetArray(
+        Conv(draw(4, 1, 1)), (layer(4, 1, "tanh"), layer(4, 3, "tanh")), Conv(draw(2, 4, 1))
+    )
+    second = WaveNetArray(
+        Conv(draw(2, 4, 1)),
+        (layer(2, 2, "relu"), layer(2, 5, "relu")),
+        Conv(draw(1, 2, 1), draw(1)),
+    )
     return WaveNet((first, second), 0.3)
 
 
@@ -71,8 +76,9 @@ def brute_force(net, dry):
 
 
 def capture(net):
-    return Capture(Path("test.nam"), "nam", "0.5.0", 48000, net,
-                   prewarm_samples=net.receptive_field)
+    return Capture(
+        Path("test.nam"), "nam", "0.5.0", 48000, net, prewarm_samples=net.receptive_field
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -94,9 +100,11 @@ def test_a_recurrent_capture_is_a_teacher_too():
     teacher = Teacher(Capture(Path("test.json"), "guitarml", "", 44100, net, parameters=(knob,)))
     dry = random.uniform(-1, 1, 100).astype(np.float32)
     module = torch.nn.GRU(2, 3).double()
-    for name, array in zip(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"),
-                           (layer.weight_ih, layer.weight_hh, layer.bias_ih, layer.bias_hh),
-                           strict=True):
+    for name, array in zip(
+        ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"),
+        (layer.weight_ih, layer.weight_hh, layer.bias_ih, layer.bias_hh),
+        strict=True,
+    ):
         getattr(module, name).data = torch.from_numpy(array).double()
     x = torch.tensor(np.stack([dry, np.full_like(dry, knob.default)], 1)).double()
     hidden = module(x)[0].detach().numpy()

@@ -23,8 +23,17 @@ from rich.progress import track
 from rtaudio.atomic import replacing
 from training.config import ConfigError
 
-__all__ = ["Clip", "Collection", "Corpus", "Part", "Recordings", "Source", "active_rms",
-           "cache_folder", "load_corpus"]
+__all__ = [
+    "Clip",
+    "Collection",
+    "Corpus",
+    "Part",
+    "Recordings",
+    "Source",
+    "active_rms",
+    "cache_folder",
+    "load_corpus",
+]
 
 Floats = NDArray[np.float32]
 Part = Literal["train", "validation"]
@@ -198,9 +207,12 @@ def load_corpus(
         if not sources:
             raise ConfigError(f"data.root: {root}: no {name} left for {part}; it needs more files")
         shares = _voice_shares(sources) if name == "speech" else _kind_shares(sources)
-        found[name] = Collection(recordings, tuple(
-            replace(source, share=share) for source, share in zip(sources, shares, strict=True)
-        ))
+        found[name] = Collection(
+            recordings,
+            tuple(
+                replace(source, share=share) for source, share in zip(sources, shares, strict=True)
+            ),
+        )
     return Corpus(found["speech"], found["noise"], found.get("music"))
 
 
@@ -220,19 +232,19 @@ def _rows(path: Path, *columns: str) -> list[dict[str, str]]:
 
 def _speech_files(root: Path) -> list[_File]:
     lists = root / "speech/speakers.csv", root / "speech/segments.csv"
-    speakers = {
-        row["speaker"]: row for row in _rows(lists[0], "speaker", "sex", "audio_bandwidth")
-    }
+    speakers = {row["speaker"]: row for row in _rows(lists[0], "speaker", "sex", "audio_bandwidth")}
     files: dict[str, list[_Piece]] = defaultdict(list)
     for row in _rows(lists[1], "file", "start", "end", "speaker", "clip"):
         try:
             speaker = speakers[row["speaker"]]
             piece = _Piece(
-                row["speaker"], speaker["sex"],
+                row["speaker"],
+                speaker["sex"],
                 bandwidth_hz=1000 * float(speaker["audio_bandwidth"].removesuffix("kHz")),
                 pool=Path(row["file"]).stem.rsplit("_", 1)[0],
                 group=f"{row['speaker']}: {row.get('text') or row['clip']}",
-                start_s=int(row["start"]) / LIST_HZ, stop_s=int(row["end"]) / LIST_HZ,
+                start_s=int(row["start"]) / LIST_HZ,
+                stop_s=int(row["end"]) / LIST_HZ,
             )
         except (KeyError, ValueError) as error:
             raise ConfigError(
@@ -251,10 +263,20 @@ def _noise_files(root: Path) -> list[_File]:
                 bandwidth_hz = float(row["bandwidth_hz"])
             except ValueError as error:
                 raise ConfigError(f"{path}: {row['file']!r:.60}: bandwidth_hz: {error}") from None
-            files.append(_File(root / row["file"], (_Piece(
-                row["kind"], "", bandwidth_hz,
-                pool=str(Path(row["source_path"]).parent), group=row["source_path"],
-            ),)))
+            files.append(
+                _File(
+                    root / row["file"],
+                    (
+                        _Piece(
+                            row["kind"],
+                            "",
+                            bandwidth_hz,
+                            pool=str(Path(row["source_path"]).parent),
+                            group=row["source_path"],
+                        ),
+                    ),
+                )
+            )
     return files
 
 
@@ -268,9 +290,7 @@ def _music_files(root: Path) -> list[_File]:
             # Lossy coders keep little above 16 kHz.
             bandwidth_hz = 20000.0 if path.suffix == ".flac" else 16000.0
             kind = path.parent.name
-            files.append(_File(
-                path, (_Piece(kind, "", bandwidth_hz, pool=kind, group=path.name),)
-            ))
+            files.append(_File(path, (_Piece(kind, "", bandwidth_hz, pool=kind, group=path.name),)))
     return files
 
 
@@ -354,17 +374,22 @@ def _decode(files: Sequence[_File], rate_hz: int, sound: Path, index: Path, name
     places: list[tuple[int, int, float]] = []
     position = 0
     workers = os.cpu_count() or 1
-    with replacing(sound) as temporary, temporary.open("wb") as out, \
-            ThreadPoolExecutor(workers) as pool:
+    with (
+        replacing(sound) as temporary,
+        temporary.open("wb") as out,
+        ThreadPoolExecutor(workers) as pool,
+    ):
         waiting = iter(files)
         # Few at a time, so that decoded files do not pile up in memory.
-        running = [(file, pool.submit(_read, file.path, rate_hz))
-                   for file in islice(waiting, 2 * workers)]
+        running = [
+            (file, pool.submit(_read, file.path, rate_hz)) for file in islice(waiting, 2 * workers)
+        ]
         for _ in track(range(len(files)), description=f"decoding {name}, once"):
             file, future = running.pop(0)
             samples = future.result()
-            running += [(file, pool.submit(_read, file.path, rate_hz))
-                        for file in islice(waiting, 1)]
+            running += [
+                (file, pool.submit(_read, file.path, rate_hz)) for file in islice(waiting, 1)
+            ]
             samples.tofile(out)
             for piece in file.clips:
                 start = min(round(piece.start_s * rate_hz), len(samples))

@@ -124,9 +124,7 @@ class FeatureLoss(nn.Module):
         with torch.no_grad():
             wanted = self.features(target, self.layers)
         found = self.features(output, self.layers)
-        distances = torch.stack(
-            [(a - b).abs().mean() for a, b in zip(found, wanted, strict=True)]
-        )
+        distances = torch.stack([(a - b).abs().mean() for a, b in zip(found, wanted, strict=True)])
         if self.training:
             self._sums += distances.detach()
             self._count += 1
@@ -166,7 +164,15 @@ def load_features(path: str | Path) -> FeatureNet:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         net.load_state_dict(content["features"])
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError,
-            AttributeError, OSError):
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        OSError,
+    ):
         raise ConfigError(f"{path}: not a feature net, or cut short; {remedy}") from None
     return net.eval()

@@ -53,8 +53,10 @@ def si_sdr(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
     """
     samples = output.shape[-1]
     there = keep.bins(samples)
-    a, b = (torch.view_as_real(torch.fft.rfft(signal[:, 0]) * there).flatten(1)
-            for signal in (output, target))
+    a, b = (
+        torch.view_as_real(torch.fft.rfft(signal[:, 0]) * there).flatten(1)
+        for signal in (output, target)
+    )
     spoken = (target * target).mean(dim=(1, 2)) > 1e-9
     ratio = si_sdr_db(a, b)
     # A soft limit: the last decibels of nearly clean speech would outweigh all else.
@@ -65,8 +67,10 @@ def si_sdr(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
 def sdr(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
     """As `si_sdr`, but a wrong level is an error, too."""
     there = keep.bins(output.shape[-1])
-    a, b = (torch.view_as_real(torch.fft.rfft(signal[:, 0]) * there).flatten(1)
-            for signal in (output, target))
+    a, b = (
+        torch.view_as_real(torch.fft.rfft(signal[:, 0]) * there).flatten(1)
+        for signal in (output, target)
+    )
     spoken = (target * target).mean(dim=(1, 2)) > 1e-9
     error = a - b
     share = ((error * error).sum(-1) + 1e-9) / ((b * b).sum(-1) + 1e-9)
@@ -121,7 +125,11 @@ class Keep:
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor, Keep], Tensor]] = {
-    "spectrum": compressed_spectrum, "si_sdr": si_sdr, "sdr": sdr, "l1": l1, "l2": l2,
+    "spectrum": compressed_spectrum,
+    "si_sdr": si_sdr,
+    "sdr": sdr,
+    "l1": l1,
+    "l2": l2,
 }
 """Terms by the name a configuration gives them, but for `FEATURES`."""
 
@@ -167,9 +175,7 @@ def denoise_loss(
     output: Tensor, target: Tensor, noisy: Tensor, keep: Keep, weights: Mapping[str, float]
 ) -> Tensor:
     """Weighted sum of the terms of `LOSSES`. Shape: (batch, 1, samples) each."""
-    terms = [
-        weight * LOSSES[name](output, target, noisy, keep) for name, weight in weights.items()
-    ]
+    terms = [weight * LOSSES[name](output, target, noisy, keep) for name, weight in weights.items()]
     return torch.stack(terms).sum()
 
 

@@ -282,13 +282,13 @@ class _Mixing:
                 bandwidth_hz = rate_hz / 2
         speech = self.excerpt(clean)
         return self.together(
-            speech, speech if heard is clean else self.excerpt(heard), self.excerpt(noise),
+            speech,
+            speech if heard is clean else self.excerpt(heard),
+            self.excerpt(noise),
             bandwidth_hz,
         )
 
-    def together(
-        self, clean: Floats, heard: Floats, noise: Floats, bandwidth_hz: float
-    ) -> Mixture:
+    def together(self, clean: Floats, heard: Floats, noise: Floats, bandwidth_hz: float) -> Mixture:
         """Set the levels of speech, of speech as the room has it, and of noise; then add them up.
 
         Clips come at a level of 1. What is much quieter is a breath: not worth bringing up, and
@@ -333,15 +333,19 @@ class _Mixing:
     def target(self, with_music: bool) -> _Sound:
         """Speech, or music, or both."""
         choice = self.generator.uniform() if with_music else 0.0
-        sound = self.played(self.speech, self.config.shift, self.config.shift_factor) \
-            if choice < 0.7 else None
+        sound = (
+            self.played(self.speech, self.config.shift, self.config.shift_factor)
+            if choice < 0.7
+            else None
+        )
         if with_music and self.corpus.music is not None and choice > 0.35:
             music = self.played(self.music, 1.0, self.config.noise_shift_factor)
             if sound is None:
                 sound = music
             else:
-                sound.spectrum += np.float32(_ratio(self.generator.uniform(-20, 5))) \
-                    * music.spectrum
+                sound.spectrum += (
+                    np.float32(_ratio(self.generator.uniform(-20, 5))) * music.spectrum
+                )
                 sound.bandwidth_hz = min(sound.bandwidth_hz, music.bandwidth_hz)
         assert sound is not None
         if sound.bandwidth_hz < self.config.rate_hz / 2:
@@ -351,9 +355,7 @@ class _Mixing:
             sound.spectrum *= self.curve()
         return sound
 
-    def noise(
-        self, bandwidth_hz: float, with_music: bool, responses: Floats | None
-    ) -> Spectrum:
+    def noise(self, bandwidth_hz: float, with_music: bool, responses: Floats | None) -> Spectrum:
         """One noise, or two at once, each through its own filter and from its own place."""
         config = self.config
         noises = []
@@ -384,9 +386,7 @@ class _Mixing:
             total += spectrum * np.float32(_ratio(level_db) / math.sqrt(power + 1e-20))
         return total * np.float32(self.samples)
 
-    def played(
-        self, source: Reader, probability: float, factors: Range
-    ) -> _Sound:
+    def played(self, source: Reader, probability: float, factors: Range) -> _Sound:
         """Read a sound, and play it at another speed: resampled in the spectrum."""
         factor = self.between(factors, geometric=True) if self.chance(probability) else 1.0
         length = self.samples

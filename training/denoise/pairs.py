@@ -74,9 +74,7 @@ class PairedFolders(Dataset[Mixture]):
     torch.Size([1, 48000])
     """
 
-    def __init__(
-        self, config: PairedFoldersConfig, part: Part, *, seed: int, length: int
-    ) -> None:
+    def __init__(self, config: PairedFoldersConfig, part: Part, *, seed: int, length: int) -> None:
         self.config = config
         self.seed = seed
         self.length = length
@@ -108,9 +106,11 @@ class PairedFolders(Dataset[Mixture]):
         config = self.config
         generator = np.random.default_rng([self.seed, index])
         # A second of a long file comes up as often as a second of a short one.
-        chosen = int(np.searchsorted(
-            np.cumsum(self._lengths), generator.integers(sum(self._lengths)), "right"
-        ))
+        chosen = int(
+            np.searchsorted(
+                np.cumsum(self._lengths), generator.integers(sum(self._lengths)), "right"
+            )
+        )
         spare = self._lengths[chosen] - config.excerpt_samples
         start = int(generator.integers(max(0, spare) + 1))
         noisy, clean = (_read(path, start, config.excerpt_samples) for path in self._pairs[chosen])
@@ -121,16 +121,21 @@ class PairedFolders(Dataset[Mixture]):
         else:
             snr_db = 20 * math.log10(speech / noise) if noise > 0 else math.inf
         return Mixture(
-            torch.from_numpy(noisy)[None], torch.from_numpy(clean)[None],
-            min(config.bandwidth_hz or math.inf, config.rate_hz / 2), snr_db,
+            torch.from_numpy(noisy)[None],
+            torch.from_numpy(clean)[None],
+            min(config.bandwidth_hz or math.inf, config.rate_hz / 2),
+            snr_db,
         )
 
 
 def _names(folder: Path) -> set[str]:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; correct data.root, train or validation")
-    names = {path.name for path in folder.iterdir()
-             if path.suffix[1:].upper() in soundfile.available_formats()}
+    names = {
+        path.name
+        for path in folder.iterdir()
+        if path.suffix[1:].upper() in soundfile.available_formats()
+    }
     if not names:
         raise ConfigError(f"{folder}: holds no recordings (wav, flac, ...)")
     return names

@@ -95,8 +95,10 @@ class Room:
             return response
         treble = self._heard(places, self.treble_rt60_s, rate_hz, length_samples)
         # Twice as long, for what the crossover puts before sample 0; it is cut off.
-        low, high = np.fft.rfft(response, 2 * length_samples), np.fft.rfft(
-            treble, 2 * length_samples)
+        low, high = (
+            np.fft.rfft(response, 2 * length_samples),
+            np.fft.rfft(treble, 2 * length_samples),
+        )
         frequencies = np.fft.rfftfreq(2 * length_samples, 1 / rate_hz)
         share = 1 / (1 + (frequencies / CROSSOVER_HZ) ** 4)
         mixed = np.fft.irfft(share * low + (1 - share) * high)[:length_samples]
@@ -125,9 +127,7 @@ class Room:
         at_5_db, at_35_db = np.interp((5, 35), -left_db, losses)
         return math.exp(-(at_35_db - at_5_db) / (SPEED_OF_SOUND * rt60_s))
 
-    def _heard(
-        self, places: list[Place], rt60_s: float, rate_hz: int, length: int
-    ) -> Floats:
+    def _heard(self, places: list[Place], rt60_s: float, rate_hz: int, length: int) -> Floats:
         # Later than this all has fallen by 80 dB and more.
         reach = min(length, math.ceil(1.5 * rt60_s * rate_hz))
         out = np.zeros(length + 2 * REACH, np.float32)
@@ -145,8 +145,14 @@ CROSSOVER_HZ = 3000.0
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _add_images(
-    size: Place, source: Place, microphone: Place, reflections: Floats, samples_per_m: float,
-    length: int, sinc: Floats, out: Floats,
+    size: Place,
+    source: Place,
+    microphone: Place,
+    reflections: Floats,
+    samples_per_m: float,
+    length: int,
+    sinc: Floats,
+    out: Floats,
 ) -> None:
     """Add all images whose sound comes within ``length`` samples of the direct one."""
     direct = np.sqrt(np.sum((source - microphone) ** 2))
@@ -192,8 +198,7 @@ class Rooms:
     def __init__(self, path: Path, length_samples: int) -> None:
         self.path = path
         self.length_samples = length_samples
-        self._responses = np.memmap(path, np.float32, "r").reshape(
-            -1, self.SOURCES, length_samples)
+        self._responses = np.memmap(path, np.float32, "r").reshape(-1, self.SOURCES, length_samples)
 
     def __len__(self) -> int:
         return len(self._responses)
@@ -206,19 +211,21 @@ class Rooms:
         return Rooms, (self.path, self.length_samples)
 
     @classmethod
-    def rendered(
-        cls, count: int, rate_hz: int, rt60_s: tuple[float, float], folder: Path
-    ) -> Rooms:
+    def rendered(cls, count: int, rate_hz: int, rt60_s: tuple[float, float], folder: Path) -> Rooms:
         """Find or render so many rooms, with times from ``rt60_s``; the same on every machine."""
         length = round(SECONDS * rate_hz)
         label = hashlib.sha256(f"{FORM} {count} {rate_hz} {rt60_s}".encode()).hexdigest()[:24]
         path = folder / f"rooms-{rate_hz}-{label}.f32"
         if not path.is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as temporary, temporary.open("wb") as out, \
-                    ThreadPoolExecutor(os.cpu_count()) as pool:
+            with (
+                replacing(path) as temporary,
+                temporary.open("wb") as out,
+                ThreadPoolExecutor(os.cpu_count()) as pool,
+            ):
                 work = pool.map(
-                    lambda number: _responses(number, rate_hz, rt60_s, length), range(count))
+                    lambda number: _responses(number, rate_hz, rt60_s, length), range(count)
+                )
                 for responses in track(work, description="rendering rooms, once", total=count):
                     responses.tofile(out)
         return cls(path, length)
@@ -247,9 +254,9 @@ def _responses(number: int, rate_hz: int, rt60_s: tuple[float, float], length: i
     tail = np.ones(length, np.float32)
     fade = length // 8
     tail[-fade:] = np.cos(np.linspace(0, np.pi / 2, fade, dtype=np.float32))
-    return np.stack([
-        room.response(place, _point(microphone), rate_hz, length) * tail for place in places
-    ])
+    return np.stack(
+        [room.response(place, _point(microphone), rate_hz, length) * tail for place in places]
+    )
 
 
 def _point(values: Place) -> Point:

@@ -58,13 +58,25 @@ __all__ = ["denoise_run"]
 LOG = logging.getLogger("training")
 GRADIENT_LIMIT = 1.0
 STATISTICS_BATCHES = 16
-HISTORY_FIELDS = ["step", "loss", "val_loss", "val_si_sdr_db", "balanced", "learning_rate",
-                  "wall_s", "cpu_s"]
+HISTORY_FIELDS = [
+    "step",
+    "loss",
+    "val_loss",
+    "val_si_sdr_db",
+    "balanced",
+    "learning_rate",
+    "wall_s",
+    "cpu_s",
+]
 
 
 def denoise_run(
-    config: DenoiseConfig, *, resume: bool = False, device: str = "auto",
-    start: Path | None = None, show: bool = True,
+    config: DenoiseConfig,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    start: Path | None = None,
+    show: bool = True,
 ) -> dict[str, Any]:
     """Train, keep the best averaged net by validation.
 
@@ -121,9 +133,16 @@ def denoise_run(
     spent = (rows[-1]["wall_s"], rows[-1]["cpu_s"]) if rows else (0.0, 0.0)
     begun = (time.monotonic() - spent[0], time.process_time() - spent[1])
     with logging_to(folder / "train.log", show), progress(show) as bar:
-        LOG.log(SAID, "training %s: %s with %s weights, on %s, from step %d of %d", config.name,
-                config.net.type, f"{sum(p.numel() for p in net.parameters()):,}", place.type,
-                first, schedule.steps)
+        LOG.log(
+            SAID,
+            "training %s: %s with %s weights, on %s, from step %d of %d",
+            config.name,
+            config.net.type,
+            f"{sum(p.numel() for p in net.parameters()):,}",
+            place.type,
+            first,
+            schedule.steps,
+        )
         line = bar.add_task(config.name, total=schedule.steps, completed=first)
         losses: list[Tensor] = []
         heard: deque[Mixture] = deque(maxlen=STATISTICS_BATCHES)
@@ -139,20 +158,35 @@ def denoise_run(
             kept: Any = average.module
             _measure_statistics(kept, heard)
             found = validate(kept, held_out, config, place, loss)
-            rows.append({
-                "step": step, "loss": float(torch.stack(losses).mean()), **found,
-                "balanced": float(loss.balanced), "learning_rate": optimizer.param_groups[0]["lr"],
-                "wall_s": time.monotonic() - begun[0], "cpu_s": time.process_time() - begun[1],
-            })
+            rows.append(
+                {
+                    "step": step,
+                    "loss": float(torch.stack(losses).mean()),
+                    **found,
+                    "balanced": float(loss.balanced),
+                    "learning_rate": optimizer.param_groups[0]["lr"],
+                    "wall_s": time.monotonic() - begun[0],
+                    "cpu_s": time.process_time() - begun[1],
+                }
+            )
             losses = []
             heard.clear()
-            LOG.info("step %d of %d: loss %.4f, validation %.4f, SI-SDR %.2f dB", step,
-                     schedule.steps, rows[-1]["loss"], found["val_loss"], found["val_si_sdr_db"])
+            LOG.info(
+                "step %d of %d: loss %.4f, validation %.4f, SI-SDR %.2f dB",
+                step,
+                schedule.steps,
+                rows[-1]["loss"],
+                found["val_loss"],
+                found["val_si_sdr_db"],
+            )
             loss.end_epoch()
             _keep(config, net, average, optimizer, loss, rows, lineage)
     best = _best(rows)
-    metrics = {**_metrics(best), "wall_minutes": round(rows[-1]["wall_s"] / 60, 1),
-               "cpu_minutes": round(rows[-1]["cpu_s"] / 60, 1)}
+    metrics = {
+        **_metrics(best),
+        "wall_minutes": round(rows[-1]["wall_s"] / 60, 1),
+        "cpu_minutes": round(rows[-1]["cpu_s"] / 60, 1),
+    }
     _write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     return metrics
 
@@ -184,7 +218,10 @@ def _adopt(net: StreamingModule, path: Path) -> dict[str, Any]:
 
 
 def _step(
-    net: StreamingModule, optimizer: torch.optim.Optimizer, batch: Mixture, config: DenoiseConfig,
+    net: StreamingModule,
+    optimizer: torch.optim.Optimizer,
+    batch: Mixture,
+    config: DenoiseConfig,
     loss: DenoiseLoss,
 ) -> Tensor:
     net.train()
@@ -208,8 +245,10 @@ def _measure_statistics(net: StreamingModule, batches: Iterable[Mixture]) -> Non
         norm.momentum = None
     net.train()
     for batch in batches:
-        net(batch.noisy, {k: v.to(batch.noisy.device)
-                          for k, v in net.initial_state(len(batch.noisy)).items()})
+        net(
+            batch.noisy,
+            {k: v.to(batch.noisy.device) for k, v in net.initial_state(len(batch.noisy)).items()},
+        )
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
@@ -218,10 +257,14 @@ def _make_loss(config: DenoiseConfig) -> DenoiseLoss:
     if FEATURES not in config.loss:
         return DenoiseLoss(config.loss)
     told = config.features
-    return DenoiseLoss(config.loss, FeatureLoss(
-        load_features(told.net), layers=told.layers,
-        balance_after_epochs=told.balance_after_epochs,
-    ))
+    return DenoiseLoss(
+        config.loss,
+        FeatureLoss(
+            load_features(told.net),
+            layers=told.layers,
+            balance_after_epochs=told.balance_after_epochs,
+        ),
+    )
 
 
 def _aligned(
@@ -241,7 +284,10 @@ def _moved(batch: Mixture, place: torch.device) -> Mixture:
 
 @torch.inference_mode()
 def validate(
-    net: StreamingModule, batches: list[Mixture], config: DenoiseConfig, place: torch.device,
+    net: StreamingModule,
+    batches: list[Mixture],
+    config: DenoiseConfig,
+    place: torch.device,
     loss: DenoiseLoss,
 ) -> dict[str, float]:
     """Mean loss, and mean SI-SDR of the mixtures with speech and noise."""
@@ -255,7 +301,8 @@ def validate(
         mixed = (clean.square().mean(dim=(1, 2)) > 1e-9) & ((noisy - clean).abs().amax((1, 2)) > 0)
         ratios += si_sdr_db(output[:, 0], clean[:, 0])[mixed].tolist()
     return {
-        "val_loss": sum(losses) / len(losses), "val_si_sdr_db": sum(ratios) / max(len(ratios), 1),
+        "val_loss": sum(losses) / len(losses),
+        "val_si_sdr_db": sum(ratios) / max(len(ratios), 1),
     }
 
 
@@ -281,8 +328,12 @@ class _From(Sampler[int]):
 
 def _loader(data: Dataset[Mixture], config: DenoiseConfig, first: int, end: int) -> Any:
     return DataLoader(
-        data, batch_size=config.schedule.batch, sampler=_From(first, end), collate_fn=collate,
-        num_workers=config.workers, prefetch_factor=4 if config.workers else None,
+        data,
+        batch_size=config.schedule.batch,
+        sampler=_From(first, end),
+        collate_fn=collate,
+        num_workers=config.workers,
+        prefetch_factor=4 if config.workers else None,
     )
 
 
@@ -336,17 +387,27 @@ def _stored(config: DenoiseConfig, resume: bool) -> dict[str, Any] | None:
 
 
 def _keep(
-    config: DenoiseConfig, net: StreamingModule, average: AveragedModel,
-    optimizer: torch.optim.Optimizer, loss: DenoiseLoss, rows: list[dict[str, float]],
+    config: DenoiseConfig,
+    net: StreamingModule,
+    average: AveragedModel,
+    optimizer: torch.optim.Optimizer,
+    loss: DenoiseLoss,
+    rows: list[dict[str, float]],
     lineage: dict[str, Any] | None,
 ) -> None:
     folder = config.run_folder
     with replacing(folder / "last.pt") as temporary:
-        torch.save({
-            "net": net.state_dict(), "average": average.state_dict(),
-            "optimizer": optimizer.state_dict(), "loss": loss.state_dict(), "rows": rows,
-            "lineage": lineage,
-        }, temporary)
+        torch.save(
+            {
+                "net": net.state_dict(),
+                "average": average.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "loss": loss.state_dict(),
+                "rows": rows,
+                "lineage": lineage,
+            },
+            temporary,
+        )
     with replacing(folder / "history.csv") as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, HISTORY_FIELDS)
         writer.writeheader()
@@ -365,15 +426,18 @@ def _keep(
             "levels": {},
             "license": config.license,
             "provenance": {
-                "data": {"source": config.source, **config.data.model_dump(
-                    mode="json", exclude={"root", "cache"})},
+                "data": {
+                    "source": config.source,
+                    **config.data.model_dump(mode="json", exclude={"root", "cache"}),
+                },
                 "config": config.model_dump(mode="json", include=_told(config))
                 | ({"start": lineage} if lineage else {}),
                 "code": code_version(),
                 "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             },
             "metrics": {
-                **_metrics(rows[-1]), "weights": sum(p.numel() for p in kept.parameters()),
+                **_metrics(rows[-1]),
+                "weights": sum(p.numel() for p in kept.parameters()),
             },
         },
     }
@@ -398,7 +462,8 @@ def _best(rows: list[dict[str, float]]) -> dict[str, float]:
 
 def _metrics(row: dict[str, float]) -> dict[str, float]:
     return {
-        "step": int(row["step"]), "validation_loss": round(row["val_loss"], 5),
+        "step": int(row["step"]),
+        "validation_loss": round(row["val_loss"], 5),
         "validation_si_sdr_db": round(row["val_si_sdr_db"], 2),
     }
 

@@ -149,7 +149,8 @@ class Scenes:
         self.recordings = noise.recordings
         self.samples = excerpt_samples
         self.kinds = [
-            kind for source in noise.sources
+            kind
+            for source in noise.sources
             if (kind := self._split(source.name, source.clips, held_out)).train and kind.held_out
         ]
         if len(self.kinds) < 2:
@@ -190,9 +191,9 @@ class Scenes:
     def held_out(self, number: int) -> NDArray[np.float32]:
         """Return excerpts of a kind, evenly spaced over what is held out of it."""
         clips = self.kinds[number].held_out
-        starts = np.concatenate([
-            np.arange(clip.start, clip.stop - self.samples + 1, self.samples) for clip in clips
-        ])
+        starts = np.concatenate(
+            [np.arange(clip.start, clip.stop - self.samples + 1, self.samples) for clip in clips]
+        )
         places = np.linspace(0, len(starts) - 1, min(ASKED, len(starts))).astype(int)
         level = _ratio(sum(LEVEL_DBFS) / 2)
         return np.stack([level * self._read(int(starts[place])) for place in places])
@@ -202,9 +203,7 @@ class Scenes:
         return signal / np.float32(math.sqrt(float(np.dot(signal, signal)) / len(signal)) + 1e-6)
 
 
-def scene_run(
-    config: SceneConfig, *, device: str = "auto", show: bool = True
-) -> dict[str, Any]:
+def scene_run(config: SceneConfig, *, device: str = "auto", show: bool = True) -> dict[str, Any]:
     """Train a classifier of scenes and tags, score it, and keep its features.
 
     Parameters
@@ -245,8 +244,13 @@ def scene_run(
     _write_text(folder / "config.json", config.model_dump_json(indent=2))
     begun = (time.monotonic(), time.process_time())
     with logging_to(folder / "train.log", show), progress(show) as bar:
-        LOG.log(SAID, "training %s: %d kinds of noise, on %s", config.name, len(scenes.kinds),
-                place.type)
+        LOG.log(
+            SAID,
+            "training %s: %d kinds of noise, on %s",
+            config.name,
+            len(scenes.kinds),
+            place.type,
+        )
         line = bar.add_task(config.name, total=schedule.steps)
         for step in range(1, schedule.steps + 1):
             sounds, present = (t.to(place) for t in scenes.batch(generator, schedule.batch))
@@ -259,19 +263,32 @@ def scene_run(
             if step % 100 == 0:
                 LOG.info("step %d of %d: loss %.3f", step, schedule.steps, loss.item())
         metrics = {
-            **score(net.cpu().eval(), scenes), "steps": schedule.steps,
+            **score(net.cpu().eval(), scenes),
+            "steps": schedule.steps,
             "wall_minutes": round((time.monotonic() - begun[0]) / 60, 1),
             "cpu_minutes": round((time.process_time() - begun[1]) / 60, 1),
         }
-        LOG.log(SAID, "of %d held-out excerpts %.0f %% named rightly (chance: %.1f %%); of two "
-                "mixed kinds %.0f %% found", metrics["excerpts"], 100 * metrics["scene_accuracy"],
-                100 / len(scenes.kinds), 100 * metrics["tags_found"])
+        LOG.log(
+            SAID,
+            "of %d held-out excerpts %.0f %% named rightly (chance: %.1f %%); of two "
+            "mixed kinds %.0f %% found",
+            metrics["excerpts"],
+            100 * metrics["scene_accuracy"],
+            100 / len(scenes.kinds),
+            100 * metrics["tags_found"],
+        )
     with replacing(folder / "features.pt") as temporary:
-        torch.save({
-            "features": net.features.state_dict(), "kinds": [kind.name for kind in scenes.kinds],
-            "rate_hz": data.rate_hz, "license": config.license, "source": config.source,
-            "metrics": metrics,
-        }, temporary)
+        torch.save(
+            {
+                "features": net.features.state_dict(),
+                "kinds": [kind.name for kind in scenes.kinds],
+                "rate_hz": data.rate_hz,
+                "license": config.license,
+                "source": config.source,
+                "metrics": metrics,
+            },
+            temporary,
+        )
     _write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     return metrics
 
@@ -313,7 +330,8 @@ def score(net: SceneClassifier, scenes: Scenes) -> dict[str, Any]:
     return {
         "scene_accuracy": round(sum(right) / len(right), 4),
         "tags_found": round(sum(found) / len(found), 4),
-        "kinds": len(asked), "excerpts": sum(len(sounds) for sounds in asked),
+        "kinds": len(asked),
+        "excerpts": sum(len(sounds) for sounds in asked),
     }
 
 

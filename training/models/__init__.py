@@ -22,8 +22,12 @@ from training.models.wavenet import WaveNetAmp
 __all__ = ["NETS", "net_arguments", "net_class"]
 
 NETS: dict[str, type[StreamingModule]] = {
-    "lstm": LstmAmp, "gru": GruAmp, "wavenet": WaveNetAmp, "spectral": SpectralAmp,
-    "context": ContextNet, "denoiser": Denoiser,
+    "lstm": LstmAmp,
+    "gru": GruAmp,
+    "wavenet": WaveNetAmp,
+    "spectral": SpectralAmp,
+    "context": ContextNet,
+    "denoiser": Denoiser,
 }
 
 

@@ -93,8 +93,11 @@ class ContextNet(StreamingModule):
         if centred_layers > layers:
             raise ValueError(f"centred_layers {centred_layers}: the net has {layers} layers")
         self.sizes: dict[str, Any] = {
-            "channels": channels, "layers": layers, "norm": norm,
-            "centred_layers": centred_layers, "centre_last": centre_last,
+            "channels": channels,
+            "layers": layers,
+            "norm": norm,
+            "centred_layers": centred_layers,
+            "centre_last": centre_last,
         }
         self.layers = nn.ModuleList(
             _Layer(channels if n else 1, channels, dilation, norm)
@@ -140,8 +143,10 @@ class ContextNet(StreamingModule):
 
     @override
     def initial_state(self, batch: int = 1) -> State:
-        state = {f"{n}.past": layer.conv.initial_state(batch)["past"]
-                 for n, layer in enumerate(self._stack())}
+        state = {
+            f"{n}.past": layer.conv.initial_state(batch)["past"]
+            for n, layer in enumerate(self._stack())
+        }
         if self.latency:
             state["position"] = torch.zeros(1, dtype=torch.int64)
         return state

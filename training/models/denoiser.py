@@ -89,8 +89,14 @@ class Denoiser(StreamingModule):
     ) -> None:
         super().__init__()
         self.sizes = {
-            "window": window, "hop": hop, "look_ahead": look_ahead, "lines": lines,
-            "bands": bands, "channels": list(channels), "hidden": hidden, "taps": taps,
+            "window": window,
+            "hop": hop,
+            "look_ahead": look_ahead,
+            "lines": lines,
+            "bands": bands,
+            "channels": list(channels),
+            "hidden": hidden,
+            "taps": taps,
         }
         core = _Filters(window, hop, look_ahead, lines, bands, channels, hidden, taps)
         self.stream = OverlapAdd(core, n_fft=window, hop=hop, look_ahead=look_ahead)
@@ -151,8 +157,15 @@ class _Filters(StreamingModule):
     start: Tensor
 
     def __init__(
-        self, window: int, hop: int, look_ahead: int, lines: int, bands: int,
-        channels: tuple[int, int, int], hidden: int, taps: int,
+        self,
+        window: int,
+        hop: int,
+        look_ahead: int,
+        lines: int,
+        bands: int,
+        channels: tuple[int, int, int],
+        hidden: int,
+        taps: int,
     ) -> None:
         super().__init__()
         if look_ahead >= taps:
@@ -171,18 +184,25 @@ class _Filters(StreamingModule):
         places = lines + bands
         a, b, c = channels
         self.place = nn.Parameter(torch.zeros(3, 1, places))
-        self.encoder = nn.ModuleList([
-            _Convolution(3, a, frames=3, width=5), _Convolution(a, b, frames=2, width=3),
-            _Convolution(b, c, frames=1, width=3),
-        ])
+        self.encoder = nn.ModuleList(
+            [
+                _Convolution(3, a, frames=3, width=5),
+                _Convolution(a, b, frames=2, width=3),
+                _Convolution(b, c, frames=1, width=3),
+            ]
+        )
         inner = c * places // 8
         self.squeeze = nn.Linear(inner, hidden)
         self.core = Gru(hidden, hidden, layers=2)
         self.expand = nn.Linear(hidden, inner)
         self.skips = nn.ModuleList([nn.Conv2d(n, n, 1) for n in channels])
-        self.decoder = nn.ModuleList([
-            _Transposed(c, b, 3), _Transposed(b, a, 3), _Transposed(a, a, 5),
-        ])
+        self.decoder = nn.ModuleList(
+            [
+                _Transposed(c, b, 3),
+                _Transposed(b, a, 3),
+                _Transposed(a, a, 5),
+            ]
+        )
         self.head = nn.Conv2d(a, 1 + 2 * taps, 1)
         nn.init.normal_(self.head.weight, std=0.01)
         self.head.bias = nn.Parameter(torch.zeros(1 + 2 * taps))
@@ -195,7 +215,8 @@ class _Filters(StreamingModule):
     def initial_state(self, batch: int = 1) -> State:
         zeros = self.place.new_zeros
         state = {
-            "level": zeros(batch, 1), "weight": zeros(batch, 1),
+            "level": zeros(batch, 1),
+            "weight": zeros(batch, 1),
             "past": zeros(batch, 2, self.taps - 1, self.lines),
             "late": zeros(batch, 2, self.look_ahead, self.to_bins.shape[1]),
             **self.core.initial_state(batch),
@@ -303,8 +324,13 @@ class _Transposed(nn.Module):
     def __init__(self, inputs: int, outputs: int, width: int) -> None:
         super().__init__()
         self.conv = nn.ConvTranspose2d(
-            inputs, outputs, (1, width), stride=(1, 2), padding=(0, width // 2),
-            output_padding=(0, 1), bias=False,
+            inputs,
+            outputs,
+            (1, width),
+            stride=(1, 2),
+            padding=(0, width // 2),
+            output_padding=(0, 1),
+            bias=False,
         )
         self.norm: nn.Module = nn.BatchNorm2d(outputs)
 

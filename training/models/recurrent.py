@@ -116,9 +116,7 @@ class RecurrentAmp(StreamingModule):
         return self.rnn.initial_state(batch)
 
     @override
-    def forward(
-        self, x: Tensor, state: State, knobs: Tensor | None = None
-    ) -> tuple[Tensor, State]:
+    def forward(self, x: Tensor, state: State, knobs: Tensor | None = None) -> tuple[Tensor, State]:
         dry = x.permute(2, 0, 1)
         steps = dry
         settings = self.knobs(knobs) if knobs is not None else None
@@ -138,16 +136,22 @@ class RecurrentAmp(StreamingModule):
         second, and so on; the gates are in ONNX's order. Columns of ``W`` behind the first are
         the knobs as 0..1, in the order of the card's parameters.
         """
-        names = [name + (f"_{layer}" if layer else "")
-                 for layer in range(self.rnn.cell.num_layers) for name in ("W", "R", "B")]
+        names = [
+            name + (f"_{layer}" if layer else "")
+            for layer in range(self.rnn.cell.num_layers)
+            for name in ("W", "R", "B")
+        ]
         return {
             "type": self.kind if self.film is None else f"{self.kind}_film",
-            "hidden": self.hidden, "layers": self.rnn.cell.num_layers,
-            "input": self.rnn.channels[0], "residual": self.residual,
+            "hidden": self.hidden,
+            "layers": self.rnn.cell.num_layers,
+            "input": self.rnn.channels[0],
+            "residual": self.residual,
             "knobs": [knob.name for knob in self.controls],
             "weights": {
                 **{name: f"rnn.cell.{name}" for name in names},
-                "head_weight": "head.weight", "head_bias": "head.bias",
+                "head_weight": "head.weight",
+                "head_bias": "head.bias",
             },
         }
 

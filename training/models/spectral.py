@@ -60,13 +60,19 @@ class SpectralAmp(StreamingModule):
     ) -> None:
         super().__init__()
         self.sizes = {
-            "hidden": hidden, "n_fft": n_fft, "hop": hop, "cell": cell, "layers": layers,
+            "hidden": hidden,
+            "n_fft": n_fft,
+            "hop": hop,
+            "cell": cell,
+            "layers": layers,
             "shapers": shapers,
         }
         # A curve must see the samples as they are, so no window comes in front of it.
         hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
         self.stream = OverlapAdd(
-            _Masks(n_fft, hidden, cell, layers, shapers), n_fft=n_fft, hop=hop,
+            _Masks(n_fft, hidden, cell, layers, shapers),
+            n_fft=n_fft,
+            hop=hop,
             windows=(np.ones(n_fft), hann) if shapers else None,
         )
         self.hop = hop

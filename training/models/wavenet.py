@@ -20,12 +20,18 @@ Size = Literal["standard", "lite", "feather", "nano"]
 KERNEL = 3
 HEAD_SCALE = 0.02
 CHANNELS: dict[str, tuple[int, int]] = {
-    "standard": (16, 8), "lite": (12, 6), "feather": (8, 4), "nano": (4, 2),
+    "standard": (16, 8),
+    "lite": (12, 6),
+    "feather": (8, 4),
+    "nano": (4, 2),
 }
 _OCTAVES = tuple(2**power for power in range(10))
 _LIGHT = (_OCTAVES[:7], _OCTAVES[7:] + _OCTAVES)
 DILATIONS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
-    "standard": (_OCTAVES, _OCTAVES), "lite": _LIGHT, "feather": _LIGHT, "nano": _LIGHT,
+    "standard": (_OCTAVES, _OCTAVES),
+    "lite": _LIGHT,
+    "feather": _LIGHT,
+    "nano": _LIGHT,
 }
 
 
@@ -60,7 +66,9 @@ class WaveNetAmp(StreamingModule):
     """
 
     def __init__(
-        self, size: Size = "standard", knobs: Sequence[Mapping[str, Any]] = (),
+        self,
+        size: Size = "standard",
+        knobs: Sequence[Mapping[str, Any]] = (),
         conditioning: Conditioning = "input",
     ) -> None:
         super().__init__()
@@ -72,10 +80,12 @@ class WaveNetAmp(StreamingModule):
         first, second = CHANNELS[size]
         condition = 1 + len(knobs) - film
         one, two = DILATIONS[size]
-        self.arrays = nn.ModuleList([
-            _Array(1, first, second, one, condition, film, last=False),
-            _Array(first, second, 1, two, condition, film, last=True),
-        ])
+        self.arrays = nn.ModuleList(
+            [
+                _Array(1, first, second, one, condition, film, last=False),
+                _Array(first, second, 1, two, condition, film, last=True),
+            ]
+        )
         self.prewarm_samples = self.receptive_field
 
     def _arrays(self) -> list[_Array]:
@@ -90,13 +100,12 @@ class WaveNetAmp(StreamingModule):
     def initial_state(self, batch: int = 1) -> State:
         return {
             f"{a}.{n}": layer.conv.initial_state(batch)["past"]
-            for a, array in enumerate(self._arrays()) for n, layer in enumerate(array.stack())
+            for a, array in enumerate(self._arrays())
+            for n, layer in enumerate(array.stack())
         }
 
     @override
-    def forward(
-        self, x: Tensor, state: State, knobs: Tensor | None = None
-    ) -> tuple[Tensor, State]:
+    def forward(self, x: Tensor, state: State, knobs: Tensor | None = None) -> tuple[Tensor, State]:
         condition, film = x, None
         if knobs is not None:
             settings = self.knobs(knobs)[..., None]
@@ -129,29 +138,48 @@ class WaveNetAmp(StreamingModule):
             zip(self._arrays(), DILATIONS[self.size], strict=True)
         ):
             head = f"arrays.{a}.head"
-            arrays.append({
-                "channels": CHANNELS[self.size][a], "kernel": KERNEL, "dilations": list(dilations),
-                "activation": "tanh",
-            })
-            names.append({
-                "rechannel": f"arrays.{a}.rechannel.weight",
-                "layers": [layer.names(f"arrays.{a}.layers.{n}")
-                           for n, layer in enumerate(array.stack())],
-                "head": f"{head}.weight",
-                **({"head_bias": f"{head}.bias"} if array.head.bias is not None else {}),
-            })
+            arrays.append(
+                {
+                    "channels": CHANNELS[self.size][a],
+                    "kernel": KERNEL,
+                    "dilations": list(dilations),
+                    "activation": "tanh",
+                }
+            )
+            names.append(
+                {
+                    "rechannel": f"arrays.{a}.rechannel.weight",
+                    "layers": [
+                        layer.names(f"arrays.{a}.layers.{n}")
+                        for n, layer in enumerate(array.stack())
+                    ],
+                    "head": f"{head}.weight",
+                    **({"head_bias": f"{head}.bias"} if array.head.bias is not None else {}),
+                }
+            )
         film = self.controls and self.conditioning == "film"
         return {
-            "type": "wavenet_film" if film else "wavenet", "size": self.size,
-            "head_scale": HEAD_SCALE, "arrays": arrays, "residual": False,
-            "knobs": [knob.name for knob in self.controls], "weights": {"arrays": names},
+            "type": "wavenet_film" if film else "wavenet",
+            "size": self.size,
+            "head_scale": HEAD_SCALE,
+            "arrays": arrays,
+            "residual": False,
+            "knobs": [knob.name for knob in self.controls],
+            "weights": {"arrays": names},
         }
 
 
 class _Array(nn.Module):
     def __init__(
-        self, inputs: int, channels: int, head: int, dilations: tuple[int, ...], condition: int,
-        film: int, *, last: bool,
+        self,
+        inputs: int,
+        channels: int,
+        head: int,
+        dilations: tuple[int, ...],
+        condition: int,
+        film: int,
+        *,
+        last: bool,
     ) -> None:
         super().__init__()
         self.rechannel = nn.Conv1d(inputs, channels, 1, bias=False)
@@ -197,8 +225,11 @@ class _Layer(nn.Module):
 
     def names(self, prefix: str) -> dict[str, str]:
         """Names of the weights; the convolution hides one level deeper, in its stateful layer."""
-        found = {"conv": f"{prefix}.conv.conv.weight", "conv_bias": f"{prefix}.conv.conv.bias",
-                 "mixer": f"{prefix}.mixer.weight"}
+        found = {
+            "conv": f"{prefix}.conv.conv.weight",
+            "conv_bias": f"{prefix}.conv.conv.bias",
+            "mixer": f"{prefix}.mixer.weight",
+        }
         if self.out is not None:
             found |= {"out": f"{prefix}.out.weight", "out_bias": f"{prefix}.out.bias"}
         if self.film is not None:

@@ -40,24 +40,40 @@ def make_corpus(folder):
             for clip in range(5):
                 signal = band_noise(generator, 1.0 + 0.2 * clip, 1000 * bandwidth_khz)
                 parts += [signal, np.zeros(9600, np.float32)]
-                segments.append({"file": file, "start": at, "end": at + len(signal),
-                                 "speaker": speaker, "clip": f"{number}{clip}",
-                                 "text": f"said {number}{clip}"})
+                segments.append(
+                    {
+                        "file": file,
+                        "start": at,
+                        "end": at + len(signal),
+                        "speaker": speaker,
+                        "clip": f"{number}{clip}",
+                        "text": f"said {number}{clip}",
+                    }
+                )
                 at += len(signal) + 9600
             soundfile.write(folder / file, np.concatenate(parts), RATE)
     write_rows(folder / "speech/segments.csv", segments)
-    write_rows(folder / "speech/speakers.csv", [
-        {"speaker": name, "sex": sex, "audio_bandwidth": f"{khz} kHz"}
-        for name, (sex, khz) in SPEAKERS.items()
-    ])
+    write_rows(
+        folder / "speech/speakers.csv",
+        [
+            {"speaker": name, "sex": sex, "audio_bandwidth": f"{khz} kHz"}
+            for name, (sex, khz) in SPEAKERS.items()
+        ],
+    )
     noises = []
     for kind, bandwidth_hz in (("hiss", 24000), ("murmur", 6000)):
         for number in range(3):
             file = f"noise/train/{kind}_{number}.flac"
             signal = band_noise(generator, 3.0 + number, bandwidth_hz)
             soundfile.write(folder / file, signal, RATE)
-            noises.append({"file": file, "kind": kind, "bandwidth_hz": bandwidth_hz,
-                           "source_path": f"{kind}s/{number}.ogg"})
+            noises.append(
+                {
+                    "file": file,
+                    "kind": kind,
+                    "bandwidth_hz": bandwidth_hz,
+                    "source_path": f"{kind}s/{number}.ogg",
+                }
+            )
     write_rows(folder / "noise/noise.csv", noises)
     for number in range(2):
         tone = np.sin(0.05 * (number + 1) * np.arange(2 * 44100))

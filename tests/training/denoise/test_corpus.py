@@ -44,8 +44,9 @@ def test_a_clip_is_the_utterance_of_the_list(small_corpus, corpus_cache):
         rows = list(csv.DictReader(file))
     wanted = {}
     for row in rows:
-        signal, _ = soundfile.read(small_corpus / row["file"], dtype="int16",
-                                   start=int(row["start"]), stop=int(row["end"]))
+        signal, _ = soundfile.read(
+            small_corpus / row["file"], dtype="int16", start=int(row["start"]), stop=int(row["end"])
+        )
         wanted[signal[:2000].tobytes()] = row["speaker"], signal
     for source in corpus.speech.sources:
         for clip in source.clips:
@@ -109,8 +110,10 @@ def test_what_is_not_spoken_of_is_refused(tmp_path, small_corpus):
 def test_the_lists_of_the_recordings_fit_them(tmp_path, data_folder):
     """Utterances end where the silence behind them begins, and reach as high as stated."""
     folder = tmp_path / "data"
-    lists = {"speech/segments.csv": ("kathleen_000", "flemishguy_000", "librispeech_m_000"),
-             "noise/noise.csv": ("blanket_train", "moodist_bubbles", "moodist_typewriter")}
+    lists = {
+        "speech/segments.csv": ("kathleen_000", "flemishguy_000", "librispeech_m_000"),
+        "noise/noise.csv": ("blanket_train", "moodist_bubbles", "moodist_typewriter"),
+    }
     for name, wanted in lists.items():
         rows = (data_folder / name).read_text(encoding="utf-8").splitlines()
         kept = [row for row in rows[1:] if any(part in row for part in wanted)]
@@ -142,18 +145,22 @@ def spoken(folder, voices, texts=lambda number: ""):
         signal = 0.1 * generator.standard_normal(count * length)
         file = f"speech/train/{speaker}_000.flac"
         soundfile.write(folder / file, signal, RATE)
-        rows += [f"{file},{n * length},{(n + 1) * length},{speaker},{n},{texts(n)}"
-                 for n in range(count)]
+        rows += [
+            f"{file},{n * length},{(n + 1) * length},{speaker},{n},{texts(n)}" for n in range(count)
+        ]
     (folder / "speech/segments.csv").write_text(
-        "\n".join(["file,start,end,speaker,clip,text", *rows]))
+        "\n".join(["file,start,end,speaker,clip,text", *rows])
+    )
     speakers = [f"{name},{sex},8 kHz" for name, (sex, _) in voices.items()]
     (folder / "speech/speakers.csv").write_text(
-        "\n".join(["speaker,sex,audio_bandwidth", *speakers]))
+        "\n".join(["speaker,sex,audio_bandwidth", *speakers])
+    )
     rows = []
     for number in range(2):
         file = f"noise/train/hiss_{number}.flac"
         soundfile.write(folder / file, 0.1 * generator.standard_normal(RATE), RATE)
         rows.append(f"{file},hiss,24000,sounds/{number}.ogg")
     (folder / "noise/noise.csv").write_text(
-        "\n".join(["file,kind,bandwidth_hz,source_path", *rows]))
+        "\n".join(["file,kind,bandwidth_hz,source_path", *rows])
+    )
     return folder

@@ -212,13 +212,26 @@ def scene_file(tmp_path, small_corpus, corpus_cache, monkeypatch):
 
     def written(**schedule):
         path = tmp_path / "scenes.yaml"
-        path.write_text(yaml.safe_dump({
-            "task": "denoise-features", "name": "scenes", "description": "",
-            "license": "Apache-2.0", "source": "noise", "folder": str(tmp_path / "scenes"),
-            "data": {"root": str(small_corpus), "cache": str(corpus_cache), "rate_hz": 48_000,
-                     "excerpt_samples": 4096, "held_out": 0.4},
-            "schedule": {"steps": 2, "batch": 8, **schedule},
-        }))
+        path.write_text(
+            yaml.safe_dump(
+                {
+                    "task": "denoise-features",
+                    "name": "scenes",
+                    "description": "",
+                    "license": "Apache-2.0",
+                    "source": "noise",
+                    "folder": str(tmp_path / "scenes"),
+                    "data": {
+                        "root": str(small_corpus),
+                        "cache": str(corpus_cache),
+                        "rate_hz": 48_000,
+                        "excerpt_samples": 4096,
+                        "held_out": 0.4,
+                    },
+                    "schedule": {"steps": 2, "batch": 8, **schedule},
+                }
+            )
+        )
         return path
 
     return written
@@ -231,19 +244,41 @@ def denoise_file(tmp_path, small_corpus, corpus_cache, monkeypatch):
 
     def written(**changes):
         path = tmp_path / "denoise.yaml"
-        path.write_text(yaml.safe_dump({
-            "task": "denoise", "name": "tiny", "description": "", "license": "Apache-2.0",
-            "source": "noise", "folder": str(tmp_path / "run"), "workers": 0,
-            "data": {"root": str(small_corpus), "cache": str(corpus_cache), "rate_hz": 16_000,
-                     "excerpt_samples": 4000},
-            "net": {"type": "context", "channels": 4, "layers": 5},
-            "loss": {"features": 1.0, "l1": 0.1},
-            "features": {"net": str(tmp_path / "features.pt"), "layers": 3,
-                         "balance_after_epochs": 2},
-            "schedule": {"steps": 6, "batch": 2, "warmup_steps": 1, "epoch_steps": 2,
-                         "validation_mixtures": 2, "learning_rate": 0.003},
-            **changes,
-        }))
+        path.write_text(
+            yaml.safe_dump(
+                {
+                    "task": "denoise",
+                    "name": "tiny",
+                    "description": "",
+                    "license": "Apache-2.0",
+                    "source": "noise",
+                    "folder": str(tmp_path / "run"),
+                    "workers": 0,
+                    "data": {
+                        "root": str(small_corpus),
+                        "cache": str(corpus_cache),
+                        "rate_hz": 16_000,
+                        "excerpt_samples": 4000,
+                    },
+                    "net": {"type": "context", "channels": 4, "layers": 5},
+                    "loss": {"features": 1.0, "l1": 0.1},
+                    "features": {
+                        "net": str(tmp_path / "features.pt"),
+                        "layers": 3,
+                        "balance_after_epochs": 2,
+                    },
+                    "schedule": {
+                        "steps": 6,
+                        "batch": 2,
+                        "warmup_steps": 1,
+                        "epoch_steps": 2,
+                        "validation_mixtures": 2,
+                        "learning_rate": 0.003,
+                    },
+                    **changes,
+                }
+            )
+        )
         return path
 
     return written

@@ -31,15 +31,21 @@ def test_the_spectrum_is_what_scipy_says():
     total = 0.0
     for n_fft in (512, 2048):
         window = scipy_signal.get_window("hann", n_fft)
-        a, b = (np.stack([
-            np.fft.rfft(row[at : at + n_fft] * window) / np.sqrt((window**2).sum())
-            for row in (signal / level)[:, 0].double().numpy()
-            for at in range(0, 9600 - n_fft + 1, n_fft // 2)
-        ]) for signal in (output, TARGET))
+        a, b = (
+            np.stack(
+                [
+                    np.fft.rfft(row[at : at + n_fft] * window) / np.sqrt((window**2).sum())
+                    for row in (signal / level)[:, 0].double().numpy()
+                    for at in range(0, 9600 - n_fft + 1, n_fft // 2)
+                ]
+            )
+            for signal in (output, TARGET)
+        )
         a_power, b_power = (np.abs(s) ** 2 + 1e-6 for s in (a, b))
         a_small, b_small = a * a_power**-0.375, b * b_power**-0.375
-        distance = (0.7 * (a_power**0.125 - b_power**0.125) ** 2
-                    + 0.3 * np.abs(a_small - b_small) ** 2)
+        distance = (
+            0.7 * (a_power**0.125 - b_power**0.125) ** 2 + 0.3 * np.abs(a_small - b_small) ** 2
+        )
         erb = 21.4 * np.log10(1 + 0.00437 * (np.arange(n_fft // 2 + 2) - 0.5) * RATE / n_fft)
         total += np.average(distance, axis=-1, weights=np.diff(erb)).mean()
     found = LOSSES["spectrum"](output, TARGET, noisy, FULL)
@@ -48,8 +54,9 @@ def test_the_spectrum_is_what_scipy_says():
 
 def test_the_level_of_a_mixture_does_not_matter():
     output, noisy = TARGET + 0.5 * NOISE, TARGET + NOISE
-    losses = [float(LOSSES["spectrum"](g * output, g * TARGET, g * noisy, FULL))
-              for g in (1.0, 0.01)]
+    losses = [
+        float(LOSSES["spectrum"](g * output, g * TARGET, g * noisy, FULL)) for g in (1.0, 0.01)
+    ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
@@ -65,8 +72,12 @@ def test_what_lies_above_the_bandwidth_is_not_heard(name):
 
 
 def test_si_sdr_by_hand():
-    error = NOISE[:, 0] - (NOISE[:, 0] * TARGET[:, 0]).sum(-1, keepdim=True) / (
-        TARGET[:, 0].square().sum(-1, keepdim=True)) * TARGET[:, 0]
+    error = (
+        NOISE[:, 0]
+        - (NOISE[:, 0] * TARGET[:, 0]).sum(-1, keepdim=True)
+        / (TARGET[:, 0].square().sum(-1, keepdim=True))
+        * TARGET[:, 0]
+    )
     wanted = 10 * torch.log10(TARGET[:, 0].square().sum(-1) / error.square().sum(-1)) + 20
     torch.testing.assert_close(si_sdr_db(3 * (TARGET[:, 0] + 0.1 * error), TARGET[:, 0]), wanted)
 

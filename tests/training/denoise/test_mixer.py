@@ -20,12 +20,12 @@ UNTOUCHED = {"music": "keep", "music_probability": 0}
 """Pauses of targets stay as they are where music is a target."""
 
 
-
 @pytest.fixture
 def mixtures(small_corpus, corpus_cache):
     def make(part="train", seed=0, **changes):
         config = MixtureConfig(
-            root=str(small_corpus), cache=str(corpus_cache),
+            root=str(small_corpus),
+            cache=str(corpus_cache),
             **{"excerpt_samples": RATE, "rooms": 4, **changes},
         )
         return Mixtures(config, part, seed=seed, length=100)
@@ -159,8 +159,14 @@ def test_where_nobody_speaks_the_target_is_silent(mixtures):
 
 
 def test_a_faster_voice_reaches_higher(mixtures):
-    made = mixtures(**PLAIN, shift=1, shift_factor=(1.2, 1.2), second_speaker=0, band_limit=0,
-                    music_probability=0)
+    made = mixtures(
+        **PLAIN,
+        shift=1,
+        shift_factor=(1.2, 1.2),
+        second_speaker=0,
+        band_limit=0,
+        music_probability=0,
+    )
     frequencies = np.fft.rfftfreq(RATE, 1 / RATE)
     for index in range(10):
         mixture = made[index]
@@ -185,8 +191,16 @@ def test_a_narrow_channel_is_narrow_for_both(mixtures):
 
 
 def test_dull_noise_gets_treble(mixtures):
-    plain = {**PLAIN, "no_speech": 1, "generated_noise": 0, "second_noise": 0, "band_limit": 0,
-             "music_probability": 0, "equalizer": 0, "noise_shift_factor": (1, 1)}
+    plain = {
+        **PLAIN,
+        "no_speech": 1,
+        "generated_noise": 0,
+        "second_noise": 0,
+        "band_limit": 0,
+        "music_probability": 0,
+        "equalizer": 0,
+        "noise_shift_factor": (1, 1),
+    }
     dull, bright = mixtures(**plain, treble=0), mixtures(**plain, treble=1)
     high = np.fft.rfftfreq(RATE, 1 / RATE) > 8000
 
@@ -207,9 +221,10 @@ def test_music_is_kept_or_taken_off(mixtures):
     def tonal(mixture):
         """How far the strongest line near the song's tones stands out of the target."""
         power = np.abs(np.fft.rfft(parts(mixture)[1] * np.hanning(RATE))) ** 2
-        return max(
-            power[abs(frequencies / tone - 1) < 0.4].max() for tone in tones
-        ) > 0.2 * power.sum()
+        return (
+            max(power[abs(frequencies / tone - 1) < 0.4].max() for tone in tones)
+            > 0.2 * power.sum()
+        )
 
     plain = {**PLAIN, "music_probability": 1, "equalizer": 0}
     kept = mixtures(**plain, music="keep")
@@ -254,10 +269,18 @@ def test_side_by_side(mixtures):
     assert torch.equal(batch.noisy[2], made[2].noisy)
 
 
-@pytest.mark.parametrize("wrong", [
-    {"snr_db": (40, -5)}, {"room": 1.5}, {"loudness": 1}, {"music": "maybe"},
-    {"excerpt_samples": 10}, {"band_limit_hz": (0, 4000)}, {"shift_factor": (0.01, 1)},
-])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"snr_db": (40, -5)},
+        {"room": 1.5},
+        {"loudness": 1},
+        {"music": "maybe"},
+        {"excerpt_samples": 10},
+        {"band_limit_hz": (0, 4000)},
+        {"shift_factor": (0.01, 1)},
+    ],
+)
 def test_what_makes_no_sense_is_refused(wrong):
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         MixtureConfig(**{"root": "data", "excerpt_samples": 48000, **wrong})

@@ -33,12 +33,18 @@ def write_pairs(folder, subtype, lengths=(9000, 3000)):
 
 
 def paired(folder, part="train", **changes):
-    config = PairedFoldersConfig(**{
-        "root": str(folder), "rate_hz": RATE, "excerpt_samples": 4000,
-        **{name: {"noisy": f"{name}/noisy", "clean": f"{name}/clean"}
-           for name in ("train", "validation")},
-        **changes,
-    })
+    config = PairedFoldersConfig(
+        **{
+            "root": str(folder),
+            "rate_hz": RATE,
+            "excerpt_samples": 4000,
+            **{
+                name: {"noisy": f"{name}/noisy", "clean": f"{name}/clean"}
+                for name in ("train", "validation")
+            },
+            **changes,
+        }
+    )
     return PairedFolders(config, part, seed=0, length=50)
 
 
@@ -56,8 +62,13 @@ def test_integers_and_floats_of_equal_content_are_equal(tmp_path):
 
 def test_excerpts_are_cut_at_one_place_from_both(tmp_path):
     data = paired(write_pairs(tmp_path, "PCM_16"), "validation")
-    files = [tuple(soundfile.read(tmp_path / "validation" / side / f"{n}.wav", dtype="float32")[0]
-                   for side in ("noisy", "clean")) for n in range(2)]
+    files = [
+        tuple(
+            soundfile.read(tmp_path / "validation" / side / f"{n}.wav", dtype="float32")[0]
+            for side in ("noisy", "clean")
+        )
+        for n in range(2)
+    ]
     seen = set()
     for index in range(30):
         mixture = data[index]
@@ -77,14 +88,23 @@ def test_excerpts_are_cut_at_one_place_from_both(tmp_path):
     assert (1, 0) in seen
 
 
-@pytest.mark.parametrize(("spoil", "text"), [
-    (lambda f: (f / "train/clean/1.wav").unlink(), "noisy/1.wav: no file of this name"),
-    (lambda f: (f / "train/noisy/0.wav").unlink(), "clean/0.wav: no file of this name"),
-    (lambda f: soundfile.write(f / "train/clean/0.wav", np.zeros(9000), 44100), "at 44100 Hz"),
-    (lambda f: soundfile.write(f / "train/clean/0.wav", np.zeros((9000, 2)), RATE), "2 channels"),
-    (lambda f: soundfile.write(f / "train/clean/0.wav", np.zeros(8999), RATE), "9000 samples, but"),
-    (lambda f: (f / "train/clean/0.wav").write_bytes(b"not sound"), "cannot be read"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (lambda f: (f / "train/clean/1.wav").unlink(), "noisy/1.wav: no file of this name"),
+        (lambda f: (f / "train/noisy/0.wav").unlink(), "clean/0.wav: no file of this name"),
+        (lambda f: soundfile.write(f / "train/clean/0.wav", np.zeros(9000), 44100), "at 44100 Hz"),
+        (
+            lambda f: soundfile.write(f / "train/clean/0.wav", np.zeros((9000, 2)), RATE),
+            "2 channels",
+        ),
+        (
+            lambda f: soundfile.write(f / "train/clean/0.wav", np.zeros(8999), RATE),
+            "9000 samples, but",
+        ),
+        (lambda f: (f / "train/clean/0.wav").write_bytes(b"not sound"), "cannot be read"),
+    ],
+)
 def test_what_is_no_pair_is_named(tmp_path, spoil, text):
     spoil(write_pairs(tmp_path, "PCM_16"))
     with pytest.raises(ConfigError, match=text) as error:

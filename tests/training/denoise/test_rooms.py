@@ -74,8 +74,11 @@ def test_direct_sound_is_first_and_whole():
 @pytest.mark.parametrize("rt60_s", [0.2, 0.4, 0.8])
 def test_decays_as_asked(rt60_s):
     room = Room(SIZE, rt60_s)
-    places = [((0.4, 0.5, 0.6), (2.5, 3.8, 2.0)), (SOURCE, MICROPHONE),
-              ((1.5, 0.6, 1.9), (0.7, 3.1, 0.9))]
+    places = [
+        ((0.4, 0.5, 0.6), (2.5, 3.8, 2.0)),
+        (SOURCE, MICROPHONE),
+        ((1.5, 0.6, 1.9), (0.7, 3.1, 0.9)),
+    ]
     times_s = [decay_s(room.response(*pair, 8000, 7000), 8000) for pair in places]
     assert np.mean(times_s) == pytest.approx(rt60_s, rel=0.1)
 

@@ -28,14 +28,29 @@ def write(tmp_path, small_corpus, corpus_cache, monkeypatch):
 
     def written(**changes):
         content = {
-            "task": "denoise", "name": "tiny", "description": "", "license": "Apache-2.0",
-            "source": "noise", "folder": str(tmp_path / "run"), "workers": 0,
-            "data": {"root": str(small_corpus), "cache": str(corpus_cache),
-                     "excerpt_samples": 19200, "rooms": 4},
+            "task": "denoise",
+            "name": "tiny",
+            "description": "",
+            "license": "Apache-2.0",
+            "source": "noise",
+            "folder": str(tmp_path / "run"),
+            "workers": 0,
+            "data": {
+                "root": str(small_corpus),
+                "cache": str(corpus_cache),
+                "excerpt_samples": 19200,
+                "rooms": 4,
+            },
             "net": {"type": "denoiser", "channels": [4, 4, 4], "hidden": 8},
             "loss": {"spectrum": 1.0, "si_sdr": 0.5},
-            "schedule": {"steps": 6, "batch": 2, "warmup_steps": 2, "epoch_steps": 3,
-                         "validation_mixtures": 2, "learning_rate": 0.01},
+            "schedule": {
+                "steps": 6,
+                "batch": 2,
+                "warmup_steps": 2,
+                "epoch_steps": 3,
+                "validation_mixtures": 2,
+                "learning_rate": 0.01,
+            },
             **changes,
         }
         path = tmp_path / "run.yaml"
@@ -58,8 +73,15 @@ def test_a_run_can_be_exported(write, tmp_path, corpus_cache):
 
 def test_it_learns(write, tmp_path):
     """Better than the net it began with, on mixtures it does not train on."""
-    schedule = {"steps": 25, "batch": 2, "warmup_steps": 2, "epoch_steps": 5, "average": 0.5,
-                "validation_mixtures": 4, "learning_rate": 0.01}
+    schedule = {
+        "steps": 25,
+        "batch": 2,
+        "warmup_steps": 2,
+        "epoch_steps": 5,
+        "average": 0.5,
+        "validation_mixtures": 4,
+        "learning_rate": 0.01,
+    }
     config = load_denoise_config(write(schedule=schedule, loss={"spectrum": 1.0}))
     torch.manual_seed(config.seed)
     begun = net_class("denoiser")(**config.net.arguments)
@@ -88,8 +110,9 @@ def test_a_resumed_run_ends_as_an_unbroken_one(write, tmp_path, monkeypatch):
         denoise_run(broken, show=False)
     monkeypatch.setattr(run, "_keep", keep)
     denoise_run(broken, resume=True, show=False)
-    a, b = (torch.load(tmp_path / f"{name}/last.pt", weights_only=True)
-            for name in ("whole", "broken"))
+    a, b = (
+        torch.load(tmp_path / f"{name}/last.pt", weights_only=True) for name in ("whole", "broken")
+    )
     for name, weights in a["net"].items():
         torch.testing.assert_close(weights, b["net"][name], rtol=0, atol=0)
 
@@ -135,15 +158,23 @@ def test_pairs_of_ones_own_train_too(write, tmp_path):
         sound = 0.1 * np.random.default_rng(0).standard_normal(24000)
         soundfile.write(tmp_path / part / "one.wav", sound, 48000)
     folders = {"noisy": "noisy", "clean": "clean"}
-    config = load_denoise_config(write(data={
-        "root": str(tmp_path), "train": folders, "validation": folders, "excerpt_samples": 19200,
-    }))
+    config = load_denoise_config(
+        write(
+            data={
+                "root": str(tmp_path),
+                "train": folders,
+                "validation": folders,
+                "excerpt_samples": 19200,
+            }
+        )
+    )
     denoise_run(config, show=False)
     _, card = load_checkpoint(tmp_path / "run/best.pt")
     assert card["provenance"]["data"]["train"] == folders
     with pytest.raises(ConfigError, match=r"run.yaml: data.train.noisy: Field required"):
-        load_denoise_config(write(data={"root": ".", "train": {}, "validation": folders,
-                                        "excerpt_samples": 19200}))
+        load_denoise_config(
+            write(data={"root": ".", "train": {}, "validation": folders, "excerpt_samples": 19200})
+        )
     with pytest.raises(ConfigError, match=r"run.yaml: data.snr_db"):
         load_denoise_config(write(data={"root": ".", "snr_db": [3, "x"], "excerpt_samples": 4800}))
 
