@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from export.exporter import export_model
-from rtaudio.cli.machine import machine_line
-from rtaudio.measure.blocks import block_microseconds
+from rtaudio.bench.machine import machine_line
 from rtaudio.models.loader import load_model
+from rtaudio.runtime.timing import block_microseconds
 from training.models.context import ContextNet
 
 WIDTHS = (32, 64)

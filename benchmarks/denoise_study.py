@@ -11,9 +11,10 @@ import csv
 import tempfile
 from pathlib import Path
 
-from export.checkpoint import load_checkpoint
 from export.exporter import export_model
-from rtaudio.measure.denoise import System, recordings, scores, summary
+from rtaudio.bench.denoise import System, scores, summary
+from rtaudio.bench.recordings import recordings
+from training.checkpoint import load_checkpoint
 
 DOCS = Path(__file__).parents[1] / "docs"
 GROUPS = ("vbd17", "dfns6")

@@ -65,8 +65,8 @@ def python_callback(
     import sounddevice
 
     import rtaudio as rt
-    from rtaudio.measure.percentiles import Percentiles
-    from rtaudio.render import run
+    from rtaudio.analysis.percentiles import Percentiles
+    from rtaudio.runtime.offline import run
 
     program = rt.load_preset(preset).compile(rate, block, out_channels=2)
     noise = _noise(seconds + 2, rate)

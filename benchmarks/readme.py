@@ -21,8 +21,8 @@ from typing import Any
 
 from benchmarks import live
 from rtaudio.atomic import replacing
+from rtaudio.bench.machine import machine_line
 from rtaudio.cli.bench_denoise import denoise_tables
-from rtaudio.cli.machine import machine_line
 
 README = Path(__file__).parent.parent / "README.md"
 PERCENTILES = ("p50", "p99", "p99_9", "max")

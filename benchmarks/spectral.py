@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from export.exporter import export_model
 from export.spectral import OverlapAdd
 from export.streaming import State, StreamingModule
-from rtaudio.cli.machine import machine_line
+from rtaudio.bench.machine import machine_line
 
 SIZES = (256, 512, 1024, 2048, 4096)
 ROUNDS, CALLS = 40, 10

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtaudio.measure.blocks import block_microseconds
-from rtaudio.measure.nets import NETS, sized_model
+from rtaudio.bench.nets import NETS, sized_model
+from rtaudio.runtime.timing import block_microseconds
 
 BLOCK = 64
 BLOCKS = 1000

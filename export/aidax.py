@@ -1,6 +1,6 @@
 """Write the JSON of RTNeural, as the AIDA-X plugin reads it (``.aidax``).
 
-What a file means is said in `rtaudio.models.rtneural`.
+What a file means is said in `rtaudio.models.formats.rtneural`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaudio.models.contract import Card, Golden, ModelParameter
-from rtaudio.models.net import Activation, Dense, Gru, Lstm, Net, Stack
+from rtaudio.models.contract.card import Card, Golden, ModelParameter
+from rtaudio.models.net.types import Activation, Dense, Gru, Lstm, Net, Stack
 
 __all__ = ["aidax_document"]
 

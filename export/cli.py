@@ -6,24 +6,26 @@ import dataclasses
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.aidax import aidax_document
-from export.checkpoint import load_checkpoint
 from export.exporter import export_model
 from export.loudness import measure_loudness
 from export.nam import nam_document
+from export.streaming import StreamingModule
 from rtaudio.atomic import replacing
-from rtaudio.models.contract import Golden, ModelFile, read_model
+from rtaudio.models.contract.card import Golden, ModelFile
+from rtaudio.models.contract.check import read_model
 from rtaudio.models.denoisers.reader import read_onnx
-from rtaudio.models.foreign import FOREIGN_SUFFIXES, model_file, read_capture
-from rtaudio.models.hint import net_of
-from rtaudio.models.net import Net
-from rtaudio.models.onnx_engine import model_node, play
+from rtaudio.models.formats.read import FOREIGN_SUFFIXES, model_file, read_capture
+from rtaudio.models.net.from_graph import net_of
+from rtaudio.models.net.types import Net
+from rtaudio.models.onnx_player import model_node, play
 
-__all__ = ["export"]
+__all__ = ["export", "export_net"]
 
 Floats = NDArray[np.float32]
 
@@ -37,8 +39,8 @@ def export(source: Path, out: Path) -> None:
     Parameters
     ----------
     source
-        A checkpoint of `rtaudio train`, a model file (.onnx), a capture of another program
-        (.nam, .aidax, .json), or a denoiser of others (a file, or the folder of its files).
+        A model file (.onnx), a third-party capture (.nam, .aidax, .json), or a third-party
+        denoiser (a file, or the folder of its files).
     out
         The file to write: .onnx, .nam (Neural Amp Modeler), .aidax (the AIDA-X plugin) or .json
         (RTNeural).
@@ -50,40 +52,62 @@ def export(source: Path, out: Path) -> None:
     FileNotFoundError
         No such file.
     """
-    if out.suffix not in (".onnx", *FOREIGN_SUFFIXES):
-        raise ValueError(f"{out}: unknown ending; choose .onnx, .nam, .aidax or .json")
-    if out.exists() and source.samefile(out):
-        raise ValueError(f"{out}: is the file to read; choose another name to write")
+    _check_target(source, out)
     if source.suffix in FOREIGN_SUFFIXES:
         capture = read_capture(source)
-        model, net = model_file(capture), capture.net
-        _write(model, net, out)
-    elif source.is_dir() or source.suffix == ".onnx":
+        model = model_file(capture)
+        net: Net | None = capture.net
+    else:
         model = read_onnx(source)
         if out.suffix == ".onnx" and not model.sources:
             raise ValueError(
                 f"{source}: is a model file already; copy it, or choose another ending"
             )
-        _write(model, net_of(model), out)
-    elif out.suffix == ".onnx":
-        _export_checkpoint(source, out)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            exported = Path(folder) / "net.onnx"
-            export_model(*load_checkpoint(source), exported)
-            model = read_model(exported)
-        _write(dataclasses.replace(model, path=source), net_of(model), out)
+        net = net_of(model)
+    _write(model, net, out)
 
 
-def _export_checkpoint(source: Path, out: Path) -> None:
-    net, card = load_checkpoint(source)
-    parity = export_model(net, card, out)
-    latency = "not measurable" if parity.latency is None else f"peak at {parity.latency} samples"
-    print(
-        f"{out}: {out.stat().st_size:,} bytes; ONNX Runtime = PyTorch within "
-        f"{parity.onnx_error:.1e}, blocks = whole within {parity.streaming_error:.1e}; "
-        f"impulse response: {latency}"
-    )
+def export_net(net: StreamingModule, card: dict[str, Any], source: Path, out: Path) -> None:
+    """Write a trained net, as `export` does.
+
+    Parameters
+    ----------
+    net, card
+        As for `export.exporter.export_model`.
+    source
+        The file that the net was read from, for messages.
+    out
+        As for `export`.
+
+    Raises
+    ------
+    ValueError
+        As `export`.
+    """
+    _check_target(source, out)
+    if out.suffix == ".onnx":
+        parity = export_model(net, card, out)
+        latency = (
+            "not measurable" if parity.latency is None else f"peak at {parity.latency} samples"
+        )
+        print(
+            f"{out}: {out.stat().st_size:,} bytes; ONNX Runtime = PyTorch within "
+            f"{parity.onnx_error:.1e}, blocks = whole within {parity.streaming_error:.1e}; "
+            f"impulse response: {latency}"
+        )
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        exported = Path(folder) / "net.onnx"
+        export_model(net, card, exported)
+        model = read_model(exported)
+    _write(dataclasses.replace(model, path=source), net_of(model), out)
+
+
+def _check_target(source: Path, out: Path) -> None:
+    if out.suffix not in (".onnx", *FOREIGN_SUFFIXES):
+        raise ValueError(f"{out}: unknown ending; choose .onnx, .nam, .aidax or .json")
+    if out.exists() and source.samefile(out):
+        raise ValueError(f"{out}: is the file to read; choose another name to write")
 
 
 def _write(model: ModelFile, net: Net | None, out: Path) -> None:

@@ -18,15 +18,9 @@ from torch import Tensor, nn
 
 from export.parity import Parity, ParityError, check_parity, probe, run_torch
 from export.streaming import StreamingModule
-from rtaudio.models.contract import (
-    FRAMES_AXIS,
-    GOLDEN_SAMPLES,
-    Card,
-    ContractError,
-    Golden,
-    check_model,
-    write_metadata,
-)
+from rtaudio.models.contract.card import FRAMES_AXIS, GOLDEN_SAMPLES, Card, ContractError, Golden
+from rtaudio.models.contract.check import check_model
+from rtaudio.models.contract.metadata import write_metadata
 
 __all__ = ["ExportError", "export_model"]
 
@@ -47,7 +41,7 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
         The net, in evaluation mode, on the CPU.
     card
         What the net does not know of itself: name, sample_rate, license, provenance, and the
-        optional entries of `rtaudio.models.contract.Card`. Channels, hop, latency, pre-warm,
+        optional entries of `rtaudio.models.contract.card.Card`. Channels, hop, latency, pre-warm,
         parameters and architecture come from the net.
     path
         The file to write; an older one is replaced in one step.
@@ -165,8 +159,8 @@ def _trace(net: StreamingModule) -> onnx.ModelProto:
         torch.onnx.export(
             _Flat(net, names).eval(),
             (audio, *knobs, *state.values()),
-            buffer,
-            dynamo=False,  # type: ignore[arg-type]
+            buffer,  # type: ignore[arg-type]
+            dynamo=False,
             input_names=inputs,
             output_names=outputs,
             dynamic_axes=free,

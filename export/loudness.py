@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaudio.measure.loudness import loudness_db
+from rtaudio.analysis.loudness import loudness_db
 
 __all__ = ["Loudness", "measure_loudness"]
 
@@ -19,7 +19,7 @@ STEPS = 11
 
 
 class Loudness(NamedTuple):
-    """``loudness_db`` as `rtaudio.measure.loudness.loudness_db` defines it.
+    """``loudness_db`` as `rtaudio.analysis.loudness.loudness_db` defines it.
 
     ``compression`` is 0 for a model whose output grows with its input and 1 for one whose output
     has the same level whatever the input.

@@ -22,8 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.loudness import Loudness
-from rtaudio.models.contract import Card
-from rtaudio.models.net import Activation, Conv, Dense, Lstm, Net, Stack, WaveNet, WaveNetArray
+from rtaudio.models.contract.card import Card
+from rtaudio.models.net.types import (
+    Activation,
+    Conv,
+    Dense,
+    Lstm,
+    Net,
+    Stack,
+    WaveNet,
+    WaveNetArray,
+)
 
 __all__ = ["nam_document"]
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from export.streaming import StreamingModule
-from rtaudio.models.contract import ModelFile
+from rtaudio.models.contract.card import ModelFile
 from rtaudio.models.loader import GOLDEN_TOLERANCE
 
 __all__ = ["Parity", "check_parity", "run_onnx", "run_torch"]

@@ -12,7 +12,7 @@ from torch.nn import functional
 from typing_extensions import override
 
 from export.streaming import State, StreamingModule
-from rtaudio.models.fourier import FourierStages, normalised_windows
+from rtaudio.models.graph.fourier import FourierStages, normalised_windows
 
 __all__ = ["Fourier", "OverlapAdd"]
 
@@ -145,7 +145,7 @@ class OverlapAdd(StreamingModule):
 class Fourier(nn.Module):
     """Windowed Fourier transform of real frames, and its windowed inverse.
 
-    In a graph it is two products with fixed matrices (`rtaudio.models.fourier`).
+    In a graph it is two products with fixed matrices (`rtaudio.models.graph.fourier`).
     """
 
     analysis: Tensor

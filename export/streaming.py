@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from rtaudio.models.contract import ModelParameter
+from rtaudio.models.contract.card import ModelParameter
 
 __all__ = ["State", "StreamingModule"]
 

@@ -8,12 +8,13 @@ of :mod:`rtaudio.effects` offers the class that it is called after: ``rtaudio.No
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from typing import TYPE_CHECKING, Any
 
+from rtaudio.effects.registry import class_name, effect_kinds
+
 if TYPE_CHECKING:
-    from rtaudio.chain import Chain, Parallel, Path
     from rtaudio.effects.cabinet import Cabinet
+    from rtaudio.effects.chain import Chain
     from rtaudio.effects.compressor import Compressor
     from rtaudio.effects.dc_block import DcBlock
     from rtaudio.effects.delay import Delay
@@ -23,28 +24,27 @@ if TYPE_CHECKING:
     from rtaudio.effects.limiter import Limiter
     from rtaudio.effects.model import Model
     from rtaudio.effects.noise_gate import NoiseGate
+    from rtaudio.effects.parallel import Parallel, Path
     from rtaudio.effects.tone_stack import ToneStack
-    from rtaudio.host import Host
-    from rtaudio.preset import load_preset, save_preset, shipped_presets
+    from rtaudio.live.host import Host
+    from rtaudio.preset.load import load_preset
+    from rtaudio.preset.save import save_preset
+    from rtaudio.shipped import shipped_presets
 
 __version__ = "0.1.0"
 
 _PLACES = {
-    "Chain": "rtaudio.chain",
-    "Parallel": "rtaudio.chain",
-    "Path": "rtaudio.chain",
-    "Host": "rtaudio.host",
-    "load_preset": "rtaudio.preset",
-    "save_preset": "rtaudio.preset",
-    "shipped_presets": "rtaudio.preset",
+    "Path": "rtaudio.effects.parallel",
+    "Host": "rtaudio.live.host",
+    "load_preset": "rtaudio.preset.load",
+    "save_preset": "rtaudio.preset.save",
+    "shipped_presets": "rtaudio.shipped",
 }
 
 
 def _places() -> dict[str, str]:
     """Public name -> module; the effects are found by their file names."""
-    effects = importlib.import_module("rtaudio.effects")
-    names = [m.name for m in pkgutil.iter_modules(effects.__path__) if m.name != "base"]
-    return _PLACES | {name.title().replace("_", ""): f"rtaudio.effects.{name}" for name in names}
+    return _PLACES | {class_name(kind): f"rtaudio.effects.{kind}" for kind in effect_kinds()}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,8 +12,9 @@ import pytest
 
 import rtaudio as rt
 import rtaudio.effects
-from rtaudio.preset import PresetError, load_preset, shipped_presets
-from rtaudio.registry import effect_kinds
+from rtaudio.effects.registry import effect_kinds
+from rtaudio.preset.load import PresetError, load_preset
+from rtaudio.shipped import shipped_presets
 
 ROOT = Path(__file__).parents[1]
 

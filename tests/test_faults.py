@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtaudio.effects.base import Effect
-from rtaudio.preset import load_preset
-from rtaudio.render import run
+from rtaudio.preset.load import load_preset
 from rtaudio.runtime.abi import Node, kernel, state_dtype
-from rtaudio.runtime.native import address_of, struct_at
+from rtaudio.runtime.offline import run
+from rtaudio.runtime.words import address_of, struct_at
 
 RATE, BLOCK = 48000, 64
 FRAMES = RATE // BLOCK * BLOCK

@@ -11,11 +11,11 @@ import soundfile
 import torch
 from torch import nn
 
-from rtaudio.chain import Chain
+from rtaudio.effects.chain import Chain
 from rtaudio.effects.model import Model
-from rtaudio.host import Host
+from rtaudio.live.host import Host
 from rtaudio.models.loader import load_model
-from rtaudio.render import run
+from rtaudio.runtime.offline import run
 
 RATE, BLOCK, RAMP = 44100, 64, 882
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import rtaudio as rt
-from rtaudio.preset import load_preset, shipped_presets
-from rtaudio.render import render, run
+from rtaudio.preset.load import load_preset
+from rtaudio.runtime.offline import run
+from rtaudio.shipped import shipped_presets
 
 RATE = 48000
 TAKE = np.random.default_rng(0).uniform(-0.3, 0.3, RATE // 4).astype(np.float32)
@@ -66,7 +67,7 @@ def test_the_parts_of_the_latency_add_up(name):
 @pytest.mark.parametrize("name", sorted(shipped_presets()))
 def test_one_piece_equals_blocks_of_any_size(name, rate):
     chain = load_preset(name)
-    whole = render(chain, TAKE, rate, block=4096)
+    whole = chain(TAKE, rate, block=4096)
     for block in (1, 17, 64, 441, 1000):
-        pieces = render(chain, TAKE, rate, block=block)
+        pieces = chain(TAKE, rate, block=block)
         assert np.max(np.abs(pieces - whole)) <= 1e-6

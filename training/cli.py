@@ -1,4 +1,4 @@
-"""What `rtaudio train` does."""
+"""What `rtaudio train` does, and `rtaudio export` with a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from pathlib import Path
 
 import yaml
 
-from training.captures import capture_config
+from export.cli import export_net
+from training.checkpoint import load_checkpoint
 from training.config import ConfigError, TrainingConfig, load_config
 from training.denoise.config import load_denoise_config
 from training.denoise.run import denoise_run
 from training.denoise.scenes import load_scene_config, scene_run
+from training.guitar.captures import capture_config
+from training.guitar.seeds import train_seeds
 from training.run import train_run
-from training.seeds import train_seeds
 
-__all__ = ["train"]
+__all__ = ["export", "train"]
 
 
 def train(
@@ -47,7 +49,7 @@ def train(
     device
         See `training.run.pick_device`.
     size
-        For captures; see `training.captures.SIZES`.
+        For captures; see `training.guitar.captures.SIZES`.
     epochs
         In place of the configuration's.
     checkpoint
@@ -105,6 +107,12 @@ def train(
     print(f"look and listen: {config.run_folder / 'report.html'}")
     best = config.run_folder / "best.pt"
     print(f"export it: rtaudio export {best} {config.name}.onnx (or .nam, .aidax)")
+
+
+def export(source: Path, out: Path) -> None:
+    """Write the net of a checkpoint; see `export.cli.export` for ``out`` and what is raised."""
+    net, card = load_checkpoint(source)
+    export_net(net, card, source, out)
 
 
 def _task(path: Path) -> str:

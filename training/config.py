@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from training.losses import LOSSES
+from training.guitar.losses import LOSSES
 from training.models import imported, net_arguments, net_class
 
 __all__ = [
@@ -283,7 +283,7 @@ class ScheduleConfig(_Section):
 class TrainingConfig(_Section):
     """A whole run, written to ``folder``, or to ``runs/<name>`` of the working folder if empty.
 
-    ``loss`` weighs the terms of `training.losses.LOSSES`.
+    ``loss`` weighs the terms of `training.guitar.losses.LOSSES`.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]

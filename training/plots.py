@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from rtaudio.atomic import replacing
-from training.data import Take
+from training.guitar.data import Take
 
 __all__ = ["comparison", "esr_in_words", "loss_curve", "middle", "plain_ticks", "save"]
 

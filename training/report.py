@@ -17,9 +17,9 @@ import yaml
 from numpy.typing import NDArray
 
 from rtaudio.atomic import replacing
-from rtaudio.audio_file import write_audio
-from rtaudio.cli.machine import machine
-from training.data import Take
+from rtaudio.audio.writer import write_audio
+from rtaudio.bench.machine import machine
+from training.guitar.data import Take
 from training.plots import esr_in_words, middle
 
 __all__ = ["save_clips", "write_report"]

@@ -41,17 +41,17 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from rich.progress import Progress
 from typing_extensions import override
 
-from export.checkpoint import load_checkpoint
 from export.streaming import StreamingModule
 from rtaudio import __version__
 from rtaudio.atomic import replacing
-from rtaudio.cli.show import progress
+from rtaudio.view.terminal import progress
 from training import plots
+from training.checkpoint import load_checkpoint
 from training.config import CaptureData, ConfigError, DataConfig, TeacherData, TrainingConfig
-from training.data import Split, load_split
+from training.guitar.data import Split, load_split
+from training.guitar.task import AmpTask, play, scores
 from training.models import net_class
 from training.report import save_clips, write_report
-from training.task import AmpTask, play, scores
 
 __all__ = ["make_net", "pick_device", "train_run"]
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rtaudio.analysis.minimum_phase import minimum_phase
 from rtaudio.capture.signal import CaptureSignal
-from rtaudio.measure.minimum_phase import minimum_phase
 
 Signal = np.ndarray[Any, np.dtype[np.float32]]
 

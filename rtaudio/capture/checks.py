@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from rtaudio.analysis.loudness import level_db
 from rtaudio.capture.align import UNSURE, Alignment, Signal
 from rtaudio.capture.signal import CaptureSignal
-from rtaudio.measure.loudness import level_db
 
 Severity = Literal["fine", "mind", "refused"]
 

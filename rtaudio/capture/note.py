@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rtaudio.audio_file import MAX_RATE_HZ, MIN_RATE_HZ
+from rtaudio.audio.file import MAX_RATE_HZ, MIN_RATE_HZ
 
 __all__ = ["FILE", "FORMAT", "Note", "NoteError", "read_note"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rtaudio.strings import Note, chord, chug, play, power
+from rtaudio.audio.plucked import Note, chord, chug, play, power
 
 BEATS_PER_MINUTE = 120.0
 LEVEL_DBFS = -18.0

@@ -9,10 +9,10 @@ import numpy as np
 from pydantic import PrivateAttr
 
 from rtaudio.effects.base import Effect
-from rtaudio.host import Host
-from rtaudio.runtime.abi import Node, aligned
-from rtaudio.runtime.kernels.exchange import exchange
-from rtaudio.runtime.program import Builder, Bus
+from rtaudio.live.host import Host
+from rtaudio.runtime.abi import Node, aligned, kernel, state_dtype
+from rtaudio.runtime.builder import Builder, Bus
+from rtaudio.runtime.words import address_of, atomic_load, atomic_store, f32_at, struct_at
 
 Signal = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -44,6 +44,29 @@ class Played(NamedTuple):
     wet: Signal
     device: str
     lost_blocks: int
+
+
+_STATE = state_dtype(("played", "i8"), ("kept", "i8"), ("buffer_frames", "i8"), ("position", "i8"))
+_state_at = struct_at(_STATE)
+
+
+@kernel(_STATE)
+def exchange(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Play ``played`` on the output, and store the input in ``kept`` at the same place.
+
+    ``position`` is the address of an int64 that counts the samples; Python may read it.
+    """
+    s = _state_at(address_of(state))
+    played, kept = f32_at(s.played), f32_at(s.kept)
+    at = atomic_load(s.position)
+    count = max(0, min(frames, s.buffer_frames - at))
+    for i in range(count):
+        dst[i] = played[at + i]
+        kept[at + i] = src[i]
+    for i in range(count, frames):
+        dst[i] = 0.0
+    atomic_store(s.position, at + count)
+    return 0
 
 
 class _Exchange(Effect):

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from rtaudio.audio_file import write_audio
 from rtaudio.capture.align import Alignment, Arrival, Signal, align, aligned
 from rtaudio.capture.checks import Finding, Take, check
-from rtaudio.capture.note import FILE, FORMAT
+from rtaudio.capture.note import FORMAT
 from rtaudio.capture.signal import Range, recognised
 
 LONGER_S = 10.0
@@ -145,62 +140,6 @@ class Recording:
                 for finding in self.findings
             },
         }
-
-    def save(self, folder: Path, force: bool = False) -> None:
-        """Write the capture folder: whole, or not at all.
-
-        Parameters
-        ----------
-        folder
-            A new folder; or, with ``force``, an older capture, which it replaces.
-
-        Raises
-        ------
-        RecordingError
-            The capture is no good, and ``force`` is not given.
-        OSError
-            The folder cannot be written, or is there and is not a capture.
-        """
-        if self.refusal is not None and not force:
-            raise RecordingError(f"{self.refusal} (--force takes it all the same)")
-        check_target(folder, force)
-        from rtaudio.capture.picture import draw
-
-        temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-        temporary.mkdir()
-        try:
-            write_audio(temporary / "dry.wav", self.take.dry, self.take.rate_hz)
-            write_audio(temporary / "wet.wav", self.take.aligned, self.take.rate_hz)
-            draw(temporary / "capture.png", self, folder.name)
-            (temporary / FILE).write_text(json.dumps(self.as_json(), indent=1), "utf-8")
-            if folder.exists():
-                former = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-                os.replace(folder, former)
-                os.replace(temporary, folder)
-                shutil.rmtree(former)
-            else:
-                os.replace(temporary, folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-def check_target(folder: Path, force: bool) -> None:
-    """Refuse a place where a capture folder cannot be written, before the long work.
-
-    Raises
-    ------
-    OSError
-        With the reason.
-    """
-    if not folder.parent.is_dir():
-        raise FileNotFoundError(f"{folder}: the folder {folder.parent} does not exist; create it")
-    if folder.exists():
-        if not (folder / FILE).is_file():
-            raise FileExistsError(f"{folder}: exists and is not a capture; choose another name")
-        if not force:
-            raise FileExistsError(f"{folder}: exists; choose another name, or replace it: --force")
-    if not os.access(folder.parent, os.W_OK):
-        raise PermissionError(f"{folder}: not writable; choose another place")
 
 
 def check_lengths(dry: Signal, wet: Signal, rate_hz: int) -> None:

@@ -24,7 +24,7 @@ from rtaudio.cli import (
     train,
     tune,
 )
-from rtaudio.cli.errors import report
+from rtaudio.errors import report
 
 INTERRUPTED = 130
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rtaudio.cli import show
+from rtaudio.view import terminal as show
 
 RATE_HZ = 48000
 BLOCK = 64
@@ -53,7 +53,7 @@ def bench(
 
         denoise(json=json, data=data, models=model or (), quick=quick, jobs=jobs, picture=picture)
         return
-    from rtaudio.cli.machine import machine, machine_line
+    from rtaudio.bench.machine import machine, machine_line
 
     if what is What.guitar:
         _guitar(json)
@@ -77,9 +77,9 @@ def bench(
 
 def _aliasing(json: bool) -> None:
     """Print what the shipped models fold back of sines at -6 dBFS, plain and oversampled."""
+    from rtaudio.analysis.aliasing import aliasing_db
+    from rtaudio.bench.guitar import amps
     from rtaudio.effects.model import Model
-    from rtaudio.measure.aliasing import aliasing_db
-    from rtaudio.measure.guitar import amps
 
     sines_hz = (1249, 2503, 4999)
     files = [f for f in amps() if not Model(f).card.hop]
@@ -102,9 +102,9 @@ def _aliasing(json: bool) -> None:
 
 def _guitar(json: bool) -> None:
     """Print the errors and costs of the shipped amps, of whole chains, and of nets by size."""
-    from rtaudio.cli.machine import machine, machine_line
-    from rtaudio.measure import guitar
-    from rtaudio.measure.nets import NETS
+    from rtaudio.bench import guitar
+    from rtaudio.bench.machine import machine, machine_line
+    from rtaudio.bench.nets import NETS
 
     with show.progress(not json) as bars:
         amps = [guitar.amp_row(file) for file in bars.track(guitar.amps(), description="amps")]
@@ -172,15 +172,18 @@ def _esr(value: float | None) -> str:
 
 def _engine(quiet: bool) -> list[tuple[str, Any]]:
     """Time the whole body of the callback: the effects in stereo, the presets from mono."""
+    from rtaudio.analysis.percentiles import Percentiles
+    from rtaudio.bench.callback import body_microseconds
     from rtaudio.effects.base import Effect
-    from rtaudio.measure.body import body_microseconds
-    from rtaudio.measure.percentiles import Percentiles
-    from rtaudio.preset import load_preset, shipped_presets
-    from rtaudio.registry import CONTAINERS, effect_class, effect_kinds
+    from rtaudio.effects.chain import Chain
+    from rtaudio.effects.registry import effect_class, effect_kinds
+    from rtaudio.preset.load import load_preset
+    from rtaudio.shipped import shipped_presets
 
-    chains: list[tuple[str, Effect, int]] = [("empty chain", CONTAINERS["chain"](), 2)]
+    chains: list[tuple[str, Effect, int]] = [("empty chain", Chain(), 2)]
     for kind in effect_kinds():
-        if kind not in CONTAINERS and "file" not in effect_class(kind).model_fields:
+        fields = effect_class(kind).model_fields
+        if not {"file", "effects", "paths"} & fields.keys():
             chains.append((kind, effect_class(kind)(), 2))
     chains += [(f"preset {name}", load_preset(name), 1) for name in shipped_presets()]
     rows = []
@@ -193,13 +196,12 @@ def _engine(quiet: bool) -> list[tuple[str, Any]]:
 
 def _models(quiet: bool) -> list[tuple[str, Any]]:
     """Time the node of every engine of every shipped model."""
-    from rtaudio.measure.blocks import block_microseconds
-    from rtaudio.measure.percentiles import Percentiles
+    from rtaudio.analysis.percentiles import Percentiles
     from rtaudio.models.loader import load_model
-    from rtaudio.preset import shipped_presets
+    from rtaudio.runtime.timing import block_microseconds
+    from rtaudio.shipped import shipped_models
 
-    folder = shipped_presets()["bypass"].parent / "models"
-    files = sorted(folder.glob("*.onnx"))
+    files = list(shipped_models().values())
     rows = []
     with show.progress(not quiet) as bars:
         for file in bars.track(files, description="measuring"):

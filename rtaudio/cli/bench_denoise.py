@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rtaudio.cli import show
+from rtaudio.view import terminal as show
 
 PAIRS = {
     "vbd17": "VoiceBank-DEMAND, 17 pairs at 16 kHz",
@@ -37,9 +37,9 @@ def denoise(
     picture: Path | None,
 ) -> None:  # fmt: skip
     """Measure and print."""
-    from rtaudio.cli.machine import machine, machine_line
-    from rtaudio.measure import denoise as measure
-    from rtaudio.measure.speech import MetricsError
+    from rtaudio.analysis.speech import MetricsError
+    from rtaudio.bench import denoise as measure
+    from rtaudio.bench.machine import machine, machine_line
 
     if data is None:
         raise MetricsError(
@@ -77,7 +77,7 @@ def denoise(
         means["robustness"]["silence_peak_db"] = peaks.get(system.name, math.nan)
         figures.append({"system": system.name, "cost": costs.get(system.name), **means})
     if picture is not None:
-        from rtaudio.cli.denoise_picture import draw
+        from rtaudio.view.denoisers import draw
 
         draw(picture, figures)
     if json:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtaudio.cli import show
 from rtaudio.cli.run import Device, Rate, device_of
+from rtaudio.view import terminal as show
 
 if TYPE_CHECKING:
     from rtaudio.capture.player import Progress
@@ -73,7 +73,8 @@ def capture(
         raise ValueError("name the folder to write: rtaudio capture OUT")
     if wet is not None and dry is None:
         raise ValueError(f"--wet {wet}: give the file that was played, too: --dry FILE")
-    from rtaudio.capture.recording import Recording, check_target
+    from rtaudio.capture.folder import check_target, save_recording
+    from rtaudio.capture.recording import Recording
 
     knobs = _knobs(knob or [])
     for option, value in (("--input-dbu", input_dbu), ("--output-dbu", output_dbu)):
@@ -97,7 +98,7 @@ def capture(
             x, y, rate, latency_samples=latency, input_dbu=input_dbu, output_dbu=output_dbu,
             knobs=knobs,
         )  # fmt: skip
-        found.save(out, force)
+        save_recording(found, out, force)
     _tell(out, found, json)
 
 
@@ -158,7 +159,8 @@ def _play(
 
 def _mono(path: Path) -> tuple[Any, int]:
     """Read a file of one channel, or of two equal ones, and its rate."""
-    from rtaudio.audio_file import AudioFileError, read_audio
+    from rtaudio.audio.file import AudioFileError
+    from rtaudio.audio.reader import read_audio
 
     audio, rate_hz = read_audio(path)
     if not (audio == audio[0]).all():
@@ -168,7 +170,7 @@ def _mono(path: Path) -> tuple[Any, int]:
 
 def _came_back(dry: Path | None, wet: Path, x: Any, rate_hz: int, force: bool) -> Any:
     """Read the file that goes with ``dry``, whose audio is ``x``."""
-    from rtaudio.audio_file import AudioFileError
+    from rtaudio.audio.file import AudioFileError
     from rtaudio.capture.recording import check_lengths
 
     if dry is not None and wet.exists() and dry.samefile(wet):
@@ -184,7 +186,7 @@ def _came_back(dry: Path | None, wet: Path, x: Any, rate_hz: int, force: bool) -
 
 
 def _write_signal(path: Path, rate: int) -> None:
-    from rtaudio.audio_file import write_audio
+    from rtaudio.audio.writer import write_audio
     from rtaudio.capture.signal import capture_signal
 
     audio = capture_signal(rate).audio
@@ -196,7 +198,7 @@ def _write_signal(path: Path, rate: int) -> None:
 def _knobs(texts: list[str]) -> dict[str, float]:
     from pydantic import ValidationError
 
-    from rtaudio.models.contract import ModelParameter
+    from rtaudio.models.contract.card import ModelParameter
 
     knobs: dict[str, float] = {}
     for text in texts:

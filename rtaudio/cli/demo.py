@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtaudio.cli import show
+from rtaudio.cli.run_report import run_figures, run_tables
+from rtaudio.view import terminal as show
 
 if TYPE_CHECKING:
     from rtaudio.effects.base import Effect
-    from rtaudio.host import Host
+    from rtaudio.live.host import Host
 
 RATE_HZ = 48000
 BLOCK = 64
@@ -28,12 +29,13 @@ def demo(
     show.first_start()
     import numpy as np
 
-    from rtaudio.audio_file import read_audio, write_audio
-    from rtaudio.cli.picture import draw
+    from rtaudio.analysis.overview import Overview
+    from rtaudio.audio.reader import read_audio
+    from rtaudio.audio.riff import riff
+    from rtaudio.audio.writer import write_audio
     from rtaudio.cli.run import play
-    from rtaudio.measure.overview import Overview
-    from rtaudio.preset import load_preset
-    from rtaudio.riff import riff
+    from rtaudio.preset.load import load_preset
+    from rtaudio.view.sound import draw
 
     chain = load_preset(PRESET)
     dry = riff(RATE_HZ)[np.newaxis]
@@ -52,9 +54,9 @@ def demo(
     after.add(wet)
     draw(picture, before, after, f"{PRESET}: {host.device_name}, {BLOCK} frames a block")
     if json:
-        show.print_json({**show.run_figures(host, stats), **files, "picture": picture})
+        show.print_json({**run_figures(host, stats), **files, "picture": picture})
     else:
-        show.run_tables(host, stats)
+        run_tables(host, stats)
         for what, path in (*files.items(), ("picture", picture)):
             print(f"{what:8} {path}")
     if host.error:
@@ -64,7 +66,7 @@ def demo(
 def _host(chain: Effect, dry: Any, record: Path) -> Host:
     """Return a host on the default device if that opens, else on the virtual clock."""
     from rtaudio.devices.device import DeviceError
-    from rtaudio.host import Host
+    from rtaudio.live.host import Host
 
     for device in ("default", "clock"):
         try:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtaudio.cli import show
+from rtaudio.view import terminal as show
 
 if TYPE_CHECKING:
-    from rtaudio.chain import Chain
-    from rtaudio.cli.folder import Outcome
-    from rtaudio.render_file import Rendered
+    from rtaudio.batch.folder import Outcome
+    from rtaudio.batch.render_file import Rendered
+    from rtaudio.effects.chain import Chain
 
 MAX_CHANNELS = 64
 
@@ -83,9 +83,11 @@ def denoise(
 @lru_cache(maxsize=1)
 def _chain(preset: str, limit_db: float | None, mix: float) -> Chain:
     """Return what denoises; cached, since each process needs it once."""
-    from rtaudio.chain import Chain
+    from rtaudio.effects.chain import Chain
     from rtaudio.effects.model import Model
-    from rtaudio.preset import MODEL_SUFFIXES, load_preset, shipped_presets
+    from rtaudio.models.loader import MODEL_SUFFIXES
+    from rtaudio.preset.load import load_preset
+    from rtaudio.shipped import shipped_presets
 
     path = Path(preset)
     model = preset not in shipped_presets() and (
@@ -106,7 +108,7 @@ def _one(
     progress: Callable[[float], None],
     listen: Callable[[Any, Any], None] = lambda dry, wet: None,
 ) -> Rendered:
-    from rtaudio.render_file import render_file
+    from rtaudio.batch.render_file import render_file
 
     if target.is_dir():
         raise IsADirectoryError(f"{target}: is a folder; name the new file in it")
@@ -122,7 +124,7 @@ def _file(
     effect: Callable[[], Chain], source: Path, target: Path, force: bool, picture: Path | None,
     json: bool,
 ) -> None:  # fmt: skip
-    from rtaudio.cli.picture import check_picture, draw
+    from rtaudio.view.sound import check_picture, draw
 
     if picture is not None:
         check_picture(picture)
@@ -151,8 +153,8 @@ class _Views:
     """The overviews of a file before and after, once it is known what is in it."""
 
     def __init__(self, source: Path) -> None:
-        from rtaudio.audio_file import opened
-        from rtaudio.measure.overview import Overview
+        from rtaudio.analysis.overview import Overview
+        from rtaudio.audio.reader import opened
 
         with opened(source, MAX_CHANNELS) as file:
             size = (file.frames, file.channels, file.rate_hz)
@@ -167,7 +169,7 @@ def _folder(
     effect: Callable[[], Chain], source: Path, target: Path, force: bool, jobs: int | None,
     json: bool,
 ) -> None:  # fmt: skip
-    from rtaudio.cli.folder import pairs, work_through
+    from rtaudio.batch.folder import pairs, work_through
 
     todo, others, closed = pairs(source, target)
     kept = [] if force else [pair.target for pair in todo if pair.target.exists()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtaudio.cli import show
+from rtaudio.view import terminal as show
 
 
 def devices(json: show.Json = False) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from rtaudio.cli import show
+from rtaudio.view import terminal as show
 
 RATE_HZ = 48000
 JITTER_BLOCK = 64
@@ -38,14 +38,14 @@ def doctor(json: show.Json = False) -> None:
         for check in bars.track(_CHECKS, description="looking"):
             findings.extend(check())
     if json:
-        from rtaudio.cli.machine import machine
+        from rtaudio.bench.machine import machine
 
         show.print_json({"machine": machine(), "findings": findings})
         return
     from rich.markup import escape
     from rich.table import Table
 
-    from rtaudio.cli.machine import machine_line
+    from rtaudio.bench.machine import machine_line
 
     out = show.console()
     if not out.is_terminal:
@@ -171,25 +171,24 @@ def _governor() -> Iterator[Finding]:
 
 
 def _onnx_runtime() -> Iterator[Finding]:
-    from rtaudio.models.contract import ContractError
+    from rtaudio.models.contract.card import ContractError
     from rtaudio.models.loader import load_model
-    from rtaudio.preset import shipped_presets
     from rtaudio.runtime.onnx_runtime import OnnxRuntimeError, api, library_path
+    from rtaudio.shipped import shipped_models
 
     try:
         yield Finding("ONNX Runtime", "green", f"{api().version}, {library_path()}")
     except (OnnxRuntimeError, OSError) as error:
         yield Finding("ONNX Runtime", "red", str(error), "pip install -U onnxruntime")
         return
-    models = sorted((shipped_presets()["bypass"].parent / "models").glob("*.onnx"))
-    for file in models:
+    for name, file in shipped_models().items():
         try:
             errors = load_model(file).golden_errors
         except ContractError as error:
-            yield Finding(f"model {file.stem}", "red", str(error))
+            yield Finding(f"model {name}", "red", str(error))
         else:
             text = ", ".join(f"{engine} {error:.1e}" for engine, error in errors.items())
-            yield Finding(f"model {file.stem}", "green", f"reproduces its golden vector: {text}")
+            yield Finding(f"model {name}", "green", f"reproduces its golden vector: {text}")
 
 
 def _kernels() -> Iterator[Finding]:
@@ -206,11 +205,11 @@ def _kernels() -> Iterator[Finding]:
 
 def _timing() -> Iterator[Finding]:
     """Measure how late this machine wakes an audio thread, and what the demo's chain costs."""
-    from rtaudio.chain import Chain
-    from rtaudio.host import Host
-    from rtaudio.measure.body import body_microseconds
-    from rtaudio.measure.percentiles import Percentiles
-    from rtaudio.preset import load_preset
+    from rtaudio.analysis.percentiles import Percentiles
+    from rtaudio.bench.callback import body_microseconds
+    from rtaudio.effects.chain import Chain
+    from rtaudio.live.host import Host
+    from rtaudio.preset.load import load_preset
 
     with Host(Chain(), "clock", RATE_HZ, JITTER_BLOCK) as host:
         host.wait(JITTER_SECONDS)

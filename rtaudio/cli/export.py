@@ -22,6 +22,9 @@ def export(
 
     Example: rtaudio export presets/models/crunch.onnx crunch.nam
     """
+    from rtaudio.models.loader import MODEL_SUFFIXES
+
     if not source.exists():
         raise FileNotFoundError(f"{source}: no such file; `rtaudio train` writes checkpoints")
-    call_extra("export.cli", "export", source, target)
+    module = "export.cli" if source.is_dir() or source.suffix in MODEL_SUFFIXES else "training.cli"
+    call_extra(module, "export", source, target)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rtaudio.cli import show
+from rtaudio.view import terminal as show
 
 BLOCKS = (32, 64, 128, 256, 512, 1024)
 REPEATS = 2000
@@ -28,7 +28,7 @@ def inspect(
     """Print what a model is, check it, prove it by its golden vector, and time it."""
     show.first_start()
     from rtaudio.models.loader import load_model
-    from rtaudio.models.summary import summary
+    from rtaudio.models.net.summary import summary
 
     model = load_model(file, slim=slim)
     card = model.file.card
@@ -93,8 +93,8 @@ def inspect(
 
 def _costs(model: Any, quiet: bool) -> dict[str, dict[str, dict[str, float]]]:
     """Return engine -> block -> p50 and p99 in microseconds and the share of the block's time."""
-    from rtaudio.measure.blocks import block_microseconds
-    from rtaudio.measure.percentiles import Percentiles
+    from rtaudio.analysis.percentiles import Percentiles
+    from rtaudio.runtime.timing import block_microseconds
 
     card = model.file.card
     costs: dict[str, dict[str, dict[str, float]]] = {}

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from rtaudio.cli import show
 from rtaudio.cli.run import Block, Cabinet, Preset
+from rtaudio.view import terminal as show
 
 
 def render(
@@ -21,8 +21,8 @@ def render(
 ) -> None:
     """Play a file through a preset into a file, as fast as the machine can."""
     show.first_start()
-    from rtaudio.preset import load_preset
-    from rtaudio.render_file import render_file
+    from rtaudio.batch.render_file import render_file
+    from rtaudio.preset.load import load_preset
 
     chain = load_preset(preset, cabinet=cabinet)
     with show.progress(not json) as bars:

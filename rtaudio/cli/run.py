@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtaudio.cli import show
-from rtaudio.cli.controls import Controls
-from rtaudio.cli.keys import pressed_keys
+from rtaudio.cli.run_report import run_figures, run_tables
+from rtaudio.control.controls import Controls
+from rtaudio.control.keyboard import pressed_keys
+from rtaudio.view import terminal as show
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
     from rich.live import Live
     from rich.text import Text
 
-    from rtaudio.host import Host, Stats
+    from rtaudio.live.host import Host
+    from rtaudio.live.stats import Stats
 
 Preset = Annotated[
     str, typer.Argument(help="A preset file, a model file (or its folder), or a shipped preset.")
@@ -77,8 +79,8 @@ def run(
     and change a parameter, q quits.
     """
     show.first_start()
-    from rtaudio.host import Host
-    from rtaudio.preset import load_preset
+    from rtaudio.live.host import Host
+    from rtaudio.preset.load import load_preset
 
     audio = None if source is None else read_source(source, rate)
     if source is not None and record is not None and record.resolve() == source.resolve():
@@ -99,9 +101,9 @@ def run(
     host.muted = muted
     stats = play(host, seconds, live=not json)
     if json:
-        show.print_json(show.run_figures(host, stats))
+        show.print_json(run_figures(host, stats))
     else:
-        show.run_tables(host, stats)
+        run_tables(host, stats)
     if host.error:
         raise ValueError(host.error)
 
@@ -113,7 +115,8 @@ def device_of(text: str) -> str | int:
 
 def read_source(file: Path, rate: int) -> Any:
     """Read what is played in place of the device's input."""
-    from rtaudio.audio_file import AudioFileError, read_audio
+    from rtaudio.audio.file import AudioFileError
+    from rtaudio.audio.reader import read_audio
 
     audio, file_rate = read_audio(file)
     if file_rate != rate:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rtaudio.cli import show
+from rtaudio.view import terminal as show
 
 
 def settings(

@@ -25,4 +25,4 @@ def sweep(
     """
     if not config.is_file():
         raise FileNotFoundError(f"{config}: no such file; see training/configs/guitar_study.yaml")
-    call_extra("training.sweep", "sweep", config, out)
+    call_extra("training.guitar.sweep", "sweep", config, out)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rtaudio.cli import show
+from rtaudio.view import terminal as show
 
 
 class Device(StrEnum):

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtaudio.cli import show
 from rtaudio.cli.run import Block, Device, Rate, device_of, ended_by_signals, read_source
+from rtaudio.view import terminal as show
 
 if TYPE_CHECKING:
-    from rtaudio.host import Host
-    from rtaudio.measure.tuner import Tuning
+    from rtaudio.analysis.tuner import Tuning
+    from rtaudio.live.host import Host
 
 REFRESH_S = 0.04
 HOLD_S = 1.5
@@ -46,9 +46,9 @@ def tune(
 ) -> None:
     """Show the note that is played and how far it is off; the output is muted meanwhile."""
     show.first_start()
-    from rtaudio.chain import Chain
+    from rtaudio.effects.chain import Chain
     from rtaudio.effects.gain import Gain
-    from rtaudio.host import Host
+    from rtaudio.live.host import Host
 
     # -160 dB is below what any converter resolves
     muted = [] if listen else [Gain(gain_db=-80.0), Gain(gain_db=-80.0)]

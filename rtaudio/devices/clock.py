@@ -11,8 +11,8 @@ from rtaudio.runtime.abi import aligned
 from rtaudio.runtime.callback import callback
 from rtaudio.runtime.engine import Engine
 from rtaudio.runtime.jit import jit
-from rtaudio.runtime.native import atomic_load, call_i32_6, struct_at
 from rtaudio.runtime.system import AUDIO_PRIORITY, now_ns, raise_own_priority, sleep_until_ns
+from rtaudio.runtime.words import atomic_load, call_i32_6, struct_at
 
 _OUTPUT_UNDERFLOW = 4
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from typing import Any, ClassVar, get_args
+import warnings
+from collections.abc import Mapping
+from typing import Any, ClassVar, get_args, get_origin
 
 import numpy as np
 from pydantic import (
@@ -16,7 +19,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from rtaudio.runtime.program import Builder, Bus, Program
+from rtaudio.runtime.builder import Builder, Bus
+from rtaudio.runtime.offline import run
+from rtaudio.runtime.program import Program
+
+FILE = "file"
+"""The field of an effect that holds a path; in a preset it is relative to the preset."""
+
+MOST_CHANNELS = 64
+"""Of an array that is rendered; more is an array that lies on its side."""
 
 Slots = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -80,6 +91,31 @@ class Effect(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         cls.kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def list_item(cls, key: str) -> type | None:
+        """Return the type of the items of a list field, or None if the field is no list."""
+        annotation = cls.model_fields[key].annotation
+        if get_origin(annotation) is not list:
+            return None
+        item = get_args(annotation)[0]
+        item = get_args(item)[0] if get_args(item) else item
+        return item if isinstance(item, type) else None
+
+    @classmethod
+    def effect_item(cls, key: str) -> type[Effect] | None:
+        """Return the class of the effects that a list field holds, or None."""
+        item = cls.list_item(key)
+        return item if item is not None and issubclass(item, Effect) else None
+
+    @classmethod
+    def missing_argument(cls, values: Mapping[str, Any]) -> str | None:
+        """Return the first argument that the constructor needs and ``values`` lack, or None."""
+        for name, argument in inspect.signature(cls).parameters.items():
+            named = argument.kind is not argument.VAR_KEYWORD
+            if named and argument.default is argument.empty and name not in values:
+                return name
+        return None
 
     @classmethod
     def live_parameters(cls) -> list[str]:
@@ -157,7 +193,7 @@ class Effect(BaseModel):
         in_channels, out_channels
             Channels of the program's input and output; None: what the effect makes of its input.
         offline
-            See :class:`~rtaudio.runtime.program.Builder`.
+            See :class:`~rtaudio.runtime.builder.Builder`.
         """
         builder = Builder(rate_hz, block, offline=offline)
         source = builder.bus(in_channels)
@@ -166,8 +202,53 @@ class Effect(BaseModel):
             output = builder.adapt(output, out_channels)
         return builder.finish(source, output)
 
-    def __call__(self, x: Any, rate_hz: int, *, block: int = 512) -> Any:
-        """Render an array; see :func:`rtaudio.render.render`."""
-        from rtaudio.render import render
+    def __call__(
+        self, x: Any, rate_hz: int, *, block: int = 512, out_channels: int | None = None
+    ) -> np.ndarray[Any, Any]:
+        """Render an array, from the initial state of the effect.
 
-        return render(self, x, rate_hz, block=block)
+        Parameters
+        ----------
+        x
+            Audio, mono ``[frames]`` or ``[channels, frames]``.
+        rate_hz
+            Its sample rate.
+        block
+            Frames per call of the program; the result does not depend on it.
+        out_channels
+            Channels of the result; None: what the effect makes of the input.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, as long as ``x`` and aligned with it (the latency is compensated); one-dimensional
+            if ``x`` was and the effect stays mono.
+
+        Raises
+        ------
+        ValueError
+            ``x`` has no frames, a wrong shape, or samples that are not finite.
+
+        Warns
+        -----
+        RuntimeWarning
+            An effect made NaN, Inf or a runaway level; it was silenced for a block and reset.
+        """
+        planar = np.atleast_2d(np.asarray(x, np.float32))
+        if planar.ndim != 2 or planar.shape[1] == 0 or planar.shape[0] == 0:
+            raise ValueError(f"audio must be [frames] or [channels, frames], not {np.shape(x)}")
+        if planar.shape[0] > MOST_CHANNELS:
+            raise ValueError(
+                f"audio must be [channels, frames], not {np.shape(x)}: at most {MOST_CHANNELS} "
+                "channels; turn what soundfile read with .T"
+            )
+        if not np.isfinite(planar).all():
+            raise ValueError("the audio holds NaN or infinite samples; repair it first")
+        program = self.compile(
+            rate_hz, block, in_channels=planar.shape[0], out_channels=out_channels, offline=True
+        )
+        tail = np.zeros((planar.shape[0], program.latency_samples), np.float32)
+        wet = run(program, np.concatenate([planar, tail], axis=1))[:, program.latency_samples :]
+        if program.faults:
+            warnings.warn(f"silenced and reset: {program.faults}", RuntimeWarning, stacklevel=2)
+        return wet[0] if np.ndim(x) == 1 and wet.shape[0] == 1 else wet

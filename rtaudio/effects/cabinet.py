@@ -12,8 +12,8 @@ from pydantic import Field, PrivateAttr
 
 from rtaudio.effects.base import Effect, Slots, parameter
 from rtaudio.effects.gain import Gain
+from rtaudio.runtime.builder import Builder, Bus
 from rtaudio.runtime.kernels.convolver import convolver
-from rtaudio.runtime.program import Builder, Bus
 
 LONGEST_S = 2.0
 

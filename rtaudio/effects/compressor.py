@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rtaudio.effects.base import Effect, Slots, parameter
+from rtaudio.runtime.builder import Builder, Bus
 from rtaudio.runtime.kernels.compressor import compressor
-from rtaudio.runtime.program import Builder, Bus
 
 
 class Compressor(Effect):

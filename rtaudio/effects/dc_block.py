@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rtaudio.effects.base import Effect, Slots
+from rtaudio.runtime.builder import Builder, Bus
 from rtaudio.runtime.kernels.dc_block import dc_block_node
-from rtaudio.runtime.program import Builder, Bus
 
 CUTOFF_HZ = 5.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from rtaudio.effects.base import Effect, Slots, parameter
+from rtaudio.runtime.builder import Builder, Bus
 from rtaudio.runtime.kernels import delay as kernels
-from rtaudio.runtime.program import Builder, Bus
 
 
 class Delay(Effect):

@@ -10,15 +10,14 @@ from pydantic import Field, PrivateAttr
 
 from rtaudio.effects.base import Effect, Slots, parameter
 from rtaudio.effects.model import Model
+from rtaudio.runtime.builder import Builder, Bus
 from rtaudio.runtime.kernels.denoise import denoise
-from rtaudio.runtime.program import Builder, Bus
+from rtaudio.shipped import shipped_models
 
 
 def shipped_denoiser() -> Path:
     """Return the model that :class:`Denoise` plays unless it is given another one."""
-    from rtaudio.preset import shipped_presets
-
-    return shipped_presets()["bypass"].parent / "models" / "denoise.onnx"
+    return shipped_models()["denoise"]
 
 
 class Denoise(Effect):
@@ -84,7 +83,7 @@ class Denoise(Effect):
 
     @property
     def card(self) -> Any:
-        """The model's :class:`~rtaudio.models.contract.Card`."""
+        """The model's :class:`~rtaudio.models.contract.card.Card`."""
         return self._model.card
 
     def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rtaudio.effects.base import Effect, Slots, parameter
+from rtaudio.runtime.builder import Builder, Bus
 from rtaudio.runtime.kernels import equalizer as kernels
-from rtaudio.runtime.program import Builder, Bus
 
 LOW_CUT_OFF_HZ = 10.0
 HIGH_CUT_OFF_HZ = 22000.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rtaudio.effects.base import Effect, Slots, parameter
 from rtaudio.runtime.abi import Node
+from rtaudio.runtime.builder import Builder, Bus
 from rtaudio.runtime.kernels import gain as kernels
 from rtaudio.runtime.kernels.ramp import ramp_samples, settled
-from rtaudio.runtime.program import Builder, Bus
 
 
 class Gain(Effect):

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from rtaudio.effects.base import Effect, Slots, parameter
 from rtaudio.runtime.abi import Node
+from rtaudio.runtime.builder import Builder, Bus
 from rtaudio.runtime.kernels import limiter as kernels
 from rtaudio.runtime.kernels.ramp import ramp_samples, settled
-from rtaudio.runtime.program import Builder, Bus
 
 
 class Limiter(Effect):

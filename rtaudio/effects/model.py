@@ -12,8 +12,8 @@ from pydantic import Field, PrivateAttr
 from rtaudio.effects.base import Effect, Slots
 from rtaudio.models.loader import LoadedModel, load_model
 from rtaudio.runtime.abi import Node
+from rtaudio.runtime.builder import Builder, Bus
 from rtaudio.runtime.kernels.gain import level_node
-from rtaudio.runtime.program import Builder, Bus
 from rtaudio.runtime.worker import worker_node
 
 _INLINE_SHARE = 0.5
@@ -60,7 +60,7 @@ class Model(Effect):
         (``input_dbu``). ``"raw"`` changes nothing.
     output
         ``"normalized"`` brings the loudness to -18 dB, as the file states it or else as
-        :func:`rtaudio.measure.loudness.loudness_db` measures it; ``"calibrated"`` to the level of
+        :func:`rtaudio.analysis.loudness.loudness_db` measures it; ``"calibrated"`` to the level of
         the amplifier's own output (``output_dbu``). ``"raw"`` changes nothing.
     interface_dbu
         Level of the audio interface for calibration, -20 .. 40 dBu; None: that of the settings (see
@@ -118,7 +118,7 @@ class Model(Effect):
 
     @property
     def card(self) -> Any:
-        """The model's :class:`~rtaudio.models.contract.Card`."""
+        """The model's :class:`~rtaudio.models.contract.card.Card`."""
         return self._loaded.file.card
 
     def _check_range(self, name: str, value: float) -> None:
@@ -170,7 +170,7 @@ class Model(Effect):
         if "loudness_db" in self.card.levels:
             return float(self.card.levels["loudness_db"])
         if self._measured_db is None:
-            from rtaudio.measure.loudness import loudness_db
+            from rtaudio.analysis.loudness import loudness_db
 
             model = Model(self.file, slim=self.slim, engine=self.engine, worker=False)
             self._measured_db = loudness_db(model, self.card.sample_rate)
@@ -275,7 +275,7 @@ class Model(Effect):
 
     def _block_cost_us(self, builder: Builder, params: Slots | None) -> float:
         """Measure the most that one instance costs in a block: all hops that may fall into it."""
-        from rtaudio.measure.blocks import block_microseconds
+        from rtaudio.runtime.timing import block_microseconds
 
         hop = self.card.hop
         if hop:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from rtaudio.effects.base import Effect, Slots, parameter
 from rtaudio.runtime.abi import Node
+from rtaudio.runtime.builder import Builder, Bus
 from rtaudio.runtime.kernels import noise_gate as kernels
-from rtaudio.runtime.program import Builder, Bus
 
 
 class NoiseGate(Effect):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rtaudio.effects.base import Effect, Slots, parameter
+from rtaudio.runtime.builder import Builder, Bus
 from rtaudio.runtime.kernels import equalizer as kernels
-from rtaudio.runtime.program import Builder, Bus
 
 BASS_HZ, MIDDLE_HZ, TREBLE_HZ = 150.0, 425.0, 1800.0
 BASS_DB_PER_STEP, MIDDLE_DB_PER_STEP, TREBLE_DB_PER_STEP = 4.0, 3.0, 2.0

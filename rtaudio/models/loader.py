@@ -11,19 +11,22 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rtaudio.models.capture import Capture
-from rtaudio.models.contract import ContractError, ModelFile
+from rtaudio.models.contract.card import ContractError, ModelFile
 from rtaudio.models.denoisers.reader import model_paths, read_onnx
-from rtaudio.models.foreign import FOREIGN_SUFFIXES, model_file, read_capture
-from rtaudio.models.hint import net_of
-from rtaudio.models.native import native_node
-from rtaudio.models.net import Net
-from rtaudio.models.onnx_engine import default_params, model_node, play
+from rtaudio.models.formats.foreign_net import Capture
+from rtaudio.models.formats.read import FOREIGN_SUFFIXES, model_file, read_capture
+from rtaudio.models.net.from_graph import net_of
+from rtaudio.models.net.to_kernel import native_node
+from rtaudio.models.net.types import Net
+from rtaudio.models.onnx_player import default_params, model_node, play
 from rtaudio.runtime.abi import Node
 from rtaudio.runtime.kernels.hop import hop_node
 from rtaudio.runtime.prewarm import prewarm
 
 EngineName = Literal["onnx", "native"]
+
+MODEL_SUFFIXES = (".onnx", *FOREIGN_SUFFIXES)
+"""Endings of the files that :func:`load_model` reads; a denoiser may also be a folder."""
 
 GOLDEN_TOLERANCE = 2e-5
 """Largest error of an engine on the golden vector, relative to the larger of its peak and 1."""
@@ -38,7 +41,7 @@ class LoadedModel:
     Attributes
     ----------
     file
-        The file as :func:`~rtaudio.models.contract.read_model` returned it; of a capture, the one
+        The file as :func:`~rtaudio.models.contract.check.read_model` returned it; of a capture, the one
         it would be exported to.
     capture
         What was read, if the file is one of another program; else None.
@@ -138,7 +141,7 @@ def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
     ----------
     path
         One of our own files (``.onnx``), or one of another program: ``.nam``, ``.aidax``,
-        ``.json`` (see :func:`rtaudio.models.foreign.read_capture`), or a file or folder of a
+        ``.json`` (see :func:`rtaudio.models.formats.read.read_capture`), or a file or folder of a
         denoiser (see :func:`rtaudio.models.denoisers.reader.read_onnx`).
     slim
         Which size of a ``.nam`` file that holds several: 0 is the smallest, 1 the whole.

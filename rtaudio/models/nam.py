@@ -3,7 +3,7 @@
 A capture is JSON text: ``version``, ``architecture``, ``config``, ``weights`` (one flat list of
 floats) and, optionally, ``sample_rate`` and ``metadata``. Versions 0.5.0 to 0.7.0 are read, with
 the architectures Linear, ConvNet, LSTM, WaveNet and SlimmableContainer; what each of them computes
-is said in :mod:`rtaudio.models.net`.
+is said in :mod:`rtaudio.models.net.types`.
 
 Two files hold nets of several sizes, of which the value ``slim`` (0 to 1) takes one: a
 ``SlimmableContainer`` holds whole captures, a slimmable ``WaveNet`` is cut down to the leading
@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rtaudio.models.capture import Capture, CaptureError
-from rtaudio.models.json_file import float32_list, read_object, sample_rate, section
-from rtaudio.models.net import (
+from rtaudio.models.formats.foreign_net import Capture, CaptureError
+from rtaudio.models.formats.json_file import float32_list, read_object, sample_rate, section
+from rtaudio.models.net.types import (
     Activation,
     BatchNorm,
     Conv,

@@ -23,13 +23,14 @@ stream opened. The callback returns 0 to go on, always: stopping is Python's bus
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit, types
 
 from rtaudio.runtime.jit import c_function
-from rtaudio.runtime.native import (
+from rtaudio.runtime.program import RUNAWAY_BITS, largest_bits, program_at, run_program
+from rtaudio.runtime.statistics import count_duration
+from rtaudio.runtime.system import AUDIO_PRIORITY, ULONG, now_ns, raise_own_priority
+from rtaudio.runtime.words import (
     address_of,
     atomic_exchange,
     atomic_load,
@@ -38,12 +39,9 @@ from rtaudio.runtime.native import (
     f32_at,
     fill_bytes,
     flush_denormals,
-    i64_at,
     restore_denormals,
     struct_at,
 )
-from rtaudio.runtime.program import RUNAWAY_BITS, largest_bits, program_at, run_program
-from rtaudio.runtime.system import AUDIO_PRIORITY, ULONG, now_ns, raise_own_priority
 
 MAX_CHANNELS = 8
 FADE_MS = 20.0
@@ -52,7 +50,6 @@ SWAP_MS = 50.0
 """A cross-fade from one program to another."""
 CLIPPED = 0.9999
 """Input from here on counts as clipped: the largest sample of 16 bits is a little below 1."""
-HISTOGRAM_SIZE = 64 * 40
 FLAG_NAMES = ("input_underflow", "input_overflow", "output_underflow", "output_overflow", "priming")
 _MISSING_FLAGS = 0b1111
 
@@ -123,24 +120,6 @@ _PENDING = ENGINE.fields["pending"][1]  # type: ignore[index]
 _HEARD_WRITE = ENGINE.fields["heard_write"][1]  # type: ignore[index]
 _TAP_WRITE = ENGINE.fields["tap_write"][1]  # type: ignore[index]
 _TAP_READ = ENGINE.fields["tap_read"][1]  # type: ignore[index]
-
-
-@njit(nogil=True, forceinline=True, error_model="numpy")
-def _count(histogram, value):  # type: ignore[no-untyped-def]
-    """Count a duration in ns: 64 buckets per octave, so a percentile is exact to 1.6 %."""
-    exponent = 0
-    while value >> exponent >= 128:
-        exponent += 1
-    bucket = min(HISTOGRAM_SIZE - 1, exponent * 64 + (value >> exponent))
-    i64_at(histogram)[bucket] += 1
-
-
-def histogram_values_ns() -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the middle of every histogram bucket in nanoseconds."""
-    index = np.arange(HISTOGRAM_SIZE)
-    exponent = np.maximum(0, index // 64 - 1)
-    mantissa = index - 64 * exponent
-    return (mantissa + 0.5 * (exponent > 0)) * 2.0**exponent
 
 
 @njit(nogil=True, forceinline=True, error_model="numpy")
@@ -327,12 +306,12 @@ def process_block(device_input, device_output, frames, flags, engine):  # type: 
         e.flags[flag] += (flags >> flag) & 1
     if e.blocks > 0:
         gap = entry - e.last_entry_ns
-        _count(e.gaps, gap)
+        count_duration(e.gaps, gap)
         e.gap_max = max(e.gap_max, gap)
     e.last_entry_ns = entry
     restore_denormals(former_mode)
     duration = now_ns() - entry
-    _count(e.durations, duration)
+    count_duration(e.durations, duration)
     e.duration_max = max(e.duration_max, duration)
     e.busy_ns += duration
     # A device flags the block after the one that overran; together they are one miss.

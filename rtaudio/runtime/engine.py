@@ -11,10 +11,12 @@ import numpy as np
 
 from rtaudio.runtime import callback as rt
 from rtaudio.runtime.abi import Node, aligned
+from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels import routing
-from rtaudio.runtime.native import atomic_store
-from rtaudio.runtime.program import Builder, Program
+from rtaudio.runtime.program import Program
+from rtaudio.runtime.statistics import HISTOGRAM_SIZE
+from rtaudio.runtime.words import atomic_store
 
 _PENDING = rt.ENGINE.fields["pending"][1]  # type: ignore[index]
 
@@ -60,8 +62,8 @@ class Engine:
             "input": aligned(in_channels * block),
             "output": aligned(out_channels * block),
             "heard": aligned(round(_HEARD_S * rate_hz) + block),
-            "durations": aligned(rt.HISTOGRAM_SIZE, np.int64),
-            "gaps": aligned(rt.HISTOGRAM_SIZE, np.int64),
+            "durations": aligned(HISTOGRAM_SIZE, np.int64),
+            "gaps": aligned(HISTOGRAM_SIZE, np.int64),
         }
         for name, buffer in self._buffers.items():
             self.record[name] = buffer.ctypes.data

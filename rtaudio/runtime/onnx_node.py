@@ -18,7 +18,8 @@ import numpy as np
 from rtaudio.runtime.abi import FAULT_MODEL, Node, kernel, state_dtype
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels.ramp import RAMP, aim, ramp_samples, settled
-from rtaudio.runtime.native import (
+from rtaudio.runtime.onnx_runtime import OnnxRuntimeError, Session, api
+from rtaudio.runtime.words import (
     address_of,
     call_i64_1,
     call_i64_8,
@@ -30,7 +31,6 @@ from rtaudio.runtime.native import (
     restore_denormals,
     struct_at,
 )
-from rtaudio.runtime.onnx_runtime import OnnxRuntimeError, Session, api
 
 STATE = state_dtype(
     ("run", "i8"),

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from rtaudio.runtime.jit import jit
-from rtaudio.runtime.native import flush_denormals, restore_denormals
 from rtaudio.runtime.system import ORT_LIBRARY
+from rtaudio.runtime.words import flush_denormals, restore_denormals
 
 _API_VERSION = 17
 _POSITIONS = {

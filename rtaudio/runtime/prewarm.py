@@ -6,7 +6,7 @@ import numpy as np
 
 from rtaudio.runtime.abi import Node, aligned
 from rtaudio.runtime.jit import jit
-from rtaudio.runtime.native import call_process, flush_denormals, restore_denormals
+from rtaudio.runtime.words import call_process, flush_denormals, restore_denormals
 
 __all__ = ["prewarm"]
 

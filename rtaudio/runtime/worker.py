@@ -26,7 +26,14 @@ from numba import njit, types
 
 from rtaudio.runtime.abi import Node, aligned, kernel, state_dtype
 from rtaudio.runtime.jit import jit
-from rtaudio.runtime.native import (
+from rtaudio.runtime.program import RUNAWAY_BITS, largest_bits
+from rtaudio.runtime.system import (
+    WORKER_PRIORITY,
+    now_ns,
+    raise_own_priority,
+    sleep_until_ns,
+)
+from rtaudio.runtime.words import (
     address_of,
     atomic_load,
     atomic_store,
@@ -36,13 +43,6 @@ from rtaudio.runtime.native import (
     flush_denormals,
     i64_at,
     struct_at,
-)
-from rtaudio.runtime.program import RUNAWAY_BITS, largest_bits
-from rtaudio.runtime.system import (
-    WORKER_PRIORITY,
-    now_ns,
-    raise_own_priority,
-    sleep_until_ns,
 )
 
 SLOTS = 8

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtaudio.audio_file import read_audio
-from rtaudio.capture.recording import Recording, RecordingError, check_lengths, check_target
+from rtaudio.audio.reader import read_audio
+from rtaudio.capture.folder import check_target, save_recording
+from rtaudio.capture.recording import Recording, RecordingError, check_lengths
 
 RATE = 12000
 RNG = np.random.default_rng(5)
@@ -168,7 +169,7 @@ def test_lengths_that_do_not_fit_are_refused(dry):
 
 def test_the_folder_holds_the_pair_and_tells_about_it(good, wet, tmp_path):
     folder = tmp_path / "amp"
-    good.save(folder)
+    save_recording(good, folder)
     assert [p.name for p in tmp_path.iterdir()] == ["amp"]
     assert sorted(p.name for p in folder.iterdir()) == [
         "capture.json", "capture.png", "dry.wav", "wet.wav",
@@ -189,9 +190,9 @@ def test_the_folder_holds_the_pair_and_tells_about_it(good, wet, tmp_path):
 def test_a_refused_capture_is_written_only_by_force(dry, tmp_path):
     bad = captured(dry, np.clip(3.0 * dry, -1.0, 1.0))
     with pytest.raises(RecordingError, match=r"clipped .* \(--force takes it all the same\)"):
-        bad.save(tmp_path / "amp")
+        save_recording(bad, tmp_path / "amp")
     assert list(tmp_path.iterdir()) == []
-    bad.save(tmp_path / "amp", force=True)
+    save_recording(bad, tmp_path / "amp", force=True)
     about = json.loads((tmp_path / "amp" / "capture.json").read_text())
     assert about["checks"]["clipping"]["severity"] == "refused"
 
@@ -202,16 +203,16 @@ def test_only_an_older_capture_is_replaced_and_only_by_force(good, tmp_path, mon
     (folder / "diary.txt").write_text("mine")
     for force in (False, True):
         with pytest.raises(OSError, match="is not a capture"):
-            good.save(folder, force)
+            save_recording(good, folder, force)
     (folder / "capture.json").write_text("{}")
     with pytest.raises(OSError, match="replace it: --force"):
         check_target(folder, force=False)
-    monkeypatch.setattr("rtaudio.capture.picture.draw", lambda *_: 1 / 0)
+    monkeypatch.setattr("rtaudio.capture.folder.draw", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        good.save(folder, force=True)
+        save_recording(good, folder, force=True)
     assert (folder / "diary.txt").read_text() == "mine"
     assert list(tmp_path.iterdir()) == [folder]
     monkeypatch.undo()
-    good.save(folder, force=True)
+    save_recording(good, folder, force=True)
     assert not (folder / "diary.txt").exists()
     assert list(tmp_path.iterdir()) == [folder]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from rtaudio.bench import denoise
 from rtaudio.cli.bench_denoise import denoise_tables
-from rtaudio.measure import denoise
-from rtaudio.preset import shipped_presets
+from rtaudio.shipped import shipped_models
 
-AMP = shipped_presets()["bypass"].parent / "models" / "crunch-light.onnx"
+AMP = shipped_models()["crunch-light"]
 """Not a denoiser, but a model as good as any to be measured."""
 
 needs_pesq = pytest.mark.skipif(

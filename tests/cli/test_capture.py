@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from rtaudio.audio.riff import riff
 from rtaudio.capture.signal import capture_signal
-from rtaudio.riff import riff
 
 RATE = 22050
 

@@ -11,10 +11,10 @@ import onnx
 import pytest
 import soundfile
 
-from rtaudio.cli.errors import explain
-from rtaudio.preset import shipped_presets
+from rtaudio.errors import explain
+from rtaudio.shipped import shipped_models
 
-MODELS = shipped_presets()["bypass"].parent / "models"
+MODELS = shipped_models()["crunch"].parent
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_fault_of_our_own_is_one_line_and_status_1():
 
 
 def test_debug_shows_the_traceback(files):
-    from rtaudio.audio_file import AudioFileError
+    from rtaudio.audio.file import AudioFileError
     from rtaudio.cli import main
 
     with pytest.raises(AudioFileError):

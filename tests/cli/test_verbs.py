@@ -15,14 +15,15 @@ import pytest
 import soundfile
 
 import rtaudio
-from rtaudio.audio_file import write_audio
+from rtaudio.audio.riff import riff
+from rtaudio.audio.writer import write_audio
+from rtaudio.batch.render_file import render_file
 from rtaudio.cli import app, demo, doctor, render, run
-from rtaudio.host import Host
-from rtaudio.preset import load_preset, shipped_presets
-from rtaudio.render_file import render_file
-from rtaudio.riff import riff
+from rtaudio.live.host import Host
+from rtaudio.preset.load import load_preset
+from rtaudio.shipped import shipped_models, shipped_presets
 
-MODELS = shipped_presets()["bypass"].parent / "models"
+MODELS = shipped_models()["crunch"].parent
 RUN_KEYS = {
     "blocks", "missed", "xruns", "callback_us", "gap_us", "latency_samples", "latency_parts",
     "faults",
@@ -106,7 +107,7 @@ def test_an_interrupted_render_leaves_nothing(cli, files, tmp_path, monkeypatch)
     def interrupt(program, x):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rtaudio.render_file.run", interrupt)
+    monkeypatch.setattr("rtaudio.batch.render_file.run", interrupt)
     answer = cli("render", "bypass", files / "mono.wav", tmp_path / "o.wav")
     assert answer.status == 130
     assert list(tmp_path.iterdir()) == []
@@ -114,7 +115,7 @@ def test_an_interrupted_render_leaves_nothing(cli, files, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("block", [1, 17, 512, 4096])
 def test_a_rendered_file_is_the_rendered_array(tmp_path, block, monkeypatch):
-    monkeypatch.setattr("rtaudio.render_file._PIECE_SAMPLES", 1000)
+    monkeypatch.setattr("rtaudio.batch.render_file._PIECE_SAMPLES", 1000)
     dry = riff(44100)[:20_000]
     write_audio(tmp_path / "dry.wav", dry, 44100)
     chain = load_preset("crunch-stereo")
@@ -217,7 +218,7 @@ def test_inspect_prints_card_proof_and_cost(cli, monkeypatch):
 
 
 def test_demo_leaves_sound_and_picture(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr("rtaudio.riff.riff", lambda rate_hz: riff(rate_hz)[: rate_hz // 2])
+    monkeypatch.setattr("rtaudio.audio.riff.riff", lambda rate_hz: riff(rate_hz)[: rate_hz // 2])
     answer = cli("demo", "--folder", tmp_path / "demo", "--json")
     assert answer.status == 0
     figures = json.loads(answer.out)
@@ -249,3 +250,9 @@ def test_settings_say_what_is_assumed_until_it_is_set(cli, tmp_path, monkeypatch
     monkeypatch.setattr("rtaudio.settings.settings_path", lambda: tmp_path / "settings.yaml")
     assert "assumed" in cli("settings").out
     assert "assumed" not in cli("settings", "--interface-dbu", "14").out
+
+
+def test_only_a_terminal_can_unmute(refused):
+    assert "only the keys of a terminal can unmute" in refused(
+        "run", "bypass", "--device", "clock", "--seconds", "0", "--muted", "--json"
+    )

@@ -11,7 +11,7 @@ from scipy.signal import fftconvolve
 
 import rtaudio as rt
 from rtaudio.effects.cabinet import normalized, resampled
-from training.cabinets import FOLDER
+from training.guitar.cabinets import FOLDER
 
 
 def response(taps, channels=1, seed=0):

@@ -11,10 +11,10 @@ import rtaudio as rt
 from export.exporter import export_model
 from export.spectral import OverlapAdd
 from export.streaming import StreamingModule
-from rtaudio.render import render, run
 from rtaudio.runtime.abi import Node, kernel, state_dtype
-from rtaudio.runtime.native import address_of, call_process, f32_at, struct_at
+from rtaudio.runtime.offline import run
 from rtaudio.runtime.system import now_ns
+from rtaudio.runtime.words import address_of, call_process, f32_at, struct_at
 
 RATE = 48000
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 24000).astype(np.float32)
@@ -115,7 +115,7 @@ def test_each_microphone_is_cleaned_by_itself_for_any_output(denoiser, channels)
     program = rt.Denoise(file).compile(RATE, 480, in_channels=channels, out_channels=2)
     y = run(program, x)[:, program.latency_samples :]
     for heard, said in zip(y, x if channels == 2 else (x[0], x[0]), strict=True):
-        wanted = render(rt.Model(file), said, RATE, block=480)
+        wanted = rt.Model(file)(said, RATE, block=480)
         np.testing.assert_allclose(heard, wanted[: heard.size], atol=1e-6)
 
 
@@ -125,9 +125,9 @@ def test_each_microphone_is_cleaned_by_itself_for_any_output(denoiser, channels)
 @pytest.mark.parametrize("limit_db", [0.0, 3.0, 12.0, 60.0, 100.0])
 def test_the_attenuation_limit_is_a_share_of_the_noisy_signal(denoiser, limit_db):
     file = denoiser(power=1.0)
-    wet = render(rt.Model(file), NOISE, RATE)
+    wet = rt.Model(file)(NOISE, RATE)
     share = 10 ** (-limit_db / 20) if limit_db < 100 else 0.0
-    y = render(rt.Denoise(file, attenuation_limit_db=limit_db, gain_db=6.0), NOISE, RATE)
+    y = rt.Denoise(file, attenuation_limit_db=limit_db, gain_db=6.0)(NOISE, RATE)
     wanted = (wet + (NOISE - wet) * share) * 10 ** (6 / 20)
     np.testing.assert_allclose(y, wanted, atol=2e-6)
 
@@ -166,8 +166,8 @@ def test_pauses_are_turned_down_behind_the_hold_and_words_are_not(denoiser):
     for at in words:
         x[at : at + length] += 0.3 * np.sin(2 * np.pi * 300.0 / RATE * np.arange(length))
     x = x.astype(np.float32)
-    plain = render(rt.Denoise(denoiser()), x, RATE)
-    gated = render(rt.Denoise(denoiser(), pause_db=pause_db, hold_ms=hold_ms), x, RATE)
+    plain = rt.Denoise(denoiser())(x, RATE)
+    gated = rt.Denoise(denoiser(), pause_db=pause_db, hold_ms=hold_ms)(x, RATE)
 
     def change_db(start, end):
         return 10 * np.log10(np.mean(gated[start:end] ** 2) / np.mean(plain[start:end] ** 2))
@@ -180,7 +180,7 @@ def test_pauses_are_turned_down_behind_the_hold_and_words_are_not(denoiser):
         assert change_db(at + length + 600 * ms, at + length + 800 * ms) < -pause_db + 1.0
     limited = rt.Denoise(denoiser(), pause_db=40.0, attenuation_limit_db=12.0)
     quiet = slice(words[0] - 300 * ms, words[0] - 100 * ms)
-    floor = render(limited, x, RATE)[quiet] / x[quiet]
+    floor = limited(x, RATE)[quiet] / x[quiet]
     np.testing.assert_allclose(floor, 10 ** (-12 / 20), rtol=0.05)
 
 
@@ -212,8 +212,8 @@ def test_words_lose_nothing_of_their_starts(data_folder, voice, noise, snr_db):
     about = np.resize(about, clean.size)
     share = np.sqrt(np.mean(clean**2) / np.mean(about**2)) * 10 ** (-snr_db / 20)
     noisy = clean + np.float32(share) * about
-    plain = render(rt.Denoise(), noisy, RATE, block=480)
-    gated = render(rt.Denoise(pause_db=20.0), noisy, RATE, block=480)
+    plain = rt.Denoise()(noisy, RATE, block=480)
+    gated = rt.Denoise(pause_db=20.0)(noisy, RATE, block=480)
 
     def change_db(part):
         return 10 * np.log10(np.mean(gated[part] ** 2) / np.mean(plain[part] ** 2))
@@ -289,7 +289,7 @@ def test_late_work_gives_its_delay_back(denoiser, monkeypatch, tmp_path):
 def test_silence_in_is_silence_out(denoiser):
     x = np.concatenate([NOISE, np.zeros(RATE, np.float32)])
     for setting in ({}, {"pause_db": 12.0}, {"attenuation_limit_db": 20.0}, {"compare": True}):
-        y = render(rt.Denoise(denoiser(power=1.0), **setting), x, RATE)
+        y = rt.Denoise(denoiser(power=1.0), **setting)(x, RATE)
         assert np.abs(y[: NOISE.size]).max() > 0.01
         assert not y[NOISE.size + 960 :].any()
 

@@ -12,9 +12,10 @@ from export.aidax import PLUGIN_UNITS, aidax_document
 from export.cli import export
 from export.exporter import export_model
 from export.parity import Parity
-from rtaudio.models.contract import Card, Golden, read_model
-from rtaudio.models.hint import net_of
-from rtaudio.models.net import Dense, Gru, Lstm, Stack
+from rtaudio.models.contract.card import Card, Golden
+from rtaudio.models.contract.check import read_model
+from rtaudio.models.net.from_graph import net_of
+from rtaudio.models.net.types import Dense, Gru, Lstm, Stack
 from training.models.gru import GruAmp
 from training.models.lstm import LstmAmp
 from training.models.wavenet import WaveNetAmp

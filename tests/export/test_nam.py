@@ -16,11 +16,13 @@ from export.loudness import Loudness, measure_loudness
 from export.nam import nam_document
 from export.parity import Parity
 from rtaudio.cli import main
-from rtaudio.models.contract import Card, read_model
-from rtaudio.models.hint import net_of
+from rtaudio.models.contract.card import Card
+from rtaudio.models.contract.check import read_model
 from rtaudio.models.loader import load_model
 from rtaudio.models.nam import read_nam
-from rtaudio.models.net import Activation, Conv, WaveNet, WaveNetArray, WaveNetLayer
+from rtaudio.models.net.from_graph import net_of
+from rtaudio.models.net.types import Activation, Conv, WaveNet, WaveNetArray, WaveNetLayer
+from training.cli import export as export_checkpoint
 from training.models.gru import GruAmp
 from training.models.lstm import LstmAmp
 from training.models.wavenet import WaveNetAmp
@@ -135,8 +137,8 @@ NETS = {
 def test_a_trained_net_plays_the_same_as_a_nam_file(name, tmp_path):
     net, out = NETS[name](), tmp_path / "amp.nam"
     source = checkpoint(net, tmp_path / "best.pt")
-    export(source, out)
-    export(source, tmp_path / "amp.onnx")
+    export_checkpoint(source, out)
+    export_checkpoint(source, tmp_path / "amp.onnx")
     golden = read_model(tmp_path / "amp.onnx").golden
     document = json.loads(out.read_text())
     played = player(document, golden.input[0])
@@ -239,7 +241,7 @@ def test_layers_with_kernels_of_their_own_need_the_newest_version():
 )
 def test_what_the_format_cannot_hold_is_refused_and_nothing_is_written(net, reason, tmp_path):
     with pytest.raises(ValueError, match=reason):
-        export(checkpoint(net(), tmp_path / "best.pt"), tmp_path / "amp.nam")
+        export_checkpoint(checkpoint(net(), tmp_path / "best.pt"), tmp_path / "amp.nam")
     assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
 
 
@@ -271,7 +273,7 @@ def test_the_command_line_refuses_in_one_line(source, out, reason, tmp_path, cap
 
 
 def test_a_capture_becomes_a_model_file(tmp_path):
-    export(
+    export_checkpoint(
         checkpoint(made(LstmAmp, hidden=3, residual=False), tmp_path / "best.pt"),
         tmp_path / "amp.nam",
     )
@@ -292,7 +294,7 @@ def test_loudness_of_known_systems():
 
 def test_a_net_that_does_not_rest_at_zero_is_pre_warmed(tmp_path):
     source = checkpoint(made(WaveNetAmp, size="nano"), tmp_path / "best.pt")
-    export(source, tmp_path / "amp.onnx")
-    export(source, tmp_path / "amp.nam")
+    export_checkpoint(source, tmp_path / "amp.onnx")
+    export_checkpoint(source, tmp_path / "amp.nam")
     ours, theirs = (load_model(tmp_path / f"amp.{ending}") for ending in ("onnx", "nam"))
     assert ours.file.card.prewarm_samples == theirs.file.card.prewarm_samples == 4093

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import soundfile
 
-from rtaudio.models.contract import read_model
+from rtaudio.models.contract.check import read_model
 from rtaudio.models.nam import read_nam
 
 ROOT = Path(__file__).parents[2]
@@ -75,8 +75,8 @@ def test_it_plays_its_golden_vector_and_stays_silent(model):
 def test_it_sounds_like_its_teacher(model):
     """Three seconds from the middle of a take that was held out."""
     pytest.importorskip("torch", reason="torch is not installed (extra: train)")
+    from training.guitar.teacher import Teacher
     from training.models import imported
-    from training.teacher import Teacher
 
     card = model.card
     source = card.provenance
@@ -118,7 +118,8 @@ def test_a_denoiser_is_small_and_says_what_it_is(name):
 def test_a_denoiser_is_as_good_as_it_was_said_to_be(name):
     """The bars of the two sets of pairs; `rtaudio bench denoise` gives the whole table."""
     pytest.importorskip("pesq", reason="pesq is not installed (extra: metrics)")
-    from rtaudio.measure.denoise import System, recordings, scores, summary
+    from rtaudio.bench.denoise import System, scores, summary
+    from rtaudio.bench.recordings import recordings
 
     pairs = [r for r in recordings(DATA) if r.group in ("dfns6", "vbd17", "clean")]
     system = System(name, ROOT / "presets" / "models" / f"{name}.onnx")

@@ -19,9 +19,9 @@ from export.parity import run_torch  # noqa: E402
 from export.spectral import Fourier, OverlapAdd  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402
 from rtaudio.effects.model import Model  # noqa: E402
-from rtaudio.models.contract import read_model  # noqa: E402
-from rtaudio.preset import load_preset  # noqa: E402
-from rtaudio.render import run  # noqa: E402
+from rtaudio.models.contract.check import read_model  # noqa: E402
+from rtaudio.preset.load import load_preset  # noqa: E402
+from rtaudio.runtime.offline import run  # noqa: E402
 
 CARD = {"name": "test", "sample_rate": 48000, "license": "Apache-2.0", "provenance": {}}
 BLOCKS = (1, 32, 64, 100, 128, 441, 480, 512, 1024)

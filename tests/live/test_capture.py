@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtaudio.audio_file import read_audio, write_audio
+from rtaudio.audio.reader import read_audio
+from rtaudio.audio.writer import write_audio
 from rtaudio.capture.signal import capture_signal
-from rtaudio.preset import load_preset, shipped_presets
+from rtaudio.preset.load import load_preset
+from rtaudio.shipped import shipped_presets
 
 pytestmark = pytest.mark.jack
 
@@ -20,8 +22,8 @@ TRIES = 4
 
 AMP = """
 import sys
-from rtaudio.host import Host
-from rtaudio.preset import load_preset
+from rtaudio.live.host import Host
+from rtaudio.preset.load import load_preset
 
 with Host(load_preset(sys.argv[1]), "system", block=int(sys.argv[2]),
           in_channels=[1], out_channels=[1]) as host:

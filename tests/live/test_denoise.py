@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtaudio.audio_file import write_audio
-from rtaudio.preset import load_preset
+from rtaudio.audio.writer import write_audio
+from rtaudio.preset.load import load_preset
 
 pytestmark = pytest.mark.jack
 
 PLAY = """
 import json, sys, threading
 import soundfile
-from rtaudio.host import Host
-from rtaudio.preset import load_preset
+from rtaudio.live.host import Host
+from rtaudio.preset.load import load_preset
 
 options = json.loads(sys.argv[1])
 source = soundfile.read(options["source"], dtype="float32")[0]

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.jack
 PLAY = """
 import json, sys, threading
 import numpy as np
-from rtaudio.chain import Chain
+from rtaudio.effects.chain import Chain
 from rtaudio.effects.gain import Gain
-from rtaudio.host import Host
+from rtaudio.live.host import Host
 
 options = json.loads(sys.argv[1])
 source = np.load(options["source"]) if options.get("source") else None

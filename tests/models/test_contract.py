@@ -13,16 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from rtaudio.models.contract import (
-    GOLDEN_SAMPLES,
-    Card,
-    ContractError,
-    Golden,
-    ModelParameter,
-    check_model,
-    read_model,
-    write_metadata,
-)
+from rtaudio.models.contract.card import GOLDEN_SAMPLES, Card, ContractError, Golden, ModelParameter
+from rtaudio.models.contract.check import check_model, read_model
+from rtaudio.models.contract.metadata import write_metadata
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 

@@ -16,10 +16,10 @@ import soundfile
 from onnx import numpy_helper
 
 from rtaudio.effects.model import Model
-from rtaudio.models.capture import CaptureError
-from rtaudio.models.contract import ContractError
+from rtaudio.models.contract.card import ContractError
+from rtaudio.models.formats.foreign_net import CaptureError
 from rtaudio.models.loader import load_model
-from rtaudio.render import run
+from rtaudio.runtime.offline import run
 
 pytestmark = pytest.mark.data
 

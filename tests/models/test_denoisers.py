@@ -12,13 +12,14 @@ import pytest
 import soundfile
 from scipy.signal import correlate, resample_poly
 
+from rtaudio.analysis.speech import si_sdr_db
 from rtaudio.effects.model import Model
-from rtaudio.measure.speech import si_sdr_db
-from rtaudio.models.capture import CaptureError
-from rtaudio.models.contract import ContractError
+from rtaudio.models.contract.card import ContractError
+from rtaudio.models.formats.foreign_net import CaptureError
 from rtaudio.models.loader import load_model
-from rtaudio.preset import PresetError, load_preset, save_preset
-from rtaudio.render import render, run
+from rtaudio.preset.load import PresetError, load_preset
+from rtaudio.preset.save import save_preset
+from rtaudio.runtime.offline import run
 
 pytestmark = pytest.mark.data
 
@@ -144,9 +145,9 @@ def test_the_reported_latency_is_the_measured_one(folder, latency, recording, ra
 
 def test_a_host_at_another_rate_hears_the_same_at_every_block_size(folder, recording):
     x = resample_poly(recording("noisy", "p232_001")[:16_000], 3, 1).astype("f4")
-    whole = render(Model(folder), x, 48_000, block=len(x))
+    whole = Model(folder)(x, 48_000, block=len(x))
     for block in (17, 480, 512):
-        np.testing.assert_allclose(render(Model(folder), x, 48_000, block=block), whole, atol=1e-5)
+        np.testing.assert_allclose(Model(folder)(x, 48_000, block=block), whole, atol=1e-5)
 
 
 def test_a_reset_starts_it_anew(folder, heard):
@@ -163,13 +164,13 @@ def test_a_reset_starts_it_anew(folder, heard):
 @pytest.mark.parametrize("clip", ["p232_005", "p257_004"])
 def test_it_removes_as_much_noise_as_in_the_authors_loop(family, folder, recording, clip):
     noisy, clean = recording("noisy", clip), recording("clean", clip)
-    got = si_sdr_db(clean, render(Model(folder), noisy, RATE))
+    got = si_sdr_db(clean, Model(folder)(noisy, RATE))
     assert got == pytest.approx(SCORES_DB[family][clip], abs=0.01)
     assert got >= si_sdr_db(clean, noisy) + 10
 
 
 def test_silence_stays_silent(folder):
-    assert np.abs(render(Model(folder), np.zeros(RATE, "f4"), RATE)).max() <= 1e-4
+    assert np.abs(Model(folder)(np.zeros(RATE, "f4"), RATE)).max() <= 1e-4
 
 
 # Files
@@ -214,7 +215,7 @@ def test_a_folder_plays_as_a_preset_and_inside_one(copied, heard, tmp_path):
     chain = load_preset(copied)
     assert [effect.kind for effect in chain.effects] == ["denoise"]
     wet = chain(heard[0], RATE)
-    np.testing.assert_allclose(wet, render(Model(copied), heard[0], RATE), atol=2e-6)
+    np.testing.assert_allclose(wet, Model(copied)(heard[0], RATE), atol=2e-6)
     save_preset(chain, tmp_path / "voice.yaml")
     np.testing.assert_array_equal(load_preset(tmp_path / "voice.yaml")(heard[0], RATE), wet)
     with pytest.raises(PresetError, match="plays without a cabinet"):

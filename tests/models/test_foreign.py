@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtaudio.effects.model import Model
-from rtaudio.models.capture import CaptureError
-from rtaudio.models.contract import ContractError, read_model
-from rtaudio.models.foreign import model_file, read_capture
+from rtaudio.models.contract.card import ContractError
+from rtaudio.models.contract.check import read_model
+from rtaudio.models.formats.foreign_net import CaptureError
+from rtaudio.models.formats.read import model_file, read_capture
 from rtaudio.models.loader import load_model
-from rtaudio.render import render
 
 RANDOM = np.random.default_rng(0)
 
@@ -79,7 +79,7 @@ def test_a_capture_saved_as_one_of_our_files_is_the_same_model(name, tmp_path):
     assert read_model(ours).card == file.card
     dry = RANDOM.uniform(-0.5, 0.5, 3000).astype(np.float32)
     rate = file.card.sample_rate
-    heard = [render(Model(each, engine="onnx"), dry, rate) for each in (path, ours)]
+    heard = [Model(each, engine="onnx")(dry, rate) for each in (path, ours)]
     np.testing.assert_array_equal(*heard)
 
 
@@ -102,7 +102,7 @@ def test_one_of_our_files_is_prewarmed_by_its_card(tmp_path):
         capture = read_capture(path)
         object.__setattr__(capture, "prewarm_samples", prewarm_samples)
         ours.write_bytes(model_file(capture).data)
-        silence = render(Model(ours), np.zeros(100, np.float32), 44100)
+        silence = Model(ours)(np.zeros(100, np.float32), 44100)
         assert (np.ptp(silence) < 1e-6) == (prewarm_samples > 0)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtaudio.models.fourier import FourierStages, normalised_windows
+from rtaudio.models.graph.fourier import FourierStages, normalised_windows
 
 
 @settings(max_examples=60, deadline=None)

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from rtaudio.models.capture import CaptureError
-from rtaudio.models.guitarml import read_guitarml
+from rtaudio.models.formats.foreign_net import CaptureError
+from rtaudio.models.formats.guitarml import read_guitarml
 from rtaudio.models.loader import load_model
-from rtaudio.models.onnx_engine import play
+from rtaudio.models.onnx_player import play
 
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 2048).astype(np.float32)
 

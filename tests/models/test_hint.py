@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from export.exporter import export_model
-from rtaudio.models.contract import read_model
-from rtaudio.models.hint import net_of
-from rtaudio.models.net import Dense, Stack
+from rtaudio.models.contract.check import read_model
+from rtaudio.models.net.from_graph import net_of
+from rtaudio.models.net.types import Dense, Stack
 from training.models.lstm import LstmAmp
 
 SHIPPED = sorted(

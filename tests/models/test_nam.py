@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtaudio.models.capture import CaptureError
+from rtaudio.models.formats.foreign_net import CaptureError
 from rtaudio.models.nam import read_nam
-from rtaudio.models.net import Dense, Stack, WaveNet
-from rtaudio.models.summary import weight_count
+from rtaudio.models.net.summary import weight_count
+from rtaudio.models.net.types import Dense, Stack, WaveNet
 
 ARRAY = {
     "input_size": 1,

@@ -8,11 +8,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from rtaudio.models.graph import streaming_graph
-from rtaudio.models.native import native_node
-from rtaudio.models.net import Activation, Dense, Gru, Lstm, Stack
-from rtaudio.render import run
-from rtaudio.runtime.program import Builder
+from rtaudio.models.net.to_graph import streaming_graph
+from rtaudio.models.net.to_kernel import native_node
+from rtaudio.models.net.types import Activation, Dense, Gru, Lstm, Stack
+from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.offline import run
 
 random = np.random.default_rng(0)
 

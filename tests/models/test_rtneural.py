@@ -8,14 +8,14 @@ import json
 import numpy as np
 import pytest
 
-from rtaudio.chain import Chain
+from rtaudio.effects.chain import Chain
 from rtaudio.effects.model import Model
-from rtaudio.models.capture import CaptureError
-from rtaudio.models.contract import ContractError
+from rtaudio.models.contract.card import ContractError
+from rtaudio.models.formats.foreign_net import CaptureError
+from rtaudio.models.formats.rtneural import read_rtneural
 from rtaudio.models.loader import load_model
-from rtaudio.models.onnx_engine import play
-from rtaudio.models.rtneural import read_rtneural
-from rtaudio.render import run
+from rtaudio.models.onnx_player import play
+from rtaudio.runtime.offline import run
 
 RATE = 48000
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 2048).astype(np.float32)

@@ -14,7 +14,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from rtaudio.models.contract import GOLDEN_SAMPLES, Card, Golden, ModelParameter, write_metadata
+from rtaudio.models.contract.card import GOLDEN_SAMPLES, Card, Golden, ModelParameter
+from rtaudio.models.contract.metadata import write_metadata
 
 
 def _value(name, shape):

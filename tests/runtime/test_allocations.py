@@ -19,7 +19,7 @@ SCRIPT = r"""
 import ctypes, json, sys
 import numpy as np
 import rtaudio as rt
-from rtaudio.render import run
+from rtaudio.runtime.offline import run
 from rtaudio.runtime import callback
 from rtaudio.runtime.engine import Engine
 

@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtaudio.chain import Chain, Parallel, Path
+from rtaudio.effects.chain import Chain
 from rtaudio.effects.gain import Gain
 from rtaudio.effects.model import Model
+from rtaudio.effects.parallel import Parallel, Path
 from rtaudio.runtime import callback as rt
 from rtaudio.runtime.abi import Node, kernel, state_dtype
+from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.engine import Engine
 from rtaudio.runtime.kernels.ramp import settled
-from rtaudio.runtime.native import address_of, struct_at
-from rtaudio.runtime.program import Builder
+from rtaudio.runtime.statistics import HISTOGRAM_SIZE, count_duration, histogram_values_ns
+from rtaudio.runtime.words import address_of, struct_at
 
 RATE, BLOCK = 48000, 64
 
@@ -268,9 +270,9 @@ def test_source_replaces_the_input_and_tap_keeps_the_output():
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**38))
 def test_histogram_buckets_are_within_one_percent(value):
-    histogram = np.zeros(rt.HISTOGRAM_SIZE, np.int64)
-    rt._count(histogram.ctypes.data, value)
-    middle = rt.histogram_values_ns()[np.flatnonzero(histogram)[0]]
+    histogram = np.zeros(HISTOGRAM_SIZE, np.int64)
+    count_duration(histogram.ctypes.data, value)
+    middle = histogram_values_ns()[np.flatnonzero(histogram)[0]]
     assert abs(middle - value) <= max(1.0, 0.01 * value)
 
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from scipy.signal import fftconvolve
 
 from rtaudio.runtime.abi import Node
+from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.kernels import fft, routing
 from rtaudio.runtime.kernels.resampler import low_pass, resampled_node
-from rtaudio.runtime.program import Builder, run_program
+from rtaudio.runtime.program import run_program
 
 PROCESS = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rtaudio.analysis.loudness import loudness_db, standard_clip
 from rtaudio.effects.gain import Gain
 from rtaudio.effects.model import Model
-from rtaudio.measure.loudness import loudness_db, standard_clip
-from rtaudio.preset import load_preset, save_preset
-from rtaudio.render import run
+from rtaudio.preset.load import load_preset
+from rtaudio.preset.save import save_preset
+from rtaudio.runtime.offline import run
 from rtaudio.settings import Settings, load_settings, save_settings, settings_path
 
 RATE = 48000
@@ -109,7 +110,7 @@ def test_the_standard_clip_is_pink_and_at_its_level(rate):
 
 
 def test_presets_carry_the_modes_but_not_the_machine(halved, tmp_path):
-    from rtaudio.chain import Chain
+    from rtaudio.effects.chain import Chain
 
     save_settings(Settings(interface_dbu=17.0))
     model = Model(halved, input="calibrated", output="normalized")

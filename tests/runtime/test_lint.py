@@ -12,9 +12,10 @@ from numba import cfunc, njit
 
 from rtaudio.runtime import callback, kernels
 from rtaudio.runtime.abi import PROCESS, Kernel
-from rtaudio.runtime.kernels.recurrent import Layout, recurrent_kernel
+from rtaudio.runtime.kernels.recurrent.layout import Layout
+from rtaudio.runtime.kernels.recurrent.node import recurrent_kernel
 from rtaudio.runtime.kernels.simd import LANES
-from rtaudio.runtime.kernels.wavenet import wavenet_kernel
+from rtaudio.runtime.kernels.wavenet.node import wavenet_kernel
 
 PLACES = [
     *(f"rtaudio.runtime.kernels.{m.name}" for m in pkgutil.iter_modules(kernels.__path__)),

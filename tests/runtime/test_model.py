@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rtaudio.chain import Chain
+from rtaudio.effects.chain import Chain
 from rtaudio.effects.model import Model
-from rtaudio.models.contract import ContractError, ModelParameter, read_model
-from rtaudio.render import render, run
+from rtaudio.models.contract.card import ContractError, ModelParameter
+from rtaudio.models.contract.check import read_model
+from rtaudio.runtime.offline import run
 from rtaudio.runtime.worker import worker_latency_samples
 
 RATE = 48000
@@ -59,7 +60,7 @@ def in_blocks(program, x, sizes):
 
 def test_onnx_engine_equals_python_binding_bit_for_bit(model_file):
     path = model_file("lstm")
-    played = render(Model(path, engine="onnx"), NOISE, RATE, block=64)
+    played = Model(path, engine="onnx")(NOISE, RATE, block=64)
     pieces, state = [], None
     model = read_model(path)
     session = onnxruntime.InferenceSession(model.data)
@@ -76,7 +77,7 @@ def test_onnx_engine_equals_python_binding_bit_for_bit(model_file):
 @pytest.mark.parametrize("engine", ["onnx", "native"])
 def test_engines_agree_with_the_whole_signal(model_file, engine):
     path = model_file("lstm")
-    played = render(Model(path, engine=engine), NOISE, RATE, block=64)
+    played = Model(path, engine=engine)(NOISE, RATE, block=64)
     assert np.max(np.abs(played - whole(path, NOISE)[0])) <= 1e-5
 
 
@@ -139,15 +140,15 @@ def test_a_model_of_two_channels_at_another_rate_keeps_them_apart(model_file, ho
 def test_each_channel_has_a_state_of_its_own(model_file):
     path = model_file("lstm")
     silent = np.zeros_like(NOISE)
-    both = render(Model(path), np.stack([NOISE, silent]), RATE)
-    np.testing.assert_array_equal(both[1], render(Model(path), silent, RATE))
-    np.testing.assert_array_equal(both[0], render(Model(path), NOISE, RATE))
+    both = Model(path)(np.stack([NOISE, silent]), RATE)
+    np.testing.assert_array_equal(both[1], Model(path)(silent, RATE))
+    np.testing.assert_array_equal(both[0], Model(path)(NOISE, RATE))
 
 
 def test_a_model_of_two_channels_takes_both(model_file):
     model = Model(model_file("lag", channels=2, size=3))
     stereo = np.stack([NOISE, -NOISE])
-    np.testing.assert_array_equal(render(model, stereo, RATE), stereo)
+    np.testing.assert_array_equal(model(stereo, RATE), stereo)
 
 
 def test_parameters_of_the_model_are_live_and_ramped(model_file):
@@ -200,12 +201,12 @@ def test_missing_file_and_foreign_file_are_refused(tmp_path):
 
 
 def test_models_share_the_callback_until_half_a_block_is_spent(model_file, monkeypatch):
-    import rtaudio.measure.blocks
+    import rtaudio.runtime.timing
 
     def fixed(node, block, repeats, **options):
         return np.full(repeats, 300.0)
 
-    monkeypatch.setattr(rtaudio.measure.blocks, "block_microseconds", fixed)
+    monkeypatch.setattr(rtaudio.runtime.timing, "block_microseconds", fixed)
     path = model_file("lstm")
     chain = Chain([Model(path, name=name) for name in "abc"])
     assert [name for name, _ in chain.compile(RATE, 64).workers] == ["c"]
@@ -219,12 +220,12 @@ def test_models_share_the_callback_until_half_a_block_is_spent(model_file, monke
 @pytest.mark.parametrize(("cost_us", "chunk"), [(100, 0), (500, 128), (900, 256), (9000, 512)])
 def test_a_worker_is_as_late_as_its_cost_asks(model_file, monkeypatch, cost_us, chunk):
     """Four times as long as a hop takes, and no longer than a hop; cheap ones need no worker."""
-    import rtaudio.measure.blocks
+    import rtaudio.runtime.timing
 
     def fixed(node, block, repeats, **options):
         return np.full(repeats, float(cost_us))
 
-    monkeypatch.setattr(rtaudio.measure.blocks, "block_microseconds", fixed)
+    monkeypatch.setattr(rtaudio.runtime.timing, "block_microseconds", fixed)
     program = Model(model_file("lag", hop=480, size=5)).compile(RATE, 64)
     assert len(program.workers) == bool(chunk)
     adapted = 480 - math.gcd(480, chunk or 64)

@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter, upfirdn
 
-from rtaudio.chain import Chain
+from rtaudio.analysis.aliasing import aliasing_db
 from rtaudio.effects.base import Effect
+from rtaudio.effects.chain import Chain
 from rtaudio.effects.gain import Gain
 from rtaudio.effects.model import Model
-from rtaudio.measure.aliasing import aliasing_db
-from rtaudio.models.contract import read_model
-from rtaudio.render import run
+from rtaudio.models.contract.check import read_model
 from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.kernels.oversampler import oversampled_node
 from rtaudio.runtime.kernels.resampler import low_pass
-from rtaudio.runtime.native import address_of, struct_at
+from rtaudio.runtime.offline import run
+from rtaudio.runtime.words import address_of, struct_at
 
 RATE = 48000
 CURVE = state_dtype(("drive", "f4"))

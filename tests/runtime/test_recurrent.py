@@ -14,9 +14,10 @@ from numba.extending import intrinsic
 
 from rtaudio.runtime.abi import aligned
 from rtaudio.runtime.kernels.ramp import ramp_samples
-from rtaudio.runtime.kernels.recurrent import Layout, pack, recurrent_node
+from rtaudio.runtime.kernels.recurrent.layout import Layout, pack
+from rtaudio.runtime.kernels.recurrent.node import recurrent_node
 from rtaudio.runtime.kernels.simd import LANES, Vectors
-from rtaudio.runtime.native import call_process
+from rtaudio.runtime.words import call_process
 
 KINDS = ("lstm", "gru")
 RATE_HZ = 48000
@@ -322,7 +323,7 @@ def test_wrong_shapes_are_refused():
 
 def test_code_is_found_on_disk_by_the_next_process(two_processes):
     script = (
-        "from rtaudio.runtime.kernels.recurrent import Layout, recurrent_kernel\n"
+        "from rtaudio.runtime.kernels.recurrent.node import Layout, recurrent_kernel\n"
         "for gru, hidden in ((0, (3,)), (1, (3,)), (0, (4, 4))):\n"
         "    print(recurrent_kernel(Layout(gru, 1, 4, hidden), True).compiled.cache_hits)\n"
     )

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtaudio.models.net import (
+from rtaudio.models.net.types import (
     Activation,
     Conv,
     Film,
@@ -20,7 +20,8 @@ from rtaudio.models.net import (
     WaveNetLayer,
 )
 from rtaudio.runtime.abi import aligned
-from rtaudio.runtime.kernels.wavenet import ACTIVATIONS, wavenet_node
+from rtaudio.runtime.kernels.wavenet.activations import ACTIVATIONS
+from rtaudio.runtime.kernels.wavenet.node import wavenet_node
 from rtaudio.runtime.prewarm import prewarm
 
 FUNCTIONS = {
@@ -310,7 +311,7 @@ def test_other_nets_are_refused(reason):
 
 def test_code_is_found_on_disk_by_the_next_process(two_processes):
     script = (
-        "from rtaudio.runtime.kernels.wavenet import wavenet_kernel\n"
+        "from rtaudio.runtime.kernels.wavenet.node import wavenet_kernel\n"
         "for channels in (1, 2):\n"
         "    plan = f\"((1, {channels}, 2, 3, 1, 1, 'tanh', 0.0),)\"\n"
         "    print(channels, wavenet_kernel(plan, 4).compiled.cache_hits)\n"

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from rtaudio.effects.base import Effect
-from rtaudio.host import Host
+from rtaudio.live.host import Host
 from rtaudio.runtime.abi import Node, kernel, state_dtype
-from rtaudio.runtime.native import address_of, f32_at, struct_at
 from rtaudio.runtime.system import now_ns
+from rtaudio.runtime.words import address_of, f32_at, struct_at
 from rtaudio.runtime.worker import worker_latency_samples, worker_node
 
 RATE = 48000

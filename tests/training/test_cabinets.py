@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from training.cabinets import CABINETS, FOLDER, RATE_HZ, magnitude, write
+from training.guitar.cabinets import CABINETS, FOLDER, RATE_HZ, magnitude, write
 
 
 def test_the_shipped_files_are_what_the_command_makes(tmp_path):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import integrate, signal
 
-from training import circuit
-from training.circuit import feedback_ohm, overdrive
+from training.guitar import circuit
+from training.guitar.circuit import feedback_ohm, overdrive
 
 RATE_HZ = 48000
 

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
 from training.config import ConfigError, TeacherData, load_config
-from training.sweep import load_sweep
+from training.guitar.sweep import load_sweep
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("RTAUDIO_DATA") or ROOT.parent / "shared" / "data")

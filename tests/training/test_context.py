@@ -19,8 +19,8 @@ from torch.nn import functional  # noqa: E402
 from export.exporter import export_model  # noqa: E402
 from export.parity import random_blocks, run_onnx, run_torch  # noqa: E402
 from rtaudio.effects.model import Model  # noqa: E402
-from rtaudio.models.contract import read_model  # noqa: E402
-from rtaudio.render import run  # noqa: E402
+from rtaudio.models.contract.check import read_model  # noqa: E402
+from rtaudio.runtime.offline import run  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
 from training.models import NETS  # noqa: E402
 from training.models.context import ContextNet  # noqa: E402

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from rtaudio.capture.note import NoteError
 from training.config import ConfigError, ScheduleConfig, load_config
-from training.data import Split, Take, excerpts, load_split
+from training.guitar.data import Split, Take, excerpts, load_split
 
 
 def schedule(**changes):
@@ -92,7 +92,7 @@ def test_takes_are_rendered_aligned_and_kept_apart(workspace):
 def test_renders_are_kept(workspace, monkeypatch):
     data = load_config(workspace.path).data
     first = load_split(data)
-    monkeypatch.setattr("training.teacher.Teacher.__call__", None)
+    monkeypatch.setattr("training.guitar.teacher.Teacher.__call__", None)
     again = load_split(data)
     for a, b in zip(first.train, again.train, strict=True):
         np.testing.assert_array_equal(a.wet, b.wet)

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra: trai
 
 from export.exporter import export_model  # noqa: E402
 from export.parity import run_onnx, run_torch  # noqa: E402
-from rtaudio.models.contract import read_model  # noqa: E402
+from rtaudio.models.contract.check import read_model  # noqa: E402
 from training.models.denoiser import Denoiser, _triangles  # noqa: E402
 
 CARD = {"name": "test", "sample_rate": 48000, "license": "Apache-2.0", "provenance": {}}

@@ -13,10 +13,10 @@ import onnx  # noqa: E402
 
 from export.exporter import export_model  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402
-from rtaudio.models.contract import read_model  # noqa: E402
+from rtaudio.models.contract.check import read_model  # noqa: E402
 from rtaudio.models.nam import read_nam  # noqa: E402
+from training.guitar.teacher import Teacher  # noqa: E402
 from training.models import NETS, net_arguments, net_class  # noqa: E402
-from training.teacher import Teacher  # noqa: E402
 
 GAIN = {"name": "gain", "min": 0, "max": 10, "default": 7, "unit": ""}
 TONE = {"name": "tone", "min": -1.0, "max": 1.0, "default": 0.5}

@@ -17,7 +17,7 @@ import soundfile
 pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 pytest.importorskip("jinja2", reason="jinja2 is not installed (extra: train)")
 
-from training.data import Take
+from training.guitar.data import Take
 from training.plots import comparison, loss_curve
 from training.report import save_clips, write_report
 

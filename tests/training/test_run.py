@@ -15,19 +15,21 @@ import soundfile
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 pytest.importorskip("lightning", reason="lightning is not installed (extra: train)")
 
-from export.checkpoint import load_checkpoint  # noqa: E402
-from export.cli import export  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402
 from rtaudio.capture.note import NoteError  # noqa: E402
-from rtaudio.models.contract import read_model  # noqa: E402
-from training.captures import SIZES  # noqa: E402
-from training.cli import train  # noqa: E402
+from rtaudio.models.contract.check import read_model  # noqa: E402
+from training.checkpoint import load_checkpoint  # noqa: E402
+from training.cli import (
+    export,  # noqa: E402
+    train,  # noqa: E402
+)
 from training.config import ConfigError, ScheduleConfig, load_config  # noqa: E402
-from training.data import Take, excerpts, load_split  # noqa: E402
-from training.losses import LOSSES, effect_loss, error_to_signal  # noqa: E402
+from training.guitar.captures import SIZES  # noqa: E402
+from training.guitar.data import Take, excerpts, load_split  # noqa: E402
+from training.guitar.losses import LOSSES, effect_loss, error_to_signal  # noqa: E402
+from training.guitar.seeds import train_seeds  # noqa: E402
+from training.guitar.task import AmpTask, scores  # noqa: E402
 from training.run import load_weights, make_net, pick_device, train_run  # noqa: E402
-from training.seeds import train_seeds  # noqa: E402
-from training.task import AmpTask, scores  # noqa: E402
 
 
 @pytest.fixture
@@ -155,7 +157,7 @@ def test_a_run_never_overwrites_another(workspace):
 
 @plain
 def test_a_run_that_never_finds_a_number_says_so(workspace, monkeypatch):
-    monkeypatch.setattr("training.task.scores", lambda net, takes: {"three": float("nan")})
+    monkeypatch.setattr("training.guitar.task.scores", lambda net, takes: {"three": float("nan")})
     with pytest.raises(ConfigError, match=r"lower schedule\.learning_rate"):
         train_run(load_config(workspace.section("schedule", epochs=1)), show=False)
 
@@ -223,7 +225,7 @@ def test_scores_are_the_formula_whatever_the_grouping():
 @plain
 def test_a_plateau_ends_the_run_and_the_best_nets_stay(workspace, monkeypatch):
     esr = iter([0.5, 0.3, 0.4, 0.35, 0.6, 0.7, 0.8])
-    monkeypatch.setattr("training.task.scores", lambda net, takes: {"three": next(esr)})
+    monkeypatch.setattr("training.guitar.task.scores", lambda net, takes: {"three": next(esr)})
     config = load_config(workspace.section("schedule", epochs=7, patience_epochs=3, keep_best=2))
     train_run(config, show=False)
     folder = workspace.folder / "run"
@@ -293,7 +295,7 @@ def test_of_several_seeds_the_best_is_kept(workspace):
 def test_a_net_with_a_knob_is_trained_and_exported(net, workspace):
     workspace.section(
         "data",
-        teacher="training.circuit:overdrive",
+        teacher="training.guitar.circuit:overdrive",
         knobs={"gain": [0, 1]},
         test_knobs={"gain": [0.4]},
     )

@@ -10,11 +10,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 pytest.importorskip("lightning", reason="lightning is not installed (extra: train)")
 
-from export.checkpoint import load_checkpoint  # noqa: E402
 from export.exporter import export_model  # noqa: E402
 from export.parity import run_torch  # noqa: E402
 from rtaudio.effects.model import Model  # noqa: E402
-from rtaudio.render import run  # noqa: E402
+from rtaudio.runtime.offline import run  # noqa: E402
+from training.checkpoint import load_checkpoint  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
 from training.models import NETS  # noqa: E402
 from training.models.spectral import SpectralAmp  # noqa: E402

@@ -11,10 +11,10 @@ import yaml
 pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 pytest.importorskip("lightning", reason="lightning is not installed (extra: train)")
 
-import training.sweep
+import training.guitar.sweep
 from rtaudio.cli import main
 from training.config import ConfigError
-from training.sweep import load_sweep, sweep
+from training.guitar.sweep import load_sweep, sweep
 
 CONTENT = {
     "name": "tiny",
@@ -53,8 +53,8 @@ def study(workspace, monkeypatch):
     # Proved elsewhere, and slow.
     for name in ("plots.comparison", "write_report"):
         monkeypatch.setattr(f"training.run.{name}", lambda *arguments: None)
-    monkeypatch.setattr(training.sweep, "ROUNDS", 1)
-    monkeypatch.setattr(training.sweep, "ROUND_SAMPLES", 1 << 12)
+    monkeypatch.setattr(training.guitar.sweep, "ROUNDS", 1)
+    monkeypatch.setattr(training.guitar.sweep, "ROUND_SAMPLES", 1 << 12)
     return write
 
 
@@ -66,7 +66,7 @@ def table(path):
 def test_a_tiny_sweep_makes_every_row(study, workspace, monkeypatch):
     out = workspace.folder / "page"
     trained = []
-    train = training.sweep.train_run
+    train = training.guitar.sweep.train_run
 
     def counted(config, **options):
         trained.append(config.run_folder.name)
@@ -74,7 +74,7 @@ def test_a_tiny_sweep_makes_every_row(study, workspace, monkeypatch):
             raise KeyboardInterrupt
         return train(config, **options)
 
-    monkeypatch.setattr(training.sweep, "train_run", counted)
+    monkeypatch.setattr(training.guitar.sweep, "train_run", counted)
     with pytest.raises(KeyboardInterrupt):
         sweep(study(), out, show=False)
     assert not out.with_suffix(".md").exists()
@@ -122,7 +122,7 @@ def test_a_tiny_sweep_makes_every_row(study, workspace, monkeypatch):
 def test_a_finished_sweep_trains_nothing(study, workspace, monkeypatch):
     path = study(seeds=[0], text="Small.", parts=[{"title": "one", "rows": [{"net.hidden": 2}]}])
     sweep(path, show=False)
-    monkeypatch.setattr(training.sweep, "train_run", None)
+    monkeypatch.setattr(training.guitar.sweep, "train_run", None)
     sweep(path, show=False)
     assert len(table(workspace.folder / "study" / "study.csv")) == 1
 
@@ -142,7 +142,7 @@ def test_a_finished_sweep_trains_nothing(study, workspace, monkeypatch):
     ],
 )
 def test_a_strange_file_is_refused_before_anything_is_trained(changes, reason, study, monkeypatch):
-    monkeypatch.setattr(training.sweep, "train_run", None)
+    monkeypatch.setattr(training.guitar.sweep, "train_run", None)
     with pytest.raises(ConfigError, match=reason) as caught:
         sweep(study(**changes), show=False)
     assert "\n" not in str(caught.value)

@@ -9,9 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
-from rtaudio.models.capture import Capture  # noqa: E402
-from rtaudio.models.contract import ModelParameter  # noqa: E402
-from rtaudio.models.net import (  # noqa: E402
+from rtaudio.models.contract.card import ModelParameter  # noqa: E402
+from rtaudio.models.formats.foreign_net import Capture  # noqa: E402
+from rtaudio.models.net.types import (  # noqa: E402
     Activation,
     Conv,
     Dense,
@@ -21,7 +21,7 @@ from rtaudio.models.net import (  # noqa: E402
     WaveNetArray,
     WaveNetLayer,
 )
-from training.teacher import Teacher  # noqa: E402
+from training.guitar.teacher import Teacher  # noqa: E402
 
 
 def random_net(seed, taps=3):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 from training.config import NetConfig, check_net, data_root, read_yaml
 from training.denoise.features import LAYERS
 from training.denoise.losses import FEATURES, LOSSES
-from training.denoise.mixer import MixtureConfig
+from training.denoise.mixture import MixtureConfig
 from training.denoise.pairs import PairedFoldersConfig
 
 __all__ = ["DenoiseConfig", "DenoiseSchedule", "FeatureConfig", "load_denoise_config"]

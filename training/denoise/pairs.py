@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from training.config import ConfigError
 from training.denoise.corpus import Part, active_rms
-from training.denoise.mixer import Mixture
+from training.denoise.mixture import Mixture
 
 __all__ = ["PairFolders", "PairedFolders", "PairedFoldersConfig"]
 

@@ -31,10 +31,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset, Sampler
 from typing_extensions import override
 
-from export.checkpoint import load_checkpoint
 from export.streaming import StreamingModule
 from rtaudio.atomic import replacing
-from rtaudio.cli.show import progress
+from rtaudio.view.terminal import progress
+from training.checkpoint import load_checkpoint
 from training.config import ConfigError
 from training.denoise.config import DenoiseConfig
 from training.denoise.corpus import Part
@@ -47,7 +47,8 @@ from training.denoise.losses import (
     si_sdr_db,
     window_samples,
 )
-from training.denoise.mixer import Mixture, Mixtures, collate
+from training.denoise.mixer import Mixtures
+from training.denoise.mixture import Mixture, collate
 from training.denoise.pairs import PairedFolders, PairedFoldersConfig
 from training.models import net_class
 from training.models.denoiser import Denoiser

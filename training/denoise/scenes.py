@@ -28,7 +28,7 @@ from torch.nn import functional
 from typing_extensions import override
 
 from rtaudio.atomic import replacing
-from rtaudio.cli.show import progress
+from rtaudio.view.terminal import progress
 from training.config import ConfigError, data_root, read_yaml
 from training.denoise.corpus import Clip, Collection, cache_folder, load_corpus
 from training.denoise.features import FeatureNet

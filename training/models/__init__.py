@@ -68,6 +68,10 @@ def net_arguments(kind: type[StreamingModule]) -> type[BaseModel]:
     return create_model(kind.__name__, __config__=ConfigDict(extra="forbid"), **fields)
 
 
+_MOVED = {"training.circuit": "training.guitar.circuit"}
+"""Former names of modules, which configurations and model cards still tell."""
+
+
 def imported(name: str) -> Any:
     """Return what ``package.module:name`` means.
 
@@ -77,6 +81,7 @@ def imported(name: str) -> Any:
         No such module or name.
     """
     module, _, attribute = name.partition(":")
+    module = _MOVED.get(module, module)
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from rtaudio.models.contract import ModelParameter
+from rtaudio.models.contract.card import ModelParameter
 
 __all__ = ["MAX_KNOBS", "Conditioning", "Knobs"]
 
@@ -25,7 +25,7 @@ class Knobs(nn.Module):
     Parameters
     ----------
     knobs
-        One mapping per knob with the entries of `rtaudio.models.contract.ModelParameter`.
+        One mapping per knob with the entries of `rtaudio.models.contract.card.ModelParameter`.
 
     Examples
     --------

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaudio.models.denoisers.family import Family, GraphFile, Part, Shape
-from rtaudio.models.frame_graph import FrameGraph
+from rtaudio.models.graph.frames import FrameGraph
 
 __all__ = ["GTCRN", "UL_UNAS"]
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rtaudio.models.denoisers.family import Family, GraphFile, Part
-from rtaudio.models.frame_graph import FrameGraph
+from rtaudio.models.graph.frames import FrameGraph
 
 __all__ = ["DTLN"]
 

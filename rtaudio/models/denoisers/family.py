@@ -10,10 +10,10 @@ from pathlib import Path
 
 import onnx
 
-from rtaudio.models.capture import CaptureError
-from rtaudio.models.contract import Card, ModelFile
-from rtaudio.models.frame_graph import FrameGraph
-from rtaudio.models.onnx_engine import proved_file
+from rtaudio.models.contract.card import Card, ModelFile
+from rtaudio.models.formats.foreign_net import CaptureError
+from rtaudio.models.graph.frames import FrameGraph
+from rtaudio.models.onnx_player import proved_file
 
 __all__ = ["Family", "GraphFile", "Part"]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rtaudio.models.capture import CaptureError
-from rtaudio.models.contract import CARD_KEY, ModelFile, check_model, read_proto
+from rtaudio.models.contract.card import ModelFile
+from rtaudio.models.contract.check import check_model, read_proto
+from rtaudio.models.contract.metadata import CARD_KEY
 from rtaudio.models.denoisers.cached import GTCRN, UL_UNAS
 from rtaudio.models.denoisers.deepfilternet import DEEPFILTERNET3
 from rtaudio.models.denoisers.dtln import DTLN
 from rtaudio.models.denoisers.family import Family, GraphFile, Part
+from rtaudio.models.formats.foreign_net import CaptureError
 
 __all__ = ["FAMILIES", "model_paths", "read_onnx"]
 

@@ -14,7 +14,7 @@ from numba import njit
 
 from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.kernels.ramp import RAMP, advance, aim, ramp_samples, settled
-from rtaudio.runtime.native import address_of, f32_at, struct_at
+from rtaudio.runtime.words import address_of, f32_at, struct_at
 
 STATE = state_dtype(
     ("rate_hz", "f8"),

@@ -23,7 +23,7 @@ from numba import njit
 
 from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.kernels import fft
-from rtaudio.runtime.native import address_of, copy_bytes, f32_at, fill_bytes, struct_at
+from rtaudio.runtime.words import address_of, copy_bytes, f32_at, fill_bytes, struct_at
 
 SEGMENT = fft.SIZE
 _BLOCK_BYTES = 8 * SEGMENT

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from rtaudio.runtime.abi import Node, kernel, state_dtype
-from rtaudio.runtime.native import address_of, f64_at, struct_at
+from rtaudio.runtime.words import address_of, f64_at, struct_at
 
 STATE = state_dtype(("gain", "f8"), ("pole", "f8"), ("z", "i8"))
 """``z``: [channels][2] float64, the last input and the last output."""

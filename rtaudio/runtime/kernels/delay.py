@@ -17,7 +17,7 @@ from numba import njit
 
 from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.kernels.ramp import RAMP, advance, aim, ramp_samples, settled
-from rtaudio.runtime.native import address_of, f32_at, struct_at
+from rtaudio.runtime.words import address_of, f32_at, struct_at
 
 LONGEST_MS = 2000.0
 

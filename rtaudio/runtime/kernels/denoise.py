@@ -27,7 +27,7 @@ import numpy as np
 
 from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.kernels.ramp import RAMP, advance, aim, ramp_samples, settled
-from rtaudio.runtime.native import address_of, f32_at, struct_at
+from rtaudio.runtime.words import address_of, f32_at, struct_at
 
 NO_LIMIT_DB = 100.0
 """From this attenuation limit on, nothing of the noisy signal is mixed in."""

@@ -22,7 +22,7 @@ from numba import njit
 from rtaudio.runtime.abi import Kernel, Node, kernel, state_dtype
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels.ramp import RAMP, RAMP_MS, advance, aim, settled
-from rtaudio.runtime.native import address_of, copy_bytes, f32_at, f64_at, struct_at
+from rtaudio.runtime.words import address_of, copy_bytes, f32_at, f64_at, struct_at
 
 LOW_CUT, LOW_SHELF, PEAK, HIGH_SHELF, HIGH_CUT = range(5)
 """Kinds of sections. ``params``: Hz; for shelves and peaks then dB; for peaks then Q."""

@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 
 from rtaudio.runtime.jit import jit
-from rtaudio.runtime.native import f32_at
+from rtaudio.runtime.words import f32_at
 
 SIZE = 128
 """Complex points; a block is ``2 * SIZE`` float32: the real parts, then the imaginary parts."""

@@ -9,7 +9,7 @@ from numba import njit
 
 from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.kernels.ramp import RAMP, advance, aim, ramp_samples, settled
-from rtaudio.runtime.native import address_of, f32_at, struct_at
+from rtaudio.runtime.words import address_of, f32_at, struct_at
 
 STATE = state_dtype(("gain", RAMP), ("ramp_samples", "i8"))
 """``params[0]`` is the gain in dB; the ramp runs over the linear factor."""

@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from rtaudio.runtime.abi import Node, aligned, kernel, state_dtype
-from rtaudio.runtime.native import address_of, call_process, copy_bytes, f32_at, struct_at
+from rtaudio.runtime.words import address_of, call_process, copy_bytes, f32_at, struct_at
 
 STATE = state_dtype(
     ("process", "i8"),

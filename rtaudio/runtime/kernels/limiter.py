@@ -21,7 +21,7 @@ import numpy as np
 
 from rtaudio.runtime.abi import kernel, state_dtype
 from rtaudio.runtime.kernels.ramp import RAMP, advance, aim
-from rtaudio.runtime.native import address_of, f32_at, i64_at, struct_at
+from rtaudio.runtime.words import address_of, f32_at, i64_at, struct_at
 
 ONE = 1 << 40
 """Gain 1 in the integers of the running sum."""

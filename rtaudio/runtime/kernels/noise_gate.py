@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from rtaudio.runtime.abi import kernel, state_dtype
-from rtaudio.runtime.native import address_of, f32_at, struct_at
+from rtaudio.runtime.words import address_of, f32_at, struct_at
 
 KEY = state_dtype(("rate_hz", "f8"), ("gain", "f8"), ("hold", "i8"))
 """``params``: threshold dB, attack ms, hold ms, release ms, hysteresis dB, range dB.

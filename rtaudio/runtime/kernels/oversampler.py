@@ -25,7 +25,7 @@ import numpy as np
 
 from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.kernels.resampler import dot, low_pass, move_down, polyphase
-from rtaudio.runtime.native import address_of, call_process, copy_bytes, f32_at, i64_at, struct_at
+from rtaudio.runtime.words import address_of, call_process, copy_bytes, f32_at, i64_at, struct_at
 
 STATE = state_dtype(
     ("factor", "i8"),

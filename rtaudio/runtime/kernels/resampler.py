@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 
 from rtaudio.runtime.abi import Node, kernel, state_dtype
-from rtaudio.runtime.native import address_of, call_process, copy_bytes, f32_at, struct_at
+from rtaudio.runtime.words import address_of, call_process, copy_bytes, f32_at, struct_at
 
 STOP_BAND_DB = 105.0
 PASS_BAND_HZ = 20000.0

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from rtaudio.runtime.abi import kernel, state_dtype
 from rtaudio.runtime.kernels.ramp import RAMP, advance, aim
-from rtaudio.runtime.native import address_of, copy_bytes, f32_at, i64_at, struct_at
+from rtaudio.runtime.words import address_of, copy_bytes, f32_at, i64_at, struct_at
 
 ADAPT = state_dtype(("outputs", "i8"))
 DELAY = state_dtype(("line", "i8"), ("samples", "i8"), ("position", "i8"))

@@ -1,6 +1,6 @@
 """Explicit vector code for kernels that a compiler does not vectorise well by itself.
 
-An intrinsic (see :mod:`rtaudio.runtime.native`) makes a :class:`Vectors` from its builder and
+An intrinsic (see :mod:`rtaudio.runtime.words`) makes a :class:`Vectors` from its builder and
 writes its arithmetic with it. Python loops in the intrinsic unroll; :meth:`Vectors.repeat` makes a
 loop. Every lane count is right on every machine: LLVM splits vectors that are wider than the
 registers.

@@ -13,7 +13,7 @@ import yaml
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
-from export.checkpoint import load_checkpoint  # noqa: E402
+from training.checkpoint import load_checkpoint  # noqa: E402
 from training.cli import train  # noqa: E402
 from training.config import ConfigError  # noqa: E402
 from training.denoise import run  # noqa: E402

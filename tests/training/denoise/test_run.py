@@ -11,12 +11,12 @@ import yaml
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
-from export.checkpoint import load_checkpoint  # noqa: E402
 from export.exporter import export_model  # noqa: E402
+from training.checkpoint import load_checkpoint  # noqa: E402
 from training.config import ConfigError  # noqa: E402
 from training.denoise.config import load_denoise_config  # noqa: E402
 from training.denoise.losses import DenoiseLoss  # noqa: E402
-from training.denoise.mixer import Mixture  # noqa: E402
+from training.denoise.mixture import Mixture  # noqa: E402
 from training.denoise.run import _step, _validation, denoise_run, validate  # noqa: E402
 from training.models import net_class  # noqa: E402
 

@@ -1,0 +1,1 @@
+"""Measurements of sound in plain numpy: pitch, loudness, speech quality, aliasing, percentiles."""

@@ -1,0 +1,1 @@
+"""Sound files: read, written, and a few seconds of plucked strings to play with."""

@@ -1,0 +1,235 @@
+"""Reading sound files, whole or in pieces; damage is told in one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from rtaudio.audio.file import (
+    MAX_CHANNELS,
+    MAX_RATE_HZ,
+    MIN_RATE_HZ,
+    Audio,
+    AudioFileError,
+    native_path,
+)
+
+_STEP_FRAMES = 4096
+_PIECE_FRAMES = 1 << 20
+
+
+class Reader:
+    """A sound file while it is read from its start to its end; see :func:`opened`.
+
+    Attributes
+    ----------
+    path, rate_hz, channels, subtype
+        What is read; ``subtype`` is libsndfile's word for the storage of a sample.
+    frames
+        How many frames libsndfile expects; a damaged file has fewer.
+    position
+        How many frames have been read.
+    metadata
+        Title, artist and the like, as far as the file has them.
+    fault
+        Why something could not be read, if so.
+    """
+
+    def __init__(self, path: Path, file: soundfile.SoundFile) -> None:
+        self.path, self._file = path, file
+        self.rate_hz, self.channels = int(file.samplerate), int(file.channels)
+        self.subtype, self.frames = str(file.subtype), int(file.frames)
+        self.metadata: dict[str, str] = file.copy_metadata()
+        self.position = 0
+        self.fault = ""
+        self._ended = False
+        self._gap = self._missing = 0
+        self._first_gap: int | None = None
+
+    def read(self, frames: int) -> Audio:
+        """Read the next ``frames`` frames, planar; fewer only at the end of what can be read.
+
+        Notes
+        -----
+        A FLAC file is read on behind a damaged part, with silence in its place; other compressed
+        files are not, as nothing tells where the sound goes on.
+        """
+        piece = np.empty((frames, self.channels), np.float32)
+        at = 0
+        while at < frames and not self._ended:
+            wanted = min(_STEP_FRAMES, frames - at)
+            if self._gap:
+                silent = min(wanted, self._gap)
+                piece[at : at + silent] = 0.0
+                self._gap -= silent
+                at += silent
+                continue
+            try:
+                got = self._file.buffer_read_into(piece[at : at + wanted], "float32")
+            except soundfile.LibsndfileError as error:
+                self.fault = error.error_string.rstrip(".") or "it cannot be decoded"
+                self._gap = self._jump(self.position + at)
+                self._ended = self._gap == 0
+                continue
+            at += got
+            self._ended = got < wanted
+        self.position += at
+        return np.ascontiguousarray(piece[:at].T)
+
+    def _jump(self, position: int) -> int:
+        """Go on behind what cannot be decoded; returns the frames that are lost, 0 if all are."""
+        lost = _STEP_FRAMES
+        while self._file.format == "FLAC" and position + lost < self.frames:
+            with suppress(soundfile.LibsndfileError):
+                file = soundfile.SoundFile(native_path(self.path))
+                self.close()
+                self._file = file
+                file.seek(position + lost)
+                file.read(min(_STEP_FRAMES, self.frames - position - lost))
+                file.seek(position + lost)
+                if self._first_gap is None:
+                    self._first_gap = position
+                self._missing += lost
+                return lost
+            lost *= 2
+        return 0
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def damage(self) -> str:
+        """Say, after the end, where and why a damaged file stopped; an empty text if it is whole.
+
+        Notes
+        -----
+        A file whose header leaves its length open, as recorders do that write into a pipe, is
+        whole. The length of an MP3 file without a header of its own is only an estimate.
+        """
+        stated = self._stated_frames()
+        if not self.fault and stated <= self.position and not self._cut():
+            return ""
+        if self._first_gap is not None and self.position == self.frames:
+            return (
+                f"{self.path}: is damaged: {self._missing / self.rate_hz:.2f} s are missing, from "
+                f"{self._first_gap / self.rate_hz:.2f} s on: silence in their place"
+            )
+        seconds = f"{self.position / self.rate_hz:.2f}"
+        whole = f" of {stated / self.rate_hz:.2f}" if stated > self.position else ""
+        reason = f" ({self.fault})" if self.fault else ""
+        return f"{self.path}: is damaged: it can be read up to {seconds}{whole} s{reason}"
+
+    def _stated_frames(self) -> int:
+        """Return how many frames the header promises, if more than there are bytes for."""
+        if self._file.format == "MP3" and not _has_length(self.path):
+            return 0
+        for stated, present in re.findall(
+            r"(?:data|Data Size|SSND|riff)\s*: (\d+) \(should be (\d+)\)", self._log
+        ):
+            missing = int(stated) - int(present)
+            if missing >= self.channels and int(stated) < 0x7FFFF000:
+                return round(self.frames * int(stated) / max(1, int(present)))
+        if found := re.search(r"does not match value from 'ds64' chunk of (\d+)", self._log):
+            return int(found[1])
+        return self.frames
+
+    def _cut(self) -> bool:
+        return "lacks an end-of-stream bit" in self._log
+
+    @property
+    def _log(self) -> str:
+        return str(self._file.extra_info)
+
+
+def _has_length(path: Path) -> bool:
+    """Tell whether an MP3 file begins with the frame that states its length."""
+    with path.open("rb") as file:
+        head = file.read(10)
+        if head[:3] == b"ID3" and len(head) == 10:
+            size = 0
+            for byte in head[6:10]:
+                size = size << 7 | byte & 0x7F
+            file.seek(10 + size)
+        else:
+            file.seek(0)
+        start = file.read(256)
+    return b"Xing" in start or b"Info" in start
+
+
+@contextmanager
+def opened(path: str | Path, max_channels: int = MAX_CHANNELS) -> Iterator[Reader]:
+    """Open an audio file for reading, after checking that it can be played.
+
+    Parameters
+    ----------
+    path
+        A file in any format of libsndfile: wav, flac, aiff, ogg, mp3 ...
+    max_channels
+        How many channels are welcome.
+
+    Raises
+    ------
+    AudioFileError
+        Not an audio file, without frames, or with a rate or channels that cannot be played.
+    FileNotFoundError
+        No such file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    if not path.is_file():
+        raise AudioFileError(f"{path}: not a file; give an audio file")
+    with path.open("rb"):  # an unreadable file raises here, with the reason
+        pass
+    try:
+        file = soundfile.SoundFile(native_path(path))
+    except (soundfile.LibsndfileError, TypeError):
+        raise AudioFileError(f"{path}: not an audio file; convert it to wav or flac") from None
+    reader = Reader(path, file)
+    try:
+        if file.frames <= 0:
+            raise AudioFileError(f"{path}: has no frames; record it again")
+        if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
+            raise AudioFileError(
+                f"{path}: a sample rate of {file.samplerate} Hz; convert it to one of "
+                f"{MIN_RATE_HZ} .. {MAX_RATE_HZ} Hz"
+            )
+        if file.channels > max_channels:
+            raise AudioFileError(
+                f"{path}: has {file.channels} channels; mix it down to {max_channels} or fewer"
+            )
+        yield reader
+    finally:
+        reader.close()
+
+
+def read_audio(path: str | Path, max_channels: int = MAX_CHANNELS) -> tuple[Audio, int]:
+    """Read a whole file.
+
+    Returns
+    -------
+    tuple
+        Planar float32 audio ``[channels, frames]``, and the sample rate in hertz.
+
+    Raises
+    ------
+    AudioFileError, FileNotFoundError
+        As :func:`opened`; also for NaN or infinite samples.
+    """
+    with opened(path, max_channels) as file:
+        pieces = [file.read(_PIECE_FRAMES)]
+        while pieces[-1].shape[1] == _PIECE_FRAMES:
+            pieces.append(file.read(_PIECE_FRAMES))
+        audio = np.concatenate(pieces, axis=1)
+        if file.fault:
+            raise AudioFileError(file.damage())
+        if audio.shape[1] == 0:
+            raise AudioFileError(f"{path}: has no frames; record it again")
+        if not np.isfinite(audio).all():
+            raise AudioFileError(f"{path}: holds NaN or infinite samples; repair it first")
+        return audio, file.rate_hz

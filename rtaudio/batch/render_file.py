@@ -1,0 +1,187 @@
+"""Rendering of files: any length in little memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rtaudio.audio.file import MAX_CHANNELS, AudioFileError
+from rtaudio.audio.reader import Reader, opened
+from rtaudio.audio.writer import Writer, clips, created, suited_subtype
+from rtaudio.effects.base import Effect
+from rtaudio.runtime.offline import run
+from rtaudio.runtime.program import Program
+
+_PIECE_SAMPLES = 1 << 17
+
+
+class Rendered(NamedTuple):
+    """What was written.
+
+    Attributes
+    ----------
+    frames, channels, rate_hz, subtype
+        Its size and storage.
+    in_peak, peak
+        The largest magnitudes of what was read and of what was written.
+    clipped
+        How many samples the storage has cut off at full scale.
+    latency_samples
+        What the effect was late, and was compensated.
+    faults
+        How often an effect was silenced and reset, by its name.
+    seconds
+        How long it took, without the making of the program.
+    metadata
+        What was kept beside the sound: title, artist ..., and names of WAV chunks.
+    damage
+        Where and why the source could not be read on, or what was wrong with its samples; an empty
+        text if it was whole.
+    """
+
+    frames: int
+    channels: int
+    rate_hz: int
+    subtype: str
+    in_peak: float
+    peak: float
+    clipped: int
+    latency_samples: int
+    faults: dict[str, int]
+    seconds: float
+    metadata: list[str]
+    damage: str
+
+
+def render_file(
+    effect: Effect,
+    source: str | Path,
+    target: str | Path,
+    *,
+    block: int = 512,
+    max_channels: int = MAX_CHANNELS,
+    keep_channels: bool = False,
+    salvage: bool = False,
+    progress: Callable[[float], None] = lambda share: None,
+    listen: Callable[[Any, Any], None] = lambda dry, wet: None,
+) -> Rendered:
+    """Render a file through an effect or chain.
+
+    Parameters
+    ----------
+    effect
+        What to play; it starts from its initial state.
+    source
+        A sound file. Its rate is kept, its storage where the new format has it, and what lies
+        beside its sound: title, artist and the like, from WAV to WAV every chunk.
+    target
+        The new file, as long as ``source`` and aligned with it. It appears when it is complete.
+    block
+        Frames per call of the program; the result does not depend on it.
+    max_channels
+        How many channels ``source`` may have.
+    keep_channels
+        Refuse an effect that does not make as many channels as it is given.
+    salvage
+        Take what can be read of a damaged file, with silence in place of NaN and infinite samples,
+        and say so in ``damage``; otherwise such a file is refused.
+    progress
+        Called now and then with the share that is done, 0 .. 1.
+    listen
+        Called with each piece of what was read and of what was written, planar; the second is late
+        by the latency and ends as late.
+
+    Raises
+    ------
+    AudioFileError
+        ``source`` is not audio that can be played, or ``target`` names no format.
+    OSError
+        A file cannot be read or written.
+    """
+    source, target = Path(source), Path(target)
+    if source.exists() and target.exists() and source.samefile(target):
+        raise AudioFileError(f"{target}: is the file that is read; choose another name")
+    with opened(source, max_channels) as dry:
+        program = effect.compile(dry.rate_hz, block, in_channels=dry.channels, offline=True)
+        if keep_channels and program.out_channels != dry.channels:
+            raise AudioFileError(
+                f"{source}: has {dry.channels} channels, and {effect.name or effect.kind} makes "
+                f"{program.out_channels} of them; take another model"
+            )
+        subtype = suited_subtype(target, dry.subtype)
+        with created(
+            target, dry.rate_hz, program.out_channels, subtype,
+            frames=dry.frames, beside=dry,
+        ) as wet:  # fmt: skip
+            begin = time.perf_counter()
+            stream = _Stream(program, dry, wet, salvage, listen)
+            while not stream.ended:
+                stream.step()
+                progress(min(1.0, dry.position / dry.frames))
+            if dry.position == 0:
+                raise AudioFileError(dry.damage() or f"{source}: has no frames; record it again")
+            if dry.fault and not salvage:
+                raise AudioFileError(dry.damage())
+        return Rendered(
+            dry.position, program.out_channels, dry.rate_hz, subtype, stream.in_peak, stream.peak,
+            stream.clipped, program.latency_samples, program.faults, time.perf_counter() - begin,
+            wet.kept, "; ".join(filter(None, (dry.damage(), stream.spoilt))),
+        )  # fmt: skip
+
+
+class _Stream:
+    """The way from one file through a program into another."""
+
+    def __init__(
+        self, program: Program, dry: Reader, wet: Writer, salvage: bool,
+        listen: Callable[[Any, Any], None],
+    ) -> None:  # fmt: skip
+        self._program, self._dry, self._wet = program, dry, wet
+        self._salvage, self._listen = salvage, listen
+        self._piece = program.block * max(1, _PIECE_SAMPLES // (dry.channels * program.block))
+        self._skip = program.latency_samples
+        self._limit = 1.0 if clips(wet.subtype) else np.inf
+        self._bad = 0
+        self.ended = False
+        self.in_peak = self.peak = 0.0
+        self.clipped = 0
+        self.spoilt = ""
+
+    def step(self) -> None:
+        """Carry one piece over; the last one with what the effect still owes."""
+        x = self._dry.read(self._piece)
+        self.ended = x.shape[1] < self._piece
+        self._mend(x)
+        late = self._program.latency_samples if self.ended else 0
+        wet = run(self._program, np.pad(x, ((0, 0), (0, late))))[:, self._skip :]
+        self._skip = max(0, self._skip - x.shape[1] - late)
+        if x.size:
+            self.in_peak = max(self.in_peak, float(np.abs(x).max()))
+        if wet.size:
+            magnitude = np.abs(wet)
+            self.peak = max(self.peak, float(magnitude.max()))
+            self.clipped += int(np.count_nonzero(magnitude > self._limit))
+        self._wet.write(wet.T)
+        self._listen(x, wet)
+
+    def _mend(self, x: np.ndarray[Any, Any]) -> None:
+        """Put silence in place of samples that are no numbers, or refuse them."""
+        bad = ~np.isfinite(x)
+        if not bad.any():
+            return
+        path, rate_hz = self._dry.path, self._dry.rate_hz
+        if not self._salvage:
+            raise AudioFileError(f"{path}: holds NaN or infinite samples; repair it")
+        x[bad] = 0.0
+        if self._bad == 0:
+            first = self._dry.position - x.shape[1] + int(bad.any(axis=0).argmax())
+            self._first = first / rate_hz
+        self._bad += int(bad.sum())
+        self.spoilt = (
+            f"{path}: holds {self._bad} NaN or infinite samples, the first at {self._first:.2f} s: "
+            "silence in their place"
+        )

@@ -1,0 +1,186 @@
+"""What a model costs on paper: multiplications with additions, counted in its graph."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import inliner
+
+from rtaudio.models.contract.card import ModelFile
+from rtaudio.models.graph.fourier import FourierStages
+
+__all__ = ["fourier_macs", "graph_macs", "macs_per_second", "weight_count"]
+
+FRAMES = 480
+"""Samples per call at which a model without a hop of its own is counted."""
+
+_GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+_COUNTED = ("Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul", *_GATES)
+
+Shape = tuple[int, ...]
+
+
+def macs_per_second(file: ModelFile) -> float:
+    """Return the multiply-accumulates of a model per second of audio.
+
+    Convolutions, matrix products and recurrent layers count, Fourier transforms among them where
+    they are matrix products in the graph; single additions and activations do not.
+
+    Raises
+    ------
+    ValueError
+        The graph cannot be run.
+
+    Examples
+    --------
+    >>> macs_per_second(read_model("presets/models/denoise.onnx")) / 1e6   # doctest: +SKIP
+    141.8177
+    """
+    hop = file.card.hop or FRAMES
+    feeds: dict[str, Any] = {state.input_name: state.zeros() for state in file.states}
+    feeds["audio"] = np.zeros((1, file.card.channels[0], hop), np.float32)
+    if file.has_params:
+        defaults = [parameter.default for parameter in file.card.parameters]
+        feeds["params"] = np.array([defaults], np.float32)
+    return sum(graph_macs(file.proto, feeds).values()) * file.card.sample_rate / hop
+
+
+def graph_macs(proto: onnx.ModelProto, feeds: dict[str, Any]) -> Counter[str]:
+    """Count the multiply-accumulates of one call, by operator.
+
+    The graph is run once, and the sizes of its values are read off: that holds for graphs whose
+    sizes cannot be inferred, too. What depends on no input is computed once at load, and does not
+    count.
+
+    Parameters
+    ----------
+    proto
+        A graph without control flow.
+    feeds
+        Value of each input.
+
+    Returns
+    -------
+    collections.Counter
+        Operator -> multiply-accumulates. A transposed convolution counts what it spreads, cut
+        edges included; a recurrent layer counts its gates' two products.
+
+    Raises
+    ------
+    ValueError
+        The graph cannot be run.
+    """
+    if proto.functions:
+        proto = inliner.inline_local_functions(proto)
+    nodes = list(_live_nodes(proto.graph))
+    shapes = _shapes(proto, nodes, feeds)
+    counts: Counter[str] = Counter()
+    for node in nodes:
+        counts[node.op_type] += _macs(node, shapes)
+    return counts
+
+
+def fourier_macs(n_fft: int) -> int:
+    """Return the multiply-accumulates of a transform of ``n_fft`` samples there and back.
+
+    As `rtaudio.models.graph.fourier.FourierStages` computes it, the windows left out.
+    """
+    stages = FourierStages.of(n_fft)
+    return 2 * (stages.first.size * stages.columns + stages.second.size)
+
+
+def weight_count(file: ModelFile) -> int:
+    """Return the weights of a model: as its card states them, else all numbers in its graph."""
+    card = file.card
+    for stated in (card.metrics.get("weights"), card.architecture.get("weights")):
+        if isinstance(stated, int):
+            return stated
+    return sum(
+        math.prod(tensor.dims)
+        for tensor in file.proto.graph.initializer
+        if tensor.data_type == onnx.TensorProto.FLOAT
+    )
+
+
+def _live_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Yield what is counted and depends on an input; nodes stand in the order of computation."""
+    constant = {tensor.name for tensor in graph.initializer}
+    live = {value.name for value in graph.input if value.name not in constant}
+    for node in graph.node:
+        if live.intersection(node.input):
+            live.update(node.output)
+            if node.op_type in _COUNTED:
+                yield node
+
+
+def _shapes(
+    proto: onnx.ModelProto, nodes: list[onnx.NodeProto], feeds: dict[str, Any]
+) -> dict[str, Shape]:
+    """Return the shapes of the inputs and the first output of ``nodes``."""
+    import onnxruntime
+
+    graph = proto.graph
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    shapes |= {name: np.shape(value) for name, value in feeds.items()}
+    used = (name for node in nodes for name in (*node.input, _result(node)) if name)
+    wanted = [name for name in dict.fromkeys(used) if name not in shapes]
+    told = onnx.ModelProto()
+    told.CopyFrom(proto)
+    known = {value.name for value in graph.output}
+    told.graph.output.extend(onnx.ValueInfoProto(name=n) for n in wanted if n not in known)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(
+            told.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        found = session.run(wanted, feeds)
+    except Exception as error:  # ONNX Runtime raises classes of its own for every fault
+        raise ValueError(f"the graph cannot be run: {error}") from None
+    return shapes | {name: np.shape(value) for name, value in zip(wanted, found, strict=True)}
+
+
+def _result(node: onnx.NodeProto) -> str:
+    """The first output that the node has; a recurrent one may leave out the whole sequence."""
+    return next(name for name in node.output if name)
+
+
+def _macs(node: onnx.NodeProto, shapes: dict[str, Shape]) -> int:
+    ins = [shapes.get(name, ()) for name in node.input]
+    out = math.prod(shapes[_result(node)])
+    match node.op_type:
+        case "Conv":
+            return out * math.prod(ins[1][1:])
+        case "ConvTranspose":
+            return math.prod(ins[0]) * math.prod(ins[1][1:])
+        case "MatMul":
+            return out * ins[0][-1]
+        case "Gemm":
+            turned = any(a.name == "transA" and a.i for a in node.attribute)
+            return out * ins[0][0 if turned else 1]
+        case "Einsum":
+            return _einsum_macs(node, ins)
+    steps, batch, inputs = ins[0]
+    directions, rows, hidden = ins[2]
+    assert rows == _GATES[node.op_type] * hidden
+    return steps * batch * directions * rows * (inputs + hidden)
+
+
+def _einsum_macs(node: onnx.NodeProto, ins: list[Shape]) -> int:
+    """The product of all its axes; an ellipsis stands for the axes that have no letter."""
+    equation = next(a.s for a in node.attribute if a.name == "equation").decode()
+    sizes: dict[str, int] = {}
+    rest = 1
+    for labels, shape in zip(equation.split("->")[0].split(","), ins, strict=True):
+        before, dots, behind = labels.replace(" ", "").partition("...")
+        sizes |= zip(before, shape, strict=False)
+        sizes |= zip(behind, shape[len(shape) - len(behind) :], strict=True)
+        if dots:
+            rest = max(rest, math.prod(shape[len(before) : len(shape) - len(behind)]))
+    return rest * math.prod(sizes.values())

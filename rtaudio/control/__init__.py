@@ -1,0 +1,1 @@
+"""Turning a playing host by hand: its controls, and the keyboard."""

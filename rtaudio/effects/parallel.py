@@ -1,0 +1,60 @@
+"""Parallel: effects side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+
+from rtaudio.effects.base import Effect, Slots, parameter
+from rtaudio.effects.chain import Chain
+from rtaudio.runtime.builder import Builder, Bus
+
+
+class Path(Chain):
+    """One branch of a :class:`Parallel`: a chain with a level and a place in the stereo image.
+
+    Parameters
+    ----------
+    gain_db
+        Level of this branch in the sum.
+    pan
+        -1 left only .. 0 both .. 1 right only (balance law: the louder side keeps its level).
+    """
+
+    gain_db: float = parameter(0.0, -80.0, 24.0, "dB", "level in the sum")
+    pan: float = parameter(0.0, -1.0, 1.0, "", "-1 left .. 1 right")
+
+
+class Parallel(Effect):
+    """Branches side by side: each gets the input, all are brought to one latency and summed.
+
+    Parameters
+    ----------
+    paths
+        Two or more :class:`Path`; a path without effects is the dry signal. The sum is stereo if a
+        path is panned or stereo when the program is built, else it has the channels of the input.
+
+    Examples
+    --------
+    >>> wide = Parallel([Path([Gain()], pan=-1.0), Path([Delay(time_ms=12.0, mix=1.0)], pan=1.0)])
+    """
+
+    paths: list[Path] = Field(min_length=1)
+
+    def __init__(self, paths: Sequence[Path] = (), **fields: Any) -> None:
+        super().__init__(**{"paths": list(paths), **fields})
+
+    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
+        """Append every branch, then the sum."""
+        parts = dict(builder.latency_parts)
+        ends, slots = [], []
+        for path in self.paths:
+            ends.append(path.add_to(builder, x))
+            slots.append(builder.slots_of(path)[2:])
+        builder.latency_parts = parts
+        channels = max(end.channels for end in ends)
+        if any(path.pan for path in self.paths):
+            channels = max(channels, 2)
+        return builder.mix([builder.adapt(end, channels) for end in ends], slots)

@@ -1,0 +1,1 @@
+"""Playing live: the host, its statistics, its recorder."""

@@ -1,0 +1,354 @@
+"""The host: an effect or chain on a device, live."""
+
+from __future__ import annotations
+
+import atexit
+import math
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+
+from rtaudio.analysis.percentiles import Percentiles
+from rtaudio.analysis.tuner import A4_HZ, LISTEN_S, Tuning, read_tuning
+from rtaudio.devices.device import Device
+from rtaudio.effects.base import Effect
+from rtaudio.live.recorder import Recorder
+from rtaudio.live.stats import LiveParameter, Stats
+from rtaudio.runtime import callback as rt
+from rtaudio.runtime.callback import FLAG_NAMES
+from rtaudio.runtime.engine import Engine
+from rtaudio.runtime.statistics import histogram_values_ns
+
+_LOST_SECONDS = 2.0
+
+
+class Host:
+    """Plays an effect or chain on a device until it is stopped.
+
+    Parameters
+    ----------
+    effect
+        What to play.
+    device
+        ``"default"``, a PortAudio device by name, part of its name or index, or ``"clock"``: the
+        virtual clock, which calls the same callback at the exact block period without hardware.
+    out_device
+        Where to play, if that is another device than ``device``, from which is then only recorded.
+    rate, block
+        Sample rate in Hz and frames per block.
+    in_channels, out_channels
+        Device channels, counted from 1; None: the first input (or as many as ``source`` has), and
+        the first two outputs. On the clock their number counts.
+    source
+        Audio ``[frames]`` or ``[channels, frames]`` at ``rate`` to play in place of the device's
+        input; ``finished`` becomes true when it has been played.
+    record
+        A file to write the output to; it appears when the host stops.
+
+    Raises
+    ------
+    DeviceError
+        The device is absent, busy or refuses the settings.
+
+    Examples
+    --------
+    >>> with Host(load_preset("crunch"), device="clock", block=64) as host:
+    ...     host.set("amp.mix", 0.8)
+    ...     host.wait(1.0)
+    ...     stats = host.stats()
+    """
+
+    def __init__(
+        self,
+        effect: Effect,
+        device: str | int = "default",
+        rate: int = 48000,
+        block: int = 64,
+        *,
+        out_device: str | int | None = None,
+        in_channels: list[int] | None = None,
+        out_channels: list[int] | None = None,
+        source: Any = None,
+        record: str | Path | None = None,
+    ) -> None:
+        audio = None if source is None else np.atleast_2d(np.asarray(source, np.float32))
+        if audio is not None and (audio.ndim != 2 or audio.size == 0):
+            raise ValueError("the source has no audio")
+        if out_channels is not None and not out_channels:
+            raise ValueError("at least one output channel is needed")
+        self._device: Device
+        if device == "clock":
+            if out_device is not None:
+                raise ValueError(f"the virtual clock plays on no other device: {out_device!r}")
+            from rtaudio.devices.clock import ClockDevice
+
+            self._device = ClockDevice()
+            default_inputs = 1 if in_channels is None else len(in_channels)
+            outputs: int | None = None if out_channels is None else len(out_channels)
+        else:
+            from rtaudio.devices.portaudio import PortAudioDevice
+
+            inputs_wanted = [] if audio is not None else in_channels
+            chosen = PortAudioDevice(device, inputs_wanted, out_channels, out_device)
+            self._device = chosen
+            default_inputs, outputs = max(1, len(chosen.inputs)), len(chosen.outputs)
+        inputs = default_inputs if audio is None else audio.shape[0]
+        self.rate, self.block = rate, block
+        program = effect.compile(rate, block, in_channels=inputs, out_channels=outputs)
+        self._engine = Engine(rate, block, inputs, program.out_channels)
+        self._source_frames = 0
+        if audio is not None:
+            self._engine.play_source(audio)
+            self._source_frames = audio.shape[1]
+        self._recorder = Recorder(self._engine, Path(record), rate) if record is not None else None
+        self._program = program
+        self._state: Literal["new", "playing", "stopped"] = "new"
+        self._error: str | None = None
+        self._progress = (0, 0.0)
+        self._lock = threading.RLock()
+
+    @property
+    def device_name(self) -> str:
+        """Name of the device that plays."""
+        return self._device.name
+
+    @property
+    def out_channels(self) -> int:
+        """Number of output channels."""
+        return self._engine.out_channels
+
+    def start(self) -> Host:
+        """Open the device and fade in.
+
+        Raises
+        ------
+        DeviceError
+            The device is busy or refuses the settings.
+        ValueError
+            The host has been stopped; a host plays once.
+        """
+        with self._lock:
+            if self._state == "playing":
+                return self
+            if self._state == "stopped":
+                raise ValueError("this host has been stopped; make a new one")
+            try:
+                if self._recorder is not None:
+                    self._recorder.start()
+                self._engine.record["level"] = 0.0 if self.muted else 1.0
+                self._engine.publish(self._program)
+                self._device.start(self._engine)
+            except BaseException:
+                self._state = "stopped"
+                self._device.stop()
+                self._engine.close()
+                if self._recorder is not None:
+                    self._recorder.discard()
+                raise
+            self._state = "playing"
+            self._progress = (0, time.monotonic())
+            # Until it is stopped, the audio thread works in this object's memory.
+            atexit.register(self.stop)
+        return self
+
+    def stop(self) -> None:
+        """Fade out, stop the device and finish the record. Safe to call twice.
+
+        Raises
+        ------
+        OSError
+            The record could not be written.
+        """
+        with self._lock:
+            if self._state != "playing":
+                return
+            self._state = "stopped"
+            atexit.unregister(self.stop)
+            try:
+                period_s = self.block / self.rate
+                fade_s = (rt.FADE_MS / 1000 + self._program.latency_samples / self.rate) * 2
+                lost = self._error is not None
+                self._engine.fade_out(0.0 if lost else max(1.0, fade_s + 3 * period_s))
+            finally:
+                try:
+                    self._device.stop()
+                finally:
+                    self._engine.close()
+                    if self._recorder is not None:
+                        self._recorder.finish()
+
+    def set(self, target: str, value: float | bool) -> None:
+        """Change a parameter of the playing chain, e.g. ``host.set("amp.gain_db", -3.0)``.
+
+        Raises
+        ------
+        ValueError
+            No such effect or parameter, or the value is out of range.
+        """
+        with self._lock:
+            self._program.set(target, value)
+
+    def parameters(self) -> dict[str, LiveParameter]:
+        """Return by name what :meth:`set` can change, as ``effect.parameter``.
+
+        Each effect has ``<effect>.mix`` and ``<effect>.bypass`` besides.
+        """
+        with self._lock:
+            return {
+                f"{name}.{parameter}": LiveParameter(
+                    float(slots[at]), *effect.live_range(parameter)
+                )
+                for name, (effect, index, slots) in self._program.slots.items()
+                for parameter, at in index.items()
+                if parameter not in ("mix", "bypass")
+            }
+
+    @property
+    def chain_name(self) -> str:
+        """Name of the whole of what plays, as :meth:`set` knows it."""
+        return next(iter(self._program.slots))
+
+    @property
+    def muted(self) -> bool:
+        """Whether nothing is heard, whatever the chain plays; a change is a ramp of 20 ms."""
+        return bool(self._engine.record["muted"])
+
+    @muted.setter
+    def muted(self, muted: bool) -> None:
+        self._engine.record["muted"] = muted
+
+    def swap(self, effect: Effect) -> None:
+        """Cross-fade to another effect or chain; the sound goes on without a gap.
+
+        The new one is built beside the playing one, which costs the audio thread nothing. Then both
+        play for 50 ms (and the latency of the new one) while the one fades into the other. If the
+        new one cannot be built, the old one plays on.
+
+        Raises
+        ------
+        ValueError
+            The new one cannot be built at this rate, or the host has been stopped.
+        """
+        program = effect.compile(
+            self.rate,
+            self.block,
+            in_channels=self._engine.in_channels,
+            out_channels=self._engine.out_channels,
+        )
+        with self._lock:
+            if self._state == "stopped":
+                raise ValueError("this host has been stopped; make a new one")
+            if self._state == "playing":
+                deadline = time.monotonic() + 1.0
+                while not self._engine.settled and time.monotonic() < deadline:
+                    time.sleep(0.002)
+                self._engine.publish(program)
+            self._program = program
+
+    def tuning(self, a4_hz: float = A4_HZ) -> Tuning | None:
+        """Read the pitch that is played into the first input channel, before the chain.
+
+        It is computed here and now, in one or two milliseconds, from what the audio thread has
+        heard last; the audio thread itself does not measure.
+
+        Parameters
+        ----------
+        a4_hz
+            Frequency of the note A4.
+
+        Returns
+        -------
+        Tuning or None
+            Note, cents and hertz; None if no clear pitch is heard.
+        """
+        heard = self._engine.heard(math.ceil(LISTEN_S * self.rate))
+        return read_tuning(heard, self.rate, a4_hz)
+
+    @property
+    def error(self) -> str | None:
+        """Why the run ended by itself, or None."""
+        self._watch()
+        return self._error
+
+    @property
+    def finished(self) -> bool:
+        """True when the source has been played or the device is lost."""
+        self._watch()
+        if self._error is not None:
+            return True
+        played = int(self._engine.record["source_position"]) - self._program.latency_samples
+        return self._source_frames > 0 and played >= self._source_frames
+
+    @property
+    def running(self) -> bool:
+        """True from :meth:`start` until :meth:`stop` or the loss of the device."""
+        self._watch()
+        return self._state == "playing" and self._error is None
+
+    def _watch(self) -> None:
+        """Notice a device that has stopped calling."""
+        if self._state != "playing" or self._error is not None:
+            return
+        blocks, now = int(self._engine.record["blocks"]), time.monotonic()
+        if blocks != self._progress[0]:
+            self._progress = (blocks, now)
+        patience = max(_LOST_SECONDS, 20.0 * self.block / self.rate)
+        if not self._device.active or now - self._progress[1] > patience:
+            self._error = (
+                f"device {self._device.name!r} stopped delivering audio; is it still there?"
+            )
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait for ``seconds``, or for the end of the source; ends early if the device is lost."""
+        end = None if seconds is None else time.monotonic() + seconds
+        while not self.finished and (end is None or time.monotonic() < end):
+            left = 0.05 if end is None else end - time.monotonic()
+            time.sleep(max(0.0, min(0.02, left)))
+
+    def stats(self) -> Stats:
+        """Return the statistics so far, and start new peaks."""
+        self._engine.reap()
+        record = self._engine.record
+        engine = self._engine
+        values = histogram_values_ns()
+        frames = int(record["frames"])
+        in_peak = tuple(float(p) for p in record["in_peak"][: engine.in_channels])
+        out_peak = tuple(float(p) for p in record["out_peak"][: engine.out_channels])
+        record["in_peak"][:] = 0.0
+        record["out_peak"][:] = 0.0
+        return Stats(
+            blocks=int(record["blocks"]),
+            missed=int(record["missed"]),
+            xruns={name: int(n) for name, n in zip(FLAG_NAMES[:4], record["flags"], strict=False)},
+            callback_us=Percentiles.of_histogram(
+                engine.histogram("durations"), values, int(record["duration_max"])
+            ),
+            gap_us=Percentiles.of_histogram(
+                engine.histogram("gaps"), values, int(record["gap_max"])
+            ),
+            latency_samples=self._program.latency_samples,
+            latency_parts=dict(self._program.latency_parts),
+            device_latency_ms=self._device.latency_ms,
+            faults=engine.faults,
+            realtime=int(record["blocks"]) > 0 and int(record["priority"]) == 0,
+            load=float(record["busy_ns"]) * self.rate / (frames * 1e9) if frames else 0.0,
+            in_peak=in_peak,
+            out_peak=out_peak,
+            clipped=tuple(int(n) for n in record["in_clipped"][: engine.in_channels]),
+            seconds=frames / self.rate,
+        )
+
+    def __enter__(self) -> Host:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()

@@ -1,0 +1,61 @@
+"""Recorder: the output of a run, into a sound file."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from rtaudio.audio.writer import created
+from rtaudio.runtime.engine import Engine
+
+_TAP_SECONDS = 10.0
+
+
+class Recorder:
+    """Drains the engine's tap into a sound file, which takes its name when it is complete."""
+
+    def __init__(self, engine: Engine, path: Path, rate_hz: int) -> None:
+        self._engine, self._path = engine, path
+        self._failure: str | None = None
+        self._open = created(path, rate_hz, engine.out_channels)
+        self._file = self._open.__enter__()
+        engine.open_tap(_TAP_SECONDS)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._drain, name="recorder", daemon=True)
+
+    def _drain(self) -> None:
+        while not self._ended.wait(0.1):
+            self._write()
+
+    def _write(self) -> None:
+        if self._failure is None:
+            try:
+                self._file.write(self._engine.read_tap())
+            except (RuntimeError, OSError) as error:  # libsndfile's errors are RuntimeErrors
+                self._failure = str(error).removeprefix(f"{self._path}: ")
+
+    def start(self) -> None:
+        """Begin to drain."""
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Write what is left and give the file its name; raises OSError if that went wrong."""
+        self._ended.set()
+        self._thread.join()
+        self._write()
+        if self._failure is not None:
+            self.discard()
+            raise OSError(f"{self._path}: the record could not be written: {self._failure}")
+        self._open.__exit__(None, None, None)
+        lost = int(self._engine.record["tap_dropped"])
+        if lost:
+            raise OSError(f"{self._path}: {lost} frames are missing; the disk was too slow")
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._ended.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        with suppress(InterruptedError):
+            self._open.__exit__(InterruptedError, InterruptedError(), None)

@@ -1,1 +1,0 @@
-"""Measuring: percentiles, the callback body, single nodes."""

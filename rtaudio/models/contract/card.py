@@ -1,0 +1,161 @@
+"""The card of a model file, and what stands beside it: state, golden vector, the file itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+CONTRACT = 1
+GOLDEN_SAMPLES = 2048
+FRAMES_AXIS = "frames"
+RESERVED = ("mix", "bypass", "interface_dbu")
+"""Live parameters of every effect, and of a model played at its calibrated level."""
+
+EXPORT_AGAIN = "export the model again"
+
+
+class ContractError(ValueError):
+    """A model file that breaks the contract; the text names the file, the fault and the remedy."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ModelParameter(_Model):
+    """One entry of ``params``: a knob of the model, in natural units (``unit`` may be empty)."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    min: float
+    max: float
+    default: float
+    unit: str = ""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ModelParameter:
+        if self.name in RESERVED:
+            raise ValueError(f"{self.name}: effects have this parameter; choose another name")
+        if not self.min <= self.default <= self.max or self.min == self.max:
+            raise ValueError(f"{self.name}: wanted min <= default <= max and min < max")
+        return self
+
+
+Channels = Annotated[int, Field(ge=0, le=64)]
+
+
+class Card(_Model):
+    """What a model file says about itself: the JSON under the metadata key ``rtaudio``.
+
+    ``sample_rate`` is in hertz, ``hop`` and ``latency`` are in samples at that rate (``latency``
+    without the host's adaptation to its own block size). A host runs ``prewarm_samples`` of
+    silence through the model before the first sound, so that it starts settled. ``levels`` holds
+    decibel figures, for example ``loudness_db``, ``input_dbu`` or ``output_dbu``. ``architecture``
+    is a hint: its ``type`` and sizes, by which a loader may pick a faster kernel than the graph.
+    ``task`` says what the model is for, if that is not to sound like an amplifier or a pedal.
+    ``across_bins`` names the recurrent nodes that run along the bins of one frame and not along
+    time: they start anew with every frame, and may run both ways.
+    """
+
+    contract: Literal[1] = 1
+    kind: Literal["effect", "encoder", "decoder"] = "effect"
+    task: Literal["", "denoise"] = ""
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    description: str = ""
+    sample_rate: Annotated[int, Field(ge=8000, le=384_000)]
+    channels: Annotated[tuple[Channels, Channels], Field(strict=False)]
+    hop: Annotated[int, Field(ge=0, le=1 << 16)]
+    latency: Annotated[int, Field(ge=0, le=1 << 22)]
+    parameters: Annotated[tuple[ModelParameter, ...], Field(strict=False, max_length=64)] = ()
+    prewarm_samples: Annotated[int, Field(ge=0, le=1 << 21)] = 0
+    levels: dict[str, float] = {}
+    architecture: dict[str, Any] = {}
+    across_bins: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    license: str
+    provenance: dict[str, Any]
+    metrics: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Card:
+        audio_in, audio_out = self.kind != "decoder", self.kind != "encoder"
+        if (self.channels[0] > 0) != audio_in or (self.channels[1] > 0) != audio_out:
+            raise ValueError(f"channels {list(self.channels)} do not fit the kind {self.kind!r}")
+        if self.kind != "effect" and self.hop == 0:
+            raise ValueError(f"the kind {self.kind!r} needs a hop > 0")
+        names = [parameter.name for parameter in self.parameters]
+        if len(set(names)) != len(names):
+            raise ValueError("parameters: a name occurs twice")
+        return self
+
+    @property
+    def esr(self) -> float | None:
+        """Error-to-signal ratio on what was not trained on, if ``metrics`` state one."""
+        for key in ("validation_esr", "esr_mean", "esr"):
+            if isinstance(value := self.metrics.get(key), float):
+                return value
+        return None
+
+
+class State(_Model):
+    """One piece of memory: graph input ``state.<name>`` and graph output ``next.<name>``."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Literal["float32", "int64"]
+
+    @property
+    def input_name(self) -> str:
+        """Name of the graph input."""
+        return f"state.{self.name}"
+
+    @property
+    def output_name(self) -> str:
+        """Name of the graph output."""
+        return f"next.{self.name}"
+
+    def zeros(self) -> NDArray[Any]:
+        """The start value, an array of zeros."""
+        return np.zeros(self.shape, self.dtype)
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Input and output of 2,048 samples, each (channels, samples) or (codebooks, frames)."""
+
+    input: NDArray[Any]
+    output: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file that keeps the contract.
+
+    ``data`` are the bytes of the file as read, fit for a session; ``codes_shape`` is
+    (codebooks, frames per hop) of an encoder or decoder, else None. ``sources`` are the files that
+    it was made of, if it is not one of ours.
+    """
+
+    path: Path
+    data: bytes
+    proto: onnx.ModelProto
+    card: Card
+    states: tuple[State, ...]
+    golden: Golden
+    has_params: bool
+    codes_shape: tuple[int, int] | None
+    sources: tuple[Path, ...] = ()
+
+    @property
+    def golden_input(self) -> NDArray[Any]:
+        """Input of the golden vector."""
+        return self.golden.input
+
+    @property
+    def golden_output(self) -> NDArray[Any]:
+        """Output of the golden vector."""
+        return self.golden.output

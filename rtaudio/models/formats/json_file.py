@@ -1,0 +1,128 @@
+"""Untrusted JSON files: whole objects and lists of numbers, checked before anything is allocated.
+
+Every fault is a `CaptureError` of one line.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaudio.models.formats.foreign_net import CaptureError
+
+__all__ = ["MAX_BYTES", "float32_list", "float32_table", "read_object", "sample_rate", "section"]
+
+MAX_BYTES = 64 << 20
+MAX_DEPTH = 64
+_LIMIT = float(np.finfo(np.float32).max)
+
+
+class _NoNumber(ValueError):
+    pass
+
+
+def _refuse_constant(name: str) -> None:
+    raise _NoNumber(name)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a file that holds one JSON object, at most 64 MiB.
+
+    Raises
+    ------
+    CaptureError
+        Too large, not JSON text (NaN and Infinity are no JSON), not an object, or one of more than
+        64 levels.
+    FileNotFoundError
+        No such file.
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise CaptureError(f"{path}: larger than {MAX_BYTES >> 20} MiB; this is no amp capture")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+    except _NoNumber as error:
+        raise CaptureError(
+            f"{path}: holds {error}, which is not a finite number; export it again"
+        ) from None
+    except (ValueError, RecursionError):
+        raise CaptureError(f"{path}: not JSON text, or cut short; get the file again") from None
+    if not isinstance(document, dict):
+        raise CaptureError(f"{path}: holds no JSON object, so no capture; get the file again")
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return document
+    raise CaptureError(f"{path}: nested more than {MAX_DEPTH} deep; this is no amp capture")
+
+
+def section(path: Path, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return the object under ``key``, an empty one if it is absent or null."""
+    value = document.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise CaptureError(f"{path}: {key} is not an object; get the file again")
+    return value
+
+
+def sample_rate(path: Path, value: object, default: int) -> int:
+    """Return a rate in hertz; None stands for ``default``."""
+    if value is None:
+        return default
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:9])
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 8e3 <= value <= 384e3:
+        raise CaptureError(
+            f"{path}: sample_rate {value!r:.40} is not a rate from 8,000 to 384,000 Hz"
+        )
+    return round(value)
+
+
+def float32_list(path: Path, name: str, values: object) -> NDArray[np.float32]:
+    """Return a flat list of finite numbers as an array."""
+    if not isinstance(values, list) or not all(
+        isinstance(v, int | float) and not isinstance(v, bool) for v in values
+    ):
+        raise CaptureError(f"{path}: {name} is not a list of numbers; get the file again")
+    for place, value in enumerate(values):
+        # Compared as Python numbers: a huge integer does not fit any float at all.
+        if (isinstance(value, float) and not math.isfinite(value)) or abs(value) > _LIMIT:
+            raise CaptureError(
+                f"{path}: {name}, number {place} is not a finite float32; export it again"
+            )
+    return np.asarray(values, dtype=np.float32)
+
+
+def float32_table(
+    path: Path, name: str, values: object, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Return nested lists of numbers as an array of exactly this shape."""
+    rows: list[Any] = [values]
+    for size in shape[:-1]:
+        if any(not isinstance(row, list) or len(row) != size for row in rows):
+            raise _wrong_shape(path, name, shape)
+        rows = [inner for row in rows for inner in row]
+    if any(not isinstance(row, list) or len(row) != shape[-1] for row in rows):
+        raise _wrong_shape(path, name, shape)
+    flat = [value for row in rows for value in row]
+    return float32_list(path, name, flat).reshape(shape)
+
+
+def _wrong_shape(path: Path, name: str, shape: tuple[int, ...]) -> CaptureError:
+    wanted = " x ".join(map(str, shape))
+    return CaptureError(
+        f"{path}: {name} does not have the size {wanted} that the layers ask for; "
+        "the file is damaged"
+    )

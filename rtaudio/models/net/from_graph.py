@@ -1,0 +1,212 @@
+"""From one of our own model files to its net: the card's hint, and the weights in the graph.
+
+The card's ``architecture`` names the kind and the sizes of a trained net, and which tensor of the
+graph holds which weights::
+
+    {"type": "lstm" or "gru", "hidden": 32, "layers": 1, "input": 1, "residual": true,
+     "weights": {"W": ..., "R": ..., "B": ..., "W_1": ..., "head_weight": ..., "head_bias": ...}}
+
+    {"type": "wavenet", "head_scale": 0.02,
+     "arrays": [{"channels": 16, "kernel": 3, "dilations": [1, 2, 4], "activation": "tanh"}, ...],
+     "weights": {"arrays": [{"rechannel": ..., "head": ..., "head_bias": ...,
+                             "layers": [{"conv": ..., "conv_bias": ..., "mixer": ...,
+                                         "out": ..., "out_bias": ...}, ...]}, ...]}}
+
+``W``, ``R`` and ``B`` are those of ONNX's operators LSTM and GRU. The inputs of a recurrent net
+behind the first are its knobs, each scaled to 0..1 between its lowest and its highest value; here
+that scale moves into the weights, since a `rtaudio.models.net.types.Stack` takes knobs as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx.numpy_helper
+from numpy.typing import NDArray
+
+from rtaudio.models.contract.card import ModelFile, ModelParameter
+from rtaudio.models.net.types import (
+    Activation,
+    Conv,
+    Dense,
+    Gru,
+    Lstm,
+    Net,
+    Stack,
+    WaveNet,
+    WaveNetArray,
+    WaveNetLayer,
+)
+
+__all__ = ["net_of"]
+
+Floats = NDArray[np.float32]
+
+MAX_LAYERS = 1024
+MAX_RECEPTIVE_FIELD = 1 << 20
+
+_GATES = {"lstm": (0, 2, 3, 1), "gru": (1, 0, 2)}
+"""Places in ONNX (LSTM: i, o, f, c; GRU: z, r, h) of torch's gates (i, f, g, o and r, z, n)."""
+
+
+class _Misfit(ValueError):
+    """The hint does not fit the graph."""
+
+
+def net_of(file: ModelFile) -> Net | None:
+    """Rebuild the net of a model file from its hint.
+
+    A hint is a claim of the file: whoever plays the net proves it by the golden vector.
+
+    Returns
+    -------
+    Net or None
+        None for a file without a hint, of a kind that `rtaudio.models.net.types` does not describe, or
+        whose weights have other shapes than the hint says.
+
+    Examples
+    --------
+    >>> net_of(read_model("presets/models/crunch.onnx")).skip               # doctest: +SKIP
+    True
+    """
+    card, hint = file.card, file.card.architecture
+    if card.channels != (1, 1) or card.hop or card.latency:
+        return None
+    try:
+        match hint.get("type"):
+            case "lstm" | "gru":
+                return _stack(_Weights(file, hint["weights"]), hint, card.parameters)
+            case "wavenet" if not card.parameters:
+                return _wavenet(file, hint)
+    except (ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+class _Weights:
+    """The tensors of a graph that one table of a hint names."""
+
+    def __init__(self, file: ModelFile, names: Mapping[str, str]) -> None:
+        self.names = names
+        self.tensors = {tensor.name: tensor for tensor in file.proto.graph.initializer}
+
+    def take(self, key: str, *shape: int) -> Floats:
+        """Return a tensor of this shape; axes of length 1 do not count."""
+        tensor = self.tensors[self.names[key]]
+        if tensor.data_type != onnx.TensorProto.FLOAT or (
+            [axis for axis in tensor.dims if axis != 1] != [axis for axis in shape if axis != 1]
+        ):
+            raise _Misfit(key)
+        array: Floats = onnx.numpy_helper.to_array(tensor)
+        return array.reshape(shape)
+
+
+def _size(value: object, largest: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= largest:
+        raise _Misfit(value)
+    return value
+
+
+def _stack(weights: _Weights, hint: Mapping[str, Any], knobs: Sequence[ModelParameter]) -> Stack:
+    hidden = _size(hint["hidden"], 1 << 16)
+    inputs = _size(hint["input"], 65)
+    if inputs != 1 + len(knobs) or not isinstance(hint["residual"], bool):
+        raise _Misfit("input")
+    kind = hint["type"]
+    layers: list[Lstm | Gru | Dense] = []
+    for place in range(_size(hint["layers"], MAX_LAYERS)):
+        layers.append(_recurrent(weights, kind, place, inputs if place == 0 else hidden, hidden))
+    first = layers[0]
+    if knobs and isinstance(first, Lstm | Gru):
+        layers[0] = _in_natural_units(first, knobs)
+    layers.append(Dense(weights.take("head_weight", 1, hidden), weights.take("head_bias", 1)))
+    return Stack(tuple(layers), inputs=inputs, skip=hint["residual"])
+
+
+def _recurrent(weights: _Weights, kind: str, place: int, inputs: int, hidden: int) -> Lstm | Gru:
+    gates, suffix = _GATES[kind], f"_{place}" if place else ""
+    rows = len(gates) * hidden
+
+    def ordered(array: Floats) -> Floats:
+        return array.reshape(len(gates), hidden, -1)[list(gates)].reshape(array.shape)
+
+    weight_ih = ordered(weights.take(f"W{suffix}", rows, inputs))
+    weight_hh = ordered(weights.take(f"R{suffix}", rows, hidden))
+    both = weights.take(f"B{suffix}", 2 * rows).reshape(2, rows)
+    bias_ih, bias_hh = ordered(both[0]), ordered(both[1])
+    if kind == "gru":
+        return Gru(weight_ih, weight_hh, bias_ih, bias_hh)
+    rest = np.zeros(hidden, np.float32)
+    return Lstm(weight_ih, weight_hh, bias_ih + bias_hh, rest, rest)
+
+
+def _in_natural_units(layer: Lstm | Gru, knobs: Sequence[ModelParameter]) -> Lstm | Gru:
+    """Take knobs as they are instead of as 0..1."""
+    low = np.array([knob.min for knob in knobs])
+    span = np.array([knob.max for knob in knobs]) - low
+    slopes = layer.weight_ih[:, 1:] / span
+    weight_ih = np.hstack([layer.weight_ih[:, :1], slopes]).astype(np.float32)
+    moved = slopes @ low
+    if isinstance(layer, Gru):
+        bias_ih = (layer.bias_ih - moved).astype(np.float32)
+        return Gru(weight_ih, layer.weight_hh, bias_ih, layer.bias_hh)
+    bias = (layer.bias - moved).astype(np.float32)
+    return Lstm(weight_ih, layer.weight_hh, bias, layer.hidden, layer.cell)
+
+
+def _wavenet(file: ModelFile, hint: Mapping[str, Any]) -> WaveNet:
+    sizes, names = hint["arrays"], hint["weights"]["arrays"]
+    if len(sizes) != len(names) or not 1 <= len(sizes) <= MAX_LAYERS:
+        raise _Misfit("arrays")
+    channels = [_size(size["channels"], 1 << 16) for size in sizes]
+    arrays = []
+    for place, (size, table) in enumerate(zip(sizes, names, strict=True)):
+        if size["activation"] != "tanh" or len(table["layers"]) != len(size["dilations"]):
+            raise _Misfit("layers")
+        own = channels[place]
+        head = channels[place + 1] if place + 1 < len(sizes) else 1
+        weights = _Weights(file, table)
+        arrays.append(
+            WaveNetArray(
+                rechannel=Conv(
+                    weights.take("rechannel", own, channels[place - 1] if place else 1, 1)
+                ),
+                layers=tuple(
+                    _layer(
+                        _Weights(file, layer),
+                        own,
+                        _size(size["kernel"], 1 << 10),
+                        _size(dilation, MAX_RECEPTIVE_FIELD),
+                    )
+                    for layer, dilation in zip(table["layers"], size["dilations"], strict=True)
+                ),
+                head=Conv(
+                    weights.take("head", head, own, 1),
+                    weights.take("head_bias", head) if "head_bias" in table else None,
+                ),
+            )
+        )
+    scale = hint["head_scale"]
+    if isinstance(scale, bool) or not isinstance(scale, int | float):
+        raise _Misfit("head_scale")
+    net = WaveNet(tuple(arrays), float(scale))
+    if net.receptive_field > MAX_RECEPTIVE_FIELD:
+        raise _Misfit("dilations")
+    return net
+
+
+def _layer(weights: _Weights, channels: int, kernel: int, dilation: int) -> WaveNetLayer:
+    return WaveNetLayer(
+        conv=Conv(
+            weights.take("conv", channels, channels, kernel),
+            weights.take("conv_bias", channels),
+            dilation,
+        ),
+        mixer=Conv(weights.take("mixer", channels, 1, 1)),
+        activation=Activation("tanh"),
+        out=Conv(weights.take("out", channels, channels, 1), weights.take("out_bias", channels))
+        if "out" in weights.names
+        else None,
+    )

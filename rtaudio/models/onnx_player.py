@@ -1,0 +1,109 @@
+"""A model file in ONNX Runtime: as a node, and over a whole vector."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from rtaudio.models.contract.card import GOLDEN_SAMPLES, Card, ContractError, Golden, ModelFile
+from rtaudio.models.contract.check import check_model
+from rtaudio.models.contract.metadata import write_metadata
+from rtaudio.models.formats.foreign_net import CaptureError
+from rtaudio.runtime.abi import Node
+from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.onnx_node import onnx_node
+from rtaudio.runtime.onnx_runtime import OnnxRuntimeError
+
+__all__ = ["default_params", "model_node", "play", "proved_file"]
+
+BLOCK = 256
+
+
+def default_params(file: ModelFile) -> np.ndarray[Any, Any] | None:
+    """Return slots with the card's default parameters, or None if it has none."""
+    parameters = file.card.parameters
+    if not parameters:
+        return None
+    return np.array([p.default for p in parameters], np.float32)
+
+
+def model_node(file: ModelFile, block: int, params: np.ndarray[Any, Any] | None = None) -> Node:
+    """Make a node that plays a model file from its zero state.
+
+    Raises
+    ------
+    ContractError
+        ONNX Runtime refuses the model.
+    """
+    try:
+        return onnx_node(
+            file.data,
+            channels=file.card.channels,
+            hop=file.card.hop,
+            block=block,
+            states={s.name: (s.shape, np.dtype(s.dtype)) for s in file.states},
+            params=params,
+            rate_hz=file.card.sample_rate,
+            latency_samples=file.card.latency,
+        )
+    except OnnxRuntimeError as error:
+        raise ContractError(f"{file.path}: ONNX Runtime refuses the model: {error}") from error
+
+
+def play(
+    file: ModelFile, make: Callable[[int, Any], Node], x: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    """Play x [channels, frames] with the node that ``make(block, params)`` makes, at defaults.
+
+    All samples are NaN if the node makes some that a program would silence.
+    """
+    from rtaudio.runtime.offline import run
+
+    card = file.card
+    builder = Builder(card.sample_rate, card.hop or BLOCK)
+    source = builder.bus(card.channels[0])
+    node = make(builder.block, default_params(file))
+    program = builder.finish(source, builder.run(node, source))
+    played = run(program, x)[:, : x.shape[1]]
+    return np.full_like(played, np.nan) if program.faults else played
+
+
+def proved_file(
+    path: Path, proto: onnx.ModelProto, card: Card, golden: Golden | None = None
+) -> ModelFile:
+    """Make a model file of a graph that was made from a file of another program.
+
+    Parameters
+    ----------
+    path
+        That file.
+    proto
+        The graph without metadata, which are written into it.
+    golden
+        The test vector of the file, if it carries one; else it is what ONNX Runtime makes of noise.
+
+    Raises
+    ------
+    CaptureError
+        The net makes NaN, infinity or a runaway level.
+    ContractError
+        The graph does not keep the contract.
+    """
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (card.channels[0], GOLDEN_SAMPLES))
+    noise = noise.astype(np.float32)
+    silence = np.zeros((card.channels[1], GOLDEN_SAMPLES), np.float32)
+    write_metadata(proto, card, golden or Golden(noise, silence))
+    file = check_model(proto, path)
+    if golden is None:
+        output = play(file, lambda block, params: model_node(file, block, params), noise)
+        if not np.isfinite(output).all():
+            raise CaptureError(f"{path}: the net makes no usable signal of noise; get it again")
+        golden = Golden(noise, output)
+        write_metadata(proto, card, golden)
+        file = dataclasses.replace(file, data=proto.SerializeToString(), golden=golden)
+    return file

@@ -1,0 +1,323 @@
+"""Reading presets: from the text of a file to a chain, or to one line that says what is wrong."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from rtaudio.effects.base import FILE, Effect
+from rtaudio.effects.chain import Chain
+from rtaudio.effects.registry import effect_class, effect_kinds
+
+MAX_DEPTH = 32
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Marks = dict[tuple[Any, ...], yaml.Node]
+
+
+class PresetError(ValueError):
+    """A preset that cannot be played; one line: file, line, key, value and the remedy."""
+
+
+def word_of(key: str) -> str:
+    """Return the word that presets use for a field of an effect."""
+    return "chain" if key == "effects" else key
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Return the clause that helps with a misspelt word: the nearest known one, else all."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, 1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+
+
+class PresetReader:
+    """One reading of one file: turns YAML nodes into effects, and faults into lines of text.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is where the files that it names are looked for.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.folder = path.absolute().parent
+        self._names: dict[str, int] = {}
+
+    def _fault(self, at: Any, text: str) -> PresetError:
+        """Make the error for a line, or for the line of a YAML node or event."""
+        line = at if isinstance(at, int) else at.start_mark.line + 1
+        return PresetError(f"{self.path}:{line}: {' '.join(text.split())}")
+
+    def chain(self, text: str) -> Chain:
+        """Return the chain that ``text`` describes, or raise :class:`PresetError`."""
+        root = self._parse(text)
+        if root is None:
+            raise self._fault(1, "the file is empty; a preset needs a list `chain:`")
+        if not isinstance(root, yaml.MappingNode):
+            raise self._fault(root, "a preset is a mapping with `name:` and a list `chain:`")
+        entries = self._entries(root, "preset", [*self._keys(Chain), "description"])
+        description = entries.pop("description", None)
+        if description is not None and not isinstance(self._plain(description), str):
+            raise self._fault(description, "description is not text")
+        if "effects" not in entries:
+            raise self._fault(root, "no list `chain:`; an empty one, `chain: []`, is a wire")
+        chain = self._build(Chain, entries, root, "preset")
+        assert isinstance(chain, Chain)
+        return chain
+
+    def _parse(self, text: str) -> yaml.Node | None:
+        """Compose the document, after refusing what could blow up: aliases, tags and depth."""
+        try:
+            depth = 0
+            for event in yaml.parse(text, _Loader):
+                if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                    raise self._fault(
+                        event,
+                        "anchors and aliases (& *) are not used in presets; write the value out",
+                    )
+                if tag := getattr(event, "tag", None):
+                    raise self._fault(event, f"tags ({tag}) are not used in presets; remove it")
+                depth += isinstance(event, yaml.CollectionStartEvent)
+                depth -= isinstance(event, yaml.CollectionEndEvent)
+                if depth > MAX_DEPTH:
+                    raise self._fault(event, f"nested deeper than {MAX_DEPTH} levels; flatten it")
+            return yaml.compose(text, _Loader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line = mark.line + 1 if mark else 1
+            raise self._fault(line, f"not valid YAML: {error.problem or error.context}") from None
+        except yaml.YAMLError as error:
+            raise self._fault(1, f"not valid YAML: {str(error).splitlines()[0]}") from None
+
+    def _plain(self, node: yaml.Node) -> Any:
+        """Return a node as plain data."""
+        try:
+            loader = yaml.SafeLoader("")
+            return loader.construct_document(node)
+        except (yaml.YAMLError, ValueError, OverflowError) as error:
+            raise self._fault(
+                node, f"{_shown(node)} is not a value: {_short(str(error))}"
+            ) from None
+
+    @staticmethod
+    def _keys(cls: type[Effect]) -> list[str]:
+        return [word_of(key) for key in cls.model_fields]
+
+    def _entries(
+        self, node: yaml.MappingNode, where: str, known: list[str]
+    ) -> dict[str, yaml.Node]:
+        """Return key -> node of a mapping whose keys are all known and occur once."""
+        entries: dict[str, yaml.Node] = {}
+        for key_node, value in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else _shown(key_node)
+            name = "effects" if key == "chain" else key
+            if key not in known:
+                raise self._fault(
+                    key_node, f"{where}: unknown key {_short(key)!r}; {closest(key, known)}"
+                )
+            if name in entries:
+                raise self._fault(key_node, f"{where}: the key {key!r} occurs twice; remove one")
+            entries[name] = value
+        return entries
+
+    def _effects(self, node: yaml.Node, where: str) -> list[Effect]:
+        return [self._effect(item) for item in self._items(node, where)]
+
+    def _items(self, node: yaml.Node, where: str) -> list[yaml.Node]:
+        if isinstance(node, yaml.SequenceNode):
+            return node.value
+        if isinstance(node, yaml.ScalarNode) and self._plain(node) is None:
+            raise self._fault(node, f"{where} is empty; write [] for a list without items")
+        raise self._fault(
+            node, f"{where} = {_shown(node)} is not a list; start each item with `- `"
+        )
+
+    def _effect(self, node: yaml.Node) -> Effect:
+        """Read one item of a chain: ``kind`` or ``kind: settings``."""
+        if isinstance(node, yaml.ScalarNode):
+            kind, at, settings = node.value, node, None
+        elif isinstance(node, yaml.MappingNode) and len(node.value) == 1:
+            [(at, settings)] = node.value
+            kind = at.value if isinstance(at, yaml.ScalarNode) else _shown(at)
+        else:
+            raise self._fault(
+                node,
+                "an item of a chain is one effect with its settings, like `- gain: {gain_db: -6}`",
+            )
+        kinds = effect_kinds()
+        if kind not in kinds:
+            raise self._fault(at, f"unknown effect {_short(kind)!r}; {closest(kind, kinds)}")
+        return self._effect_of(effect_class(kind), settings, at, kind)
+
+    def _effect_of(
+        self, cls: type[Effect], settings: yaml.Node | None, at: yaml.Node, where: str
+    ) -> Effect:
+        entries: dict[str, yaml.Node] = {}
+        lists = [key for key in cls.model_fields if cls.list_item(key) is not None]
+        if isinstance(settings, yaml.MappingNode):
+            entries = self._entries(settings, where, self._keys(cls))
+        elif isinstance(settings, yaml.SequenceNode) and len(lists) == 1:
+            entries = {lists[0]: settings}
+        elif settings is not None and self._plain(settings) is not None:
+            raise self._fault(
+                settings,
+                f"{where} = {_shown(settings)} is not a mapping of settings;"
+                f" known: {', '.join(self._keys(cls))}",
+            )
+        return self._build(cls, entries, at, where)
+
+    def _build(
+        self, cls: type[Effect], entries: Mapping[str, yaml.Node], at: yaml.Node, where: str
+    ) -> Effect:
+        values: dict[str, Any] = {}
+        marks: _Marks = {(): at}
+        for key, node in entries.items():
+            item = cls.effect_item(key)
+            shown = f"{where}.{word_of(key)}"
+            _mark(marks, (key,), node)
+            if item is Effect:
+                values[key] = self._effects(node, shown)
+            elif item is not None:
+                values[key] = [
+                    self._effect_of(item, inner, inner, f"{shown}[{number}]")
+                    for number, inner in enumerate(self._items(node, shown))
+                ]
+            elif key == FILE:
+                values[key] = self._file(node, shown)
+            else:
+                values[key] = self._plain(node)
+        if missing := cls.missing_argument(values):
+            raise self._fault(at, f"{where}.{missing} is missing; give it a value")
+        try:
+            effect = cls(**values)
+        except ValidationError as error:
+            raise self._explain(cls, error, marks, where) from None
+        except (ValueError, OSError) as error:
+            raise self._fault(at, f"{where}: {error}") from None
+        if effect.name:
+            self._claim(effect.name, entries["name"])
+        return effect
+
+    def _claim(self, name: str, at: yaml.Node) -> None:
+        """Refuse a name that another effect of the file has."""
+        line = at.start_mark.line + 1
+        if name in self._names:
+            raise self._fault(
+                at, f"the name {name!r} stands in line {self._names[name]}, too; choose another"
+            )
+        self._names[name] = line
+
+    def _file(self, node: yaml.Node, where: str) -> Path:
+        value = self._plain(node)
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise self._fault(node, f"{where} = {_shown(node)} is not a file name")
+        path = Path(os.path.normpath(self.folder / value))
+        try:
+            found = path.exists()
+        except OSError:
+            found = False
+        if not found:
+            raise self._fault(
+                node,
+                f"{where} = {_shown(node)}: no such file; "
+                f"it is looked for beside the preset, as {path}",
+            )
+        return path
+
+    def _explain(
+        self, cls: type[Effect], error: ValidationError, marks: _Marks, where: str
+    ) -> PresetError:
+        """Say in one line what pydantic found first."""
+        first = error.errors()[0]
+        loc = tuple(first["loc"])
+        at = next(marks[loc[:n]] for n in range(len(loc), -1, -1) if loc[:n] in marks)
+        key = where + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
+        span = _range(_field(cls, loc))
+        shown = _shown(marks[loc]) if loc in marks else _short(repr(first["input"]))
+        match first["type"]:
+            case "missing":
+                return self._fault(at, f"{key} is missing; give it a value")
+            case "extra_forbidden":
+                return self._fault(at, f"{key}: unknown key; remove it")
+            case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than" if span:
+                return self._fault(at, f"{key} = {shown} is out of range {span}")
+            case "finite_number" | "float_parsing" | "float_type" | "int_parsing" | "int_type":
+                return self._fault(
+                    at, f"{key} = {shown} is not a number" + (span and f" in {span}")
+                )
+            case "bool_parsing" | "bool_type":
+                return self._fault(at, f"{key} = {shown} is neither true nor false")
+            case "string_type":
+                return self._fault(at, f"{key} = {shown} is not text; put it in quotes")
+            case "too_short":
+                return self._fault(at, f"{key} needs {first['ctx']['min_length']} or more items")
+            case "value_error":
+                return self._fault(
+                    at,
+                    f"{key}: {first['ctx']['error']}"
+                    if loc
+                    else f"{where}: {first['ctx']['error']}",
+                )
+        message = first["msg"][:1].lower() + first["msg"][1:]
+        return self._fault(at, f"{key} = {shown}: {message}" if loc else f"{where}: {message}")
+
+
+def _mark(marks: _Marks, loc: tuple[Any, ...], node: yaml.Node) -> None:
+    """Note where a value stands, and each value inside it."""
+    marks[loc] = node
+    if isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            _mark(marks, (*loc, number), item)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                _mark(marks, (*loc, key.value), value)
+
+
+def _field(cls: type[BaseModel], loc: tuple[Any, ...]) -> Any:
+    """Return the field that a location of pydantic's leads to, or None."""
+    field: Any = None
+    model: Any = cls
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return None
+        field = model.model_fields.get(part)
+        if field is None:
+            return None
+        inner = [field.annotation, *get_args(field.annotation)]
+        model = next((t for t in inner if isinstance(t, type) and issubclass(t, BaseModel)), None)
+    return field
+
+
+def _range(field: Any) -> str:
+    """Return the range of a field with its unit, as ``-100 .. 0 dB``; empty if it has none."""
+    if field is None:
+        return ""
+    low = next((m.ge for m in field.metadata if hasattr(m, "ge")), None)
+    high = next((m.le for m in field.metadata if hasattr(m, "le")), None)
+    if low is None and high is None:
+        return ""
+    unit = (field.json_schema_extra or {}).get("unit", "")
+    ends = [f"{end:g}" if end is not None else "" for end in (low, high)]
+    return f"{ends[0]} .. {ends[1]} {unit}".strip()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _shown(node: yaml.Node) -> str:
+    """Return a node as a person wrote it, shortened."""
+    if isinstance(node, yaml.ScalarNode):
+        return _short(node.value if not node.style else repr(node.value))
+    return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"

@@ -1,0 +1,74 @@
+"""Saving a chain as a preset."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rtaudio.atomic import replacing
+from rtaudio.effects.base import FILE, Effect
+from rtaudio.effects.chain import Chain
+from rtaudio.preset.reader import PresetError, word_of
+
+
+def save_preset(chain: Chain, path: str | Path, description: str = "") -> None:
+    """Write a chain as a preset; settings that are at their default are left out.
+
+    Parameters
+    ----------
+    chain
+        What to write. ``load_preset`` gives an equal chain, with files as absolute paths.
+    path
+        The file. It is replaced in one step, or not at all.
+    description
+        One line for the reader of the file.
+    """
+    path = Path(path)
+    settings = _settings(chain, path.absolute().parent)
+    name = {"name": settings.pop("name")} if "name" in settings else {}
+    about = {"description": description} if description else {}
+    text = yaml.safe_dump(
+        name | about | settings,
+        sort_keys=False, allow_unicode=True, width=100, default_flow_style=None,
+    )  # fmt: skip
+    with replacing(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def _settings(effect: Effect, folder: Path) -> dict[str, Any]:
+    """Return the fields of an effect that differ from their defaults, as plain data."""
+    dumped = effect.model_dump(mode="json", exclude_defaults=True, exclude={"effects", "paths"})
+    cls = type(effect)
+    settings: dict[str, Any] = {}
+    lists: dict[str, Any] = {}
+    for key in cls.model_fields:
+        value = getattr(effect, key)
+        if item := cls.effect_item(key):
+            write = _item if item is Effect else _settings
+            lists[word_of(key)] = [write(inner, folder) for inner in value]
+        elif key == FILE:
+            if not value:
+                raise PresetError(f"{effect.kind}: was not made from a file; save it as one first")
+            settings[key] = _relative(Path(value), folder)
+        elif key in dumped:
+            settings[key] = dumped[key]
+    return settings | lists
+
+
+def _item(effect: Effect, folder: Path) -> Any:
+    settings = _settings(effect, folder)
+    if not settings:
+        return effect.kind
+    values = [*settings.values()]
+    alone = len(values) == 1 and isinstance(values[0], list)
+    return {effect.kind: values[0] if alone else settings}
+
+
+def _relative(file: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(file, folder)).as_posix()
+    except ValueError:  # another drive
+        return file.absolute().as_posix()

@@ -1,0 +1,54 @@
+"""Offline: an array through a program, block by block, without a device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rtaudio.runtime.jit import jit
+from rtaudio.runtime.program import Program, program_at, run_program
+from rtaudio.runtime.words import (
+    copy_bytes,
+    fill_bytes,
+    flush_denormals,
+    restore_denormals,
+)
+
+
+@jit
+def _run(program, source, result, channel_frames, frames):  # type: ignore[no-untyped-def]
+    """Run planar audio [channels, channel_frames] through a program in blocks, natively."""
+    former = flush_denormals()
+    p = program_at(program)
+    faults = 0
+    done = 0
+    while done < frames:
+        count = min(p.block, frames - done)
+        for channel in range(p.in_channels):
+            to = p.input + 4 * channel * p.stride
+            copy_bytes(to, source + 4 * (channel * channel_frames + done), 4 * count)
+            if count < p.block:
+                fill_bytes(to + 4 * count, 0, 4 * (p.block - count))
+        faults += run_program(program, p.block)
+        for channel in range(p.out_channels):
+            copy_bytes(
+                result + 4 * (channel * channel_frames + done),
+                p.output + 4 * channel * p.stride,
+                4 * count,
+            )
+        done += count
+    restore_denormals(former)
+    return faults
+
+
+def run(program: Program, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Feed planar audio ``[in_channels, frames]`` to a program, continuing from its state.
+
+    The result ``[out_channels, frames]`` lags the input by ``program.latency_samples``. The last
+    block is filled up with zeros, so only a whole number of blocks can be continued exactly.
+    """
+    source = np.ascontiguousarray(x, np.float32)
+    result = np.empty((program.out_channels, source.shape[1]), np.float32)
+    _run(program.address, source.ctypes.data, result.ctypes.data, source.shape[1], source.shape[1])
+    return result

@@ -1,0 +1,27 @@
+"""What comes with rtaudio: presets, cabinets and models, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def shipped_presets() -> dict[str, Path]:
+    """Return the presets that come with rtaudio: name -> file."""
+    return _files("*.yaml")
+
+
+def shipped_cabinets() -> dict[str, Path]:
+    """Return the loudspeakers that come with rtaudio: name -> impulse response."""
+    return _files("cabinets/*.wav")
+
+
+def shipped_models() -> dict[str, Path]:
+    """Return the models that come with rtaudio: name -> model file."""
+    return _files("models/*.onnx")
+
+
+def _files(pattern: str) -> dict[str, Path]:
+    """Return the shipped files that match: stem -> path; an installed wheel has them inside."""
+    here = Path(__file__).parent
+    folder = next((f for f in (here / "presets", here.parent / "presets") if f.is_dir()), None)
+    return {file.stem: file for file in sorted(folder.glob(pattern))} if folder else {}

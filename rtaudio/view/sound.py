@@ -1,0 +1,108 @@
+"""The picture of what a chain did: the sound before and after, as waveform and spectrogram."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtaudio.analysis.overview import Overview
+from rtaudio.atomic import replacing
+from rtaudio.view.terminal import decibels
+
+_BANDS = 240
+_RANGE_DB = 84.0
+_SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
+
+
+def draw(path: str | Path, before: Overview, after: Overview, title: str) -> None:
+    """Draw two sounds, one above the other, in the same colours for the same levels.
+
+    Parameters
+    ----------
+    path
+        The picture; its suffix chooses the format.
+    before, after
+        The sounds.
+    title
+        What stands above them.
+
+    Raises
+    ------
+    ValueError
+        The suffix names no format of a picture.
+    OSError
+        The picture cannot be written.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import FuncFormatter
+
+    figure, axes = plt.subplots(
+        4, 1, figsize=(12, 9), sharex=True, layout="constrained",
+        gridspec_kw={"height_ratios": [1, 2, 1, 2]},
+    )  # fmt: skip
+    figure.suptitle(title)
+    views = [view.spectrogram(_BANDS) for view in (before, after)]
+    loudest = max(1e-9, *(float(magnitude.max()) for _, _, magnitude in views))
+    mesh: Any = None
+    for row, (label, sound) in enumerate((("before", before), ("after", after))):
+        wave, spectrum = axes[2 * row], axes[2 * row + 1]
+        _wave(wave, label, sound)
+        seconds, hertz, magnitude = views[row]
+        level = 20.0 * np.log10(np.maximum(magnitude / loudest, 1e-9))
+        mesh = spectrum.pcolormesh(
+            seconds, hertz, level, vmin=-_RANGE_DB, vmax=0.0, cmap="magma",
+            shading="nearest", rasterized=True,
+        )  # fmt: skip
+        spectrum.set_yscale("log")
+        spectrum.set_yticks([hz for hz in (100, 300, 1000, 3000, 10000) if hz < hertz[-1]])
+        spectrum.yaxis.set_major_formatter(FuncFormatter(lambda hz, _: f"{hz:g}"))
+        spectrum.minorticks_off()
+        spectrum.set_ylabel("Hz")
+    axes[-1].set_xlabel("seconds")
+    axes[-1].set_xlim(0.0, before.frames / before.rate_hz)
+    figure.colorbar(mesh, ax=[axes[1], axes[3]], label="dB below the loudest of both", pad=0.01)
+    try:
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=100)
+    finally:
+        plt.close(figure)
+
+
+def check_picture(path: Path) -> None:
+    """Refuse, before any work is done, a name that no picture can have.
+
+    Raises
+    ------
+    ValueError, OSError
+        The suffix or the folder is wrong.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ValueError(f"{path}: is no name of a picture; use one of {', '.join(_SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
+
+
+def _wave(axis: Any, label: str, sound: Overview) -> None:
+    """Draw the envelope: the extremes of every short piece, one colour per channel."""
+    seconds = np.arange(sound.low.shape[1]) * sound.step / sound.rate_hz
+    names = [""] if sound.low.shape[0] == 1 else ["left", "right"]
+    for channel, name in enumerate(names):
+        low, high = (
+            np.where(np.isfinite(edge[channel]), edge[channel], 0.0)
+            for edge in (sound.low, sound.high)
+        )
+        axis.fill_between(
+            seconds, low, high, color=f"C{channel}", alpha=0.65, lw=0.0, label=name
+        )  # fmt: skip
+    if len(names) > 1:
+        axis.legend(loc="upper right", ncols=2, frameon=False)
+    axis.axhline(0.0, color="black", lw=0.4)
+    axis.set_ylim(-1.05, 1.05)
+    axis.set_yticks([-1, 0, 1])
+    levels = f"{decibels(sound.rms):.1f} dBFS RMS, peak {decibels(sound.peak):.1f} dBFS"
+    axis.set_title(f"{label}   {levels}", loc="left", fontsize=10)

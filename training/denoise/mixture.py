@@ -1,0 +1,149 @@
+"""A mixture, and the configuration by which mixtures are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor
+
+Floats = NDArray[np.float32]
+Spectrum = NDArray[np.complex64]
+Generator = np.random.Generator
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Range = tuple[float, float]
+Positive = Annotated[float, Field(gt=0)]
+Factor = Annotated[float, Field(ge=0.25, le=4)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> _Section:
+        for name, value in self:
+            if isinstance(value, tuple) and value[0] > value[1]:
+                raise ValueError(f"{name}: {value[0]:g} .. {value[1]:g} is no range")
+        return self
+
+
+class MixtureConfig(_Section):
+    """What mixtures are like; each peculiarity has a probability, and most a range.
+
+    Parameters
+    ----------
+    root
+        The data folder; relative to the configuration file, unless the environment variable
+        RTAUDIO_DATA names it.
+    cache
+        Folder of the decoded recordings; the user's cache folder if empty.
+    rate_hz, excerpt_samples
+        Rate and length of a mixture.
+    snr_db
+        Active level of the speech over that of the noise, drawn with more weight in the lower half.
+    level_dbfs
+        Active level of the speech, RMS below full scale.
+    free_level_dbfs
+        Level of the noise where nobody speaks.
+    music
+        Whether a net learns to keep music or to take it off; ``music_probability``: how often it
+        occurs.
+    no_speech, no_noise
+        How often nobody speaks, and how often there is only speech.
+    second_speaker, second_noise
+        How often a second one joins: after the first speaker, with the first noise.
+    generated_noise
+        How often the noise is white, pink, brown, mains hum, rumble or clicks.
+    swell
+        How often noise fades or jumps in level.
+    shift, shift_factor
+        How often a voice is played faster or slower: pitch and formants move by this factor.
+    noise_shift_factor
+        The same for every noise.
+    equalizer, equalizer_db
+        How often speech and noise (each on its own) pass a gentle curve, and how far it deviates.
+    treble
+        How often noise from a source without treble is given some.
+    band_limit, band_limit_hz
+        How often all is cut off at this frequency, as a telephone or a headset does.
+    room, rt60_s
+        How often all is heard in a room, of so many made ones (``rooms``), and how long it rings.
+        The clean side keeps the direct sound and the reflections of the first 50 ms.
+    clipping, clipping_db
+        How often the noisy side is clipped, and how far below its peak.
+    offset, offset_level
+        How often the noisy side has a constant offset, and of what size.
+
+    Notes
+    -----
+    Where music is taken off, the pauses of the clean side are quietened, see `_expander`.
+    """
+
+    root: str
+    cache: str = ""
+    rate_hz: Annotated[int, Field(ge=8000, le=96000)] = 48000
+    excerpt_samples: Annotated[int, Field(ge=256, le=1 << 24)]
+    snr_db: Range = (-5.0, 40.0)
+    level_dbfs: Range = (-45.0, -12.0)
+    free_level_dbfs: Range = (-70.0, -20.0)
+    music: Literal["keep", "remove"] = "remove"
+    music_probability: Probability = 0.08
+    no_speech: Probability = 0.05
+    no_noise: Probability = 0.05
+    second_speaker: Probability = 0.15
+    second_noise: Probability = 0.3
+    generated_noise: Probability = 0.12
+    swell: Probability = 0.25
+    shift: Probability = 0.4
+    shift_factor: tuple[Factor, Factor] = (0.85, 1.2)
+    noise_shift_factor: tuple[Factor, Factor] = (0.75, 1.35)
+    equalizer: Probability = 0.6
+    equalizer_db: Annotated[float, Field(ge=0, le=40)] = 6.0
+    treble: Probability = 0.7
+    band_limit: Probability = 0.2
+    band_limit_hz: tuple[Positive, Positive] = (3400.0, 16000.0)
+    clipping: Probability = 0.03
+    clipping_db: tuple[Positive, Positive] = (1.0, 10.0)
+    room: Probability = 0.35
+    rooms: Annotated[int, Field(ge=1, le=100000)] = 200
+    rt60_s: tuple[Annotated[float, Field(ge=0.05)], Annotated[float, Field(le=1.5)]] = (0.1, 0.8)
+    offset: Probability = 0.1
+    offset_level: tuple[Positive, Positive] = (0.0001, 0.02)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """One excerpt, or several side by side (see `collate`).
+
+    Parameters
+    ----------
+    noisy, clean
+        float32 ``[1, samples]``, or ``[batch, 1, samples]``; aligned to the sample.
+    bandwidth_hz
+        Above it ``clean`` is silent because its source was, not because nobody speaks: a loss must
+        look at the frequencies below only.
+    snr_db
+        Active level of ``clean`` over the level of the noise; infinite without noise, minus
+        infinite without speech.
+    """
+
+    noisy: Tensor
+    clean: Tensor
+    bandwidth_hz: float | Tensor
+    snr_db: float | Tensor
+
+
+def collate(mixtures: Sequence[Mixture]) -> Mixture:
+    """Put mixtures side by side, for ``DataLoader(collate_fn=collate)``."""
+    return Mixture(
+        torch.stack([mixture.noisy for mixture in mixtures]),
+        torch.stack([mixture.clean for mixture in mixtures]),
+        torch.tensor([mixture.bandwidth_hz for mixture in mixtures]),
+        torch.tensor([mixture.snr_db for mixture in mixtures]),
+    )

@@ -1,0 +1,1 @@
+"""Training of amps and pedals: data from captures and teachers, the task, sweeps and seeds."""
