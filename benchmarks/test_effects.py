@@ -50,7 +50,8 @@ EFFECTS = {
 @pytest.mark.parametrize("name", EFFECTS)
 def test_block(benchmark, name, channels):
     program = EFFECTS[name]().compile(RATE, BLOCK, in_channels=channels)
-    floats = (ctypes.c_float * (channels * program.stride)).from_address(program.source.address)
+    address = program.address_of(program.plan.source)
+    floats = (ctypes.c_float * (channels * program.plan.stride)).from_address(address)
     block = np.frombuffer(floats, np.float32)
     noise = 0.3 * np.random.default_rng(0).standard_normal((97, len(block))).astype(np.float32)
     rounds = iter(range(10**6))

@@ -38,7 +38,7 @@ class Spoil(Effect):
     at: int = 0
     value: str = "nan"
 
-    def build(self, builder, x, params):
+    def build(self, builder, x, slots):
         return builder.run(Node(spoil, left=self.at, value=float(self.value)), x)
 
 

@@ -32,12 +32,12 @@ def test_a_change_is_heard_after_exactly_the_reported_latency(name, block):
     # A linear-phase resampler answers before its centre, which is what is reported of it, and
     # a spectral frame from its beginning, with all samples of a hop at once.
     early = sum(
-        program.latency_parts[e.name]
+        program.plan.latency_parts[e.name]
         for e in chain.effects
         if isinstance(e, rt.Model) and e.card.sample_rate != RATE
     )
     early += sum(
-        program.latency_parts[e.name] + e.card.hop
+        program.plan.latency_parts[e.name] + e.card.hop
         for e in chain.effects
         if isinstance(e, rt.Denoise)
     )
@@ -60,7 +60,7 @@ def test_bypass_is_a_pure_delay_of_the_reported_latency(name, rate):
 @pytest.mark.parametrize("name", sorted(shipped_presets()))
 def test_the_parts_of_the_latency_add_up(name):
     program = load_preset(name).compile(44100, 64, offline=True)
-    assert sum(program.latency_parts.values()) == program.latency_samples
+    assert sum(program.plan.latency_parts.values()) == program.latency_samples
 
 
 @pytest.mark.parametrize("rate", [44100, 48000, 96000])

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from rtaudio.effects.base import Effect
-from rtaudio.runtime.abi import aligned
 from rtaudio.runtime.callback import process_block
 from rtaudio.runtime.engine import Engine
 from rtaudio.runtime.jit import jit
+from rtaudio.runtime.memory import aligned
 from rtaudio.runtime.system import now_ns
 
 

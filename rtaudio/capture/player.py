@@ -10,8 +10,9 @@ from pydantic import PrivateAttr
 
 from rtaudio.effects.base import Effect
 from rtaudio.live.host import Host
-from rtaudio.runtime.abi import Node, aligned, kernel, state_dtype
-from rtaudio.runtime.builder import Builder, Bus
+from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
+from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.memory import aligned
 from rtaudio.runtime.words import address_of, atomic_load, atomic_store, f32_at, struct_at
 
 Signal = np.ndarray[Any, np.dtype[np.float32]]
@@ -92,6 +93,7 @@ class _Exchange(Effect):
             kept=self._kept.ctypes.data,
             buffer_frames=self._kept.size,
             position=self._position.ctypes.data,
+            relocatable=False,
         )
         node.keep.append(self)
         return builder.run(node, builder.adapt(x, 1))

@@ -7,10 +7,10 @@ import threading
 import numpy as np
 from numba import njit, types
 
-from rtaudio.runtime.abi import aligned
 from rtaudio.runtime.callback import callback
 from rtaudio.runtime.engine import Engine
 from rtaudio.runtime.jit import jit
+from rtaudio.runtime.memory import aligned, offset_of
 from rtaudio.runtime.system import AUDIO_PRIORITY, now_ns, raise_own_priority, sleep_until_ns
 from rtaudio.runtime.words import atomic_load, call_i32_6, struct_at
 
@@ -27,7 +27,7 @@ CLOCK = np.dtype(
     ]
 )
 _clock_at = struct_at(CLOCK)
-_STOP = CLOCK.fields["stop"][1]  # type: ignore[index]
+_STOP = offset_of(CLOCK, "stop")
 
 
 @njit(forceinline=True, error_model="numpy")

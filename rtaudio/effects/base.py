@@ -19,17 +19,19 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from rtaudio.runtime.builder import Builder, Bus
+from rtaudio.runtime.abi import Bus
+from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.offline import run
+from rtaudio.runtime.plan import Plan
 from rtaudio.runtime.program import Program
+from rtaudio.runtime.slots import Slots
+from rtaudio.runtime.words import struct_at
 
 FILE = "file"
 """The field of an effect that holds a path; in a preset it is relative to the preset."""
 
 MOST_CHANNELS = 64
 """Of an array that is rendered; more is an array that lies on its side."""
-
-Slots = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def parameter(default: Any, low: float, high: float, unit: str, description: str) -> Any:
@@ -149,31 +151,66 @@ class Effect(BaseModel):
         unit = extra.get("unit", "") if isinstance(extra, dict) else ""
         return float(low), float(high), str(unit)
 
-    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
+    def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append this effect's nodes and return the bus of the wet signal.
 
-        ``params`` holds the live parameters in the order of :meth:`live_parameters`; hand it to the
-        nodes, whose kernels read it at each block.
+        Parameters
+        ----------
+        builder
+            Takes the nodes.
+        x
+            The input.
+        slots
+            The live parameters by name; hand them to the nodes, whose kernels read them at each
+            block (see `slots_at`).
         """
         raise NotImplementedError
 
     def publish(self, builder: Builder) -> Slots:
-        """Make the parameters settable under ``builder.effect``; returns [mix, bypass, own ...]."""
-        live = self.live_values()
-        slots = np.array(list(live.values()), np.float32)
-        builder.publish(self, {name: at for at, name in enumerate(live)}, slots)
-        return slots
+        """Make the parameters settable under ``builder.effect``."""
+        return builder.publish(self, self.live_values())
 
     def add_to(self, builder: Builder, x: Bus) -> Bus:
         """Append the whole effect: its nodes, then the blend with the equally late dry signal."""
-        outer, builder.effect = builder.effect, builder.name_for(self.name, self.kind)
-        slots = self.publish(builder)
-        wet = self.build(builder, x, slots[2:])
-        out = builder.blend(x, wet, slots, mix=0, bypass=1)
-        if self.latency_part:
-            builder.latency_parts[builder.effect] = out.latency_samples - x.latency_samples
-        builder.effect = outer
+        with builder.named(self.name, self.kind) as name:
+            slots = self.publish(builder)
+            wet = self.build(builder, x, slots)
+            out = builder.blend(x, wet, slots)
+            if self.latency_part:
+                builder.latency_parts[name] = out.latency_samples - x.latency_samples
         return out
+
+    def plan(
+        self,
+        rate_hz: int,
+        block: int,
+        *,
+        in_channels: int = 1,
+        out_channels: int | None = None,
+        offline: bool = False,
+    ) -> Plan:
+        """Return what this effect compiles to, as data.
+
+        Parameters
+        ----------
+        rate_hz, block
+            Sample rate and largest number of frames per call.
+        in_channels, out_channels
+            Channels of the input and output; None: what the effect makes of its input.
+        offline
+            See :class:`~rtaudio.runtime.builder.Builder`.
+
+        Raises
+        ------
+        ValueError
+            It cannot be built at this rate or block size.
+        """
+        builder = Builder(rate_hz, block, offline=offline)
+        source = builder.bus(in_channels)
+        output = self.add_to(builder, source)
+        if out_channels is not None:
+            output = builder.adapt(output, out_channels)
+        return builder.finish(source, output)
 
     def compile(
         self,
@@ -184,23 +221,16 @@ class Effect(BaseModel):
         out_channels: int | None = None,
         offline: bool = False,
     ) -> Program:
-        """Build the program that plays this effect.
-
-        Parameters
-        ----------
-        rate_hz, block
-            Sample rate and largest number of frames per call.
-        in_channels, out_channels
-            Channels of the program's input and output; None: what the effect makes of its input.
-        offline
-            See :class:`~rtaudio.runtime.builder.Builder`.
-        """
-        builder = Builder(rate_hz, block, offline=offline)
-        source = builder.bus(in_channels)
-        output = self.add_to(builder, source)
-        if out_channels is not None:
-            output = builder.adapt(output, out_channels)
-        return builder.finish(source, output)
+        """Return the program that plays this effect; the arguments are those of :meth:`plan`."""
+        return Program(
+            self.plan(
+                rate_hz,
+                block,
+                in_channels=in_channels,
+                out_channels=out_channels,
+                offline=offline,
+            )
+        )
 
     def __call__(
         self, x: Any, rate_hz: int, *, block: int = 512, out_channels: int | None = None
@@ -252,3 +282,21 @@ class Effect(BaseModel):
         if program.faults:
             warnings.warn(f"silenced and reset: {program.faults}", RuntimeWarning, stacklevel=2)
         return wet[0] if np.ndim(x) == 1 and wet.shape[0] == 1 else wet
+
+
+def slots_at(effect: type[Effect]) -> Any:
+    """Make the compiled function by which a kernel reads an effect's own slots, by name.
+
+    Parameters
+    ----------
+    effect
+        The class; its live parameters are the fields of the record.
+
+    Examples
+    --------
+    >>> _slots_at = slots_at(Gain)
+    >>> @kernel(STATE)
+    ... def louder(state, src, dst, frames):
+    ...     gain_db = _slots_at(_state_at(address_of(state)).params).gain_db
+    """
+    return struct_at(np.dtype([(name, "f4") for name in effect.live_parameters()]))

@@ -10,10 +10,12 @@ import numpy as np
 import soundfile
 from pydantic import Field, PrivateAttr
 
-from rtaudio.effects.base import Effect, Slots, parameter
-from rtaudio.effects.gain import Gain
-from rtaudio.runtime.builder import Builder, Bus
-from rtaudio.runtime.kernels.convolver import convolver
+from rtaudio.effects.base import Effect, parameter
+from rtaudio.runtime.abi import Bus
+from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.kernels.convolver import convolver_node
+from rtaudio.runtime.kernels.gain import gain_node
+from rtaudio.runtime.slots import Slots
 
 LONGEST_S = 2.0
 
@@ -72,12 +74,13 @@ class Cabinet(Effect):
         cabinet._given = given
         return cabinet
 
-    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
+    def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append the convolution, then the gain."""
         response, rate_hz = self._given or read_response(self.file)
         response = normalized(resampled(response, rate_hz, builder.rate_hz), builder.rate_hz)
         x = builder.adapt(x, max(x.channels, len(response)))
-        return Gain().build(builder, builder.run(convolver(response, x.channels), x), params)
+        y = builder.run(convolver_node(response, x.channels), x)
+        return builder.run(gain_node(slots.slot("gain_db"), builder.rate_hz), y)
 
 
 def read_response(file: str) -> tuple[Response, int]:

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field, SerializeAsAny
 
-from rtaudio.effects.base import Effect, Slots
+from rtaudio.effects.base import Effect
 from rtaudio.effects.model import Model
 from rtaudio.effects.noise_gate import NoiseGate
-from rtaudio.runtime.builder import Builder, Bus
+from rtaudio.runtime.abi import Bus
+from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.slots import Slots
 
 
 class Chain(Effect):
@@ -35,7 +37,7 @@ class Chain(Effect):
     def __init__(self, effects: Sequence[Effect] = (), **fields: Any) -> None:
         super().__init__(**{"effects": list(effects), **fields})
 
-    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
+    def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append every effect; a gate's gain is applied behind the model it guards."""
         waiting = []
         for position, effect in enumerate(self.effects):

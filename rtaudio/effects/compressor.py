@@ -1,18 +1,29 @@
-"""Compressor: loud notes softer, so that soft ones can be louder."""
+"""Compressor: loud notes softer, so that soft ones can be louder.
+
+Feed-forward, level and gain in decibels, smooth decoupled peak detector, after D. Giannoulis,
+M. Massberg, J. Reiss, "Digital Dynamic Range Compressor Design - A Tutorial and Analysis", JAES
+60(6), 2012: static curve (4), detector (17).
+"""
 
 from __future__ import annotations
 
-from rtaudio.effects.base import Effect, Slots, parameter
-from rtaudio.runtime.builder import Builder, Bus
-from rtaudio.runtime.kernels.compressor import compressor
+import math
+
+from numba import njit
+
+from rtaudio.effects.base import Effect, parameter, slots_at
+from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
+from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.kernels.ramp import RAMP, advance, aim, ramp_samples, settled
+from rtaudio.runtime.slots import Slots
+from rtaudio.runtime.words import address_of, struct_at
 
 
 class Compressor(Effect):
     """Turn down what exceeds a threshold, by a ratio.
 
-    Feed-forward, in decibels, with a soft knee and a smooth decoupled peak detector, after
-    Giannoulis, Massberg and Reiss (JAES 2012). All channels share one gain, made from the loudest
-    of them. There is no look-ahead and no latency.
+    All channels share one gain, made from the loudest of them. There is no look-ahead and no
+    latency.
 
     Parameters
     ----------
@@ -42,6 +53,82 @@ class Compressor(Effect):
     knee_db: float = parameter(6.0, 0.0, 24.0, "dB", "width of the bend at the threshold")
     makeup_db: float = parameter(0.0, -12.0, 24.0, "dB", "gain behind the compressor")
 
-    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
-        """Append one compressor node."""
-        return builder.run(compressor(params, builder.rate_hz), x)
+    def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
+        """Append one node."""
+        node = Node(
+            compress,
+            params=slots,
+            rate_hz=builder.rate_hz,
+            ramp_samples=ramp_samples(builder.rate_hz),
+            threshold=settled(slots["threshold_db"]),
+            slope=settled(1.0 - 1.0 / slots["ratio"]),
+            knee=settled(slots["knee_db"]),
+            makeup=settled(slots["makeup_db"]),
+        )
+        return builder.run(node, x)
+
+
+STATE = state_dtype(
+    ("rate_hz", "f8"),
+    ("ramp_samples", "i8"),
+    ("threshold", RAMP),
+    ("slope", RAMP),
+    ("knee", RAMP),
+    ("makeup", RAMP),
+    ("held", "f8"),
+    ("reduction", "f8"),
+)
+"""``slope``: 1 - 1 / ratio. ``held``, ``reduction``: gain reduction in dB after release and after
+attack."""
+
+NOTHING_DB = 1e-6
+_NEPER_PER_DB = math.log(10.0) / 20.0
+
+_state_at = struct_at(STATE)
+_slots_at = slots_at(Compressor)
+
+
+@njit(inline="always")
+def _excess(level, threshold, slope, knee):  # type: ignore[no-untyped-def]
+    """Return by how many dB the static curve turns down a linear level."""
+    over = math.log(level) / _NEPER_PER_DB - threshold
+    if over >= knee / 2.0:
+        return slope * over
+    # The caller never passes levels below threshold - knee / 2, so the knee is not 0 here.
+    return slope * (over + knee / 2.0) ** 2 / (2.0 * knee)
+
+
+@kernel(STATE)
+def compress(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Turn all channels down by what the loudest of them needs."""
+    s = _state_at(address_of(state))
+    p = _slots_at(s.params)
+    aim(s.threshold, p.threshold_db, s.ramp_samples)
+    aim(s.slope, 1.0 - 1.0 / p.ratio, s.ramp_samples)
+    aim(s.knee, p.knee_db, s.ramp_samples)
+    aim(s.makeup, p.makeup_db, s.ramp_samples)
+    attack = math.exp(-1000.0 / (p.attack_ms * s.rate_hz))
+    release = math.exp(-1000.0 / (p.release_ms * s.rate_hz))
+    channels, stride = s.channels, s.stride
+    held, reduction = s.held, s.reduction
+    moving = True
+    for i in range(frames):
+        if moving:
+            threshold, slope = float(advance(s.threshold)), float(advance(s.slope))
+            knee, makeup = float(advance(s.knee)), float(advance(s.makeup))
+            quiet = math.exp(_NEPER_PER_DB * (threshold - knee / 2.0))
+            idle = math.exp(_NEPER_PER_DB * makeup)
+            moving = s.threshold.left + s.slope.left + s.knee.left + s.makeup.left > 0
+        level = abs(src[i])
+        for channel in range(1, channels):
+            level = max(level, abs(src[channel * stride + i]))
+        needed = _excess(level, threshold, slope, knee) if level > quiet else 0.0
+        held = max(needed, release * held + (1.0 - release) * needed)
+        reduction = attack * reduction + (1.0 - attack) * held
+        gain = idle
+        if reduction > NOTHING_DB:
+            gain = math.exp(_NEPER_PER_DB * (makeup - reduction))
+        for channel in range(channels):
+            dst[channel * stride + i] = gain * src[channel * stride + i]
+    s.held, s.reduction = held, reduction
+    return 0

@@ -1,17 +1,42 @@
-"""Denoise: a voice without what is around it."""
+"""Denoise: a voice without what is around it.
+
+How much of a denoiser's answer is heard is made from it and from the equally late noisy signal:
+
+::
+
+    src (wet) --+--> power --> voice? --> gain of the pauses --.
+                |                                              v
+                +----------------------------------------------(x)--.
+                |                                                   v
+    dry --------+--> share of the attenuation limit ---------------(+)--> compare --> gain --> dst
+                |                                                            ^
+                `--> wet against dry while there is voice: level match -----'
+
+The denoiser is the voice detector: what it lets through is speech where it stands out of what it
+leaves in pauses, its floor, found as the minimum of its power over the last seconds (after
+R. Martin, "Noise power spectral density estimation based on optimal smoothing and minimum
+statistics", IEEE TSAP 9(5), 2001, with one band and two windows), and is no further below the
+speech so far than words are. To open too often costs nothing but the reduction; so the threshold is
+low, it opens at once and closes late.
+"""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from rtaudio.effects.base import Effect, Slots, parameter
+from rtaudio.effects.base import Effect, parameter, slots_at
 from rtaudio.effects.model import Model
-from rtaudio.runtime.builder import Builder, Bus
-from rtaudio.runtime.kernels.denoise import denoise
+from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
+from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.decibels import from_db
+from rtaudio.runtime.kernels.ramp import RAMP, advance, aim, ramp_samples, settled
+from rtaudio.runtime.slots import Slots
+from rtaudio.runtime.words import address_of, f32_at, struct_at
 from rtaudio.shipped import shipped_models
 
 
@@ -55,8 +80,7 @@ class Denoise(Effect):
     Notes
     -----
     The limit is that of DeepFilterNet (H. Schröter et al., 2022), on samples in place of spectra.
-    Voice is measured on what the model lets through (see
-    :mod:`rtaudio.runtime.kernels.denoise`); it costs no latency.
+    Voice is measured on what the model lets through; it costs no latency.
 
     Examples
     --------
@@ -86,9 +110,143 @@ class Denoise(Effect):
         """The model's :class:`~rtaudio.models.contract.card.Card`."""
         return self._model.card
 
-    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
+    def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append the model, the delay of the noisy signal, and what mixes the two."""
-        own = list(self._model.live_values().values())[2:]
-        wet = self._model.build(builder, x, np.array(own, np.float32))
+        wet = self._model.build(builder, x, Slots(self._model.live_values()))
         dry = builder.delay_to(builder.adapt(x, wet.channels), wet.latency_samples)
-        return builder.run(denoise(dry.address, params, builder.rate_hz), wet)
+        limit_db = slots["attenuation_limit_db"]
+        node = Node(
+            blend,
+            params=slots,
+            dry=dry,
+            rate_hz=builder.rate_hz,
+            ramp_samples=ramp_samples(builder.rate_hz),
+            share=settled(0.0 if limit_db >= NO_LIMIT_DB else from_db(-limit_db)),
+            pause=settled(from_db(-slots["pause_db"])),
+            gain=settled(from_db(slots["gain_db"])),
+            compare=settled(slots["compare"]),
+            lowest=LEAST_POWER,
+            before=LEAST_POWER,
+            window_left=round(WINDOW_S * builder.rate_hz),
+            opened=1.0,
+            wet_power=LEAST_POWER,
+            common_power=LEAST_POWER,
+        )
+        return builder.run(node, wet)
+
+
+NO_LIMIT_DB = 100.0
+"""From this attenuation limit on, nothing of the noisy signal is mixed in."""
+
+VOICE_DB = 12.0
+RANGE_DB = 35.0
+WINDOW_S = 1.5
+LEAST_POWER = 1e-10
+FAST_MS, SLOW_MS = 10.0, 20.0
+OPENING_MS, CLOSING_MS = 0.25, 60.0
+MATCH_MS = 1000.0
+LARGEST_MATCH = 4.0
+
+STATE = state_dtype(
+    ("dry", "i8"),
+    ("rate_hz", "f8"),
+    ("ramp_samples", "i8"),
+    ("share", RAMP),
+    ("pause", RAMP),
+    ("gain", RAMP),
+    ("compare", RAMP),
+    ("fast", "f8"),
+    ("slow", "f8"),
+    ("lowest", "f8"),
+    ("before", "f8"),
+    ("window_left", "i8"),
+    ("hold", "i8"),
+    ("opened", "f8"),
+    ("wet_power", "f8"),
+    ("common_power", "f8"),
+)
+"""``dry``: address of the noisy signal, in time with src. ``share``: how much of it is heard.
+``fast``, ``slow``: power of the wet signal, smoothed; ``lowest``, ``before``: minimum of the
+latter in this window, which has ``window_left`` samples to go, and in the one before.
+``opened``: 1 in speech .. 0 in pauses. ``wet_power``, ``common_power``: mean in speech of wet
+times wet, and of wet times dry."""
+
+_state_at = struct_at(STATE)
+_slots_at = slots_at(Denoise)
+
+
+@kernel(STATE)
+def blend(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Turn pauses down, mix in the share of the noisy signal, compare, and set the level."""
+    s = _state_at(address_of(state))
+    p = _slots_at(s.params)
+    dry = f32_at(s.dry)
+    share_target = 0.0
+    if p.attenuation_limit_db < NO_LIMIT_DB:
+        share_target = from_db(-p.attenuation_limit_db)
+    aim(s.share, share_target, s.ramp_samples)
+    aim(s.pause, from_db(-p.pause_db), s.ramp_samples)
+    aim(s.gain, from_db(p.gain_db), s.ramp_samples)
+    aim(s.compare, p.compare, s.ramp_samples)
+    longest = np.int64(p.hold_ms * s.rate_hz / 1000.0)
+    per_ms = 1000.0 / s.rate_hz
+    fast_step = 1.0 - math.exp(-per_ms / FAST_MS)
+    slow_step = 1.0 - math.exp(-per_ms / SLOW_MS)
+    opening = 1.0 - math.exp(-per_ms / OPENING_MS)
+    closing = 1.0 - math.exp(-per_ms / CLOSING_MS)
+    match_step = 1.0 - math.exp(-per_ms / MATCH_MS)
+    voice = 10.0 ** (VOICE_DB / 10.0)
+    reach = 10.0 ** (-RANGE_DB / 10.0)
+    channels, stride = s.channels, s.stride
+    fast, slow, lowest, before = s.fast, s.slow, s.lowest, s.before
+    window_left, hold, opened = s.window_left, s.hold, s.opened
+    wet_power, common_power = s.wet_power, s.common_power
+    one = np.float32(1.0)
+    for i in range(frames):
+        power = 0.0
+        common = 0.0
+        for channel in range(channels):
+            at = channel * stride + i
+            wet = float(src[at])
+            power += wet * wet
+            common += wet * float(dry[at])
+        fast += fast_step * (power - fast)
+        slow += slow_step * (power - slow)
+        lowest = min(lowest, slow)
+        window_left -= 1
+        if window_left == 0:
+            before, lowest = lowest, slow
+            window_left = np.int64(WINDOW_S * s.rate_hz)
+        floor = max(LEAST_POWER, min(lowest, before))
+        if fast > max(voice * floor, reach * wet_power):
+            hold = longest
+            wet_power += match_step * (power - wet_power)
+            common_power += match_step * (common - common_power)
+            opened += opening * (1.0 - opened)
+        elif hold > 0:
+            hold -= 1
+            opened += opening * (1.0 - opened)
+        else:
+            opened -= closing * opened
+
+        share = advance(s.share)
+        pause = advance(s.pause)
+        gain = advance(s.gain)
+        compare = advance(s.compare)
+        kept = (one - share) * (pause + np.float32(opened) * (one - pause))
+        match = np.float32(0.0)
+        if compare > 0.0:
+            # the speech in the noisy signal is as loud as in what is heard otherwise
+            speech = wet_power / max(common_power, wet_power / LARGEST_MATCH)
+            speech = max(1.0 / LARGEST_MATCH, speech)
+            match = share + (one - share) * np.float32(speech)
+        for channel in range(channels):
+            at = channel * stride + i
+            y = share * dry[at] + kept * src[at]
+            if compare > 0.0:
+                y += compare * (match * dry[at] - y)
+            dst[at] = gain * y
+    s.fast, s.slow, s.lowest, s.before = fast, slow, lowest, before
+    s.window_left, s.hold, s.opened = window_left, hold, opened
+    s.wet_power, s.common_power = wet_power, common_power
+    return 0

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from rtaudio.effects.base import Effect, Slots, parameter
-from rtaudio.runtime.builder import Builder, Bus
-from rtaudio.runtime.kernels import equalizer as kernels
+from rtaudio.effects.base import Effect, parameter
+from rtaudio.runtime.abi import Bus
+from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.kernels.section import (
+    HIGH_CUT,
+    HIGH_SHELF,
+    LOW_CUT,
+    LOW_SHELF,
+    PEAK,
+    section_node,
+)
+from rtaudio.runtime.slots import Slots
 
 LOW_CUT_OFF_HZ = 10.0
 HIGH_CUT_OFF_HZ = 22000.0
@@ -63,17 +72,24 @@ class Equalizer(Effect):
     high_shelf_db: float = _db("gain above the high shelf")
     high_cut_hz: float = _hz(HIGH_CUT_OFF_HZ, 1000.0, HIGH_CUT_OFF_HZ, "low-pass; 22000 is off")
 
-    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
+    def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append one node per section."""
-        sections = (
-            (kernels.LOW_CUT, params[0:1], LOW_CUT_OFF_HZ),
-            (kernels.LOW_SHELF, params[1:3], 0.0),
-            (kernels.PEAK, params[3:6], 0.0),
-            (kernels.PEAK, params[6:9], 0.0),
-            (kernels.PEAK, params[9:12], 0.0),
-            (kernels.HIGH_SHELF, params[12:14], 0.0),
-            (kernels.HIGH_CUT, params[14:15], HIGH_CUT_OFF_HZ),
-        )
-        for kind, own, off_hz in sections:
-            x = builder.run(kernels.section(kind, own, builder.rate_hz, x.channels, off_hz), x)
+        for name, kind, off_hz in _SECTIONS:
+            names = {"hz": f"{name}_hz", "db": f"{name}_db", "q": f"{name}_q"}
+            own = {key: slots.slot(slot) for key, slot in names.items() if slot in slots}
+            node = section_node(
+                kind, own.pop("hz"), builder.rate_hz, x.channels, off_hz=off_hz, **own
+            )
+            x = builder.run(node, x)
         return x
+
+
+_SECTIONS = (
+    ("low_cut", LOW_CUT, LOW_CUT_OFF_HZ),
+    ("low_shelf", LOW_SHELF, 0.0),
+    ("peak1", PEAK, 0.0),
+    ("peak2", PEAK, 0.0),
+    ("peak3", PEAK, 0.0),
+    ("high_shelf", HIGH_SHELF, 0.0),
+    ("high_cut", HIGH_CUT, HIGH_CUT_OFF_HZ),
+)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rtaudio.effects.base import Effect, Slots, parameter
-from rtaudio.runtime.abi import Node
-from rtaudio.runtime.builder import Builder, Bus
-from rtaudio.runtime.kernels import gain as kernels
-from rtaudio.runtime.kernels.ramp import ramp_samples, settled
+from rtaudio.effects.base import Effect, parameter
+from rtaudio.runtime.abi import Bus
+from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.kernels.gain import gain_node
+from rtaudio.runtime.slots import Slots
 
 
 class Gain(Effect):
@@ -25,12 +25,6 @@ class Gain(Effect):
 
     gain_db: float = parameter(0.0, -80.0, 40.0, "dB", "level change")
 
-    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
-        """Append one gain node."""
-        node = Node(
-            kernels.gain,
-            params=params,
-            gain=settled(10.0 ** (float(params[0]) / 20.0)),
-            ramp_samples=ramp_samples(builder.rate_hz),
-        )
-        return builder.run(node, x)
+    def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
+        """Append one node."""
+        return builder.run(gain_node(slots.slot("gain_db"), builder.rate_hz), x)

@@ -9,11 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from rtaudio.effects.base import Effect, Slots
+from rtaudio.effects.base import Effect
 from rtaudio.models.loader import LoadedModel, load_model
-from rtaudio.runtime.abi import Node
-from rtaudio.runtime.builder import Builder, Bus
+from rtaudio.runtime.abi import Bus, Node
+from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.kernels.gain import level_node
+from rtaudio.runtime.memory import Array
+from rtaudio.runtime.slots import Slots
 from rtaudio.runtime.worker import worker_node
 
 _INLINE_SHARE = 0.5
@@ -189,24 +191,24 @@ class Model(Effect):
         own = next((p for p in self.card.parameters if p.name == parameter), None)
         return (own.min, own.max, own.unit) if own else super().live_range(parameter)
 
-    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
+    def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append the model once per channel, or once if it takes all channels together."""
-        own = len(self.card.parameters)
-        interface = params[own:] if params.size > own else np.zeros(1, np.float32)
+        knobs = len(self.card.parameters)
+        interface = slots.slot("interface_dbu") if "interface_dbu" in slots else None
         before, behind = self._levels()
         x = builder.adapt(x, x.channels if self.card.channels == (1, 1) else self.card.channels[0])
         if before:
             x = builder.run(level_node(*before, interface, builder.rate_hz), x)
-        slots = params[:own] if own else None
+        params = slots.own[:knobs] if knobs else None
         instances = x.channels if self.card.channels == (1, 1) else 1
-        chunk = self._worker_chunk(builder, slots, instances)
-        nodes = [self._node(builder, slots, chunk) for _ in range(instances)]
+        chunk = self._worker_chunk(builder, params, instances)
+        nodes = [self._node(builder, params, chunk) for _ in range(instances)]
         y = builder.run_each(nodes, x) if self.card.channels == (1, 1) else builder.run(nodes[0], x)
         if behind:
             y = builder.run(level_node(*behind, interface, builder.rate_hz), y)
         return y
 
-    def _inline_node(self, builder: Builder, block: int, params: Slots | None) -> Node:
+    def _inline_node(self, builder: Builder, block: int, params: Array | None) -> Node:
         """Make the node for calls of ``block`` frames at the builder's rate."""
         rate = self.card.sample_rate
         if rate == builder.rate_hz:
@@ -219,7 +221,7 @@ class Model(Effect):
             inner, builder.rate_hz, rate, block, inner.latency_samples, channels=self.card.channels
         )
 
-    def _net(self, block: int, params: Slots | None, varying: bool = False) -> Node:
+    def _net(self, block: int, params: Array | None, varying: bool = False) -> Node:
         """Make the node at the model's own rate, oversampled or not."""
         engine = None if self.engine == "auto" else self.engine
         if self.oversample == 1:
@@ -232,7 +234,7 @@ class Model(Effect):
         ]
         return oversampled_node(copies, self.card.sample_rate, block)
 
-    def _node(self, builder: Builder, params: Slots | None, chunk: int) -> Node:
+    def _node(self, builder: Builder, params: Array | None, chunk: int) -> Node:
         if not chunk:
             return self._inline_node(builder, builder.block, params)
         node, thread = worker_node(
@@ -246,7 +248,7 @@ class Model(Effect):
         builder.workers.append((builder.effect, thread))
         return node
 
-    def _worker_chunk(self, builder: Builder, params: Slots | None, instances: int) -> int:
+    def _worker_chunk(self, builder: Builder, params: Array | None, instances: int) -> int:
         """Decide where the model runs, and count its cost if that is the callback.
 
         Returns
@@ -273,7 +275,7 @@ class Model(Effect):
             chunk *= 2
         return min(chunk, longest)
 
-    def _block_cost_us(self, builder: Builder, params: Slots | None) -> float:
+    def _block_cost_us(self, builder: Builder, params: Array | None) -> float:
         """Measure the most that one instance costs in a block: all hops that may fall into it."""
         from rtaudio.runtime.timing import block_microseconds
 

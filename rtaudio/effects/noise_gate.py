@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
-from rtaudio.effects.base import Effect, Slots, parameter
-from rtaudio.runtime.abi import Node
-from rtaudio.runtime.builder import Builder, Bus
-from rtaudio.runtime.kernels import noise_gate as kernels
+from rtaudio.effects.base import Effect, parameter, slots_at
+from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
+from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.decibels import from_db
+from rtaudio.runtime.slots import Slots
+from rtaudio.runtime.words import address_of, f32_at, struct_at
 
 
 class NoiseGate(Effect):
@@ -47,18 +50,16 @@ class NoiseGate(Effect):
     hysteresis_db: float = parameter(6.0, 0.0, 24.0, "dB", "closes this far below the threshold")
     range_db: float = parameter(-80.0, -120.0, 0.0, "dB", "gain of the closed gate")
 
-    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
-        """Append key and gain at the same place."""
-        return builder.run(_product(_curve(builder, x, params)), x)
+    def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
+        """Append the key, and its product with the signal at the same place."""
+        return builder.run(Node(apply, curve=_curve(builder, x, slots)), x)
 
     def add_key(self, builder: Builder, x: Bus) -> Key:
-        """Append the key alone; its ``apply`` appends the gain further down the chain."""
-        outer, builder.effect = builder.effect, builder.name_for(self.name, self.kind)
-        slots = self.publish(builder)
-        key = Key(builder.effect, slots, _curve(builder, x, slots[2:]))
-        builder.latency_parts[builder.effect] = 0
-        builder.effect = outer
-        return key
+        """Append the key alone; its ``apply`` appends the product further down the chain."""
+        with builder.named(self.name, self.kind) as name:
+            slots = self.publish(builder)
+            builder.latency_parts[name] = 0
+            return Key(name, slots, _curve(builder, x, slots))
 
 
 class Key(NamedTuple):
@@ -69,19 +70,66 @@ class Key(NamedTuple):
     curve: Bus
 
     def apply(self, builder: Builder, y: Bus) -> Bus:
-        """Append the gain, with mix and bypass, in time with ``y``."""
-        outer, builder.effect = builder.effect, self.name
-        curve = builder.delay_to(self.curve, y.latency_samples)
-        out = builder.blend(y, builder.run(_product(curve), y), self.slots, mix=0, bypass=1)
-        builder.effect = outer
-        return out
+        """Append the product, with mix and bypass, in time with ``y``."""
+        with builder.within(self.name):
+            curve = builder.delay_to(self.curve, y.latency_samples)
+            return builder.blend(y, builder.run(Node(apply, curve=curve), y), self.slots)
 
 
-def _curve(builder: Builder, x: Bus, params: Slots) -> Bus:
-    floor = 10.0 ** (float(params[5]) / 20.0)
-    node = Node(kernels.key, out_channels=1, params=params, rate_hz=builder.rate_hz, gain=floor)
+def _curve(builder: Builder, x: Bus, slots: Slots) -> Bus:
+    floor = from_db(slots["range_db"])
+    node = Node(key, out_channels=1, params=slots, rate_hz=builder.rate_hz, gain=floor)
     return builder.run(node, x)
 
 
-def _product(curve: Bus) -> Node:
-    return Node(kernels.apply, curve=curve.address)
+KEY = state_dtype(("rate_hz", "f8"), ("gain", "f8"), ("hold", "i8"))
+"""``hold`` counts the samples for which the gate stays open; 0 is a closed gate."""
+
+APPLY = state_dtype(("curve", "i8"))
+"""``curve``: address of the one-channel gain curve."""
+
+_key_at = struct_at(KEY)
+_apply_at = struct_at(APPLY)
+_slots_at = slots_at(NoiseGate)
+
+
+@kernel(KEY)
+def key(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Write the gain of the gate to the one channel of dst, from the loudest channel of src."""
+    s = _key_at(address_of(state))
+    p = _slots_at(s.params)
+    opens = from_db(p.threshold_db)
+    stays = from_db(p.threshold_db - p.hysteresis_db)
+    floor = from_db(p.range_db)
+    attack = 1.0 - math.exp(-1000.0 / (p.attack_ms * s.rate_hz))
+    release = 1.0 - math.exp(-1000.0 / (p.release_ms * s.rate_hz))
+    longest = max(1, int(p.hold_ms * s.rate_hz / 1000.0))
+    channels, stride = s.channels, s.stride
+    gain, hold = s.gain, s.hold
+    for i in range(frames):
+        level = abs(src[i])
+        for channel in range(1, channels):
+            level = max(level, abs(src[channel * stride + i]))
+        if level >= (stays if hold > 0 else opens):
+            hold = longest
+        elif hold > 0:
+            hold -= 1
+        if hold > 0:
+            gain += attack * (1.0 - gain)
+        else:
+            gain += release * (floor - gain)
+        dst[i] = gain
+    s.gain, s.hold = gain, hold
+    return 0
+
+
+@kernel(APPLY)
+def apply(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    """Multiply every channel by the curve."""
+    s = _apply_at(address_of(state))
+    curve = f32_at(s.curve)
+    for channel in range(s.channels):
+        at = channel * s.stride
+        for i in range(frames):
+            dst[at + i] = curve[i] * src[at + i]
+    return 0

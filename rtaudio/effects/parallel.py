@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import Field
 
-from rtaudio.effects.base import Effect, Slots, parameter
+from rtaudio.effects.base import Effect, parameter
 from rtaudio.effects.chain import Chain
-from rtaudio.runtime.builder import Builder, Bus
+from rtaudio.runtime.abi import Bus
+from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.slots import Slots
 
 
 class Path(Chain):
@@ -46,15 +48,15 @@ class Parallel(Effect):
     def __init__(self, paths: Sequence[Path] = (), **fields: Any) -> None:
         super().__init__(**{"paths": list(paths), **fields})
 
-    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
+    def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append every branch, then the sum."""
         parts = dict(builder.latency_parts)
-        ends, slots = [], []
+        ends, levels = [], []
         for path in self.paths:
             ends.append(path.add_to(builder, x))
-            slots.append(builder.slots_of(path)[2:])
+            levels.append(builder.slots_of(path))
         builder.latency_parts = parts
         channels = max(end.channels for end in ends)
         if any(path.pan for path in self.paths):
             channels = max(channels, 2)
-        return builder.mix([builder.adapt(end, channels) for end in ends], slots)
+        return builder.mix([builder.adapt(end, channels) for end in ends], levels)

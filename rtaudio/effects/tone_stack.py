@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from rtaudio.effects.base import Effect, Slots, parameter
-from rtaudio.runtime.builder import Builder, Bus
-from rtaudio.runtime.kernels import equalizer as kernels
+from rtaudio.effects.base import Effect, parameter
+from rtaudio.runtime.abi import Bus
+from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.kernels.section import HIGH_SHELF, LOW_SHELF, PEAK, knob_node
+from rtaudio.runtime.slots import Slots
 
 BASS_HZ, MIDDLE_HZ, TREBLE_HZ = 150.0, 425.0, 1800.0
 BASS_DB_PER_STEP, MIDDLE_DB_PER_STEP, TREBLE_DB_PER_STEP = 4.0, 3.0, 2.0
@@ -44,15 +46,13 @@ class ToneStack(Effect):
     middle: float = _knob("peak at 425 Hz, 3 dB per step; 5 is flat")
     treble: float = _knob("high shelf at 1.8 kHz, 2 dB per step; 5 is flat")
 
-    def build(self, builder: Builder, x: Bus, params: Slots) -> Bus:
+    def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append one node per knob."""
-        knobs = (
-            (kernels.LOW_SHELF, BASS_HZ, BASS_DB_PER_STEP),
-            (kernels.PEAK, MIDDLE_HZ, MIDDLE_DB_PER_STEP),
-            (kernels.HIGH_SHELF, TREBLE_HZ, TREBLE_DB_PER_STEP),
-        )
-        for slot, (kind, hz, db_per_step) in enumerate(knobs):
-            own = params[slot : slot + 1]
-            node = kernels.tone_knob(kind, hz, db_per_step, own, builder.rate_hz, x.channels)
-            x = builder.run(node, x)
+        for name, kind, hz, db_per_step in (
+            ("bass", LOW_SHELF, BASS_HZ, BASS_DB_PER_STEP),
+            ("middle", PEAK, MIDDLE_HZ, MIDDLE_DB_PER_STEP),
+            ("treble", HIGH_SHELF, TREBLE_HZ, TREBLE_DB_PER_STEP),
+        ):
+            knob = slots.slot(name)
+            x = builder.run(knob_node(kind, hz, db_per_step, knob, builder.rate_hz, x.channels), x)
         return x

@@ -18,9 +18,9 @@ from rtaudio.devices.device import Device
 from rtaudio.effects.base import Effect
 from rtaudio.live.recorder import Recorder
 from rtaudio.live.stats import LiveParameter, Stats
-from rtaudio.runtime import callback as rt
-from rtaudio.runtime.callback import FLAG_NAMES
+from rtaudio.runtime.callback import FADE_MS, XRUNS
 from rtaudio.runtime.engine import Engine
+from rtaudio.runtime.slots import COMMON
 from rtaudio.runtime.statistics import histogram_values_ns
 
 _LOST_SECONDS = 2.0
@@ -139,7 +139,7 @@ class Host:
             try:
                 if self._recorder is not None:
                     self._recorder.start()
-                self._engine.record["level"] = 0.0 if self.muted else 1.0
+                self._engine.mute(self.muted, at_once=True)
                 self._engine.publish(self._program)
                 self._device.start(self._engine)
             except BaseException:
@@ -170,7 +170,7 @@ class Host:
             atexit.unregister(self.stop)
             try:
                 period_s = self.block / self.rate
-                fade_s = (rt.FADE_MS / 1000 + self._program.latency_samples / self.rate) * 2
+                fade_s = (FADE_MS / 1000 + self._program.latency_samples / self.rate) * 2
                 lost = self._error is not None
                 self._engine.fade_out(0.0 if lost else max(1.0, fade_s + 3 * period_s))
             finally:
@@ -199,27 +199,24 @@ class Host:
         """
         with self._lock:
             return {
-                f"{name}.{parameter}": LiveParameter(
-                    float(slots[at]), *effect.live_range(parameter)
-                )
-                for name, (effect, index, slots) in self._program.slots.items()
-                for parameter, at in index.items()
-                if parameter not in ("mix", "bypass")
+                name: LiveParameter(control.value, *control.range)
+                for name, control in self._program.plan.controls.items()
+                if control.parameter not in COMMON
             }
 
     @property
     def chain_name(self) -> str:
         """Name of the whole of what plays, as :meth:`set` knows it."""
-        return next(iter(self._program.slots))
+        return self._program.plan.effects[0]
 
     @property
     def muted(self) -> bool:
         """Whether nothing is heard, whatever the chain plays; a change is a ramp of 20 ms."""
-        return bool(self._engine.record["muted"])
+        return self._engine.muted
 
     @muted.setter
     def muted(self, muted: bool) -> None:
-        self._engine.record["muted"] = muted
+        self._engine.mute(muted)
 
     def swap(self, effect: Effect) -> None:
         """Cross-fade to another effect or chain; the sound goes on without a gap.
@@ -280,7 +277,7 @@ class Host:
         self._watch()
         if self._error is not None:
             return True
-        played = int(self._engine.record["source_position"]) - self._program.latency_samples
+        played = self._engine.snapshot().source_position - self._program.latency_samples
         return self._source_frames > 0 and played >= self._source_frames
 
     @property
@@ -293,7 +290,7 @@ class Host:
         """Notice a device that has stopped calling."""
         if self._state != "playing" or self._error is not None:
             return
-        blocks, now = int(self._engine.record["blocks"]), time.monotonic()
+        blocks, now = self._engine.snapshot().blocks, time.monotonic()
         if blocks != self._progress[0]:
             self._progress = (blocks, now)
         patience = max(_LOST_SECONDS, 20.0 * self.block / self.rate)
@@ -312,34 +309,27 @@ class Host:
     def stats(self) -> Stats:
         """Return the statistics so far, and start new peaks."""
         self._engine.reap()
-        record = self._engine.record
-        engine = self._engine
+        seen = self._engine.snapshot()
+        self._engine.reset_peaks()
         values = histogram_values_ns()
-        frames = int(record["frames"])
-        in_peak = tuple(float(p) for p in record["in_peak"][: engine.in_channels])
-        out_peak = tuple(float(p) for p in record["out_peak"][: engine.out_channels])
-        record["in_peak"][:] = 0.0
-        record["out_peak"][:] = 0.0
         return Stats(
-            blocks=int(record["blocks"]),
-            missed=int(record["missed"]),
-            xruns={name: int(n) for name, n in zip(FLAG_NAMES[:4], record["flags"], strict=False)},
+            blocks=seen.blocks,
+            missed=seen.missed,
+            xruns={name: count for name, count in seen.flags.items() if name in XRUNS},
             callback_us=Percentiles.of_histogram(
-                engine.histogram("durations"), values, int(record["duration_max"])
+                seen.durations.counts, values, seen.durations.max_ns
             ),
-            gap_us=Percentiles.of_histogram(
-                engine.histogram("gaps"), values, int(record["gap_max"])
-            ),
+            gap_us=Percentiles.of_histogram(seen.gaps.counts, values, seen.gaps.max_ns),
             latency_samples=self._program.latency_samples,
-            latency_parts=dict(self._program.latency_parts),
+            latency_parts=dict(self._program.plan.latency_parts),
             device_latency_ms=self._device.latency_ms,
-            faults=engine.faults,
-            realtime=int(record["blocks"]) > 0 and int(record["priority"]) == 0,
-            load=float(record["busy_ns"]) * self.rate / (frames * 1e9) if frames else 0.0,
-            in_peak=in_peak,
-            out_peak=out_peak,
-            clipped=tuple(int(n) for n in record["in_clipped"][: engine.in_channels]),
-            seconds=frames / self.rate,
+            faults=self._engine.faults,
+            realtime=seen.realtime,
+            load=seen.load,
+            in_peak=seen.in_peak,
+            out_peak=seen.out_peak,
+            clipped=seen.clipped,
+            seconds=seen.frames / self.rate,
         )
 
     def __enter__(self) -> Host:

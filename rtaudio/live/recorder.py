@@ -48,7 +48,7 @@ class Recorder:
             self.discard()
             raise OSError(f"{self._path}: the record could not be written: {self._failure}")
         self._open.__exit__(None, None, None)
-        lost = int(self._engine.record["tap_dropped"])
+        lost = self._engine.snapshot().tap_dropped
         if lost:
             raise OSError(f"{self._path}: {lost} frames are missing; the disk was too slow")
 

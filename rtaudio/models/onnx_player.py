@@ -16,8 +16,10 @@ from rtaudio.models.contract.metadata import write_metadata
 from rtaudio.models.formats.foreign_net import CaptureError
 from rtaudio.runtime.abi import Node
 from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.offline import run
 from rtaudio.runtime.onnx_node import onnx_node
 from rtaudio.runtime.onnx_runtime import OnnxRuntimeError
+from rtaudio.runtime.program import Program
 
 __all__ = ["default_params", "model_node", "play", "proved_file"]
 
@@ -62,13 +64,11 @@ def play(
 
     All samples are NaN if the node makes some that a program would silence.
     """
-    from rtaudio.runtime.offline import run
-
     card = file.card
     builder = Builder(card.sample_rate, card.hop or BLOCK)
     source = builder.bus(card.channels[0])
     node = make(builder.block, default_params(file))
-    program = builder.finish(source, builder.run(node, source))
+    program = Program(builder.finish(source, builder.run(node, source)))
     played = run(program, x)[:, : x.shape[1]]
     return np.full_like(played, np.nan) if program.faults else played
 

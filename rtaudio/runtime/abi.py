@@ -20,20 +20,26 @@ thread has let go of the program. An image of the block is taken when the progra
 resetting a node is copying the image back. What must survive a reset (weights, spectra, parameter
 slots) lies outside the block as constants.
 
-Parameters are float32 slots that any thread may store to. A kernel reads them at the start of a
-block and ramps (see :mod:`rtaudio.runtime.kernels.ramp`).
+Parameters are float32 slots that any thread may store to (see :mod:`rtaudio.runtime.slots`). A
+kernel reads them at the start of a block and ramps (see :mod:`rtaudio.runtime.kernels.ramp`).
+
+A node knows which words of its memory hold addresses, and what each leads to: its `pointers`. A
+pointer to a bus gets its address when a program is made of the plan (see
+:mod:`rtaudio.runtime.plan`); all others lead to memory that exists already.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
 
 from rtaudio.runtime.jit import c_function
+from rtaudio.runtime.memory import ALIGNMENT, Array, aligned, offset_of, write_word
+from rtaudio.runtime.slots import Slot, Slots
 
 PROCESS = types.int32(
     types.voidptr, types.CPointer(types.float32), types.CPointer(types.float32), types.int64
@@ -42,8 +48,6 @@ PROCESS = types.int32(
 
 HEADER: list[Any] = [("params", "i8"), ("channels", "i8"), ("stride", "i8")]
 """The first fields of every node state: slot address, input channels, distance of two channels."""
-
-ALIGNMENT = 64
 
 FAULT_MODEL = 1
 """Fault code: the model's own runtime reported an error."""
@@ -104,12 +108,34 @@ def kernel(state: np.dtype[Any]) -> Callable[[Callable[..., int]], Kernel]:
     return lambda function: Kernel(function, state)
 
 
-def aligned(count: int, dtype: Any = np.float32) -> np.ndarray[Any, Any]:
-    """Return a zeroed one-dimensional array whose data starts at a multiple of 64 bytes."""
-    size = count * np.dtype(dtype).itemsize
-    raw = np.zeros(size + ALIGNMENT, np.uint8)
-    offset = -raw.ctypes.data % ALIGNMENT
-    return raw[offset : offset + size].view(dtype)
+class Bus(NamedTuple):
+    """A planar signal of a plan: which buffer holds it, and how late it is.
+
+    ``first`` is the first of its channels in that buffer.
+    """
+
+    buffer: int
+    channels: int
+    latency_samples: int
+    first: int = 0
+
+
+class Pointer(NamedTuple):
+    """A word of memory that holds an address.
+
+    Attributes
+    ----------
+    memory, offset
+        The block of memory that the word stands in, and where, in bytes.
+    target, shift
+        What it leads to, and how many bytes behind its start: a block of memory, a function, or
+        a bus, whose place is not known before there is a program.
+    """
+
+    memory: Array
+    offset: int
+    target: Array | Kernel | Bus
+    shift: int = 0
 
 
 class Node:
@@ -130,9 +156,14 @@ class Node:
         name receives the address.
     constants
         Arrays the kernel only reads, or that survive a reset; the state field of the same name
-        receives the address.
+        receives the address. A list makes a table of addresses.
+    inner
+        Nodes that this one calls; they are reset with it.
+    relocatable
+        False says that there are addresses in the memory which `pointers` do not tell.
     **fields
-        Start values of the other state fields.
+        Start values of the other state fields. A field receives the address of a bus, a kernel, a
+        node's state, a slot, or an effect's own slots.
     """
 
     def __init__(
@@ -141,16 +172,20 @@ class Node:
         *,
         latency_samples: int = 0,
         out_channels: int | None = None,
-        params: np.ndarray[Any, Any] | None = None,
-        work: Mapping[str, np.ndarray[Any, Any]] | None = None,
-        constants: Mapping[str, np.ndarray[Any, Any]] | None = None,
+        params: Slots | Slot | Array | None = None,
+        work: Mapping[str, Array] | None = None,
+        constants: Mapping[str, Array | Sequence[Addressed]] | None = None,
+        inner: Sequence[Node] = (),
+        relocatable: bool = True,
         **fields: Any,
     ) -> None:
         self.kernel = kernel
         self.latency_samples = latency_samples
         self.out_channels = out_channels
+        self.inner = list(inner)
+        self.relocatable: bool = relocatable and all(node.relocatable for node in inner)
         self.keep: list[Any] = []
-        self.inner: list[Node] = []
+        self.pointers: list[Pointer] = []
         work = work or {}
         offsets, size = {}, kernel.state.itemsize
         for name, array in work.items():
@@ -162,20 +197,43 @@ class Node:
         for name, array in work.items():
             at = offsets[name]
             self.memory[at : at + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view("u1")
-            self.record[name] = self.memory.ctypes.data + at
-        for name, array in (constants or {}).items():
-            copy = aligned(max(1, array.size), array.dtype)
-            copy[: array.size] = np.ravel(array)
-            self.keep.append(copy)
-            self.record[name] = copy.ctypes.data
+            self._point(name, self.memory, at)
+        for name, constant in (constants or {}).items():
+            self._point(name, self._constant(constant))
         if params is not None:
-            if params.dtype != np.float32 or not params.flags.c_contiguous:
-                raise TypeError("parameter slots must be contiguous float32")
-            self.keep.append(params)
-            self.record["params"] = params.ctypes.data
+            self._set("params", params)
         for name, value in fields.items():
+            self._set(name, value)
+        self.image: Array | None = None
+
+    def _set(self, name: str, value: Any) -> None:
+        if isinstance(value, Addressed):
+            self._point(name, *_place(value))
+            self.keep.append(value)
+        elif name == "params":
+            if value.dtype != np.float32 or not value.flags.c_contiguous:
+                raise TypeError("parameter slots must be contiguous float32")
+            self._point(name, value)
+        else:
             self.record[name] = value
-        self.image: np.ndarray[Any, Any] | None = None
+
+    def _point(self, name: str, target: Array | Kernel | Bus, shift: int = 0) -> None:
+        """Note that a field holds an address."""
+        offset = offset_of(self.kernel.state, name)
+        self.pointers.append(_stored(Pointer(self.memory, offset, target, shift)))
+        self.keep.append(target)
+
+    def _constant(self, value: Array | Sequence[Addressed]) -> Array:
+        """Copy an array, or make a table of addresses."""
+        if isinstance(value, np.ndarray):
+            copy = aligned(max(1, value.size), value.dtype)
+            copy[: value.size] = np.ravel(value)
+            return copy
+        table = aligned(max(1, len(value)), np.int64)
+        for place, each in enumerate(value):
+            self.pointers.append(_stored(Pointer(table, 8 * place, *_place(each))))
+            self.keep.append(each)
+        return table
 
     @property
     def state_address(self) -> int:
@@ -194,3 +252,29 @@ class Node:
         assert self.image is not None
         own = (self.state_address, int(self.image.ctypes.data), self.memory.nbytes)
         return [own, *(region for node in self.inner for region in node.regions())]
+
+
+Addressed = Bus | Kernel | Node | Slot | Slots
+"""What has an address that a node may hold."""
+
+
+def _place(what: Addressed) -> tuple[Array | Kernel | Bus, int]:
+    """Return what an address leads to, and how far behind its start."""
+    match what:
+        case Node():
+            return what.memory, 0
+        case Slots():
+            return what.own, 0
+        case Slot():
+            return what.array, 4 * what.place
+    return what, 0
+
+
+def _stored(pointer: Pointer) -> Pointer:
+    """Write the address, unless it leads to a bus."""
+    target = pointer.target
+    if isinstance(target, Kernel):
+        write_word(pointer.memory, pointer.offset, target.address)
+    elif isinstance(target, np.ndarray):
+        write_word(pointer.memory, pointer.offset, target.ctypes.data + pointer.shift)
+    return pointer

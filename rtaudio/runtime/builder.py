@@ -1,53 +1,31 @@
-"""The builder: from effects to the nodes, buses and steps of a program."""
+"""The builder: from effects to the steps of a plan."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
-from rtaudio.runtime.abi import Node, aligned
+from rtaudio.runtime.abi import Bus, Node
+from rtaudio.runtime.control import Control, Owner
+from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.kernels import routing
 from rtaudio.runtime.kernels.ramp import RAMP, ramp_samples, settled
-from rtaudio.runtime.program import Program
+from rtaudio.runtime.plan import Plan, Step, WorkerThread
+from rtaudio.runtime.slots import Slots
 
 MIN_RATE_HZ, MAX_RATE_HZ = 8000, 384000
 MAX_BLOCK = 65536
 
 
-class WorkerThread(Protocol):
-    """The thread behind a worker node; see :mod:`rtaudio.runtime.worker`."""
-
-    @property
-    def late_chunks(self) -> int:
-        """Chunks that were not ready in time."""
-
-    @property
-    def faults(self) -> int:
-        """Chunks in which the node was reset."""
-
-    def start(self) -> None:
-        """Start before the audio."""
-
-    def stop(self) -> None:
-        """Stop after the audio."""
-
-
-class Bus(NamedTuple):
-    """A planar signal while a program is built: where it lies and how late it is."""
-
-    address: int
-    channels: int
-    latency_samples: int
-
-
 class Builder:
-    """Builds a program: allocates buffers, appends nodes, and keeps account of latency.
+    """Builds a plan: numbers buffers, appends nodes, and keeps account of latency.
 
     Parameters
     ----------
     rate_hz, block
-        Sample rate, and the largest number of frames the program will be asked for at once.
+        Sample rate, and the largest number of frames per call of the program.
     offline
         True when nobody waits for the result: workers then run inside the call, and a late block
         cannot happen.
@@ -59,9 +37,9 @@ class Builder:
 
     Notes
     -----
-    An effect's ``build`` receives the builder and a :class:`Bus`, and returns the bus of its
-    result. ``builder.effect`` names the effect that the next nodes belong to; ``inline_us`` sums up
-    the measured cost of the models that run in the callback.
+    An effect's ``build`` receives the builder and a :class:`~rtaudio.runtime.abi.Bus`, and returns
+    the bus of its result. ``inline_us`` sums up the measured cost of the models that run in the
+    callback.
     """
 
     def __init__(self, rate_hz: int, block: int, *, offline: bool = False) -> None:
@@ -74,59 +52,88 @@ class Builder:
         self.offline = offline
         self.inline_us = 0.0
         self.stride = -(-block // 16) * 16
-        self.effect = "chain"
-        self.buffers: list[np.ndarray[Any, Any]] = []
-        self.nodes: list[Node] = []
-        self.steps: list[tuple[Node, Bus, Bus]] = []
-        self.names: list[str] = []
-        self.slots: dict[str, tuple[Any, dict[str, int], np.ndarray[Any, Any]]] = {}
         self.latency_parts: dict[str, int] = {}
         self.workers: list[tuple[str, WorkerThread]] = []
+        self._effect = "chain"
+        self._buffers: list[int] = []
+        self._steps: list[Step] = []
+        self._controls: dict[str, Control] = {}
+        self._slots: dict[str, tuple[Owner, Slots]] = {}
 
-    def name_for(self, name: str, kind: str) -> str:
-        """Return the name of an effect in this program: its own, or ``kind``, ``kind-2`` ...
+    @property
+    def effect(self) -> str:
+        """Name of the effect that the next nodes belong to."""
+        return self._effect
+
+    @contextmanager
+    def within(self, effect: str) -> Iterator[None]:
+        """Let the nodes that are appended meanwhile belong to an effect."""
+        outer, self._effect = self._effect, effect
+        try:
+            yield
+        finally:
+            self._effect = outer
+
+    @contextmanager
+    def named(self, name: str, kind: str) -> Iterator[str]:
+        """As `within`, for an effect that is new here; yields its name.
+
+        Parameters
+        ----------
+        name
+            Its own name; empty: ``kind``, ``kind-2`` ...
+        kind
+            Its kind.
 
         Raises
         ------
         ValueError
-            Another effect has the name that this one was given.
+            Another effect has the name.
         """
-        if name:
-            if name in self.slots:
-                raise ValueError(f"two effects are named {name!r}; give each its own name")
-            return name
-        candidate, count = kind, 1
-        while candidate in self.slots:
+        if name in self._slots:
+            raise ValueError(f"two effects are named {name!r}; give each its own name")
+        candidate, count = name or kind, 1
+        while candidate in self._slots:
             count += 1
             candidate = f"{kind}-{count}"
-        return candidate
+        with self.within(candidate):
+            yield candidate
 
-    def publish(self, effect: Any, index: dict[str, int], slots: np.ndarray[Any, Any]) -> None:
-        """Make the slots of the present effect settable: parameter name -> place in ``slots``."""
-        if any(owner is effect for owner, _, _ in self.slots.values()):
+    def publish(self, owner: Owner, values: Mapping[str, float]) -> Slots:
+        """Make the slots of the present effect, each with a control.
+
+        Parameters
+        ----------
+        owner
+            The effect.
+        values
+            Name and start value of every slot.
+        """
+        if any(known is owner for known, _ in self._slots.values()):
             raise ValueError(f"{self.effect}: the same effect stands twice in the chain; make two")
-        self.slots[self.effect] = (effect, index, slots)
+        slots = Slots(values)
+        self._slots[self.effect] = owner, slots
+        for parameter in values:
+            self._controls[f"{self.effect}.{parameter}"] = Control(
+                self.effect, parameter, owner, slots.slot(parameter)
+            )
+        return slots
 
-    def slots_of(self, effect: Any) -> np.ndarray[Any, Any]:
+    def slots_of(self, owner: Owner) -> Slots:
         """Return the slots last published for an effect."""
-        return next(slots for owner, _, slots in reversed(self.slots.values()) if owner is effect)
+        return next(slots for known, slots in reversed(self._slots.values()) if known is owner)
 
     def bus(self, channels: int, latency_samples: int = 0) -> Bus:
-        """Allocate a planar buffer."""
-        buffer = aligned(channels * self.stride)
-        self.buffers.append(buffer)
-        return Bus(int(buffer.ctypes.data), channels, latency_samples)
+        """Take a new buffer."""
+        self._buffers.append(channels)
+        return Bus(len(self._buffers) - 1, channels, latency_samples)
 
     def run(self, node: Node, src: Bus) -> Bus:
         """Append a node that reads ``src``, and return the bus it writes."""
-        node.record["channels"] = src.channels
-        node.record["stride"] = self.stride
         dst = self.bus(
             node.out_channels or src.channels, src.latency_samples + node.latency_samples
         )
-        self.nodes.append(node)
-        self.steps.append((node, src, dst))
-        self.names.append(self.effect)
+        self._append(node, src, dst)
         return dst
 
     def run_each(self, nodes: list[Node], src: Bus) -> Bus:
@@ -134,13 +141,14 @@ class Builder:
         latency = nodes[0].latency_samples
         dst = self.bus(src.channels, src.latency_samples + latency)
         for channel, node in enumerate(nodes):
-            node.record["channels"] = 1
-            node.record["stride"] = self.stride
-            at = 4 * channel * self.stride
-            self.nodes.append(node)
-            self.steps.append((node, Bus(src.address + at, 1, 0), Bus(dst.address + at, 1, 0)))
-            self.names.append(self.effect)
+            own = {"channels": 1, "first": channel}
+            self._append(node, src._replace(**own), dst._replace(**own))
         return dst
+
+    def _append(self, node: Node, src: Bus, dst: Bus) -> None:
+        node.record["channels"] = src.channels
+        node.record["stride"] = self.stride
+        self._steps.append(Step(self.effect, node, src, dst))
 
     def adapt(self, src: Bus, channels: int) -> Bus:
         """Bring a bus to a number of channels: mono is copied, many are averaged to mono."""
@@ -160,49 +168,64 @@ class Builder:
             Node(routing.delay, latency_samples=samples, work={"line": line}, samples=samples), src
         )
 
-    def blend(self, dry: Bus, wet: Bus, params: np.ndarray[Any, Any], mix: int, bypass: int) -> Bus:
+    def blend(self, dry: Bus, wet: Bus, slots: Slots) -> Bus:
         """Cross-fade from a bus to the effect made of it, by the slots ``mix`` and ``bypass``."""
         dry = self.delay_to(self.adapt(dry, wet.channels), wet.latency_samples)
-        start = 0.0 if params[bypass] else float(params[mix])
         return self.run(
             Node(
                 routing.blend,
-                params=params,
-                dry=dry.address,
-                mix_slot=mix,
-                bypass_slot=bypass,
-                mix=settled(start),
+                dry=dry,
+                mix_slot=slots.slot("mix"),
+                bypass_slot=slots.slot("bypass"),
+                mix=settled(0.0 if slots["bypass"] else slots["mix"]),
                 ramp_samples=ramp_samples(self.rate_hz),
             ),
             wet,
         )
 
-    def mix(self, buses: list[Bus], params: list[np.ndarray[Any, Any]]) -> Bus:
+    def mix(self, buses: Sequence[Bus], slots: Sequence[Slots]) -> Bus:
         """Sum buses of equal channels after bringing them to one latency.
 
-        ``params`` holds for each bus its slots [gain in dB, pan -1 .. 1].
+        Parameters
+        ----------
+        buses
+            One or more.
+        slots
+            Of each bus: ``gain_db`` and ``pan``, -1 left .. 1 right.
         """
         latest = max(bus.latency_samples for bus in buses)
         timed = [self.delay_to(bus, latest) for bus in buses]
         channels = timed[0].channels
         ramps = np.zeros((len(buses), channels), RAMP)
-        for row, (gain_db, pan) in zip(ramps, params, strict=True):
-            gain = 10.0 ** (float(gain_db) / 20.0)
+        for row, each in zip(ramps, slots, strict=True):
+            gain, pan = from_db(each["gain_db"]), each["pan"]
             sides = [gain * min(1.0, 1.0 - pan), gain * min(1.0, 1.0 + pan)]
             row["value"] = row["target"] = sides if channels == 2 else gain
         node = Node(
             routing.mix,
             work={"ramps": ramps},
             constants={
-                "sources": np.array([bus.address for bus in timed], np.int64),
-                "path_params": np.array([p.ctypes.data for p in params], np.int64),
+                "sources": timed,
+                "gains_db": [each.slot("gain_db") for each in slots],
+                "pans": [each.slot("pan") for each in slots],
             },
             count=len(buses),
             ramp_samples=ramp_samples(self.rate_hz),
         )
-        node.keep.append(params)
         return self.run(node, timed[0])
 
-    def finish(self, source: Bus, output: Bus) -> Program:
-        """Freeze everything into a program."""
-        return Program(self, source, output)
+    def finish(self, source: Bus, output: Bus) -> Plan:
+        """Return the plan from an input to a result."""
+        return Plan(
+            rate_hz=self.rate_hz,
+            block=self.block,
+            stride=self.stride,
+            buffers=tuple(self._buffers),
+            steps=tuple(self._steps),
+            source=source,
+            output=output,
+            controls=dict(self._controls),
+            effects=tuple(self._slots),
+            latency_parts=dict(self.latency_parts),
+            workers=tuple(self.workers),
+        )

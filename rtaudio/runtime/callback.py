@@ -24,9 +24,10 @@ stream opened. The callback returns 0 to go on, always: stopping is Python's bus
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from rtaudio.runtime.jit import c_function
+from rtaudio.runtime.jit import c_function, inlined
+from rtaudio.runtime.memory import offset_of
 from rtaudio.runtime.program import RUNAWAY_BITS, largest_bits, program_at, run_program
 from rtaudio.runtime.statistics import count_duration
 from rtaudio.runtime.system import AUDIO_PRIORITY, ULONG, now_ns, raise_own_priority
@@ -50,7 +51,8 @@ SWAP_MS = 50.0
 """A cross-fade from one program to another."""
 CLIPPED = 0.9999
 """Input from here on counts as clipped: the largest sample of 16 bits is a little below 1."""
-FLAG_NAMES = ("input_underflow", "input_overflow", "output_underflow", "output_overflow", "priming")
+XRUNS = ("input_underflow", "input_overflow", "output_underflow", "output_overflow")
+FLAG_NAMES = (*XRUNS, "priming")
 _MISSING_FLAGS = 0b1111
 
 ENGINE = np.dtype(
@@ -115,14 +117,14 @@ is always written; ``heard_write`` counts them. ``muted`` is set by Python; ``le
 that follows it. ``in_clipped``: samples of the input at full scale."""
 
 engine_at = struct_at(ENGINE)
-_FORMER = ENGINE.fields["former"][1]  # type: ignore[index]
-_PENDING = ENGINE.fields["pending"][1]  # type: ignore[index]
-_HEARD_WRITE = ENGINE.fields["heard_write"][1]  # type: ignore[index]
-_TAP_WRITE = ENGINE.fields["tap_write"][1]  # type: ignore[index]
-_TAP_READ = ENGINE.fields["tap_read"][1]  # type: ignore[index]
+_FORMER = offset_of(ENGINE, "former")
+_PENDING = offset_of(ENGINE, "pending")
+_HEARD_WRITE = offset_of(ENGINE, "heard_write")
+_TAP_WRITE = offset_of(ENGINE, "tap_write")
+_TAP_READ = offset_of(ENGINE, "tap_read")
 
 
-@njit(nogil=True, forceinline=True, error_model="numpy")
+@inlined
 def _adopt(e, engine):  # type: ignore[no-untyped-def]
     """Take a published program over, unless the last one is still being faded in.
 
@@ -137,7 +139,7 @@ def _adopt(e, engine):  # type: ignore[no-untyped-def]
         e.fade_left = e.fade_length + program_at(e.current).latency_samples
 
 
-@njit(nogil=True, forceinline=True, error_model="numpy")
+@inlined
 def _play(e, program, frames):  # type: ignore[no-untyped-def]
     """Run one program over the engine's input; returns its faults."""
     p = program_at(program)
@@ -146,7 +148,7 @@ def _play(e, program, frames):  # type: ignore[no-untyped-def]
     return run_program(program, frames)
 
 
-@njit(nogil=True, forceinline=True, error_model="numpy")
+@inlined
 def _chunk(e, frames):  # type: ignore[no-untyped-def]
     """Compute up to one block: engine input -> engine output, with cross-fade and safety."""
     output = f32_at(e.output)
@@ -188,7 +190,7 @@ def _chunk(e, frames):  # type: ignore[no-untyped-def]
         e.last[channel] = output[channel * e.block + frames - 1]
 
 
-@njit(nogil=True, forceinline=True, error_model="numpy")
+@inlined
 def _take_input(e, engine, device_input, start, frames):  # type: ignore[no-untyped-def]
     """Fill the engine's planar input from the file source, the device, or with silence.
 
@@ -236,7 +238,7 @@ def _take_input(e, engine, device_input, start, frames):  # type: ignore[no-unty
         e.in_clipped[channel] += clipped
 
 
-@njit(nogil=True, forceinline=True, error_model="numpy")
+@inlined
 def _mute(e, frames):  # type: ignore[no-untyped-def]
     """Multiply the engine's output by a level that moves to 0 while muted, and back to 1."""
     target = np.float32(0.0) if e.muted != 0 else np.float32(1.0)
@@ -252,7 +254,7 @@ def _mute(e, frames):  # type: ignore[no-untyped-def]
     e.level = level
 
 
-@njit(nogil=True, forceinline=True, error_model="numpy")
+@inlined
 def _give_output(e, engine, device_output, start, frames):  # type: ignore[no-untyped-def]
     """Write the engine's planar output to the device and, if somebody records, to the tap."""
     planar = f32_at(e.output)
@@ -281,7 +283,7 @@ def _give_output(e, engine, device_output, start, frames):  # type: ignore[no-un
         atomic_store(engine + _TAP_WRITE, write + frames)
 
 
-@njit(nogil=True, forceinline=True, error_model="numpy")
+@inlined
 def process_block(device_input, device_output, frames, flags, engine):  # type: ignore[no-untyped-def]
     """One device block; interleaved float32 at the addresses, 0 for none."""
     entry = now_ns()

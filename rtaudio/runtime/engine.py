@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from rtaudio.runtime import callback as rt
-from rtaudio.runtime.abi import Node, aligned
+from rtaudio.runtime.abi import Node
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels import routing
+from rtaudio.runtime.memory import aligned, offset_of
 from rtaudio.runtime.program import Program
-from rtaudio.runtime.statistics import HISTOGRAM_SIZE
+from rtaudio.runtime.statistics import HISTOGRAM_SIZE, Histogram, Snapshot
 from rtaudio.runtime.words import atomic_store
 
-_PENDING = rt.ENGINE.fields["pending"][1]  # type: ignore[index]
+_PENDING = offset_of(rt.ENGINE, "pending")
 
 _HEARD_S = 1.0
 
@@ -34,7 +35,7 @@ def silence(rate_hz: int, block: int, in_channels: int, out_channels: int) -> Pr
     builder = Builder(rate_hz, block)
     source = builder.bus(in_channels)
     node = Node(routing.silence, out_channels=out_channels, outputs=out_channels)
-    return builder.finish(source, builder.run(node, source))
+    return Program(builder.finish(source, builder.run(node, source)))
 
 
 class Engine:
@@ -180,6 +181,39 @@ class Engine:
             time.sleep(0.002)
         return True
 
-    def histogram(self, name: str) -> np.ndarray[Any, Any]:
-        """Return a copy of the counts of ``"durations"`` or ``"gaps"``."""
-        return self._buffers[name].copy()
+    @property
+    def muted(self) -> bool:
+        """Whether nothing is heard, whatever plays; a change is a ramp of 20 ms."""
+        return bool(self.record["muted"])
+
+    def mute(self, muted: bool, *, at_once: bool = False) -> None:
+        """Mute or unmute; ``at_once`` without a ramp, for a stream that has not begun."""
+        self.record["muted"] = muted
+        if at_once:
+            self.record["level"] = 0.0 if muted else 1.0
+
+    def reset_peaks(self) -> None:
+        """Let the peaks of `snapshot` start anew."""
+        self.record["in_peak"][:] = 0.0
+        self.record["out_peak"][:] = 0.0
+
+    def snapshot(self) -> Snapshot:
+        """Return what the callback has done so far."""
+        record = self.record
+        frames = int(record["frames"])
+        ins, outs = self.in_channels, self.out_channels
+        return Snapshot(
+            blocks=int(record["blocks"]),
+            frames=frames,
+            missed=int(record["missed"]),
+            flags={name: int(n) for name, n in zip(rt.FLAG_NAMES, record["flags"], strict=True)},
+            load=float(record["busy_ns"]) * self.rate_hz / (frames * 1e9) if frames else 0.0,
+            realtime=int(record["blocks"]) > 0 and int(record["priority"]) == 0,
+            durations=Histogram(self._buffers["durations"].copy(), int(record["duration_max"])),
+            gaps=Histogram(self._buffers["gaps"].copy(), int(record["gap_max"])),
+            in_peak=tuple(float(peak) for peak in record["in_peak"][:ins]),
+            out_peak=tuple(float(peak) for peak in record["out_peak"][:outs]),
+            clipped=tuple(int(count) for count in record["in_clipped"][:ins]),
+            source_position=int(record["source_position"]),
+            tap_dropped=int(record["tap_dropped"]),
+        )

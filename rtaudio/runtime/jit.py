@@ -1,8 +1,8 @@
-"""Compiling with a disk cache that knows all of the runtime.
+"""Compiling with a disk cache that knows all of rtaudio.
 
 Numba stamps cached machine code with the one source file of its function, but the kernels inline
 each other's helpers: an edited helper, or a new version over an old one, would leave stale code in
-use. So the cache lies in a folder named after the state of every source file of the runtime.
+use. So the cache lies in a folder named after the state of every source file of the package.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def cache_folder() -> Path:
     ``NUMBA_CACHE_DIR`` chooses another place than the user's cache folder; where that cannot be
     written, it is a temporary folder.
     """
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
     state = hashlib.sha256()
     for source in sources:
         stat = source.stat()
@@ -91,6 +91,11 @@ def _uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, former)
         if kept:
             signal.raise_signal(signal.SIGINT)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile as a part of every compiled function that calls it."""
+    return njit(nogil=True, forceinline=True, error_model="numpy")(function)
 
 
 def jit(function: Callable[..., Any]) -> Any:

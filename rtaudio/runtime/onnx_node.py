@@ -184,6 +184,7 @@ def onnx_node(
         ramp_samples=ramp_samples(rate_hz),
         channels=channels[0],
         stride=extent,
+        relocatable=False,
     )
     record = node.record
     state_sets: list[list[int]] = [[], []]

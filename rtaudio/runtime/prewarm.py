@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtaudio.runtime.abi import Node, aligned
+from rtaudio.runtime.abi import Node
 from rtaudio.runtime.jit import jit
+from rtaudio.runtime.memory import aligned
 from rtaudio.runtime.words import call_process, flush_denormals, restore_denormals
 
 __all__ = ["prewarm"]

@@ -1,27 +1,25 @@
-"""The program: a chain compiled to a flat table of native calls over preallocated buffers.
+"""The program: a plan with addresses, a flat table of native calls over preallocated buffers.
 
 ::
 
     input buffer -> [process, state, src, dst] -> [process, state, src, dst] -> ... -> output buffer
 
-Python builds a program with :class:`Builder` and keeps it alive; the audio thread runs it with
-:func:`run_program`, which also guards every instruction: an output with NaN, Inf or a runaway
+Python makes a program of a :class:`~rtaudio.runtime.plan.Plan` and keeps it alive; the audio
+thread runs it with :func:`run_program`, which also guards every instruction: an output with NaN, Inf or a runaway
 level (above +60 dBFS) is replaced by silence, its node is reset and the fault is counted.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
-from rtaudio.runtime.abi import aligned
+from rtaudio.runtime.abi import Bus
+from rtaudio.runtime.jit import inlined
+from rtaudio.runtime.memory import aligned, write_word
+from rtaudio.runtime.plan import Plan
 from rtaudio.runtime.words import call_process, copy_bytes, fill_bytes, i32_at, i64_at, struct_at
-
-if TYPE_CHECKING:
-    from rtaudio.runtime.builder import Builder, Bus
 
 INSTRUCTION = np.dtype(
     [
@@ -58,7 +56,7 @@ program_at = struct_at(PROGRAM)
 _INSTRUCTION_BYTES = INSTRUCTION.itemsize
 
 
-@njit(nogil=True, forceinline=True, error_model="numpy")
+@inlined
 def largest_bits(address, channels, stride, frames):  # type: ignore[no-untyped-def]
     """Return the largest magnitude of a planar buffer as float32 bits; NaN counts as largest.
 
@@ -74,7 +72,7 @@ def largest_bits(address, channels, stride, frames):  # type: ignore[no-untyped-
     return largest
 
 
-@njit(nogil=True, forceinline=True, error_model="numpy")
+@inlined
 def run_program(program, frames):  # type: ignore[no-untyped-def]
     """Run every instruction over ``frames`` samples; returns the number of faults in this block.
 
@@ -99,41 +97,72 @@ def run_program(program, frames):  # type: ignore[no-untyped-def]
 
 
 class Program:
-    """A built chain: what :func:`run_program` reads, and everything that must stay alive for it."""
+    """A plan with addresses: what :func:`run_program` reads, and all that must stay alive for it.
 
-    def __init__(self, builder: Builder, source: Bus, output: Bus) -> None:
-        for node in builder.nodes:
-            node.freeze()
-        self.rate_hz = builder.rate_hz
-        self.block = builder.block
-        self.stride = builder.stride
-        self.in_channels = source.channels
-        self.out_channels = output.channels
-        self.latency_samples = output.latency_samples
-        self.latency_parts = dict(builder.latency_parts)
-        self.slots = builder.slots
-        self.names = builder.names
-        self.workers = builder.workers
-        self._keep: list[Any] = [builder.buffers, builder.nodes]
-        self._table = aligned(max(1, len(builder.steps)) * INSTRUCTION.itemsize, np.uint8).view(
+    Attributes
+    ----------
+    plan
+        What it was made of.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._buffers = [aligned(channels * plan.stride) for channels in plan.buffers]
+        for node in plan.nodes:
+            for pointer in node.pointers:
+                if isinstance(pointer.target, Bus):
+                    write_word(pointer.memory, pointer.offset, self.address_of(pointer.target))
+        self._table = aligned(max(1, len(plan.steps)) * INSTRUCTION.itemsize, np.uint8).view(
             INSTRUCTION
         )
-        for row, (node, src, dst) in zip(self._table, builder.steps, strict=False):
+        self._regions = []
+        for row, (_, node, src, dst) in zip(self._table, plan.steps, strict=False):
+            node.freeze()
             regions = np.array(node.regions(), np.int64)
-            self._keep.append(regions)
+            self._regions.append(regions)
             row["process"] = node.kernel.address
             row["state"] = node.state_address
-            row["src"], row["dst"] = src.address, dst.address
+            row["src"], row["dst"] = self.address_of(src), self.address_of(dst)
             row["dst_channels"] = dst.channels
             row["regions"], row["region_count"] = regions.ctypes.data, len(regions)
         self._record = aligned(PROGRAM.itemsize, np.uint8).view(PROGRAM)
         record = self._record[0]
-        record["instructions"], record["count"] = self._table.ctypes.data, len(builder.steps)
-        record["input"], record["output"] = source.address, output.address
-        record["in_channels"], record["out_channels"] = source.channels, output.channels
-        record["stride"], record["block"] = builder.stride, builder.block
-        record["latency_samples"] = output.latency_samples
-        self.source, self.output = source, output
+        record["instructions"], record["count"] = self._table.ctypes.data, len(plan.steps)
+        record["input"] = self.address_of(plan.source)
+        record["output"] = self.address_of(plan.output)
+        record["in_channels"], record["out_channels"] = self.in_channels, self.out_channels
+        record["stride"], record["block"] = plan.stride, plan.block
+        record["latency_samples"] = plan.latency_samples
+
+    def address_of(self, bus: Bus) -> int:
+        """Return where the samples of a bus begin."""
+        buffer = self._buffers[bus.buffer]
+        return int(buffer.ctypes.data) + 4 * bus.first * self.plan.stride
+
+    @property
+    def rate_hz(self) -> int:
+        """Sample rate."""
+        return self.plan.rate_hz
+
+    @property
+    def block(self) -> int:
+        """Largest number of frames per call."""
+        return self.plan.block
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the input."""
+        return self.plan.source.channels
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the output."""
+        return self.plan.output.channels
+
+    @property
+    def latency_samples(self) -> int:
+        """By how many samples the output lags the input."""
+        return self.plan.latency_samples
 
     @property
     def address(self) -> int:
@@ -147,9 +176,9 @@ class Program:
         Chunks that a worker did not finish in time are counted as ``<effect>: late``.
         """
         counts: Counter[str] = Counter()
-        for name, row in zip(self.names, self._table, strict=False):
-            counts[name] += int(row["faults"])
-        for name, worker in self.workers:
+        for step, row in zip(self.plan.steps, self._table, strict=False):
+            counts[step.effect] += int(row["faults"])
+        for name, worker in self.plan.workers:
             counts[name] += worker.faults
             counts[f"{name}: late"] += worker.late_chunks
         return {name: count for name, count in counts.items() if count}
@@ -162,23 +191,25 @@ class Program:
         ValueError
             No such effect or parameter, or the value is out of range.
         """
+        control = self.plan.controls.get(target)
+        if control is None:
+            raise ValueError(f"{target!r}: {self._unknown(target)}")
+        control.set(value)
+
+    def _unknown(self, target: str) -> str:
+        """Say why nothing can be turned under a name."""
         name, _, parameter = target.rpartition(".")
-        if name not in self.slots:
-            known = ", ".join(self.slots)
-            raise ValueError(f"{target!r}: no effect is named {name!r}; there are: {known}")
-        effect, index, slots = self.slots[name]
-        if parameter not in index:
-            raise ValueError(
-                f"{target!r}: {name} has no parameter {parameter!r}; it has: {', '.join(index)}"
-            )
-        slots[index[parameter]] = effect.set_live(parameter, value)
+        if name not in self.plan.effects:
+            return f"no effect is named {name!r}; there are: {', '.join(self.plan.effects)}"
+        own = [c.parameter for c in self.plan.controls.values() if c.effect == name]
+        return f"{name} has no parameter {parameter!r}; it has: {', '.join(own)}"
 
     def start_workers(self) -> None:
         """Start the worker threads, before the program is published."""
-        for _, worker in self.workers:
+        for _, worker in self.plan.workers:
             worker.start()
 
     def stop_workers(self) -> None:
         """Stop the worker threads, once no callback uses the program any more."""
-        for _, worker in self.workers:
+        for _, worker in self.plan.workers:
             worker.stop()

@@ -1,20 +1,19 @@
-"""Statistics: histograms of durations that the audio thread counts into."""
+"""Statistics: what the audio thread counts, and one reading of it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from rtaudio.runtime.words import (
-    i64_at,
-)
+from rtaudio.runtime.jit import inlined
+from rtaudio.runtime.words import i64_at
 
 HISTOGRAM_SIZE = 64 * 40
 
 
-@njit(nogil=True, forceinline=True, error_model="numpy")
+@inlined
 def count_duration(histogram, value):  # type: ignore[no-untyped-def]
     """Count a duration in ns: 64 buckets per octave, so a percentile is exact to 1.6 %."""
     exponent = 0
@@ -30,3 +29,62 @@ def histogram_values_ns() -> np.ndarray[Any, np.dtype[np.float64]]:
     exponent = np.maximum(0, index // 64 - 1)
     mantissa = index - 64 * exponent
     return (mantissa + 0.5 * (exponent > 0)) * 2.0**exponent
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Durations counted by size; see `histogram_values_ns` for the middle of each bucket.
+
+    Attributes
+    ----------
+    counts
+        int64 ``[HISTOGRAM_SIZE]``.
+    max_ns
+        The longest duration, exactly.
+    """
+
+    counts: np.ndarray[Any, np.dtype[np.int64]]
+    max_ns: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a callback has done so far, read at one moment.
+
+    Attributes
+    ----------
+    blocks, frames
+        Callbacks, and audio frames in them.
+    missed
+        Callbacks that overran their block or that the device flagged.
+    flags
+        How often the device raised each of its flags, by name.
+    load
+        Share of the time spent in the callback, 0 to 1.
+    realtime
+        Whether the audio thread runs with real-time priority.
+    durations, gaps
+        Of callbacks, and from one to the next.
+    in_peak, out_peak
+        Largest magnitude per channel since the peaks were last reset.
+    clipped
+        Input samples at full scale, per channel.
+    source_position
+        How many frames of the file source have been played.
+    tap_dropped
+        Output frames that nobody fetched from the tap in time.
+    """
+
+    blocks: int
+    frames: int
+    missed: int
+    flags: dict[str, int]
+    load: float
+    realtime: bool
+    durations: Histogram
+    gaps: Histogram
+    in_peak: tuple[float, ...]
+    out_peak: tuple[float, ...]
+    clipped: tuple[int, ...]
+    source_position: int
+    tap_dropped: int

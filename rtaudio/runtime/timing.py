@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from rtaudio.runtime.abi import Node, aligned
+from rtaudio.runtime.abi import Node
 from rtaudio.runtime.jit import jit
+from rtaudio.runtime.memory import aligned
 from rtaudio.runtime.system import now_ns
 from rtaudio.runtime.words import call_process, flush_denormals, restore_denormals
 

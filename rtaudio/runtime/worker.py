@@ -22,10 +22,11 @@ import threading
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from rtaudio.runtime.abi import Node, aligned, kernel, state_dtype
-from rtaudio.runtime.jit import jit
+from rtaudio.runtime.abi import Node, kernel, state_dtype
+from rtaudio.runtime.jit import inlined, jit
+from rtaudio.runtime.memory import aligned, offset_of
 from rtaudio.runtime.program import RUNAWAY_BITS, largest_bits
 from rtaudio.runtime.system import (
     WORKER_PRIORITY,
@@ -92,13 +93,13 @@ SHARED = np.dtype(
 
 _state_at = struct_at(STATE)
 _shared_at = struct_at(SHARED)
-_READY = SHARED.fields["ready"][1]  # type: ignore[index]
-_DONE = SHARED.fields["done"][1]  # type: ignore[index]
-_STOP = SHARED.fields["stop"][1]  # type: ignore[index]
-_NOW = SHARED.fields["now"][1]  # type: ignore[index]
+_READY = offset_of(SHARED, "ready")
+_DONE = offset_of(SHARED, "done")
+_STOP = offset_of(SHARED, "stop")
+_NOW = offset_of(SHARED, "now")
 
 
-@njit(nogil=True, forceinline=True, error_model="numpy")
+@inlined
 def _compute(shared, sequence):  # type: ignore[no-untyped-def]
     """Run the inner node on one chunk and publish the result.
 
@@ -295,6 +296,7 @@ def worker_node(
         fade=(1.0, 1.0),
         offline=int(offline),
         channels=ins,
+        relocatable=False,
     )
     node.keep += [shared, regions, buffers, inner]
     return node, Worker(shared, inner.kernel.name)

@@ -75,7 +75,7 @@ def test_arrows_choose_and_change_within_the_range(host):
 
 def test_b_bypasses_the_whole_chain_and_back(host):
     controls = Controls(host)
-    chain = host._program.slots["all"][0]
+    chain = host._program.plan.controls["all.bypass"].owner
     controls.press("b", 0.0)
     assert chain.bypass
     controls.press("b", 0.0)

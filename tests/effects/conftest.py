@@ -11,8 +11,9 @@ import pytest
 from rtaudio.runtime.program import run_program
 
 
-def buffer(bus, stride):
-    floats = (ctypes.c_float * (bus.channels * stride)).from_address(bus.address)
+def buffer(program, bus):
+    stride = program.plan.stride
+    floats = (ctypes.c_float * (bus.channels * stride)).from_address(program.address_of(bus))
     return np.frombuffer(floats, np.float32).reshape(bus.channels, stride)
 
 
@@ -22,16 +23,14 @@ def _play(program, x, splits=(64,), changes=None):
     ``changes`` maps a frame to {(effect, parameter): value}; a block ends where a change is due.
     """
     x = np.atleast_2d(np.asarray(x, np.float32))
-    source = buffer(program.source, program.stride)
-    output = buffer(program.output, program.stride)
+    source, output = (buffer(program, bus) for bus in (program.plan.source, program.plan.output))
     changes = dict(sorted((changes or {}).items()))
     result = np.empty((program.out_channels, x.shape[1]), np.float32)
     sizes = itertools.cycle(splits)
     done = 0
     while done < x.shape[1]:
         for (name, parameter), value in changes.pop(done, {}).items():
-            _, index, slots = program.slots[name]
-            slots[index[parameter]] = value
+            program.plan.controls[f"{name}.{parameter}"].slot.store(value)
         due = next(iter(changes), x.shape[1])
         count = min(next(sizes), program.block, due - done, x.shape[1] - done)
         source[:, :count] = x[:, done : done + count]

@@ -95,7 +95,7 @@ def test_mix_is_a_blend_in_time():
 def test_names_are_made_unique_and_settable():
     chain = rt.Chain([rt.Gain(), rt.Gain(), rt.Gain(name="last")])
     program = chain.compile(RATE, 64)
-    assert set(program.slots) == {"chain", "gain", "gain-2", "last"}
+    assert set(program.plan.effects) == {"chain", "gain", "gain-2", "last"}
     program.set("gain-2.gain_db", -6.0)
     assert [e.gain_db for e in chain.effects] == [0.0, -6.0, 0.0]
 
@@ -133,7 +133,7 @@ def test_two_effects_of_one_name_are_refused_and_nameless_ones_are_numbered():
     with pytest.raises(ValueError, match="two effects are named 'drive'; give each its own name"):
         both.compile(48000, 64)
     program = rt.Chain([rt.Gain(name="drive"), rt.Gain(), rt.Gain()]).compile(48000, 64)
-    assert list(program.slots) == ["chain", "drive", "gain", "gain-2"]
+    assert list(program.plan.effects) == ["chain", "drive", "gain", "gain-2"]
 
 
 def test_true_is_no_number():

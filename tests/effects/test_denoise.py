@@ -228,7 +228,7 @@ def test_words_lose_nothing_of_their_starts(data_folder, voice, noise, snr_db):
 
 # -- the worker, silence, bad files ----------------------------------------------------------------
 
-STALLED = state_dtype(("process", "i8"), ("inner", "i8"))
+STALLED = state_dtype(("process", "i8"), ("callee", "i8"))
 stalled_at = struct_at(STALLED)
 
 
@@ -239,7 +239,7 @@ def stalled(state, src, dst, frames):
     end = now_ns() + np.int64(1000.0 * f32_at(s.params)[0])
     while now_ns() < end:
         pass
-    return call_process(s.process, s.inner, address_of(src), address_of(dst), frames)
+    return call_process(s.process, s.callee, address_of(src), address_of(dst), frames)
 
 
 def test_late_work_gives_its_delay_back(denoiser, monkeypatch, tmp_path):
@@ -250,15 +250,14 @@ def test_late_work_gives_its_delay_back(denoiser, monkeypatch, tmp_path):
     def held_up(model, builder, block, params):
         inner = make(model, builder, block, params)
         inner.record["channels"], inner.record["stride"] = 1, block
-        node = Node(
+        return Node(
             stalled,
             params=pause_us,
             latency_samples=inner.latency_samples,
-            process=inner.kernel.address,
-            inner=inner.state_address,
+            process=inner.kernel,
+            callee=inner,
+            inner=[inner],
         )
-        node.inner.append(inner)
-        return node
 
     monkeypatch.setattr(rt.Model, "_inline_node", held_up)
     noise = np.random.default_rng(5).uniform(-0.5, 0.5, 5 * RATE).astype(np.float32)

@@ -85,7 +85,7 @@ def test_no_change_of_a_parameter_clicks(play, kind, parameter):
     for rule in type(effect).model_fields[parameter].metadata:
         limits |= {key: getattr(rule, key) for key in ("ge", "le") if hasattr(rule, key)}
     program = effect.compile(48000, 64)
-    name = next(iter(program.slots))
+    name = program.plan.effects[0]
     ends = [limits["le"], limits["ge"], limits["le"]]
     changes = {12000 * (k + 1): {(name, parameter): value} for k, value in enumerate(ends)}
     sine = 0.5 * np.sin(2 * np.pi * 60.0 / 48000 * np.arange(48000))

@@ -14,7 +14,7 @@ RATE = 48000
 class Lag(rt.Model):
     """A stand-in for a model: passes the signal, 37 samples late."""
 
-    def build(self, builder, x, params):
+    def build(self, builder, x, slots):
         return builder.delay_to(x, x.latency_samples + 37)
 
     live_values = Effect.live_values
@@ -68,7 +68,7 @@ def test_in_front_of_a_model_it_acts_behind_it_in_time(play):
     expected = x[0] * reference(x, gate)
     assert program.latency_samples == 37
     np.testing.assert_allclose(out[37:], expected[:-37], atol=1e-6)
-    assert program.latency_parts == {"hush": 0, "lag": 37}
+    assert program.plan.latency_parts == {"hush": 0, "lag": 37}
 
 
 def test_behind_a_model_mix_and_bypass_are_live_and_do_not_click(play):
@@ -87,4 +87,4 @@ def test_behind_a_model_mix_and_bypass_are_live_and_do_not_click(play):
 
 def test_two_gates_before_one_model_have_their_own_names():
     program = rt.Chain([rt.NoiseGate(), rt.NoiseGate(), LAG]).compile(RATE, 64)
-    assert {"noise_gate", "noise_gate-2"} <= set(program.slots)
+    assert {"noise_gate", "noise_gate-2"} <= set(program.plan.effects)

@@ -18,9 +18,7 @@ from rtaudio.effects.chain import Chain
 from rtaudio.effects.gain import Gain
 from rtaudio.effects.limiter import Limiter
 from rtaudio.live.host import Host
-from rtaudio.runtime.abi import Node
-from rtaudio.runtime.kernels import gain as kernels
-from rtaudio.runtime.kernels.ramp import settled
+from rtaudio.runtime.kernels.gain import level_node
 from rtaudio.runtime.worker import worker_node
 
 RATE = 48000
@@ -143,10 +141,8 @@ def workers():
 class Worked(Effect):
     """A wire in a worker thread."""
 
-    def build(self, builder, x, params):
-        inner = Node(
-            kernels.gain, params=np.zeros(1, np.float32), gain=settled(1.0), ramp_samples=960
-        )
+    def build(self, builder, x, slots):
+        inner = level_node(0.0, 0.0, None, builder.rate_hz)
         node, worker = worker_node(
             inner, 128, builder.block, builder.rate_hz, channels=(1, 1), offline=builder.offline
         )

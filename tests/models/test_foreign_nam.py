@@ -292,8 +292,8 @@ def in_blocks(path, x, sizes, engine, **options):
 
     program = Model(path, engine=engine, **options).compile(RATE, 512)
     source, result = (
-        np.ctypeslib.as_array((ctypes.c_float * 512).from_address(bus.address))
-        for bus in (program.source, program.output)
+        np.ctypeslib.as_array((ctypes.c_float * 512).from_address(program.address_of(bus)))
+        for bus in (program.plan.source, program.plan.output)
     )
     out, done, turn = np.empty_like(x), 0, 0
     while done < len(x):

@@ -13,6 +13,7 @@ from rtaudio.models.net.to_kernel import native_node
 from rtaudio.models.net.types import Activation, Dense, Gru, Lstm, Stack
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.offline import run
+from rtaudio.runtime.program import Program
 
 random = np.random.default_rng(0)
 
@@ -64,7 +65,7 @@ def test_a_recurrent_stack_plays_what_its_graph_plays(layer, inputs):
     assert node is not None
     builder = Builder(48000, 64)
     source = builder.bus(1)
-    program = builder.finish(source, builder.run(node, source))
+    program = Program(builder.finish(source, builder.run(node, source)))
     x = random.uniform(-0.5, 0.5, 1000).astype(np.float32)
     played = run(program, x[None])[0, :1000]
     assert np.max(np.abs(played - graph_output(net, x, knobs))) < 5e-6

@@ -17,7 +17,9 @@ from rtaudio.runtime import callback as rt
 from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.engine import Engine
-from rtaudio.runtime.kernels.ramp import settled
+from rtaudio.runtime.kernels.gain import gain_node
+from rtaudio.runtime.program import Program
+from rtaudio.runtime.slots import Slots
 from rtaudio.runtime.statistics import HISTOGRAM_SIZE, count_duration, histogram_values_ns
 from rtaudio.runtime.words import address_of, struct_at
 
@@ -96,18 +98,13 @@ class Rig:
 def poisoned(at, value, channels=1, after=True):
     builder = Builder(RATE, BLOCK)
     source = builder.bus(channels)
-    builder.effect = "culprit"
-    bus = builder.run(Node(poison, seen=0, at=at, value=value), source)
+    with builder.within("culprit"):
+        bus = builder.run(Node(poison, seen=0, at=at, value=value), source)
     if after:
-        builder.effect = "victim"
-        gain = Node(
-            Gain().build.__globals__["kernels"].gain,
-            params=np.zeros(1, np.float32),
-            gain=settled(1.0),
-            ramp_samples=960,
-        )
-        bus = builder.run(gain, bus)
-    return builder.finish(source, bus)
+        with builder.within("victim"):
+            slots = Slots({"mix": 1.0, "bypass": 0.0, "gain_db": 0.0})
+            bus = builder.run(gain_node(slots.slot("gain_db"), RATE), bus)
+    return Program(builder.finish(source, bus))
 
 
 def test_channels_go_where_the_map_says():
@@ -156,7 +153,7 @@ def test_a_swap_is_one_straight_line_of_50_ms(frames, lag):
     builder = Builder(RATE, BLOCK)
     source = builder.bus(1)
     quieter = Gain(gain_db=20 * np.log10(0.25)).add_to(builder, source)
-    rig.publish(builder.finish(source, builder.delay_to(quieter, lag)))
+    rig.publish(Program(builder.finish(source, builder.delay_to(quieter, lag))))
     out = rig.feed(np.ones(RATE // 10), frames)[0]
     line = 1.0 - 0.75 * np.clip((np.arange(RATE // 10) + 1 - lag) / 2400, 0, 1)
     np.testing.assert_allclose(out, line, atol=1e-6)
@@ -180,7 +177,7 @@ def test_two_programs_run_only_during_the_cross_fade():
     counted = poisoned(10**9, 0.0)
     rig.publish(counted)
     rig.feed(np.zeros(9600))
-    seen = [int(p._keep[1][0].record["seen"]) for p in (former, counted)]
+    seen = [int(p.plan.steps[0].node.record["seen"]) for p in (former, counted)]
     assert seen == [2048 + -(-2400 // BLOCK) * BLOCK, 9600]
 
 
@@ -236,7 +233,7 @@ def test_nan_from_the_device_is_stopped_and_forgotten():
 def test_denormals_are_zero_in_the_callback_and_kept_outside():
     builder = Builder(RATE, BLOCK)
     source = builder.bus(1)
-    rig = Rig(builder.finish(source, builder.run(Node(tiny), source)))
+    rig = Rig(Program(builder.finish(source, builder.run(Node(tiny), source))))
     rig.settle()
     assert not rig.feed(np.full(BLOCK, 1e-21)).any()
     assert np.float32(1e-21) * np.float32(1e-21) > 0

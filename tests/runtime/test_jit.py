@@ -23,31 +23,74 @@ print(float(Gain(gain_db=0.0)(np.ones(4, np.float32), 48000)[0]))
 """
 
 
-def test_an_edited_helper_is_compiled_into_its_kernels_again(tmp_path):
-    package = tmp_path / "rtaudio"
+HELPED = """
+from rtaudio.effects.base import Effect
+from rtaudio.effects.louder import louder
+from rtaudio.runtime.abi import Node, kernel, state_dtype
+
+@kernel(state_dtype())
+def helped(state, src, dst, frames):
+    for i in range(frames):
+        dst[i] = louder(src[i])
+    return 0
+
+class Helped(Effect):
+    def build(self, builder, x, slots):
+        return builder.run(Node(helped), x)
+"""
+LOUDER = """
+from numba import njit
+
+@njit(inline="always")
+def louder(x):
+    return x * 1.0
+"""
+PLAY_HELPED = SCRIPT.replace("effects.gain import Gain", "effects.helped import Helped").replace(
+    "Gain(gain_db=0.0)", "Helped()"
+)
+
+
+@pytest.fixture
+def package(tmp_path):
+    """Copy the package to where it can be edited."""
+    folder = tmp_path / "rtaudio"
     ignored = shutil.ignore_patterns("__pycache__", "presets")
-    shutil.copytree(Path(rtaudio.__file__).parent, package, ignore=ignored)
-    environment = os.environ | {"PYTHONPATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    shutil.copytree(Path(rtaudio.__file__).parent, folder, ignore=ignored)
+    return folder
 
-    def played():
-        done = subprocess.run(
-            [sys.executable, "-c", SCRIPT],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        return float(done.stdout)
 
-    assert played() == 1.0
+def played(package, script):
+    """Run a script with the copy, and with a kernel cache of its own."""
+    place = str(package.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=place,
+        env=os.environ | {"PYTHONPATH": place, "XDG_CACHE_HOME": place},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
+
+
+def test_an_edited_helper_is_compiled_into_its_kernels_again(package):
+    assert played(package, SCRIPT) == 1.0
     program = package / "runtime" / "kernels" / "ramp.py"
     text = program.read_text()
     assert "    target = np.float32(target)\n" in text
     edited = text.replace("np.float32(target)\n", "np.float32(target)\n    ramp.value = 0.5\n", 1)
     program.write_text(edited)
     # the gain is a half, and half of it is blended with the dry signal
-    assert played() == 0.75
+    assert played(package, SCRIPT) == 0.75
+
+
+def test_an_edited_helper_outside_of_the_runtime_is_noticed_too(package):
+    (package / "effects" / "helped.py").write_text(HELPED)
+    helper = package / "effects" / "louder.py"
+    helper.write_text(LOUDER)
+    assert played(package, PLAY_HELPED) == 1.0
+    helper.write_text(LOUDER.replace("1.0", "2.0"))
+    assert played(package, PLAY_HELPED) == 2.0
 
 
 def test_ctrl_c_waits_for_the_compiler():

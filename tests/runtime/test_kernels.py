@@ -15,7 +15,7 @@ from rtaudio.runtime.abi import Node
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.kernels import fft, routing
 from rtaudio.runtime.kernels.resampler import low_pass, resampled_node
-from rtaudio.runtime.program import run_program
+from rtaudio.runtime.program import Program, run_program
 
 PROCESS = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64
@@ -124,9 +124,13 @@ def test_resampler_does_not_depend_on_the_block_size(pair, splits, samples):
 def test_resampler_recovers_with_the_node_inside_it():
     builder = Builder(48000, 64)
     source = builder.bus(1)
-    program = builder.finish(source, builder.run(resampled(48000, 44100), source))
-    block = np.frombuffer((ctypes.c_float * 64).from_address(program.source.address), np.float32)
-    result = np.frombuffer((ctypes.c_float * 64).from_address(program.output.address), np.float32)
+    program = Program(builder.finish(source, builder.run(resampled(48000, 44100), source)))
+    block = np.frombuffer(
+        (ctypes.c_float * 64).from_address(program.address_of(program.plan.source)), np.float32
+    )
+    result = np.frombuffer(
+        (ctypes.c_float * 64).from_address(program.address_of(program.plan.output)), np.float32
+    )
     levels = []
     for k in range(40):
         block[:] = np.nan if k == 10 else 1.0

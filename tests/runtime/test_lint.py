@@ -5,29 +5,35 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+import sys
 
 import numpy as np
 import pytest
 from numba import cfunc, njit
 
-from rtaudio.runtime import callback, kernels
+import rtaudio
+import rtaudio.effects
+from rtaudio.runtime import callback
 from rtaudio.runtime.abi import PROCESS, Kernel
 from rtaudio.runtime.kernels.recurrent.layout import Layout
 from rtaudio.runtime.kernels.recurrent.node import recurrent_kernel
 from rtaudio.runtime.kernels.simd import LANES
 from rtaudio.runtime.kernels.wavenet.node import wavenet_kernel
 
-PLACES = [
-    *(f"rtaudio.runtime.kernels.{m.name}" for m in pkgutil.iter_modules(kernels.__path__)),
-    "rtaudio.runtime.onnx_node",
-    "rtaudio.runtime.worker",
-]
-KERNELS = {
-    kernel.name: kernel
-    for place in PLACES
-    for kernel in vars(importlib.import_module(place)).values()
-    if isinstance(kernel, Kernel)
-}
+
+def kernels_of(package):
+    """Find every kernel by importing every module, wherever it stands."""
+    modules = (m.name for m in pkgutil.walk_packages(package.__path__, f"{package.__name__}."))
+    return {
+        kernel.name: kernel
+        for name in modules
+        if not name.endswith("__main__")
+        for kernel in vars(importlib.import_module(name)).values()
+        if isinstance(kernel, Kernel)
+    }
+
+
+KERNELS = kernels_of(rtaudio)
 WAVENETS = {
     "channels in two tiles, then one": (
         (1, 7, 2, 3, 2, 1, "tanh", 0.0),
@@ -101,6 +107,36 @@ def test_the_lint_finds_an_allocation_and_an_exception():
     assert complaints(raises_below) == ["can raise"]
 
 
-def test_every_effect_is_covered():
-    known = {"convolver.convolve", "equalizer.filtered", "resampler.resampled", "worker.exchange"}
+BAD = """
+from rtaudio.runtime.abi import kernel, state_dtype
+
+@kernel(state_dtype())
+def bad(state, src, dst, frames):
+    if frames > 4096:
+        raise ValueError("too long")
+    return 0
+"""
+
+
+def test_a_bad_kernel_in_the_effects_is_found(tmp_path, monkeypatch):
+    (tmp_path / "bad_effect.py").write_text(BAD)
+    monkeypatch.setattr(rtaudio.effects, "__path__", [*rtaudio.effects.__path__, str(tmp_path)])
+    try:
+        found = kernels_of(rtaudio.effects)["bad_effect.bad"]
+    finally:
+        sys.modules.pop("rtaudio.effects.bad_effect", None)
+    assert complaints(found.function) == ["can raise"]
+
+
+def test_kernels_are_found_wherever_they_stand():
+    known = {
+        "convolver.convolve",
+        "compressor.compress",
+        "limiter.limit",
+        "onnx_node.run_model",
+        "player.exchange",
+        "resampler.resampled",
+        "section.filtered",
+        "worker.exchange",
+    }
     assert known <= set(KERNELS)

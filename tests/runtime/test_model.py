@@ -38,13 +38,13 @@ def in_blocks(program, x, sizes):
     planar = np.atleast_2d(x)
     out = np.empty((program.out_channels, planar.shape[1]), np.float32)
     source = np.ctypeslib.as_array(
-        (ctypes.c_float * (program.in_channels * program.stride)).from_address(
-            program.source.address
+        (ctypes.c_float * (program.in_channels * program.plan.stride)).from_address(
+            program.address_of(program.plan.source)
         )
     ).reshape(program.in_channels, -1)
     result = np.ctypeslib.as_array(
-        (ctypes.c_float * (program.out_channels * program.stride)).from_address(
-            program.output.address
+        (ctypes.c_float * (program.out_channels * program.plan.stride)).from_address(
+            program.address_of(program.plan.output)
         )
     ).reshape(program.out_channels, -1)
     done = turn = 0
@@ -209,12 +209,12 @@ def test_models_share_the_callback_until_half_a_block_is_spent(model_file, monke
     monkeypatch.setattr(rtaudio.runtime.timing, "block_microseconds", fixed)
     path = model_file("lstm")
     chain = Chain([Model(path, name=name) for name in "abc"])
-    assert [name for name, _ in chain.compile(RATE, 64).workers] == ["c"]
+    assert [name for name, _ in chain.plan(RATE, 64).workers] == ["c"]
     stereo = chain.compile(RATE, 64, in_channels=2)
-    assert [name for name, _ in stereo.workers] == ["b", "b", "c", "c"]
-    assert chain.compile(RATE, 64, offline=True).workers == []
+    assert [name for name, _ in stereo.plan.workers] == ["b", "b", "c", "c"]
+    assert chain.plan(RATE, 64, offline=True).workers == ()
     hops = Model(model_file("lag", hop=16, size=4), name="d")
-    assert len(hops.compile(RATE, 64).workers) == 1
+    assert len(hops.plan(RATE, 64).workers) == 1
 
 
 @pytest.mark.parametrize(("cost_us", "chunk"), [(100, 0), (500, 128), (900, 256), (9000, 512)])
@@ -227,7 +227,7 @@ def test_a_worker_is_as_late_as_its_cost_asks(model_file, monkeypatch, cost_us, 
 
     monkeypatch.setattr(rtaudio.runtime.timing, "block_microseconds", fixed)
     program = Model(model_file("lag", hop=480, size=5)).compile(RATE, 64)
-    assert len(program.workers) == bool(chunk)
+    assert len(program.plan.workers) == bool(chunk)
     adapted = 480 - math.gcd(480, chunk or 64)
     behind = worker_latency_samples(chunk, 64) if chunk else 0
     assert program.latency_samples == adapted + behind + 5

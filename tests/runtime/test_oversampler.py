@@ -57,7 +57,7 @@ class Shaper(Effect):
     def copy(self):
         return Node(curve, drive=8.0)
 
-    def build(self, builder, x, params):
+    def build(self, builder, x, slots):
         copies = [self.copy() for _ in range(self.factor)]
         if self.factor == 1:
             return builder.run_each(copies, x)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from numba import float32, int64, njit, types
 from numba.extending import intrinsic
 
-from rtaudio.runtime.abi import aligned
 from rtaudio.runtime.kernels.ramp import ramp_samples
 from rtaudio.runtime.kernels.recurrent.layout import Layout, pack
 from rtaudio.runtime.kernels.recurrent.node import recurrent_node
 from rtaudio.runtime.kernels.simd import LANES, Vectors
+from rtaudio.runtime.memory import aligned
 from rtaudio.runtime.words import call_process
 
 KINDS = ("lstm", "gru")

@@ -19,9 +19,9 @@ from rtaudio.models.net.types import (
     WaveNetArray,
     WaveNetLayer,
 )
-from rtaudio.runtime.abi import aligned
 from rtaudio.runtime.kernels.wavenet.activations import ACTIVATIONS
 from rtaudio.runtime.kernels.wavenet.node import wavenet_node
+from rtaudio.runtime.memory import aligned
 from rtaudio.runtime.prewarm import prewarm
 
 FUNCTIONS = {

@@ -39,7 +39,7 @@ class Slow(Effect):
 
     chunk: int = 256
 
-    def build(self, builder, x, params):
+    def build(self, builder, x, slots):
         self._cost = np.zeros(1, np.float32)
         node, worker = worker_node(
             Node(slow, params=self._cost),

@@ -10,6 +10,7 @@ from rtaudio.models.formats.read import model_file
 from rtaudio.models.loader import LoadedModel
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.offline import run
+from rtaudio.runtime.program import Program
 
 __all__ = ["Teacher"]
 
@@ -42,4 +43,5 @@ class Teacher:
         source = builder.bus(1)
         # ONNX Runtime: the most exact of the engines, and no kernel to compile.
         node = self.model.node(BLOCK, self.model.default_params(), engine="onnx")
-        return np.asarray(run(builder.finish(source, builder.run(node, source)), dry[None])[0])
+        program = Program(builder.finish(source, builder.run(node, source)))
+        return np.asarray(run(program, dry[None])[0])

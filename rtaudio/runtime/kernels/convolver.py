@@ -50,7 +50,7 @@ counts 0 .. 127 through a segment."""
 _state_at = struct_at(STATE)
 
 
-def convolver(response: np.ndarray[Any, Any], channels: int) -> Node:
+def convolver_node(response: np.ndarray[Any, Any], channels: int) -> Node:
     """Return the node that convolves ``channels`` channels.
 
     Parameters

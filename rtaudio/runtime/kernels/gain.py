@@ -1,14 +1,14 @@
-"""Gain: every sample times one ramped factor."""
+"""Gain: every sample times one ramped factor, which follows a slot."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 from numba import njit
 
 from rtaudio.runtime.abi import Node, kernel, state_dtype
+from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.kernels.ramp import RAMP, advance, aim, ramp_samples, settled
+from rtaudio.runtime.memory import aligned
+from rtaudio.runtime.slots import Slot
 from rtaudio.runtime.words import address_of, f32_at, struct_at
 
 STATE = state_dtype(("gain", RAMP), ("ramp_samples", "i8"))
@@ -25,7 +25,7 @@ _level_at = struct_at(LEVEL)
 def _multiply(s, gain_db, src, dst, frames):  # type: ignore[no-untyped-def]
     """Multiply by the ramped factor; a loop of its own where it rests, which vectorises."""
     ramp = s.gain
-    aim(ramp, 10.0 ** (gain_db / 20.0), s.ramp_samples)
+    aim(ramp, from_db(gain_db), s.ramp_samples)
     if ramp.left == 0:
         factor = ramp.value
         for channel in range(s.channels):
@@ -48,19 +48,40 @@ def gain(state, src, dst, frames):  # type: ignore[no-untyped-def]
 
 
 @kernel(LEVEL)
-def level(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def follow(state, src, dst, frames):  # type: ignore[no-untyped-def]
     """Multiply by a gain in dB that follows a level."""
     s = _level_at(address_of(state))
     _multiply(s, s.offset_db + s.slope * f32_at(s.params)[0], src, dst, frames)
     return 0
 
 
-def level_node(offset_db: float, slope: float, params: np.ndarray[Any, Any], rate_hz: int) -> Node:
-    """Return the node of a gain of ``offset_db`` + ``slope`` * ``params[0]`` dB."""
+def gain_node(gain_db: Slot, rate_hz: int) -> Node:
+    """Return the node of a gain in dB; the ramp runs over the linear factor."""
     return Node(
-        level,
-        params=params,
-        gain=settled(10.0 ** ((offset_db + slope * float(params[0])) / 20.0)),
+        gain,
+        params=gain_db,
+        gain=settled(from_db(gain_db.value)),
+        ramp_samples=ramp_samples(rate_hz),
+    )
+
+
+def level_node(offset_db: float, slope: float, level: Slot | None, rate_hz: int) -> Node:
+    """Return the node of a gain of ``offset_db`` + ``slope`` * level, in dB.
+
+    Parameters
+    ----------
+    offset_db, slope
+        See above.
+    level
+        The slot of the level; None: 0.
+    rate_hz
+        Of the signal.
+    """
+    level = level or Slot(aligned(1), 0)
+    return Node(
+        follow,
+        params=level,
+        gain=settled(from_db(offset_db + slope * level.value)),
         ramp_samples=ramp_samples(rate_hz),
         offset_db=offset_db,
         slope=slope,

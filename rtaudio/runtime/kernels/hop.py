@@ -14,12 +14,13 @@ import math
 
 import numpy as np
 
-from rtaudio.runtime.abi import Node, aligned, kernel, state_dtype
+from rtaudio.runtime.abi import Node, kernel, state_dtype
+from rtaudio.runtime.memory import aligned
 from rtaudio.runtime.words import address_of, call_process, copy_bytes, f32_at, struct_at
 
 STATE = state_dtype(
     ("process", "i8"),
-    ("inner", "i8"),
+    ("callee", "i8"),
     ("hop", "i8"),
     ("filled", "i8"),
     ("outputs", "i8"),
@@ -53,7 +54,7 @@ def hop_adapter(state, src, dst, frames):  # type: ignore[no-untyped-def]
         s.filled += count
         if s.filled == hop:
             s.filled = 0
-            answer = call_process(s.process, s.inner, s.input, s.result, hop)
+            answer = call_process(s.process, s.callee, s.input, s.result, hop)
             if answer != 0:
                 code = answer
             result = f32_at(s.result)
@@ -88,7 +89,7 @@ def hop_node(
     waiting = hop - 1 if varying else hop - math.gcd(hop, block)
     capacity = waiting + hop + block
     inner.record["stride"] = hop
-    node = Node(
+    return Node(
         hop_adapter,
         latency_samples=waiting + inner.latency_samples,
         out_channels=channels[1],
@@ -97,13 +98,12 @@ def hop_node(
             "result": aligned(channels[1] * hop),
             "ring": np.zeros(channels[1] * capacity, np.float32),
         },
-        process=inner.kernel.address,
-        inner=inner.state_address,
+        process=inner.kernel,
+        callee=inner,
         hop=hop,
         outputs=channels[1],
         capacity=capacity,
         write=waiting % capacity,
         channels=channels[0],
+        inner=[inner],
     )
-    node.inner.append(inner)
-    return node

@@ -67,7 +67,7 @@ def oversampled_node(copies: Sequence[Node], rate_hz: int, block: int) -> Node:
     answer_floats = count + asked_floats
     for copy in copies:
         copy.record["channels"], copy.record["stride"] = 1, asked_floats
-    node = Node(
+    return Node(
         oversampled,
         latency_samples=(len(taps) - 1) // factor + copies[0].latency_samples,
         out_channels=1,
@@ -77,8 +77,8 @@ def oversampled_node(copies: Sequence[Node], rate_hz: int, block: int) -> Node:
             "answer": np.zeros((factor, answer_floats), np.float32),
         },
         constants={
-            "processes": np.array([copy.kernel.address for copy in copies], np.int64),
-            "copies": np.array([copy.state_address for copy in copies], np.int64),
+            "processes": [copy.kernel for copy in copies],
+            "copies": list(copies),
             "split": split,
             "join": split[-np.arange(factor)] / factor,
         },
@@ -86,9 +86,8 @@ def oversampled_node(copies: Sequence[Node], rate_hz: int, block: int) -> Node:
         taps=count,
         asked_floats=asked_floats,
         answer_floats=answer_floats,
+        inner=copies,
     )
-    node.inner = list(copies)
-    return node
 
 
 @kernel(STATE)

@@ -31,7 +31,7 @@ PASS_BAND_SHARE = 0.907
 
 STATE = state_dtype(
     ("process", "i8"),
-    ("inner", "i8"),
+    ("callee", "i8"),
     ("host_ticks", "i8"),
     ("inner_ticks", "i8"),
     ("down", "i8"),
@@ -125,7 +125,7 @@ def resampled_node(
     inner_stride = behind + -(-most // 16) * 16
     inner.record["channels"] = channels[0]
     inner.record["stride"] = inner_stride
-    node = Node(
+    return Node(
         resampled,
         latency_samples=latency_samples,
         out_channels=channels[1],
@@ -135,8 +135,9 @@ def resampled_node(
             "answer": np.zeros(channels[1] * inner_stride, np.float32),
         },
         constants={"down": down, "up": up},
-        process=inner.kernel.address,
-        inner=inner.state_address,
+        process=inner.kernel,
+        callee=inner,
+        inner=[inner],
         host_ticks=host_ticks,
         inner_ticks=inner_ticks,
         down_taps=down.shape[1],
@@ -148,8 +149,6 @@ def resampled_node(
         host_stride=host_stride,
         inner_stride=inner_stride,
     )
-    node.inner = [inner]
-    return node
 
 
 @njit(error_model="numpy", fastmath={"reassoc", "nsz"})
@@ -192,7 +191,7 @@ def resampled(state, src, dst, frames):  # type: ignore[no-untyped-def]
     s.down_newest, s.down_phase = newest - frames, phase
     code = np.int32(0)
     if count > 0:
-        code = call_process(s.process, s.inner, s.asked, s.answer + 4 * s.behind, count)
+        code = call_process(s.process, s.callee, s.asked, s.answer + 4 * s.behind, count)
     taps = s.up_taps
     newest, phase = s.up_newest, s.up_phase
     for channel in range(s.outputs):

@@ -5,6 +5,7 @@ between its effects.
 from __future__ import annotations
 
 from rtaudio.runtime.abi import kernel, state_dtype
+from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.kernels.ramp import RAMP, advance, aim
 from rtaudio.runtime.words import address_of, copy_bytes, f32_at, i64_at, struct_at
 
@@ -16,12 +17,12 @@ BLEND = state_dtype(
 MIX = state_dtype(
     ("count", "i8"),
     ("sources", "i8"),
-    ("path_params", "i8"),
+    ("gains_db", "i8"),
+    ("pans", "i8"),
     ("ramps", "i8"),
     ("ramp_samples", "i8"),
 )
-"""``sources``, ``path_params``: ``count`` addresses, of a bus and of its slots [gain in dB, pan];
-``ramps``: ``count * channels`` records of RAMP, all channels of the first source first."""
+"""``sources``, ``gains_db``, ``pans``: ``count`` addresses, of buses and of slots; ``ramps``: ``count * channels`` records of RAMP, all channels of the first source first."""
 
 _adapt_at = struct_at(ADAPT)
 _delay_at = struct_at(DELAY)
@@ -82,9 +83,8 @@ def delay(state, src, dst, frames):  # type: ignore[no-untyped-def]
 def blend(state, src, dst, frames):  # type: ignore[no-untyped-def]
     """Dst = dry + mix * (src - dry), where bypass means mix 0. The ramp makes both click-free."""
     s = _blend_at(address_of(state))
-    params = f32_at(s.params)
-    target = params[s.mix_slot]
-    if params[s.bypass_slot] != 0.0:
+    target = f32_at(s.mix_slot)[0]
+    if f32_at(s.bypass_slot)[0] != 0.0:
         target = 0.0
     aim(s.mix, target, s.ramp_samples)
     if s.mix.left == 0 and (s.mix.value == 1.0 or s.mix.value == 0.0):
@@ -110,19 +110,18 @@ def mix(state, src, dst, frames):  # type: ignore[no-untyped-def]
     """
     s = _mix_at(address_of(state))
     sources = i64_at(s.sources)
-    path_params = i64_at(s.path_params)
+    gains_db, pans = i64_at(s.gains_db), i64_at(s.pans)
     for channel in range(s.channels):
         at = channel * s.stride
         for i in range(frames):
             dst[at + i] = 0.0
     for k in range(s.count):
-        params = f32_at(path_params[k])
         source = f32_at(sources[k])
-        gain = 10.0 ** (params[0] / 20.0)
+        gain, pan = from_db(f32_at(gains_db[k])[0]), f32_at(pans[k])[0]
         for channel in range(s.channels):
             target = gain
             if s.channels == 2:
-                side = -params[1] if channel == 1 else params[1]
+                side = -pan if channel == 1 else pan
                 target = gain * min(1.0, 1.0 - side)
             ramp = _ramp_at(s.ramps + 16 * (k * s.channels + channel))
             aim(ramp, target, s.ramp_samples)

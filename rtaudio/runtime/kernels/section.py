@@ -1,4 +1,4 @@
-"""One section of an equalizer: the audio-EQ cookbook of R. Bristow-Johnson, as a state-variable
+"""A section of an equalizer: the audio-EQ cookbook of R. Bristow-Johnson, as a state-variable
 filter (A. Simper, "Linear trapezoidal integrated state variable filter", 2013)::
 
     x ------> high --g--> [1] ---> band --g--> [2] ---> low       y = m0 x + m1 band + m2 low
@@ -18,14 +18,16 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numba.extending import register_jitable
 
 from rtaudio.runtime.abi import Kernel, Node, kernel, state_dtype
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels.ramp import RAMP, RAMP_MS, advance, aim, settled
+from rtaudio.runtime.slots import Slot
 from rtaudio.runtime.words import address_of, copy_bytes, f32_at, f64_at, struct_at
 
 LOW_CUT, LOW_SHELF, PEAK, HIGH_SHELF, HIGH_CUT = range(5)
-"""Kinds of sections. ``params``: Hz; for shelves and peaks then dB; for peaks then Q."""
+"""Kinds of sections. All have a frequency, shelves and peaks a level, peaks a Q."""
 
 SPAN = 16
 """Samples from one computation of the coefficients to the next."""
@@ -40,6 +42,9 @@ MIDDLE_CUT_Q, MIDDLE_BOOST_Q = 1.5, 0.7
 """Q of the peak behind a tone knob: a scoop is narrower than a boost."""
 
 STATE = state_dtype(
+    ("hz", "i8"),
+    ("db", "i8"),
+    ("q", "i8"),
     ("kind", "i8"),
     ("rate_hz", "f8"),
     ("off_hz", "f8"),
@@ -52,7 +57,7 @@ STATE = state_dtype(
     ("coefficients", "i8"),
     ("z", "i8"),
 )
-"""``off_hz``: the frequency at which a cut is off; ``db_per_step``: what a knob does. ``pitch``,
+"""``hz``, ``db``, ``q``: addresses of slots, 0 where the kind has none. ``off_hz``: the frequency at which a cut is off; ``db_per_step``: what a knob does. ``pitch``,
 ``sharpness``: log2 of Hz and Q. ``spans``: length of a ramp. ``coefficients``: g k m0 m1 m2 at the
 end of the span, then their change per sample; ``left`` samples of it are to come.
 ``z``: [channels][2] float64."""
@@ -78,16 +83,17 @@ def coefficients(kind, hz, amount, q, rate_hz):  # type: ignore[no-untyped-def]
     return g * math.sqrt(a), k, a * a, k * (1.0 - a) * a, 1.0 - a * a
 
 
-def _goals(kind: int, params: Any, off_hz: float) -> tuple[float, float, float]:
+@register_jitable(error_model="numpy")
+def _goals(kind: int, hz: float, db: float, q: float, off_hz: float) -> tuple[float, float, float]:
     """Return what pitch, amount and sharpness aim at."""
     # float64 before the logarithm: compiled and interpreted, the goals must agree to the last bit
-    pitch = math.log2(float(params[0]))
+    pitch = math.log2(float(hz))
     if kind in (LOW_CUT, HIGH_CUT):
-        return pitch, 0.0 if params[0] == off_hz else 1.0, math.log2(BUTTERWORTH)
-    q = float(params[2]) if kind == PEAK else BUTTERWORTH
-    return pitch, float(params[1]), math.log2(q)
+        return pitch, 0.0 if hz == off_hz else 1.0, math.log2(BUTTERWORTH)
+    return pitch, float(db), math.log2(float(q) if kind == PEAK else BUTTERWORTH)
 
 
+@register_jitable(error_model="numpy")
 def _knob_goals(kind: int, knob: float, db_per_step: float) -> tuple[float, float]:
     """Return what amount and sharpness aim at."""
     amount = db_per_step * (float(knob) - NOON)
@@ -95,35 +101,60 @@ def _knob_goals(kind: int, knob: float, db_per_step: float) -> tuple[float, floa
     return amount, math.log2(peak_q if kind == PEAK else BUTTERWORTH)
 
 
-_goals_compiled = njit(error_model="numpy")(_goals)
-_knob_goals_compiled = njit(error_model="numpy")(_knob_goals)
-
-
-def section(
-    kind: int, params: np.ndarray[Any, Any], rate_hz: int, channels: int, off_hz: float = 0.0
-) -> Node:
-    """Return the node of one section."""
-    goals = _goals(kind, params, off_hz)
-    return _node(filtered, kind, params, rate_hz, channels, goals, off_hz=off_hz)
-
-
-def tone_knob(
+def section_node(
     kind: int,
-    hz: float,
-    db_per_step: float,
-    params: np.ndarray[Any, Any],
+    hz: Slot,
     rate_hz: int,
     channels: int,
+    *,
+    db: Slot | None = None,
+    q: Slot | None = None,
+    off_hz: float = 0.0,
 ) -> Node:
-    """Return the node of a section at ``hz`` whose one parameter is a knob from 0 to 10."""
-    goals = math.log2(hz), *_knob_goals(kind, params[0], db_per_step)
-    return _node(turned, kind, params, rate_hz, channels, goals, db_per_step=db_per_step)
+    """Return the node of one section.
+
+    Parameters
+    ----------
+    kind
+        One of `LOW_CUT`, `LOW_SHELF`, `PEAK`, `HIGH_SHELF` and `HIGH_CUT`.
+    hz, db, q
+        Slots of its parameters, as far as the kind has them.
+    rate_hz, channels
+        Of the signal.
+    off_hz
+        The frequency at which a cut is off.
+    """
+    level_db, sharpness = 0.0 if db is None else db.value, 0.0 if q is None else q.value
+    goals = _goals(kind, hz.value, level_db, sharpness, off_hz)
+    slots = {"hz": hz, "db": db or 0, "q": q or 0}
+    return _node(filtered, kind, rate_hz, channels, goals, **slots, off_hz=off_hz)
+
+
+def knob_node(
+    kind: int, hz: float, db_per_step: float, knob: Slot, rate_hz: int, channels: int
+) -> Node:
+    """Return the node of a section at a fixed frequency, whose one parameter is a knob.
+
+    Parameters
+    ----------
+    kind
+        `LOW_SHELF`, `PEAK` or `HIGH_SHELF`.
+    hz
+        Its frequency.
+    db_per_step
+        What a step of the knob does, from the middle of its range on.
+    knob
+        The slot: 0 .. 10.
+    rate_hz, channels
+        Of the signal.
+    """
+    goals = math.log2(hz), *_knob_goals(kind, knob.value, db_per_step)
+    return _node(turned, kind, rate_hz, channels, goals, params=knob, db_per_step=db_per_step)
 
 
 def _node(
     filter_: Kernel,
     kind: int,
-    params: np.ndarray[Any, Any],
     rate_hz: int,
     channels: int,
     goals: tuple[float, float, float],
@@ -134,7 +165,6 @@ def _node(
     start[0] = coefficients(kind, 2.0**pitch, amount, 2.0**sharpness, float(rate_hz))
     return Node(
         filter_,
-        params=params,
         work={"coefficients": start, "z": np.zeros((channels, 2))},
         kind=kind,
         rate_hz=rate_hz,
@@ -196,7 +226,7 @@ def _filter(s, src, dst, frames):  # type: ignore[no-untyped-def]
                 c[k] = ends[k]
             s.left = SPAN
         count = min(s.left, frames - done) if s.left > 0 else frames - done
-        # A section that has come to rest forgets at once: when does not depend on the blocks.
+        # Clear the state once settled, so that the block size cannot matter.
         rests = s.left == 0 and s.amount.value == 0.0
         for channel in range(s.channels):
             at = 4 * (channel * s.stride + done)
@@ -216,7 +246,9 @@ def _filter(s, src, dst, frames):  # type: ignore[no-untyped-def]
 def filtered(state, src, dst, frames):  # type: ignore[no-untyped-def]
     """Filter every channel by the parameters of an equalizer's section."""
     s = _state_at(address_of(state))
-    pitch, amount, sharpness = _goals_compiled(s.kind, f32_at(s.params), s.off_hz)
+    db = f32_at(s.db)[0] if s.db != 0 else np.float32(0.0)
+    q = f32_at(s.q)[0] if s.q != 0 else np.float32(1.0)
+    pitch, amount, sharpness = _goals(s.kind, f32_at(s.hz)[0], db, q, s.off_hz)
     aim(s.pitch, pitch, s.spans)
     aim(s.amount, amount, s.spans)
     aim(s.sharpness, sharpness, s.spans)
@@ -228,7 +260,7 @@ def filtered(state, src, dst, frames):  # type: ignore[no-untyped-def]
 def turned(state, src, dst, frames):  # type: ignore[no-untyped-def]
     """Filter every channel by the one parameter of a tone knob."""
     s = _state_at(address_of(state))
-    amount, sharpness = _knob_goals_compiled(s.kind, f32_at(s.params)[0], s.db_per_step)
+    amount, sharpness = _knob_goals(s.kind, f32_at(s.params)[0], s.db_per_step)
     aim(s.amount, amount, s.spans)
     aim(s.sharpness, sharpness, s.spans)
     _filter(s, address_of(src), address_of(dst), frames)

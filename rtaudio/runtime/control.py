@@ -1,0 +1,56 @@
+"""Controls: what of a playing program can be turned."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from rtaudio.runtime.slots import Slot
+
+
+class Owner(Protocol):
+    """What a control belongs to: an effect, which knows the ranges of its parameters."""
+
+    def set_live(self, parameter: str, value: float | bool) -> float:
+        """Keep a value, validated, and return it for its slot."""
+
+    def live_range(self, parameter: str) -> tuple[float, float, str]:
+        """Return the smallest and the largest value, and the unit."""
+
+
+class Control(NamedTuple):
+    """One parameter of a playing effect.
+
+    Attributes
+    ----------
+    effect, parameter
+        Their names; together ``"effect.parameter"``.
+    owner
+        The effect, which keeps the value too: a saved preset has it.
+    slot
+        Where the audio thread reads it.
+    """
+
+    effect: str
+    parameter: str
+    owner: Owner
+    slot: Slot
+
+    @property
+    def value(self) -> float:
+        """The present value, in natural units."""
+        return self.slot.value
+
+    @property
+    def range(self) -> tuple[float, float, str]:
+        """The smallest and the largest value, and the unit."""
+        return self.owner.live_range(self.parameter)
+
+    def set(self, value: float | bool) -> None:
+        """Turn it: the effect keeps the value, the audio thread ramps to it.
+
+        Raises
+        ------
+        ValueError
+            The value is out of range.
+        """
+        self.slot.store(self.owner.set_live(self.parameter, value))

@@ -1,0 +1,38 @@
+"""Memory that Python owns and compiled code works on: aligned blocks, and words in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+ALIGNMENT = 64
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def aligned(count: int, dtype: Any = np.float32) -> Array:
+    """Return a zeroed one-dimensional array whose data starts at a multiple of 64 bytes.
+
+    Parameters
+    ----------
+    count
+        Number of elements.
+    dtype
+        Their type.
+    """
+    size = count * np.dtype(dtype).itemsize
+    raw = np.zeros(size + ALIGNMENT, np.uint8)
+    offset = -raw.ctypes.data % ALIGNMENT
+    return raw[offset : offset + size].view(dtype)
+
+
+def offset_of(record: np.dtype[Any], field: str) -> int:
+    """Return where a field of a structured dtype stands, in bytes."""
+    assert record.fields is not None
+    return int(record.fields[field][1])
+
+
+def write_word(memory: Array, offset: int, word: int) -> None:
+    """Store an int64 in a block, ``offset`` bytes behind its start."""
+    memory.view(np.uint8)[offset : offset + 8].view(np.int64)[0] = word

@@ -1,0 +1,178 @@
+"""The plan: what an effect compiles to, as data, before anything has an address.
+
+::
+
+    Builder -> Plan: nodes, steps, buffers, latency, controls, pointers
+                 |
+                 +-> Program: the same with addresses, for the audio thread
+                 +-> Image: the same as bytes and relocations, for code that runs elsewhere
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from rtaudio.runtime.abi import Bus, Kernel, Node
+from rtaudio.runtime.control import Control
+from rtaudio.runtime.memory import Array
+
+
+class WorkerThread(Protocol):
+    """The thread behind a worker node; see :mod:`rtaudio.runtime.worker`."""
+
+    @property
+    def late_chunks(self) -> int:
+        """Chunks that were not ready in time."""
+
+    @property
+    def faults(self) -> int:
+        """Chunks in which the node was reset."""
+
+    def start(self) -> None:
+        """Start before the audio."""
+
+    def stop(self) -> None:
+        """Stop after the audio."""
+
+
+class Step(NamedTuple):
+    """One call of a node: which effect it belongs to, what it reads and what it writes."""
+
+    effect: str
+    node: Node
+    src: Bus
+    dst: Bus
+
+
+class Relocation(NamedTuple):
+    """A word of an image that must become an address.
+
+    Attributes
+    ----------
+    block, offset
+        The block that the word stands in, by number, and where, in bytes.
+    target, shift
+        The block or the function that the address leads to, and how many bytes behind its start.
+    """
+
+    block: int
+    offset: int
+    target: int | str
+    shift: int
+
+
+class Image(NamedTuple):
+    """The memory of a plan, wherever it may lie: blocks of bytes whose addresses are zero.
+
+    ``blocks`` are the nodes' memories, constants and slots in the order in which the steps use
+    them, then the buffers, as their number of bytes only.
+    """
+
+    blocks: list[bytes]
+    buffers: list[int]
+    relocations: list[Relocation]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a built effect is.
+
+    Attributes
+    ----------
+    rate_hz, block
+        Sample rate, and the largest number of frames per call.
+    stride
+        Distance of two channels in a buffer, in samples.
+    buffers
+        Channels of every buffer.
+    steps
+        The calls, first to last.
+    source, output
+        The buses of the input and of the result.
+    controls
+        What can be turned, by ``"effect.parameter"``.
+    effects
+        Names of the effects, the root first.
+    latency_parts
+        How many samples of latency each effect adds.
+    workers
+        The threads behind worker nodes, by effect.
+    """
+
+    rate_hz: int
+    block: int
+    stride: int
+    buffers: tuple[int, ...]
+    steps: tuple[Step, ...]
+    source: Bus
+    output: Bus
+    controls: dict[str, Control] = field(default_factory=dict)
+    effects: tuple[str, ...] = ()
+    latency_parts: dict[str, int] = field(default_factory=dict)
+    workers: tuple[tuple[str, WorkerThread], ...] = ()
+
+    @property
+    def latency_samples(self) -> int:
+        """By how many samples the output lags the input."""
+        return self.output.latency_samples
+
+    @property
+    def nodes(self) -> Iterator[Node]:
+        """Every node, those inside others after them."""
+        todo = [step.node for step in reversed(self.steps)]
+        while todo:
+            node = todo.pop()
+            yield node
+            todo.extend(reversed(node.inner))
+
+    @property
+    def relocatable(self) -> bool:
+        """Whether `image` tells all addresses: no node of another library, no worker."""
+        return all(step.node.relocatable for step in self.steps)
+
+    def image(self) -> Image:
+        """Return the memory of the plan without addresses.
+
+        Raises
+        ------
+        ValueError
+            A node holds addresses that only mean something in this process.
+        """
+        if not self.relocatable:
+            names = {step.effect for step in self.steps if not step.node.relocatable}
+            raise ValueError(f"{', '.join(sorted(names))}: cannot leave this process")
+        blocks: dict[int, tuple[int, Array]] = {}
+        for node in self.nodes:
+            for memory in (node.memory, *(p.memory for p in node.pointers)):
+                _enter(blocks, memory)
+            for pointer in node.pointers:
+                if isinstance(pointer.target, np.ndarray):
+                    _enter(blocks, pointer.target)
+        contents = [bytearray(memory.view(np.uint8).tobytes()) for _, memory in blocks.values()]
+        relocations = []
+        for node in self.nodes:
+            for pointer in node.pointers:
+                block, _ = blocks[pointer.memory.ctypes.data]
+                contents[block][pointer.offset : pointer.offset + 8] = bytes(8)
+                target, shift = pointer.target, pointer.shift
+                if isinstance(target, Bus):
+                    number: int | str = len(blocks) + target.buffer
+                    shift = 4 * self.stride * target.first
+                elif isinstance(target, Kernel):
+                    number = target.name
+                else:
+                    number = blocks[target.ctypes.data][0]
+                relocations.append(Relocation(block, pointer.offset, number, shift))
+        buffers = [4 * channels * self.stride for channels in self.buffers]
+        return Image([bytes(content) for content in contents], buffers, relocations)
+
+
+def _enter(blocks: dict[int, tuple[int, Array]], memory: Array) -> None:
+    """Give a block the next number, unless it has one; the same block may be seen as views."""
+    at = memory.ctypes.data
+    number, known = blocks.get(at, (len(blocks), memory))
+    blocks[at] = (number, known if known.nbytes >= memory.nbytes else memory)
