@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from export.parity import Parity, ParityError, check_parity, probe, run_torch
 from export.streaming import StreamingModule
-from rtaudio.models.contract.card import FRAMES_AXIS, GOLDEN_SAMPLES, Card, ContractError, Golden
+from rtaudio.errors import ContractError, RtaudioError, first_fault
+from rtaudio.models.contract.card import FRAMES_AXIS, GOLDEN_SAMPLES, Card, Golden
 from rtaudio.models.contract.check import check_model
 from rtaudio.models.contract.metadata import write_metadata
 
@@ -28,7 +29,7 @@ OPSET = 17
 _TRACED_FRAMES = 64
 
 
-class ExportError(ValueError):
+class ExportError(RtaudioError):
     """A net that cannot be exported; one line with the reason. Nothing has been written."""
 
 
@@ -72,9 +73,7 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
             task=net.task,
         )
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"]) or "as a whole"
-        raise ExportError(f"{path}: card, {key}: {fault['msg']}") from None
+        raise ExportError(f"{path}: {first_fault(error, Card, 'card')}") from None
 
     signal = probe(net.channels[0], GOLDEN_SAMPLES, net.hop)
     signal[:, GOLDEN_SAMPLES:] = 0

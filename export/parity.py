@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from export.streaming import StreamingModule
+from rtaudio.errors import RtaudioError
 from rtaudio.models.contract.card import ModelFile
 from rtaudio.models.loader import GOLDEN_TOLERANCE
 
@@ -26,7 +27,7 @@ SETTLE = 8192
 """Samples of silence before an impulse, so that a net's own start has died away."""
 
 
-class ParityError(ValueError):
+class ParityError(RtaudioError):
     """The graph and the net disagree, or the net does not stream; the text says which and where."""
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rtaudio.effects.noise_gate import NoiseGate
     from rtaudio.effects.parallel import Parallel, Path
     from rtaudio.effects.tone_stack import ToneStack
+    from rtaudio.errors import RtaudioError
     from rtaudio.live.host import Host
     from rtaudio.preset.load import load_preset
     from rtaudio.preset.save import save_preset
@@ -36,6 +37,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "Path": "rtaudio.effects.parallel",
     "Host": "rtaudio.live.host",
+    "RtaudioError": "rtaudio.errors",
     "load_preset": "rtaudio.preset.load",
     "save_preset": "rtaudio.preset.save",
     "shipped_presets": "rtaudio.shipped",

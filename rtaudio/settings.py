@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rtaudio.atomic import replacing
+from rtaudio.errors import SettingsError, first_fault
 
 
 class Settings(BaseModel):
@@ -24,7 +25,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    interface_dbu: float = Field(12.0, ge=-20.0, le=40.0)
+    interface_dbu: float = Field(12.0, ge=-20.0, le=40.0, json_schema_extra={"unit": "dBu"})
 
 
 def settings_path() -> Path:
@@ -43,7 +44,7 @@ def load_settings() -> Settings:
 
     Raises
     ------
-    ValueError
+    SettingsError
         The file cannot be understood: one line with the file, the fault and the remedy.
     """
     path = settings_path()
@@ -52,15 +53,13 @@ def load_settings() -> Settings:
     try:
         found = yaml.safe_load(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise ValueError(f"{path}: not valid YAML; repair it or remove it") from None
+        raise SettingsError(f"{path}: not valid YAML; repair it or remove it") from None
     if not isinstance(found, dict):
-        raise ValueError(f"{path}: not a mapping of settings; repair it or remove it")
+        raise SettingsError(f"{path}: not a mapping of settings; repair it or remove it")
     try:
         return Settings(**{str(key): value for key, value in found.items()})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{path}: {key} = {first['input']!r}: {first['msg'].lower()}") from None
+        raise SettingsError(f"{path}: {first_fault(error, Settings)}") from None
 
 
 def save_settings(settings: Settings) -> None:

@@ -13,7 +13,8 @@ import pytest
 import rtaudio as rt
 import rtaudio.effects
 from rtaudio.effects.registry import effect_kinds
-from rtaudio.preset.load import PresetError, load_preset
+from rtaudio.errors import PresetError
+from rtaudio.preset.load import load_preset
 from rtaudio.shipped import shipped_presets
 
 ROOT = Path(__file__).parents[1]

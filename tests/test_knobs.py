@@ -111,7 +111,7 @@ def test_a_knob_is_turned_while_it_plays(amp, file, tmp_path):
         for value in (1.0, 0.3, 0.9, 0.0, 1.0):
             host.set("amp.param1", value)
             time.sleep(0.03)
-        with pytest.raises(ValueError, match=r"amp\.param1 = 1\.5 is out of range 0\.0 \.\. 1\.0"):
+        with pytest.raises(ValueError, match=r"amp\.param1 = 1\.5 is out of range 0 \.\. 1"):
             host.set("amp.param1", 1.5)
         host.wait()
     wet = soundfile.read(path)[0][RATE // 2 : RATE]

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from rtaudio.errors import MetricsError
+
 HEARD_HZ = 20000.0
 SINES_HZ = (1249, 2503, 3541, 4999, 7001, 9001)
 """Primes, so that no alias of one second falls on a harmonic."""
@@ -54,7 +56,7 @@ def aliasing_db(
     result = {}
     for hz in sines_hz:
         if rate_hz % hz == 0:
-            raise ValueError(f"{hz} Hz divides {rate_hz} Hz: aliases would hide in the harmonics")
+            raise MetricsError(f"{hz} Hz divides {rate_hz} Hz: aliases would hide in the harmonics")
         sine = 10.0 ** (level_db / 20.0) * np.sin(2 * np.pi * hz * time_s)
         wet = np.asarray(effect(sine.astype(np.float32), rate_hz), np.float64)[settle:]
         power = np.abs(np.fft.rfft(wet))[: heard + 1] ** 2

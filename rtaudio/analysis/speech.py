@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rtaudio.errors import MetricsError
+
 __all__ = [
     "METRICS_HZ",
-    "MetricsError",
     "at_rate",
     "level_change_db",
     "pesq_wb",
@@ -38,10 +39,6 @@ SILENCE = 1e-12
 
 _TAPS_PER_SIDE = 128
 _STOP_DB = 100.0
-
-
-class MetricsError(ValueError):
-    """Signals that cannot be compared, or a measure that is not installed."""
 
 
 def si_sdr_db(clean: ArrayLike, x: ArrayLike) -> float:

@@ -15,10 +15,6 @@ MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 384_000
 MAX_CHANNELS = 2
 
 
-class AudioFileError(ValueError):
-    """A file that is not the audio it should be; one line: file, fault and remedy."""
-
-
 def native_path(path: Path) -> str | bytes:
     """Return a path as the system has it: on POSIX a name is bytes, in UTF-8 or not."""
     return str(path) if sys.platform == "win32" else os.fsencode(path)

@@ -10,14 +10,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from rtaudio.audio.file import (
-    MAX_CHANNELS,
-    MAX_RATE_HZ,
-    MIN_RATE_HZ,
-    Audio,
-    AudioFileError,
-    native_path,
-)
+from rtaudio.audio.file import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, Audio, native_path
+from rtaudio.errors import AudioFileError
 
 _STEP_FRAMES = 4096
 _PIECE_FRAMES = 1 << 20

@@ -11,9 +11,10 @@ import numpy as np
 import soundfile
 
 from rtaudio.atomic import replacing
-from rtaudio.audio.file import AudioFileError, native_path
+from rtaudio.audio.file import native_path
 from rtaudio.audio.reader import Reader
 from rtaudio.audio.wave_chunks import copy_chunks, rf64_to_riff
+from rtaudio.errors import AudioFileError
 
 _KEPT = (
     "PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"

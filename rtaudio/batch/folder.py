@@ -13,10 +13,9 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtaudio.audio.file import AudioFileError
 from rtaudio.audio.writer import is_audio_name
 from rtaudio.batch.render_file import Rendered
-from rtaudio.errors import explain
+from rtaudio.errors import AudioFileError, explain
 
 Work = Callable[[Path, Path, Callable[[float], None]], Rendered]
 """``work(source, target, progress)`` makes one file of another; it must be importable."""

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rtaudio.audio.file import MAX_CHANNELS, AudioFileError
+from rtaudio.audio.file import MAX_CHANNELS
 from rtaudio.audio.reader import Reader, opened
 from rtaudio.audio.writer import Writer, clips, created, suited_subtype
 from rtaudio.effects.base import Effect
+from rtaudio.errors import AudioFileError
 from rtaudio.runtime.offline import run
 from rtaudio.runtime.program import Program
 

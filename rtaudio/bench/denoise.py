@@ -27,11 +27,12 @@ from typing import Any
 
 import numpy as np
 
-from rtaudio.analysis.speech import MetricsError, at_rate, score
+from rtaudio.analysis.speech import at_rate, score
 from rtaudio.bench.dnsmos import Dnsmos
 from rtaudio.bench.macs import fourier_macs, macs_per_second, weight_count
 from rtaudio.bench.recordings import GROUPS, SNRS_DB, Recording, Signal, recordings
 from rtaudio.effects.model import Model
+from rtaudio.errors import MetricsError
 from rtaudio.models.loader import load_model
 from rtaudio.runtime.timing import signal_microseconds
 from rtaudio.shipped import shipped_models

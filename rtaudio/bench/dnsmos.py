@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rtaudio.analysis.speech import METRICS_HZ, MetricsError, at_rate
+from rtaudio.analysis.speech import METRICS_HZ, at_rate
+from rtaudio.errors import MetricsError
 
 __all__ = ["Dnsmos"]
 

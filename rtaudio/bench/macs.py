@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from onnx import inliner
 
+from rtaudio.errors import MetricsError
 from rtaudio.models.contract.card import ModelFile
 from rtaudio.models.graph.fourier import FourierStages
 
@@ -142,7 +143,7 @@ def _shapes(
         )
         found = session.run(wanted, feeds)
     except Exception as error:  # ONNX Runtime raises classes of its own for every fault
-        raise ValueError(f"the graph cannot be run: {error}") from None
+        raise MetricsError(f"the graph cannot be run: {error}") from None
     return shapes | {name: np.shape(value) for name, value in zip(wanted, found, strict=True)}
 
 

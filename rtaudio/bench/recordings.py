@@ -10,7 +10,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from rtaudio.analysis.speech import MetricsError, at_rate
+from rtaudio.analysis.speech import at_rate
+from rtaudio.errors import MetricsError
 
 GROUPS = ("vbd17", "dfns6", "p287x6", "dns4x6", "maxine5", "held_out", "clean", "quiet")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from rtaudio.audio.writer import write_audio
 from rtaudio.capture.note import FILE
 from rtaudio.capture.picture import draw
-from rtaudio.capture.recording import Recording, RecordingError
+from rtaudio.capture.recording import Recording
+from rtaudio.errors import CaptureError
 
 
 def save_recording(recording: Recording, folder: Path, force: bool = False) -> None:
@@ -25,13 +26,13 @@ def save_recording(recording: Recording, folder: Path, force: bool = False) -> N
 
     Raises
     ------
-    RecordingError
+    CaptureError
         The capture is no good, and ``force`` is not given.
     OSError
         The folder cannot be written, or is there and is not a capture.
     """
     if recording.refusal is not None and not force:
-        raise RecordingError(f"{recording.refusal} (--force takes it all the same)")
+        raise CaptureError(f"{recording.refusal} (--force takes it all the same)")
     check_target(folder, force)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     temporary.mkdir()

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rtaudio.audio.file import MAX_RATE_HZ, MIN_RATE_HZ
+from rtaudio.errors import CaptureError, first_fault
 
-__all__ = ["FILE", "FORMAT", "Note", "NoteError", "read_note"]
+__all__ = ["FILE", "FORMAT", "Note", "read_note"]
 
 FILE = "capture.json"
 FORMAT = 1
@@ -18,10 +19,6 @@ FORMAT = 1
 _Range = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(le=1 << 48)]]
 _Ranges = Annotated[tuple[_Range, ...], Field(min_length=1)]
 _Level = Annotated[float, Field(ge=-200, le=200)]
-
-
-class NoteError(ValueError):
-    """A capture folder that cannot be used; one line: what is wrong, and the remedy."""
 
 
 class Note(BaseModel):
@@ -47,7 +44,7 @@ def read_note(folder: Path) -> Note:
 
     Raises
     ------
-    NoteError
+    CaptureError
         It is missing, damaged, or of a newer form.
 
     Examples
@@ -59,16 +56,14 @@ def read_note(folder: Path) -> Note:
     try:
         note = Note.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise NoteError(f"{folder}: no {FILE}; make one with rtaudio capture") from None
+        raise CaptureError(f"{folder}: no {FILE}; make one with rtaudio capture") from None
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"])) or "as a whole"
-        raise NoteError(
-            f"{path}: {where:.60}: {fault['msg']:.120}; capture it again, or update rtaudio "
-            "if it is from a newer one"
+        raise CaptureError(
+            f"{path}: {first_fault(error, Note):.160}; capture it again, or update rtaudio if it "
+            "is from a newer one"
         ) from None
     ranges = sorted(note.train + note.validation)
     apart = all(one[1] <= other[0] for one, other in itertools.pairwise(ranges))
     if not apart or any(start >= end for start, end in ranges):
-        raise NoteError(f"{path}: its ranges are empty or overlap; capture it again")
+        raise CaptureError(f"{path}: its ranges are empty or overlap; capture it again")
     return note

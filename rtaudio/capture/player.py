@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import PrivateAttr
 
 from rtaudio.effects.base import Effect
+from rtaudio.errors import DeviceError
 from rtaudio.live.host import Host
 from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
 from rtaudio.runtime.builder import Builder
@@ -133,9 +134,7 @@ def play_through(
     Raises
     ------
     DeviceError
-        The device is absent, busy or refuses the settings.
-    ValueError
-        The device was lost on the way.
+        The device is absent, busy, refuses the settings, or was lost on the way.
     """
     lead = round(_LEAD_S * rate_hz)
     work = _Exchange(np.pad(signal, (lead, round(TAIL_S * rate_hz))))
@@ -147,7 +146,7 @@ def play_through(
             host.wait(0.1)
             stats = host.stats()
             if host.error:
-                raise ValueError(host.error)
+                raise DeviceError(host.error)
             if work.position < lead:
                 lost_before = stats.missed
             highest = max(highest, *stats.in_peak)

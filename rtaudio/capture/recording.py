@@ -11,15 +11,12 @@ from rtaudio.capture.align import Alignment, Arrival, Signal, align, aligned
 from rtaudio.capture.checks import Finding, Take, check
 from rtaudio.capture.note import FORMAT
 from rtaudio.capture.signal import Range, recognised
+from rtaudio.errors import CaptureError
 
 LONGER_S = 10.0
 SHORTER_S = 1.0
 _VALIDATION_S = 15.0
 _GAP_S = 0.5
-
-
-class RecordingError(ValueError):
-    """A recording that is no good to learn from; one line: what is wrong, and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ class Recording:
 
         Raises
         ------
-        RecordingError
+        CaptureError
             ``latency_samples`` is longer than a recording.
 
         Examples
@@ -93,7 +90,7 @@ class Recording:
         (37, None)
         """
         if latency_samples is not None and abs(latency_samples) >= min(dry.size, wet.size):
-            raise RecordingError(
+            raise CaptureError(
                 f"a latency of {latency_samples} samples leaves nothing of recordings of "
                 f"{dry.size} and {wet.size}; give a smaller one, or let it be found"
             )
@@ -147,12 +144,12 @@ def check_lengths(dry: Signal, wet: Signal, rate_hz: int) -> None:
 
     Raises
     ------
-    RecordingError
+    CaptureError
         The wet one is more than 10 s longer, or more than 1 s shorter.
     """
     longer_s = (wet.size - dry.size) / rate_hz
     if not -SHORTER_S <= longer_s <= LONGER_S:
-        raise RecordingError(
+        raise CaptureError(
             f"the wet file is {abs(longer_s):.1f} s {'longer' if longer_s > 0 else 'shorter'} than "
             "the dry one; export both with the same start and length (--force goes on)"
         )

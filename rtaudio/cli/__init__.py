@@ -24,7 +24,7 @@ from rtaudio.cli import (
     train,
     tune,
 )
-from rtaudio.errors import report
+from rtaudio.errors import explain
 
 INTERRUPTED = 130
 
@@ -91,4 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if "--debug" in words:
             raise
-        sys.exit(report(error))
+        line, status = explain(error)
+        if line:  # empty where the help has been shown instead
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(status)

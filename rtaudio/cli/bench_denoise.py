@@ -37,9 +37,9 @@ def denoise(
     picture: Path | None,
 ) -> None:  # fmt: skip
     """Measure and print."""
-    from rtaudio.analysis.speech import MetricsError
     from rtaudio.bench import denoise as measure
     from rtaudio.bench.machine import machine, machine_line
+    from rtaudio.errors import MetricsError
 
     if data is None:
         raise MetricsError(

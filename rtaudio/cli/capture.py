@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rtaudio.cli.run import Device, Rate, device_of
+from rtaudio.errors import UsageError
 from rtaudio.view import terminal as show
 
 if TYPE_CHECKING:
@@ -70,16 +71,16 @@ def capture(
         _write_signal(signal, rate)
         return
     if out is None:
-        raise ValueError("name the folder to write: rtaudio capture OUT")
+        raise UsageError("name the folder to write: rtaudio capture OUT")
     if wet is not None and dry is None:
-        raise ValueError(f"--wet {wet}: give the file that was played, too: --dry FILE")
+        raise UsageError(f"--wet {wet}: give the file that was played, too: --dry FILE")
     from rtaudio.capture.folder import check_target, save_recording
     from rtaudio.capture.recording import Recording
 
     knobs = _knobs(knob or [])
     for option, value in (("--input-dbu", input_dbu), ("--output-dbu", output_dbu)):
         if value is not None and not math.isfinite(value):
-            raise ValueError(f"{option} {value}: give a level in dBu, such as 12")
+            raise UsageError(f"{option} {value}: give a level in dBu, such as 12")
     check_target(out, force)
     played = None if dry is None else _mono(dry)
     if played is not None and wet is not None:
@@ -88,7 +89,7 @@ def capture(
     else:
         x, file_rate = played or (_test_signal(rate), rate)
         if file_rate != rate:
-            raise ValueError(f"{dry}: is at {file_rate} Hz; add --rate {file_rate}")
+            raise UsageError(f"{dry}: is at {file_rate} Hz; add --rate {file_rate}")
         y, gain_db = _play(x, rate, level, device, block, in_channel, out_channel, force, not json)
         # The dry file keeps its level: what is played softer makes 0 dBFS stand for less.
         input_dbu = None if input_dbu is None else input_dbu + gain_db
@@ -120,7 +121,7 @@ def _play(
 
     peak = float(np.abs(x).max())
     if peak == 0.0:
-        raise ValueError("the dry file is silent; choose another one")
+        raise UsageError("the dry file is silent; choose another one")
     # by then something must have come back
     patience = (int(np.argmax(np.abs(x) > 0.1 * peak)) + 2 * rate_hz) / x.size
     gain_db = level_dbfs - 20.0 * math.log10(peak)
@@ -132,7 +133,7 @@ def _play(
             text += " CLIPPED" if progress.highest >= 0.999 else ""
             bars.update(task, completed=progress.share, description=text)
             if progress.share > patience and progress.highest < _SILENT and not force:
-                raise ValueError(
+                raise UsageError(
                     f"nothing comes back (input {show.decibels(progress.highest):.0f} dBFS); "
                     "check cables, channels and levels; see: rtaudio devices"
                 )
@@ -152,15 +153,15 @@ def _play(
             f"--block ({2 * block}) and fewer programs running"
         )
         if not force:
-            raise ValueError(text)
+            raise UsageError(text)
         show.remark(text)
     return played.wet, gain_db
 
 
 def _mono(path: Path) -> tuple[Any, int]:
     """Read a file of one channel, or of two equal ones, and its rate."""
-    from rtaudio.audio.file import AudioFileError
     from rtaudio.audio.reader import read_audio
+    from rtaudio.errors import AudioFileError
 
     audio, rate_hz = read_audio(path)
     if not (audio == audio[0]).all():
@@ -170,8 +171,8 @@ def _mono(path: Path) -> tuple[Any, int]:
 
 def _came_back(dry: Path | None, wet: Path, x: Any, rate_hz: int, force: bool) -> Any:
     """Read the file that goes with ``dry``, whose audio is ``x``."""
-    from rtaudio.audio.file import AudioFileError
     from rtaudio.capture.recording import check_lengths
+    from rtaudio.errors import AudioFileError
 
     if dry is not None and wet.exists() and dry.samefile(wet):
         raise AudioFileError(f"{wet}: is the dry file, too; give what came back from the gear")
@@ -208,16 +209,16 @@ def _knobs(texts: list[str]) -> dict[str, float]:
         except ValueError:
             number = math.nan
         if not name.isidentifier() or not math.isfinite(number):
-            raise ValueError(f"--knob {text}: give a name and a number, such as gain=0.5")
+            raise UsageError(f"--knob {text}: give a name and a number, such as gain=0.5")
         try:
             ModelParameter(name=name, min=0.0, max=1.0, default=0.0)
         except ValidationError:
-            raise ValueError(
+            raise UsageError(
                 f"--knob {name}: a model cannot have a knob of this name; use small letters, "
                 "digits and _, and neither mix nor bypass"
             ) from None
         if name in knobs:
-            raise ValueError(f"--knob {name}: is given twice")
+            raise UsageError(f"--knob {name}: is given twice")
         knobs[name] = number
     return knobs
 

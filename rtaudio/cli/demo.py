@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rtaudio.cli.run_report import run_figures, run_tables
+from rtaudio.errors import DeviceError
 from rtaudio.view import terminal as show
 
 if TYPE_CHECKING:
@@ -60,12 +61,12 @@ def demo(
         for what, path in (*files.items(), ("picture", picture)):
             print(f"{what:8} {path}")
     if host.error:
-        raise ValueError(host.error)
+        raise DeviceError(host.error)
 
 
 def _host(chain: Effect, dry: Any, record: Path) -> Host:
     """Return a host on the default device if that opens, else on the virtual clock."""
-    from rtaudio.devices.device import DeviceError
+    from rtaudio.errors import DeviceError
     from rtaudio.live.host import Host
 
     for device in ("default", "clock"):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rtaudio.errors import UsageError
 from rtaudio.view import terminal as show
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def denoise(
     with ended_by_signals():
         if source.is_dir():
             if picture is not None:
-                raise ValueError(f"--picture {picture}: is for one file; {source} is a folder")
+                raise UsageError(f"--picture {picture}: is for one file; {source} is a folder")
             _folder(effect, source, target, force, jobs, json)
         else:
             _file(effect, source, target, force, picture, json)

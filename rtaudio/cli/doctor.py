@@ -103,8 +103,8 @@ def _servers() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
-    from rtaudio.devices.device import DeviceError
     from rtaudio.devices.portaudio import list_devices
+    from rtaudio.errors import DeviceError
 
     try:
         found = list_devices()
@@ -171,7 +171,7 @@ def _governor() -> Iterator[Finding]:
 
 
 def _onnx_runtime() -> Iterator[Finding]:
-    from rtaudio.models.contract.card import ContractError
+    from rtaudio.errors import ContractError
     from rtaudio.models.loader import load_model
     from rtaudio.runtime.onnx_runtime import OnnxRuntimeError, api, library_path
     from rtaudio.shipped import shipped_models

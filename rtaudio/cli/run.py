@@ -15,6 +15,7 @@ import typer
 from rtaudio.cli.run_report import run_figures, run_tables
 from rtaudio.control.controls import Controls
 from rtaudio.control.keyboard import pressed_keys
+from rtaudio.errors import DeviceError, UsageError
 from rtaudio.view import terminal as show
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ def run(
 
     audio = None if source is None else read_source(source, rate)
     if source is not None and record is not None and record.resolve() == source.resolve():
-        raise ValueError(f"{record}: is the file that is read; choose another name")
+        raise UsageError(f"{record}: is the file that is read; choose another name")
     if muted and (json or not sys.stdin.isatty()):
-        raise ValueError("--muted: only the keys of a terminal can unmute; leave it out")
+        raise UsageError("--muted: only the keys of a terminal can unmute; leave it out")
     host = Host(
         load_preset(preset, cabinet=cabinet),
         device_of(device),
@@ -105,7 +106,7 @@ def run(
     else:
         run_tables(host, stats)
     if host.error:
-        raise ValueError(host.error)
+        raise DeviceError(host.error)
 
 
 def device_of(text: str) -> str | int:
@@ -115,8 +116,8 @@ def device_of(text: str) -> str | int:
 
 def read_source(file: Path, rate: int) -> Any:
     """Read what is played in place of the device's input."""
-    from rtaudio.audio.file import AudioFileError
     from rtaudio.audio.reader import read_audio
+    from rtaudio.errors import AudioFileError
 
     audio, file_rate = read_audio(file)
     if file_rate != rate:
@@ -129,7 +130,7 @@ def _channels(option: str, text: str | None) -> list[int] | None:
         return None
     numbers = text.split(",")
     if not all(n.strip().isdigit() and int(n) > 0 for n in numbers):
-        raise ValueError(f"{option} {text}: give channel numbers from 1, such as 1,2")
+        raise UsageError(f"{option} {text}: give channel numbers from 1, such as 1,2")
     return [int(n) for n in numbers]
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rtaudio.errors import UsageError
 from rtaudio.view import terminal as show
 
 
@@ -93,4 +94,4 @@ def call_extra(module: str, function: str, *arguments: Any, **options: Any) -> N
         name = error.name or ""
         if name.partition(".")[0] in ("rtaudio", "training", "export"):
             raise
-        raise ValueError(f"{name} is not installed; pip install 'rtaudio[train]'") from None
+        raise UsageError(f"{name} is not installed; pip install 'rtaudio[train]'") from None

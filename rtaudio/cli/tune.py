@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rtaudio.cli.run import Block, Device, Rate, device_of, ended_by_signals, read_source
+from rtaudio.errors import DeviceError
 from rtaudio.view import terminal as show
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def tune(
     else:
         show.remark("no clear note was heard; is the instrument on this channel, and loud enough?")
     if host.error:
-        raise ValueError(host.error)
+        raise DeviceError(host.error)
 
 
 class Needle:

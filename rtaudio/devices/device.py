@@ -7,10 +7,6 @@ from typing import Protocol
 from rtaudio.runtime.engine import Engine
 
 
-class DeviceError(ValueError):
-    """A device is absent, busy, lost or refuses the settings; the message says what to do."""
-
-
 class Device(Protocol):
     """A stream of blocks of one size.
 

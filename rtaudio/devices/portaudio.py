@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from rtaudio.devices.device import DeviceError
+from rtaudio.errors import DeviceError
 from rtaudio.runtime.callback import callback
 from rtaudio.runtime.engine import Engine
 

@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from rtaudio.errors import AudioError, ParameterError, dotted, fault_text
 from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.offline import run
@@ -60,7 +61,8 @@ class Effect(BaseModel):
 
     A subclass declares its live parameters with :func:`parameter`, anything fixed at build time as
     a plain pydantic field, and implements :meth:`build`. Assigning to a field validates it; an
-    unknown field, a wrong type or a value out of range raises :class:`pydantic.ValidationError`.
+    unknown field, a wrong type or a value out of range raises
+    :class:`~rtaudio.errors.ParameterError`.
 
     Parameters
     ----------
@@ -89,6 +91,18 @@ class Effect(BaseModel):
         if isinstance(value, bool) and (wanted is float or float in get_args(wanted)):
             raise PydanticCustomError("float_type", "Input should be a valid number")
         return value
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise _parameter_error(error, type(self), fields.get("name")) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            super().__setattr__(name, value)
+        except ValidationError as error:
+            raise _parameter_error(error, type(self), self.name) from None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -135,11 +149,7 @@ class Effect(BaseModel):
 
     def set_live(self, parameter: str, value: float | bool) -> float:
         """Assign a live parameter, validated, and return the value for its slot."""
-        try:
-            setattr(self, parameter, value)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"].lower()
-            raise ValueError(f"{self.name or self.kind}.{parameter} = {value}: {reason}") from error
+        setattr(self, parameter, value)
         return float(getattr(self, parameter))
 
     def live_range(self, parameter: str) -> tuple[float, float, str]:
@@ -256,7 +266,7 @@ class Effect(BaseModel):
 
         Raises
         ------
-        ValueError
+        AudioError
             ``x`` has no frames, a wrong shape, or samples that are not finite.
 
         Warns
@@ -266,14 +276,14 @@ class Effect(BaseModel):
         """
         planar = np.atleast_2d(np.asarray(x, np.float32))
         if planar.ndim != 2 or planar.shape[1] == 0 or planar.shape[0] == 0:
-            raise ValueError(f"audio must be [frames] or [channels, frames], not {np.shape(x)}")
+            raise AudioError(f"audio must be [frames] or [channels, frames], not {np.shape(x)}")
         if planar.shape[0] > MOST_CHANNELS:
-            raise ValueError(
+            raise AudioError(
                 f"audio must be [channels, frames], not {np.shape(x)}: at most {MOST_CHANNELS} "
                 "channels; turn what soundfile read with .T"
             )
         if not np.isfinite(planar).all():
-            raise ValueError("the audio holds NaN or infinite samples; repair it first")
+            raise AudioError("the audio holds NaN or infinite samples; repair it first")
         program = self.compile(
             rate_hz, block, in_channels=planar.shape[0], out_channels=out_channels, offline=True
         )
@@ -282,6 +292,13 @@ class Effect(BaseModel):
         if program.faults:
             warnings.warn(f"silenced and reset: {program.faults}", RuntimeWarning, stacklevel=2)
         return wet[0] if np.ndim(x) == 1 and wet.shape[0] == 1 else wet
+
+
+def _parameter_error(error: ValidationError, effect: type[Effect], name: object) -> ParameterError:
+    """Tell what pydantic found as everything else tells it."""
+    fault = error.errors()[0]
+    owner = name if isinstance(name, str) and name else effect.kind
+    return ParameterError(fault_text(fault, dotted(owner, fault["loc"]), effect), fault)
 
 
 def slots_at(effect: type[Effect]) -> Any:

@@ -11,6 +11,7 @@ import soundfile
 from pydantic import Field, PrivateAttr
 
 from rtaudio.effects.base import Effect, parameter
+from rtaudio.errors import AudioFileError
 from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.kernels.convolver import convolver_node
@@ -40,7 +41,7 @@ class Cabinet(Effect):
     ------
     FileNotFoundError
         There is no such file.
-    ValueError
+    AudioFileError
         The file is not a sound file, is empty, silent or too long, has more than two channels, or
         contains NaN or Inf.
 
@@ -94,28 +95,30 @@ def read_response(file: str) -> tuple[Response, int]:
             response = sound.read(dtype="float64", always_2d=True).T
             rate_hz = sound.samplerate
     except (soundfile.SoundFileError, TypeError):
-        raise ValueError(f"{file}: not a sound file that can be read; export it as wav") from None
+        raise AudioFileError(
+            f"{file}: not a sound file that can be read; export it as wav"
+        ) from None
     return checked(response, rate_hz, file)
 
 
 def check_size(channels: int, taps: int, rate_hz: int, what: str) -> None:
     """Refuse a response of a wrong size, with one line."""
     if channels > 2:
-        raise ValueError(f"{what}: has {channels} channels; make it mono or stereo")
+        raise AudioFileError(f"{what}: has {channels} channels; make it mono or stereo")
     if taps == 0:
-        raise ValueError(f"{what}: is empty (0 samples); export it again")
+        raise AudioFileError(f"{what}: is empty (0 samples); export it again")
     if taps > LONGEST_S * rate_hz:
         seconds = taps / rate_hz
-        raise ValueError(f"{what}: is {seconds:.2f} s long; cut it to {LONGEST_S:g} s or less")
+        raise AudioFileError(f"{what}: is {seconds:.2f} s long; cut it to {LONGEST_S:g} s or less")
 
 
 def checked(response: Response, rate_hz: int, what: str) -> tuple[Response, int]:
     """Return a response that can be played and its rate, or refuse it with one line."""
     check_size(len(response), response.shape[1], rate_hz, what)
     if not np.isfinite(response).all():
-        raise ValueError(f"{what}: contains NaN or Inf; export it again")
+        raise AudioFileError(f"{what}: contains NaN or Inf; export it again")
     if np.max(np.abs(response)) < 1e-9:
-        raise ValueError(f"{what}: is silent; choose another response")
+        raise AudioFileError(f"{what}: is silent; choose another response")
     return response, rate_hz
 
 

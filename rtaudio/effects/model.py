@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr
 
 from rtaudio.effects.base import Effect
+from rtaudio.errors import ParameterError, out_of_range
 from rtaudio.models.loader import LoadedModel, load_model
 from rtaudio.runtime.abi import Bus, Node
 from rtaudio.runtime.builder import Builder
@@ -73,7 +74,7 @@ class Model(Effect):
 
     Raises
     ------
-    FileNotFoundError, ContractError, CaptureError
+    FileNotFoundError, ContractError, FormatError
         No such file, or it is not a model that can be played.
 
     Examples
@@ -106,13 +107,13 @@ class Model(Effect):
         known = {p.name: p for p in self._loaded.file.card.parameters}
         for name, value in self.parameters.items():
             if name not in known:
-                raise ValueError(
+                raise ParameterError(
                     f"{self.file}: the model has no parameter {name!r}; it has: "
                     f"{', '.join(known) or 'none'}"
                 )
             self._check_range(name, value)
         if self.oversample > 1 and (self.card.hop or self.card.channels != (1, 1)):
-            raise ValueError(
+            raise ParameterError(
                 f"{self.file}: oversample = {self.oversample}: only models of one channel that "
                 "take any number of frames can be oversampled; remove it"
             )
@@ -126,9 +127,9 @@ class Model(Effect):
     def _check_range(self, name: str, value: float) -> None:
         parameter = next(p for p in self.card.parameters if p.name == name)
         if not parameter.min <= value <= parameter.max:
-            raise ValueError(
-                f"{self.name or self.kind}.{name} = {value} is out of range "
-                f"{parameter.min} .. {parameter.max} {parameter.unit}".rstrip()
+            key = f"{self.name or self.kind}.{name}"
+            raise ParameterError(
+                out_of_range(key, f"{value:g}", parameter.min, parameter.max, parameter.unit)
             )
 
     def live_values(self) -> dict[str, float]:
@@ -162,7 +163,7 @@ class Model(Effect):
         try:
             return float(self.card.levels[f"{side}_dbu"])
         except KeyError:
-            raise ValueError(
+            raise ParameterError(
                 f"{self.file}: does not state its {side} level ({side}_dbu), so it cannot be "
                 f"calibrated; remove {side}: calibrated"
             ) from None

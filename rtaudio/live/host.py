@@ -16,6 +16,7 @@ from rtaudio.analysis.percentiles import Percentiles
 from rtaudio.analysis.tuner import A4_HZ, LISTEN_S, Tuning, read_tuning
 from rtaudio.devices.device import Device
 from rtaudio.effects.base import Effect
+from rtaudio.errors import AudioError, DeviceError, ParameterError, RtaudioError
 from rtaudio.live.recorder import Recorder
 from rtaudio.live.stats import LiveParameter, Stats
 from rtaudio.runtime.callback import FADE_MS, XRUNS
@@ -77,13 +78,13 @@ class Host:
     ) -> None:
         audio = None if source is None else np.atleast_2d(np.asarray(source, np.float32))
         if audio is not None and (audio.ndim != 2 or audio.size == 0):
-            raise ValueError("the source has no audio")
+            raise AudioError("the source has no audio")
         if out_channels is not None and not out_channels:
-            raise ValueError("at least one output channel is needed")
+            raise ParameterError("at least one output channel is needed")
         self._device: Device
         if device == "clock":
             if out_device is not None:
-                raise ValueError(f"the virtual clock plays on no other device: {out_device!r}")
+                raise DeviceError(f"the virtual clock plays on no other device: {out_device!r}")
             from rtaudio.devices.clock import ClockDevice
 
             self._device = ClockDevice()
@@ -135,7 +136,7 @@ class Host:
             if self._state == "playing":
                 return self
             if self._state == "stopped":
-                raise ValueError("this host has been stopped; make a new one")
+                raise RtaudioError("this host has been stopped; make a new one")
             try:
                 if self._recorder is not None:
                     self._recorder.start()
@@ -238,7 +239,7 @@ class Host:
         )
         with self._lock:
             if self._state == "stopped":
-                raise ValueError("this host has been stopped; make a new one")
+                raise RtaudioError("this host has been stopped; make a new one")
             if self._state == "playing":
                 deadline = time.monotonic() + 1.0
                 while not self._engine.settled and time.monotonic() < deadline:

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rtaudio.models.contract.card import ContractError, ModelFile
+from rtaudio.errors import ContractError
+from rtaudio.models.contract.card import ModelFile
 from rtaudio.models.denoisers.reader import model_paths, read_onnx
 from rtaudio.models.formats.foreign_net import Capture
 from rtaudio.models.formats.read import FOREIGN_SUFFIXES, model_file, read_capture
@@ -150,7 +151,7 @@ def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
     ------
     FileNotFoundError
         No such file.
-    ContractError, CaptureError
+    ContractError, FormatError
         The file breaks the contract or its format, cannot be run, or does not reproduce its golden
         vector.
     """

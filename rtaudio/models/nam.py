@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rtaudio.models.formats.foreign_net import Capture, CaptureError
+from rtaudio.errors import FormatError, first_fault
+from rtaudio.models.formats.foreign_net import Capture
 from rtaudio.models.formats.json_file import float32_list, read_object, sample_rate, section
 from rtaudio.models.net.types import (
     Activation,
@@ -215,7 +216,7 @@ def read_nam(path: str | Path, *, slim: float = 1.0) -> Capture:
 
     Raises
     ------
-    CaptureError
+    FormatError
         Not a ``.nam`` file, one of a newer version, a net of another kind, a weight list that does
         not fit the sizes in the file, or a weight that is not a finite number.
     FileNotFoundError
@@ -246,8 +247,8 @@ class _Reader:
         self.path = path
         self.warnings: list[str] = []
 
-    def fault(self, text: str) -> CaptureError:
-        return CaptureError(f"{self.path}: {text}")
+    def fault(self, text: str) -> FormatError:
+        return FormatError(f"{self.path}: {text}")
 
     def read(self, document: Mapping[str, Any], slim: float, depth: int = 0) -> Capture:
         version = self.version(document)
@@ -308,10 +309,8 @@ class _Reader:
         try:
             config = form.model_validate(document.get("config"))
         except ValidationError as error:
-            fault = error.errors()[0]
-            where = ".".join(str(part) for part in ("config", *fault["loc"]))
             raise self.fault(
-                f"{where:.120}: {fault['msg']:.120}; the file is damaged or of a newer kind"
+                f"{first_fault(error, form, 'config'):.240}; the file is damaged or of a newer kind"
             ) from None
         for key in _unknown_keys(config):
             self.warn(f"{key:.60} in the config is unknown here and was passed over")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import onnx
 
-from rtaudio.models.contract.card import GOLDEN_SAMPLES, Card, ContractError, Golden, ModelFile
+from rtaudio.errors import ContractError, FormatError
+from rtaudio.models.contract.card import GOLDEN_SAMPLES, Card, Golden, ModelFile
 from rtaudio.models.contract.check import check_model
 from rtaudio.models.contract.metadata import write_metadata
-from rtaudio.models.formats.foreign_net import CaptureError
 from rtaudio.runtime.abi import Node
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.offline import run
@@ -89,7 +89,7 @@ def proved_file(
 
     Raises
     ------
-    CaptureError
+    FormatError
         The net makes NaN, infinity or a runaway level.
     ContractError
         The graph does not keep the contract.
@@ -102,7 +102,7 @@ def proved_file(
     if golden is None:
         output = play(file, lambda block, params: model_node(file, block, params), noise)
         if not np.isfinite(output).all():
-            raise CaptureError(f"{path}: the net makes no usable signal of noise; get it again")
+            raise FormatError(f"{path}: the net makes no usable signal of noise; get it again")
         golden = Golden(noise, output)
         write_metadata(proto, card, golden)
         file = dataclasses.replace(file, data=proto.SerializeToString(), golden=golden)

@@ -23,8 +23,9 @@ from pathlib import Path
 
 from rtaudio.effects.base import Effect
 from rtaudio.effects.chain import Chain
+from rtaudio.errors import PresetError, closest
 from rtaudio.models.loader import MODEL_SUFFIXES
-from rtaudio.preset.reader import PresetError, PresetReader, closest
+from rtaudio.preset.reader import PresetReader
 from rtaudio.preset.save import save_preset
 from rtaudio.shipped import shipped_cabinets, shipped_presets
 
@@ -55,7 +56,7 @@ def load_preset(preset: str | Path, *, cabinet: str | Path | None = None) -> Cha
     ------
     PresetError
         The preset cannot be played: one line with the file, the line, the fault and the remedy.
-    ContractError, CaptureError
+    ContractError, FormatError
         It is a model file, and cannot be played.
     FileNotFoundError
         No such preset.

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from rtaudio.effects.base import FILE, Effect
 from rtaudio.effects.chain import Chain
 from rtaudio.effects.registry import effect_class, effect_kinds
+from rtaudio.errors import (
+    ParameterError,
+    PresetError,
+    closest,
+    dotted,
+    fault_text,
+    shortened,
+)
 
 MAX_DEPTH = 32
 
@@ -21,20 +27,9 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Marks = dict[tuple[Any, ...], yaml.Node]
 
 
-class PresetError(ValueError):
-    """A preset that cannot be played; one line: file, line, key, value and the remedy."""
-
-
 def word_of(key: str) -> str:
     """Return the word that presets use for a field of an effect."""
     return "chain" if key == "effects" else key
-
-
-def closest(word: str, known: Iterable[str]) -> str:
-    """Return the clause that helps with a misspelt word: the nearest known one, else all."""
-    names = list(known)
-    near = difflib.get_close_matches(word, names, 1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
 
 
 class PresetReader:
@@ -104,7 +99,7 @@ class PresetReader:
             return loader.construct_document(node)
         except (yaml.YAMLError, ValueError, OverflowError) as error:
             raise self._fault(
-                node, f"{_shown(node)} is not a value: {_short(str(error))}"
+                node, f"{_shown(node)} is not a value: {shortened(str(error))}"
             ) from None
 
     @staticmethod
@@ -121,7 +116,7 @@ class PresetReader:
             name = "effects" if key == "chain" else key
             if key not in known:
                 raise self._fault(
-                    key_node, f"{where}: unknown key {_short(key)!r}; {closest(key, known)}"
+                    key_node, f"{where}: unknown key {shortened(key)!r}; {closest(key, known)}"
                 )
             if name in entries:
                 raise self._fault(key_node, f"{where}: the key {key!r} occurs twice; remove one")
@@ -154,7 +149,7 @@ class PresetReader:
             )
         kinds = effect_kinds()
         if kind not in kinds:
-            raise self._fault(at, f"unknown effect {_short(kind)!r}; {closest(kind, kinds)}")
+            raise self._fault(at, f"unknown effect {shortened(kind)!r}; {closest(kind, kinds)}")
         return self._effect_of(effect_class(kind), settings, at, kind)
 
     def _effect_of(
@@ -198,8 +193,8 @@ class PresetReader:
             raise self._fault(at, f"{where}.{missing} is missing; give it a value")
         try:
             effect = cls(**values)
-        except ValidationError as error:
-            raise self._explain(cls, error, marks, where) from None
+        except ParameterError as error:
+            raise self._explained(cls, error, marks, at, where) from None
         except (ValueError, OSError) as error:
             raise self._fault(at, f"{where}: {error}") from None
         if effect.name:
@@ -232,42 +227,16 @@ class PresetReader:
             )
         return path
 
-    def _explain(
-        self, cls: type[Effect], error: ValidationError, marks: _Marks, where: str
+    def _explained(
+        self, cls: type[Effect], error: ParameterError, marks: _Marks, at: yaml.Node, where: str
     ) -> PresetError:
-        """Say in one line what pydantic found first."""
-        first = error.errors()[0]
-        loc = tuple(first["loc"])
+        """Tell what was found, at the line of the value and as the file has it."""
+        if error.fault is None:
+            return self._fault(at, f"{where}: {error}")
+        loc = tuple(error.fault["loc"])
         at = next(marks[loc[:n]] for n in range(len(loc), -1, -1) if loc[:n] in marks)
-        key = where + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
-        span = _range(_field(cls, loc))
-        shown = _shown(marks[loc]) if loc in marks else _short(repr(first["input"]))
-        match first["type"]:
-            case "missing":
-                return self._fault(at, f"{key} is missing; give it a value")
-            case "extra_forbidden":
-                return self._fault(at, f"{key}: unknown key; remove it")
-            case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than" if span:
-                return self._fault(at, f"{key} = {shown} is out of range {span}")
-            case "finite_number" | "float_parsing" | "float_type" | "int_parsing" | "int_type":
-                return self._fault(
-                    at, f"{key} = {shown} is not a number" + (span and f" in {span}")
-                )
-            case "bool_parsing" | "bool_type":
-                return self._fault(at, f"{key} = {shown} is neither true nor false")
-            case "string_type":
-                return self._fault(at, f"{key} = {shown} is not text; put it in quotes")
-            case "too_short":
-                return self._fault(at, f"{key} needs {first['ctx']['min_length']} or more items")
-            case "value_error":
-                return self._fault(
-                    at,
-                    f"{key}: {first['ctx']['error']}"
-                    if loc
-                    else f"{where}: {first['ctx']['error']}",
-                )
-        message = first["msg"][:1].lower() + first["msg"][1:]
-        return self._fault(at, f"{key} = {shown}: {message}" if loc else f"{where}: {message}")
+        shown = _shown(marks[loc]) if loc in marks else None
+        return self._fault(at, fault_text(error.fault, dotted(where, loc), cls, shown))
 
 
 def _mark(marks: _Marks, loc: tuple[Any, ...], node: yaml.Node) -> None:
@@ -282,42 +251,8 @@ def _mark(marks: _Marks, loc: tuple[Any, ...], node: yaml.Node) -> None:
                 _mark(marks, (*loc, key.value), value)
 
 
-def _field(cls: type[BaseModel], loc: tuple[Any, ...]) -> Any:
-    """Return the field that a location of pydantic's leads to, or None."""
-    field: Any = None
-    model: Any = cls
-    for part in loc:
-        if isinstance(part, int):
-            continue
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return None
-        field = model.model_fields.get(part)
-        if field is None:
-            return None
-        inner = [field.annotation, *get_args(field.annotation)]
-        model = next((t for t in inner if isinstance(t, type) and issubclass(t, BaseModel)), None)
-    return field
-
-
-def _range(field: Any) -> str:
-    """Return the range of a field with its unit, as ``-100 .. 0 dB``; empty if it has none."""
-    if field is None:
-        return ""
-    low = next((m.ge for m in field.metadata if hasattr(m, "ge")), None)
-    high = next((m.le for m in field.metadata if hasattr(m, "le")), None)
-    if low is None and high is None:
-        return ""
-    unit = (field.json_schema_extra or {}).get("unit", "")
-    ends = [f"{end:g}" if end is not None else "" for end in (low, high)]
-    return f"{ends[0]} .. {ends[1]} {unit}".strip()
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
 def _shown(node: yaml.Node) -> str:
     """Return a node as a person wrote it, shortened."""
     if isinstance(node, yaml.ScalarNode):
-        return _short(node.value if not node.style else repr(node.value))
+        return shortened(node.value if not node.style else repr(node.value))
     return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"

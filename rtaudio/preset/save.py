@@ -11,7 +11,8 @@ import yaml
 from rtaudio.atomic import replacing
 from rtaudio.effects.base import FILE, Effect
 from rtaudio.effects.chain import Chain
-from rtaudio.preset.reader import PresetError, word_of
+from rtaudio.errors import PresetError
+from rtaudio.preset.reader import word_of
 
 
 def save_preset(chain: Chain, path: str | Path, description: str = "") -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from rtaudio.analysis.overview import Overview
 from rtaudio.atomic import replacing
+from rtaudio.errors import UsageError
 from rtaudio.view.terminal import decibels
 
 _BANDS = 240
@@ -82,7 +83,7 @@ def check_picture(path: Path) -> None:
         The suffix or the folder is wrong.
     """
     if path.suffix.lower() not in _SUFFIXES:
-        raise ValueError(f"{path}: is no name of a picture; use one of {', '.join(_SUFFIXES)}")
+        raise UsageError(f"{path}: is no name of a picture; use one of {', '.join(_SUFFIXES)}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
 

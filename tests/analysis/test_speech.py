@@ -13,7 +13,6 @@ import soundfile
 from scipy import signal
 
 from rtaudio.analysis.speech import (
-    MetricsError,
     at_rate,
     level_change_db,
     pesq_wb,
@@ -22,6 +21,7 @@ from rtaudio.analysis.speech import (
     snr_db,
     stoi,
 )
+from rtaudio.errors import MetricsError
 
 RATE_HZ = 16000
 

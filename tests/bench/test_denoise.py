@@ -11,11 +11,12 @@ import pytest
 import soundfile
 from scipy import signal
 
-from rtaudio.analysis.speech import MetricsError, si_sdr_db
+from rtaudio.analysis.speech import si_sdr_db
 from rtaudio.bench import denoise
 from rtaudio.bench.denoise import System
 from rtaudio.bench.macs import fourier_macs
 from rtaudio.bench.recordings import Recording
+from rtaudio.errors import MetricsError
 from rtaudio.models.contract.card import GOLDEN_SAMPLES, Card, Golden
 from rtaudio.models.contract.check import check_model
 from rtaudio.models.contract.metadata import write_metadata

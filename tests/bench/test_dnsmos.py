@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtaudio.analysis.speech import MetricsError
 from rtaudio.bench.dnsmos import WINDOW, Dnsmos, windows
+from rtaudio.errors import MetricsError
 from rtaudio.shipped import shipped_models
 
 SECOND = 16000

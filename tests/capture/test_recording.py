@@ -10,7 +10,8 @@ import soundfile
 
 from rtaudio.audio.reader import read_audio
 from rtaudio.capture.folder import check_target, save_recording
-from rtaudio.capture.recording import Recording, RecordingError, check_lengths
+from rtaudio.capture.recording import Recording, check_lengths
+from rtaudio.errors import CaptureError
 
 RATE = 12000
 RNG = np.random.default_rng(5)
@@ -158,9 +159,9 @@ def test_the_shortest_sounds_are_refused_not_crashed_on(frames):
 def test_lengths_that_do_not_fit_are_refused(dry):
     check_lengths(dry, dry[: -RATE + 1], RATE)
     check_lengths(dry[: -9 * RATE], dry, RATE)
-    with pytest.raises(RecordingError, match=r"is 12.0 s longer than the dry one; export both"):
+    with pytest.raises(CaptureError, match=r"is 12.0 s longer than the dry one; export both"):
         check_lengths(dry[: -12 * RATE], dry, RATE)
-    with pytest.raises(RecordingError, match="shorter"):
+    with pytest.raises(CaptureError, match="shorter"):
         check_lengths(dry, dry[: -2 * RATE], RATE)
 
 
@@ -189,7 +190,7 @@ def test_the_folder_holds_the_pair_and_tells_about_it(good, wet, tmp_path):
 
 def test_a_refused_capture_is_written_only_by_force(dry, tmp_path):
     bad = captured(dry, np.clip(3.0 * dry, -1.0, 1.0))
-    with pytest.raises(RecordingError, match=r"clipped .* \(--force takes it all the same\)"):
+    with pytest.raises(CaptureError, match=r"clipped .* \(--force takes it all the same\)"):
         save_recording(bad, tmp_path / "amp")
     assert list(tmp_path.iterdir()) == []
     save_recording(bad, tmp_path / "amp", force=True)

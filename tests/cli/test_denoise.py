@@ -19,11 +19,11 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra: trai
 from export.exporter import export_model  # noqa: E402
 from export.spectral import OverlapAdd  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402
-from rtaudio.audio.file import AudioFileError
 from rtaudio.audio.reader import opened, read_audio  # noqa: E402
 from rtaudio.audio.wave_chunks import chunks  # noqa: E402
 from rtaudio.audio.writer import created
 from rtaudio.batch.folder import pairs  # noqa: E402
+from rtaudio.errors import AudioFileError
 
 CARD = {"name": "test", "sample_rate": 48000, "license": "Apache-2.0", "provenance": {}}
 RATE = 48000
@@ -406,7 +406,7 @@ def test_an_interruption_says_one_line_and_leaves_nothing(models, tmp_path, kind
     folder.mkdir()
     for name in ("a.wav", "b.wav")[:files]:
         with created(folder / name, RATE, 8, "PCM_U8") as file:
-            for _ in range(80):
+            for _ in range(320):  # far longer than it takes to be stopped
                 file.write(NOISE)
     words = ["denoise", folder, out, "--model", models / "wire.onnx", "--jobs", files]
     child = subprocess.Popen(

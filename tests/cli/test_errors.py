@@ -162,8 +162,8 @@ def test_a_fault_of_our_own_is_one_line_and_status_1():
 
 
 def test_debug_shows_the_traceback(files):
-    from rtaudio.audio.file import AudioFileError
     from rtaudio.cli import main
+    from rtaudio.errors import AudioFileError
 
     with pytest.raises(AudioFileError):
         main(["--debug", "render", "bypass", str(files / "text.wav"), "out.wav"])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 import rtaudio as rt
+from rtaudio.errors import ParameterError
 from rtaudio.runtime.offline import run
 
 RATE = 48000
@@ -118,13 +118,13 @@ def test_audio_of_a_wrong_shape_is_refused(bad):
 def test_fields_are_checked_when_made_and_when_assigned():
     gain = rt.Gain()
     for value in (99.0, float("nan"), "loud"):
-        with pytest.raises(ValidationError):
+        with pytest.raises(ParameterError):
             gain.gain_db = value
-        with pytest.raises(ValidationError):
+        with pytest.raises(ParameterError):
             rt.Gain(gain_db=value)
-    with pytest.raises(ValidationError):
+    with pytest.raises(ParameterError):
         rt.Gain(gain=1.0)
-    with pytest.raises(ValidationError):
+    with pytest.raises(ParameterError):
         rt.Parallel([])
 
 
@@ -137,10 +137,10 @@ def test_two_effects_of_one_name_are_refused_and_nameless_ones_are_numbered():
 
 
 def test_true_is_no_number():
-    with pytest.raises(ValueError, match="valid number"):
+    with pytest.raises(ValueError, match=r"gain\.gain_db = True is not a number in -80 \.\. 40 dB"):
         rt.Gain(gain_db=True)
     program = rt.Gain(name="g").compile(48000, 64)
-    with pytest.raises(ValueError, match=r"g\.gain_db = True: input should be a valid number"):
+    with pytest.raises(ValueError, match=r"g\.gain_db = True is not a number in -80 \.\. 40 dB"):
         program.set("g.gain_db", True)
     program.set("g.bypass", True)
 

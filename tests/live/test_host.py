@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtaudio.devices.device import DeviceError
 from rtaudio.effects.base import Effect
 from rtaudio.effects.chain import Chain
 from rtaudio.effects.gain import Gain
 from rtaudio.effects.limiter import Limiter
+from rtaudio.errors import DeviceError
 from rtaudio.live.host import Host
 from rtaudio.runtime.kernels.gain import level_node
 from rtaudio.runtime.worker import worker_node

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from rtaudio.models.contract.card import GOLDEN_SAMPLES, Card, ContractError, Golden, ModelParameter
+from rtaudio.errors import ContractError
+from rtaudio.models.contract.card import GOLDEN_SAMPLES, Card, Golden, ModelParameter
 from rtaudio.models.contract.check import check_model, read_model
 from rtaudio.models.contract.metadata import write_metadata
 
@@ -307,11 +308,11 @@ BROKEN = {
     "metadata not JSON": (with_metadata("rtaudio", "{"), "not a JSON object"),
     "metadata a list": (with_metadata("rtaudio", "[]"), "not a JSON object"),
     "version": (changed_card(contract=2), "contract version 2"),
-    "extra key": (changed_card(colour="red"), "card, colour"),
-    "missing key": (with_metadata("rtaudio", '{"contract": 1}'), "card, name"),
-    "rate as text": (changed_card(sample_rate="48000"), "card, sample_rate"),
-    "negative latency": (changed_card(latency=-1), "card, latency"),
-    "huge hop": (changed_card(hop=1 << 40), "card, hop"),
+    "extra key": (changed_card(colour="red"), "card.colour"),
+    "missing key": (with_metadata("rtaudio", '{"contract": 1}'), "card.name"),
+    "rate as text": (changed_card(sample_rate="48000"), "card.sample_rate"),
+    "negative latency": (changed_card(latency=-1), "card.latency"),
+    "huge hop": (changed_card(hop=1 << 40), "card.hop"),
     "parameter out of range": (
         changed_card(parameters=[{**knob_json, "default": 2}]),
         "min <= default <= max",

@@ -16,8 +16,7 @@ import soundfile
 from onnx import numpy_helper
 
 from rtaudio.effects.model import Model
-from rtaudio.models.contract.card import ContractError
-from rtaudio.models.formats.foreign_net import CaptureError
+from rtaudio.errors import ContractError, FormatError
 from rtaudio.models.loader import load_model
 from rtaudio.runtime.offline import run
 
@@ -288,7 +287,7 @@ def test_a_constant_that_nothing_can_use_is_passed_over(copy):
 def test_what_is_not_the_net_is_refused_in_one_line(copy, damage, reason):
     folder = copy()
     damage(folder)
-    with pytest.raises((CaptureError, ContractError)) as caught:
+    with pytest.raises((FormatError, ContractError)) as caught:
         load_model(folder)
     message = str(caught.value)
     assert reason in message

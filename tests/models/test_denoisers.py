@@ -14,10 +14,9 @@ from scipy.signal import correlate, resample_poly
 
 from rtaudio.analysis.speech import si_sdr_db
 from rtaudio.effects.model import Model
-from rtaudio.models.contract.card import ContractError
-from rtaudio.models.formats.foreign_net import CaptureError
+from rtaudio.errors import ContractError, FormatError, PresetError
 from rtaudio.models.loader import load_model
-from rtaudio.preset.load import PresetError, load_preset
+from rtaudio.preset.load import load_preset
 from rtaudio.preset.save import save_preset
 from rtaudio.runtime.offline import run
 
@@ -238,7 +237,7 @@ def test_it_becomes_a_model_file_of_ours(data_folder, tmp_path):
 
 
 def refusal(path):
-    with pytest.raises((CaptureError, ContractError)) as told:
+    with pytest.raises((FormatError, ContractError)) as told:
         load_model(path)
     text = str(told.value)
     assert "\n" not in text

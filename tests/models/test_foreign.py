@@ -10,9 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtaudio.effects.model import Model
-from rtaudio.models.contract.card import ContractError
+from rtaudio.errors import ContractError, FormatError
 from rtaudio.models.contract.check import read_model
-from rtaudio.models.formats.foreign_net import CaptureError
 from rtaudio.models.formats.read import model_file, read_capture
 from rtaudio.models.loader import load_model
 
@@ -110,7 +109,7 @@ def test_a_capture_that_makes_no_numbers_is_refused(tmp_path):
     path = tmp_path / "amp.nam"
     huge = {**NAM["config"], "activation": "ReLU"}
     path.write_text(json.dumps({**NAM, "config": huge, "weights": [1e38] * len(NAM["weights"])}))
-    with pytest.raises(CaptureError, match="no usable signal"):
+    with pytest.raises(FormatError, match="no usable signal"):
         load_model(path)
 
 
@@ -135,7 +134,7 @@ def test_a_damaged_file_is_read_or_refused_never_worse(name, tmp_path, place, by
     message = ""
     try:
         model_file(read_capture(path))
-    except (CaptureError, ContractError) as error:
+    except (FormatError, ContractError) as error:
         message = str(error)
         assert message.startswith(str(path))
     assert "\n" not in message
@@ -175,7 +174,7 @@ def test_a_value_of_any_other_kind_is_read_or_refused_never_worse(name, tmp_path
     message = ""
     try:
         model_file(read_capture(path))
-    except (CaptureError, ContractError) as error:
+    except (FormatError, ContractError) as error:
         message = str(error)
     assert "\n" not in message
     assert len(message) < 400 + len(str(path))

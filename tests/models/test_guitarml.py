@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from rtaudio.models.formats.foreign_net import CaptureError
+from rtaudio.errors import FormatError
 from rtaudio.models.formats.guitarml import read_guitarml
 from rtaudio.models.loader import load_model
 from rtaudio.models.onnx_player import play
@@ -119,7 +119,7 @@ BROKEN = {
 @pytest.mark.parametrize(("content", "reason"), BROKEN.values(), ids=BROKEN.keys())
 def test_a_broken_file_is_refused_in_one_line(content, reason, tmp_path):
     path = save(content, tmp_path)
-    with pytest.raises(CaptureError) as caught:
+    with pytest.raises(FormatError) as caught:
         load_model(path)
     message = str(caught.value)
     assert reason in message

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtaudio.models.formats.foreign_net import CaptureError
+from rtaudio.errors import FormatError
 from rtaudio.models.nam import read_nam
 from rtaudio.models.net.summary import weight_count
 from rtaudio.models.net.types import Dense, Stack, WaveNet
@@ -121,7 +121,7 @@ BROKEN = {
     "architecture": (changed(WAVENET, "architecture", to="CatWaveNet"), "not supported"),
     "list for a name": (changed(WAVENET, "architecture", to=["WaveNet"]), "not supported"),
     "no config": (changed(WAVENET, "config", to=None), "config"),
-    "gated": (changed(WAVENET, "config", "layers", 0, "gated", to="yes"), "config.layers.0.gated"),
+    "gated": (changed(WAVENET, "config", "layers", 0, "gated", to="yes"), "config.layers[0].gated"),
     "bottleneck": (changed(WAVENET, "config", "layers", 0, "bottleneck", to=4), "too few"),
     "head": (changed(WAVENET, "config", "head", to={}), "config.head"),
     "activation": (changed(WAVENET, "config", "layers", 1, "activation", to="Sine"), "Sine"),
@@ -219,7 +219,7 @@ BROKEN = {
 @pytest.mark.parametrize(("document", "reason"), BROKEN.values(), ids=BROKEN.keys())
 def test_a_broken_capture_is_refused_in_one_line(document, reason, tmp_path):
     path = save(document, tmp_path)
-    with pytest.raises(CaptureError) as caught:
+    with pytest.raises(FormatError) as caught:
         read_nam(path)
     message = str(caught.value)
     assert reason in message

@@ -10,8 +10,7 @@ import pytest
 
 from rtaudio.effects.chain import Chain
 from rtaudio.effects.model import Model
-from rtaudio.models.contract.card import ContractError
-from rtaudio.models.formats.foreign_net import CaptureError
+from rtaudio.errors import ContractError, FormatError
 from rtaudio.models.formats.rtneural import read_rtneural
 from rtaudio.models.loader import load_model
 from rtaudio.models.onnx_player import play
@@ -262,7 +261,7 @@ BROKEN = {
 @pytest.mark.parametrize(("content", "reason"), BROKEN.values(), ids=BROKEN.keys())
 def test_a_broken_file_is_refused_in_one_line(content, reason, tmp_path):
     path = save(content, tmp_path)
-    with pytest.raises(CaptureError) as caught:
+    with pytest.raises(FormatError) as caught:
         load_model(path)
     message = str(caught.value)
     assert reason in message
@@ -296,7 +295,7 @@ def test_vectors_of_rtneural_are_reproduced(name, data_folder):
 )
 def test_files_of_rtneural_that_do_not_stream_are_refused(name, data_folder):
     folder = data_folder / "guitar" / "formats" / "rtneural" / "models"
-    with pytest.raises(CaptureError):
+    with pytest.raises(FormatError):
         load_model(folder / f"{name}.json")
 
 

@@ -17,7 +17,8 @@ from pydantic import BaseModel
 import rtaudio as rt
 from rtaudio.effects.base import Effect
 from rtaudio.effects.registry import effect_class, effect_kinds
-from rtaudio.preset.load import PresetError, load_preset
+from rtaudio.errors import PresetError
+from rtaudio.preset.load import load_preset
 from rtaudio.preset.save import save_preset
 from rtaudio.shipped import shipped_models, shipped_presets
 

@@ -129,8 +129,8 @@ def test_presets_carry_the_modes_but_not_the_machine(halved, tmp_path):
         ("- 1", "not a mapping"),
         ("interface_dbu: loud", "interface_dbu = 'loud'"),
         ("interface_dbu: .nan", "interface_dbu"),
-        ("interface_dbu: 100", "less than or equal to 40"),
-        ("interfaces: 1", "interfaces = 1"),
+        ("interface_dbu: 100", r"interface_dbu = 100 is out of range -20 \.\. 40 dBu"),
+        ("interfaces: 1", "interfaces: unknown key; did you mean 'interface_dbu'"),
     ],
 )
 def test_settings_that_cannot_be_understood_are_refused_in_one_line(text, fault):

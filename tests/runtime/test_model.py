@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from rtaudio.effects.chain import Chain
 from rtaudio.effects.model import Model
-from rtaudio.models.contract.card import ContractError, ModelParameter
+from rtaudio.errors import ContractError
+from rtaudio.models.contract.card import ModelParameter
 from rtaudio.models.contract.check import read_model
 from rtaudio.runtime.offline import run
 from rtaudio.runtime.worker import worker_latency_samples

@@ -15,7 +15,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtaudio.capture.note import NoteError
+from rtaudio.errors import CaptureError
 from training.config import ConfigError, ScheduleConfig, load_config
 from training.guitar.data import Split, Take, excerpts, load_split
 
@@ -327,7 +327,7 @@ def test_capture_folders_make_takes_and_knobs(workspace):
     ],
 )
 def test_a_damaged_capture_is_refused(changes, reason, workspace):
-    with pytest.raises(NoteError, match=reason):
+    with pytest.raises(CaptureError, match=reason):
         captures(workspace, capture(workspace, "bad", 1.0, **changes))
 
 

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra: trai
 pytest.importorskip("lightning", reason="lightning is not installed (extra: train)")
 
 from export.streaming import StreamingModule  # noqa: E402
-from rtaudio.capture.note import NoteError  # noqa: E402
+from rtaudio.errors import CaptureError  # noqa: E402
 from rtaudio.models.contract.check import read_model  # noqa: E402
 from training.checkpoint import load_checkpoint  # noqa: E402
 from training.cli import (
@@ -458,5 +458,5 @@ def test_captures_and_configurations_do_not_mix(workspace):
         train([workspace.path], size="light")
     with pytest.raises(ConfigError, match="capture folders only"):
         train([workspace.path, workspace.folder])
-    with pytest.raises(NoteError, match=r"no capture\.json"):
+    with pytest.raises(CaptureError, match=r"no capture\.json"):
         train([workspace.folder])

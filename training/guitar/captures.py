@@ -43,7 +43,7 @@ def capture_config(
 
     Raises
     ------
-    NoteError
+    CaptureError
         A folder that holds no capture.
     """
     notes = [read_note(folder) for folder in folders]

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from rtaudio.atomic import replacing
 from rtaudio.capture.align import arrival, overlap
-from rtaudio.capture.note import Note, NoteError, read_note
+from rtaudio.capture.note import Note, read_note
+from rtaudio.errors import CaptureError
 from rtaudio.models.contract.card import ModelParameter
 from rtaudio.models.formats import read as foreign
 from training.config import (
@@ -110,9 +111,9 @@ def load_split(data: DataConfig) -> Split:
     ------
     ConfigError
         A file that is not mono, not at the rate of the others, or not what the configuration says.
-    rtaudio.models.formats.foreign_net.CaptureError
+    rtaudio.errors.FormatError
         The capture that is to be the teacher cannot be read.
-    rtaudio.capture.note.NoteError
+    rtaudio.errors.CaptureError
         A folder that is not one of `rtaudio capture`.
     """
     match data:
@@ -297,7 +298,7 @@ def _from_captures(data: CaptureData) -> Split:
         if len(dry) != len(wet):
             raise ConfigError(f"{folder}: dry.wav and wet.wav differ in length; capture it again")
         if max(end for part in PARTS[:2] for _, end in getattr(note, part)) > len(dry):
-            raise NoteError(
+            raise CaptureError(
                 f"{folder}: the ranges in capture.json reach beyond the end of dry.wav; "
                 "capture it again"
             )

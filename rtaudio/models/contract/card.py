@@ -20,10 +20,6 @@ RESERVED = ("mix", "bypass", "interface_dbu")
 EXPORT_AGAIN = "export the model again"
 
 
-class ContractError(ValueError):
-    """A model file that breaks the contract; the text names the file, the fault and the remedy."""
-
-
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

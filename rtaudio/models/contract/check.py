@@ -11,12 +11,8 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from rtaudio.models.contract.card import (
-    EXPORT_AGAIN,
-    Card,
-    ContractError,
-    ModelFile,
-)
+from rtaudio.errors import ContractError
+from rtaudio.models.contract.card import EXPORT_AGAIN, Card, ModelFile
 from rtaudio.models.contract.interface import RECURRENT, check_interface, check_recurrence
 from rtaudio.models.contract.metadata import read_card, read_golden
 

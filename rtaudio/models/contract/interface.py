@@ -7,7 +7,8 @@ from pathlib import Path
 
 import onnx
 
-from rtaudio.models.contract.card import EXPORT_AGAIN, FRAMES_AXIS, Card, ContractError, State
+from rtaudio.errors import ContractError
+from rtaudio.models.contract.card import EXPORT_AGAIN, FRAMES_AXIS, Card, State
 
 MAX_STATE_ELEMENTS = 1 << 24
 # Position of the start states among the inputs of each recurrent operator.

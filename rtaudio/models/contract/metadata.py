@@ -14,14 +14,8 @@ import onnx
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from rtaudio.models.contract.card import (
-    CONTRACT,
-    EXPORT_AGAIN,
-    GOLDEN_SAMPLES,
-    Card,
-    ContractError,
-    Golden,
-)
+from rtaudio.errors import ContractError, first_fault
+from rtaudio.models.contract.card import CONTRACT, EXPORT_AGAIN, GOLDEN_SAMPLES, Card, Golden
 
 CARD_KEY = "rtaudio"
 GOLDEN_KEY = "rtaudio.golden"
@@ -72,9 +66,7 @@ def read_card(path: Path, proto: onnx.ModelProto) -> Card:
     try:
         return Card.model_validate_json(text)
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"]) or "as a whole"
-        raise ContractError(f"{path}: card, {key}: {fault['msg']}; {EXPORT_AGAIN}") from None
+        raise ContractError(f"{path}: {first_fault(error, Card, 'card')}; {EXPORT_AGAIN}") from None
 
 
 def read_golden(

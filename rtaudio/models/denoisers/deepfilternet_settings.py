@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from rtaudio.errors import first_fault
+
 Array = NDArray[Any]
 
 OPSET = 17
@@ -100,9 +102,7 @@ def _settings(path: Path) -> _Settings:
     try:
         settings = _Settings.model_validate(values)
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        raise ValueError(f"{CONFIG}: {key + ': ' if key else ''}{fault['msg']}") from None
+        raise ValueError(f"{CONFIG}: {first_fault(error, _Settings)}") from None
     if settings.band_bins.min() < 1:
         raise ValueError(f"{CONFIG}: {settings.nb_erb} bands are too many for the frame")
     return settings

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import onnx
 
+from rtaudio.errors import FormatError
 from rtaudio.models.contract.card import Card, ModelFile
-from rtaudio.models.formats.foreign_net import CaptureError
 from rtaudio.models.graph.frames import FrameGraph
 from rtaudio.models.onnx_player import proved_file
 
@@ -118,7 +118,7 @@ class Family:
 
         Raises
         ------
-        CaptureError
+        FormatError
             The graphs are damaged, or make no usable signal.
         ContractError
             They hold what is not played.
@@ -126,7 +126,7 @@ class Family:
         try:
             graph = self.build(files)
         except ValueError as error:
-            raise CaptureError(f"{path}: not {self.name} as published: {error}") from None
+            raise FormatError(f"{path}: not {self.name} as published: {error}") from None
         card = Card(
             name=self.name,
             description=self.description,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from rtaudio.errors import FormatError
 from rtaudio.models.contract.card import ModelFile
 from rtaudio.models.contract.check import check_model, read_proto
 from rtaudio.models.contract.metadata import CARD_KEY
@@ -12,7 +13,6 @@ from rtaudio.models.denoisers.cached import GTCRN, UL_UNAS
 from rtaudio.models.denoisers.deepfilternet import DEEPFILTERNET3
 from rtaudio.models.denoisers.dtln import DTLN
 from rtaudio.models.denoisers.family import Family, GraphFile, Part
-from rtaudio.models.formats.foreign_net import CaptureError
 
 __all__ = ["FAMILIES", "model_paths", "read_onnx"]
 
@@ -33,7 +33,7 @@ def read_onnx(path: str | Path) -> ModelFile:
     ------
     ContractError
         A file that breaks the contract.
-    CaptureError
+    FormatError
         A denoiser that is damaged or not whole, or a folder without one.
     FileNotFoundError
         No such file.
@@ -73,13 +73,13 @@ def _of_folder(folder: Path) -> ModelFile:
     ]
     if not found:
         names = ", ".join(family.name for family in FAMILIES)
-        raise CaptureError(
+        raise FormatError(
             f"{folder}: holds no denoiser that is known ({names}); name a folder with its .onnx "
             "files, or a model file"
         )
     if len({family.name for family, _, _ in found}) > 1:
         names = ", ".join(file.path.name for _, _, file in found)
-        raise CaptureError(f"{folder}: holds several denoisers ({names}); name one of the files")
+        raise FormatError(f"{folder}: holds several denoisers ({names}); name one of the files")
     family = found[0][0]
     return family.model_file(folder, [_only(folder, family, part, files) for part in family.parts])
 
@@ -109,12 +109,12 @@ def _only(folder: Path, family: Family, part: Part, files: Sequence[GraphFile]) 
         return fitting[0]
     if fitting:
         names = " and ".join(file.path.name for file in fitting)
-        raise CaptureError(f"{folder}: {names} are both {family.name}; name one of them")
+        raise FormatError(f"{folder}: {names} are both {family.name}; name one of them")
     inputs = ", ".join(
         f"{name or 'any'} [{', '.join(str(size or '?') for size in shape)}]"
         for name, shape in part.inputs
     )
-    raise CaptureError(
+    raise FormatError(
         f"{folder}: the {part.name} of {family.name} is missing (an .onnx file with the inputs "
         f"{inputs}); put it into the folder"
     )

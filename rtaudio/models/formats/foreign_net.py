@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rtaudio.errors import FormatError
 from rtaudio.models.contract.card import Golden, ModelParameter
 from rtaudio.models.net.types import Net
 
-__all__ = ["Capture", "CaptureError"]
-
-
-class CaptureError(ValueError):
-    """A foreign file that cannot be read; the text names the file, the fault and the remedy."""
+__all__ = ["Capture", "FormatError"]
 
 
 @dataclass(frozen=True)

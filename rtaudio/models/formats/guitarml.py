@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rtaudio.errors import FormatError, first_fault
 from rtaudio.models.contract.card import ModelParameter
-from rtaudio.models.formats.foreign_net import Capture, CaptureError
+from rtaudio.models.formats.foreign_net import Capture
 from rtaudio.models.formats.json_file import float32_table, read_object, sample_rate, section
 from rtaudio.models.net.types import Dense, Gru, Layer, Lstm, Stack
 
@@ -45,7 +46,7 @@ def read_guitarml(path: str | Path) -> Capture:
 
     Raises
     ------
-    CaptureError
+    FormatError
         Not such a file, a net of another kind, or weights of another size than it says.
     FileNotFoundError
         No such file.
@@ -64,10 +65,9 @@ def guitarml_capture(path: Path, document: Mapping[str, Any]) -> Capture:
     try:
         data = _ModelData.model_validate(section(path, document, "model_data"))
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(str(part) for part in ("model_data", *fault["loc"]))
-        raise CaptureError(
-            f"{path}: {where:.60}: {fault['msg']:.120}; a recurrent net of one output is played"
+        raise FormatError(
+            f"{path}: {first_fault(error, _ModelData, 'model_data'):.180}; "
+            "a recurrent net of one output is played"
         ) from None
     weights = section(path, document, "state_dict")
     size, given = data.hidden_size, data.input_size

@@ -1,6 +1,6 @@
 """Untrusted JSON files: whole objects and lists of numbers, checked before anything is allocated.
 
-Every fault is a `CaptureError` of one line.
+Every fault is a `FormatError` of one line.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaudio.models.formats.foreign_net import CaptureError
+from rtaudio.errors import FormatError
 
 __all__ = ["MAX_BYTES", "float32_list", "float32_table", "read_object", "sample_rate", "section"]
 
@@ -36,24 +36,24 @@ def read_object(path: Path) -> dict[str, Any]:
 
     Raises
     ------
-    CaptureError
+    FormatError
         Too large, not JSON text (NaN and Infinity are no JSON), not an object, or one of more than
         64 levels.
     FileNotFoundError
         No such file.
     """
     if path.stat().st_size > MAX_BYTES:
-        raise CaptureError(f"{path}: larger than {MAX_BYTES >> 20} MiB; this is no amp capture")
+        raise FormatError(f"{path}: larger than {MAX_BYTES >> 20} MiB; this is no amp capture")
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
     except _NoNumber as error:
-        raise CaptureError(
+        raise FormatError(
             f"{path}: holds {error}, which is not a finite number; export it again"
         ) from None
     except (ValueError, RecursionError):
-        raise CaptureError(f"{path}: not JSON text, or cut short; get the file again") from None
+        raise FormatError(f"{path}: not JSON text, or cut short; get the file again") from None
     if not isinstance(document, dict):
-        raise CaptureError(f"{path}: holds no JSON object, so no capture; get the file again")
+        raise FormatError(f"{path}: holds no JSON object, so no capture; get the file again")
     level: list[Any] = [document]
     for _ in range(MAX_DEPTH):
         level = [
@@ -64,7 +64,7 @@ def read_object(path: Path) -> dict[str, Any]:
         ]
         if not level:
             return document
-    raise CaptureError(f"{path}: nested more than {MAX_DEPTH} deep; this is no amp capture")
+    raise FormatError(f"{path}: nested more than {MAX_DEPTH} deep; this is no amp capture")
 
 
 def section(path: Path, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -73,7 +73,7 @@ def section(path: Path, document: Mapping[str, Any], key: str) -> Mapping[str, A
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise CaptureError(f"{path}: {key} is not an object; get the file again")
+        raise FormatError(f"{path}: {key} is not an object; get the file again")
     return value
 
 
@@ -84,7 +84,7 @@ def sample_rate(path: Path, value: object, default: int) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:9])
     if isinstance(value, bool) or not isinstance(value, int | float) or not 8e3 <= value <= 384e3:
-        raise CaptureError(
+        raise FormatError(
             f"{path}: sample_rate {value!r:.40} is not a rate from 8,000 to 384,000 Hz"
         )
     return round(value)
@@ -95,11 +95,11 @@ def float32_list(path: Path, name: str, values: object) -> NDArray[np.float32]:
     if not isinstance(values, list) or not all(
         isinstance(v, int | float) and not isinstance(v, bool) for v in values
     ):
-        raise CaptureError(f"{path}: {name} is not a list of numbers; get the file again")
+        raise FormatError(f"{path}: {name} is not a list of numbers; get the file again")
     for place, value in enumerate(values):
         # Compared as Python numbers: a huge integer does not fit any float at all.
         if (isinstance(value, float) and not math.isfinite(value)) or abs(value) > _LIMIT:
-            raise CaptureError(
+            raise FormatError(
                 f"{path}: {name}, number {place} is not a finite float32; export it again"
             )
     return np.asarray(values, dtype=np.float32)
@@ -120,9 +120,9 @@ def float32_table(
     return float32_list(path, name, flat).reshape(shape)
 
 
-def _wrong_shape(path: Path, name: str, shape: tuple[int, ...]) -> CaptureError:
+def _wrong_shape(path: Path, name: str, shape: tuple[int, ...]) -> FormatError:
     wanted = " x ".join(map(str, shape))
-    return CaptureError(
+    return FormatError(
         f"{path}: {name} does not have the size {wanted} that the layers ask for; "
         "the file is damaged"
     )

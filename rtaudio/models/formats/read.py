@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rtaudio.errors import FormatError
 from rtaudio.models.contract.card import Card, ModelFile
-from rtaudio.models.formats.foreign_net import Capture, CaptureError
+from rtaudio.models.formats.foreign_net import Capture
 from rtaudio.models.formats.guitarml import guitarml_capture
 from rtaudio.models.formats.json_file import read_object
 from rtaudio.models.formats.rtneural import rtneural_capture
@@ -33,14 +34,14 @@ def read_capture(path: str | Path, *, slim: float = 1.0) -> Capture:
 
     Raises
     ------
-    CaptureError
+    FormatError
         The file is none of these, or damaged; or it has one size only and ``slim`` is not 1.
     FileNotFoundError
         No such file.
     """
     path = Path(path)
     if not 0 <= slim <= 1:
-        raise CaptureError(f"{path}: slim = {slim:g} is not from 0 (smallest) to 1 (whole)")
+        raise FormatError(f"{path}: slim = {slim:g} is not from 0 (smallest) to 1 (whole)")
     document = read_object(path)
     if "architecture" in document:
         capture = nam_capture(path, document, slim=slim)
@@ -49,15 +50,15 @@ def read_capture(path: str | Path, *, slim: float = 1.0) -> Capture:
     elif "model_data" in document:
         capture = guitarml_capture(path, document)
     elif any(key.rpartition(".")[2] == "weight" for key in document):
-        raise CaptureError(
+        raise FormatError(
             f"{path}: weights without a description of their net; export it with its layers"
         )
     else:
-        raise CaptureError(
+        raise FormatError(
             f"{path}: neither a .nam file nor one of AIDA-X, RTNeural or GuitarML; get it again"
         )
     if slim != 1 and not capture.slim_steps:
-        raise CaptureError(f"{path}: has one size only; leave slim at 1")
+        raise FormatError(f"{path}: has one size only; leave slim at 1")
     return capture
 
 
@@ -68,7 +69,7 @@ def model_file(capture: Capture) -> ModelFile:
 
     Raises
     ------
-    CaptureError
+    FormatError
         The net makes NaN, infinity or a runaway level.
     ContractError
         It keeps more state than is played.

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaudio.errors import FormatError
 from rtaudio.models.contract.card import GOLDEN_SAMPLES, Golden, ModelParameter
-from rtaudio.models.formats.foreign_net import Capture, CaptureError
+from rtaudio.models.formats.foreign_net import Capture
 from rtaudio.models.formats.json_file import (
     float32_list,
     float32_table,
@@ -66,7 +67,7 @@ def read_rtneural(path: str | Path) -> Capture:
 
     Raises
     ------
-    CaptureError
+    FormatError
         Not such a file, a layer of a kind that cannot stream, or weights of another size than the
         layers.
     FileNotFoundError
@@ -85,24 +86,24 @@ def rtneural_capture(path: Path, document: Mapping[str, Any]) -> Capture:
     """As `read_rtneural`, from the JSON object that ``path`` held."""
     inputs = _last_size(path, "in_shape", document.get("in_shape"))
     if inputs > 1 + MAX_KNOBS:
-        raise CaptureError(
+        raise FormatError(
             f"{path}: {inputs} inputs; the audio and at most {MAX_KNOBS} knobs are played"
         )
     described = document.get("layers")
     if not isinstance(described, list) or not 0 < len(described) <= 256:
-        raise CaptureError(f"{path}: layers is not a list of 1 to 256 layers; get the file again")
+        raise FormatError(f"{path}: layers is not a list of 1 to 256 layers; get the file again")
     layers: list[Layer] = []
     size = inputs
     for place, entry in enumerate(described):
         if not isinstance(entry, dict):
-            raise CaptureError(f"{path}: layer {place} is not an object; get the file again")
+            raise FormatError(f"{path}: layer {place} is not an object; get the file again")
         made, size = _layer(path, f"layer {place}", entry, size)
         layers += made
     if size != 1:
-        raise CaptureError(f"{path}: the net has {size} outputs; only mono nets are played")
+        raise FormatError(f"{path}: the net has {size} outputs; only mono nets are played")
     past = sum(layer.conv.past for layer in layers if isinstance(layer, ConvLayer))
     if past > MAX_PAST:
-        raise CaptureError(f"{path}: looks back {past:,} samples; at most {MAX_PAST:,} are played")
+        raise FormatError(f"{path}: looks back {past:,} samples; at most {MAX_PAST:,} are played")
     metadata = section(path, document, "metadata")
     extras = {key: document[key] for key in ("author", "samplerate", "esr") if key in document}
     rate = metadata.get("samplerate", document.get("samplerate"))
@@ -128,7 +129,7 @@ def rtneural_capture(path: Path, document: Mapping[str, Any]) -> Capture:
 def _last_size(path: Path, name: str, shape: object) -> int:
     size = shape[-1] if isinstance(shape, list) and shape else None
     if type(size) is not int or not 1 <= size <= MAX_SIZE or len(shape) > 3:  # type: ignore[arg-type]
-        raise CaptureError(
+        raise FormatError(
             f"{path}: {name} {shape!r:.60} does not end in a size from 1 to {MAX_SIZE}; "
             "nets over time and frequency are not played"
         )
@@ -137,7 +138,7 @@ def _last_size(path: Path, name: str, shape: object) -> int:
 
 def _skip(path: Path, value: object) -> bool:
     if value not in (None, 0, 1):
-        raise CaptureError(f"{path}: in_skip is {value!r:.40}; 0 and 1 are known")
+        raise FormatError(f"{path}: in_skip is {value!r:.40}; 0 and 1 are known")
     return bool(value)
 
 
@@ -146,7 +147,7 @@ def _factor(path: Path, document: Mapping[str, Any], key: str) -> float:
     if value is None:
         return 1.0
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 90:
-        raise CaptureError(f"{path}: {key} = {value!r:.40} is no gain from -90 to 90 dB")
+        raise FormatError(f"{path}: {key} = {value!r:.40} is no gain from -90 to 90 dB")
     return float(10 ** (value / 20))
 
 
@@ -157,7 +158,7 @@ def _golden(path: Path, document: Mapping[str, Any]) -> Golden | None:
         return None
     before, after = (float32_list(path, key, document[key]) for key in keys)
     if before.size != after.size:
-        raise CaptureError(
+        raise FormatError(
             f"{path}: input_batch has {before.size} samples, output_batch {after.size}; "
             "the file is damaged"
         )
@@ -172,7 +173,7 @@ def _layer(path: Path, name: str, entry: Mapping[str, Any], inputs: int) -> tupl
     size = _last_size(path, f"{name}: shape", entry.get("shape"))
     weights = entry.get("weights", [])
     if not isinstance(weights, list):
-        raise CaptureError(f"{path}: {name}: weights is not a list; get the file again")
+        raise FormatError(f"{path}: {name}: weights is not a list; get the file again")
 
     def table(place: int, *shape: int) -> NDArray[np.float32]:
         values = weights[place] if place < len(weights) else None
@@ -203,20 +204,20 @@ def _layer(path: Path, name: str, entry: Mapping[str, Any], inputs: int) -> tupl
                 )
             ], size
         case "prelu" | "batchnorm" | "activation" if size != inputs:
-            raise CaptureError(
+            raise FormatError(
                 f"{path}: {name} ({kind}) turns {inputs} channels into {size}; the file is damaged"
             )
         case "prelu":
             first = weights[0][0] if weights and isinstance(weights[0], list) and weights[0] else []
             slope = float32_list(path, f"{name} (prelu), weights", first)
             if slope.size not in (1, size):
-                raise CaptureError(f"{path}: {name} (prelu) has {slope.size} slopes for {size}")
+                raise FormatError(f"{path}: {name} (prelu) has {slope.size} slopes for {size}")
             return [PRelu(np.resize(slope, size))], size
         case "batchnorm":
             return [_batch_norm(path, name, entry, size, len(weights), table)], size
         case "activation":
             return [_activation(path, name, entry)], size
-    raise CaptureError(
+    raise FormatError(
         f"{path}: {name} is of the type {kind!r:.40}; played are dense, conv1d, lstm, gru, prelu, "
         "batchnorm and activation"
     )
@@ -235,7 +236,7 @@ def _torch_gates(weights: NDArray[np.float32]) -> NDArray[np.float32]:
 def _activation(path: Path, name: str, entry: Mapping[str, Any]) -> Activation:
     kind = entry.get("activation") or ""
     if not isinstance(kind, str) or kind not in _ACTIVATIONS:
-        raise CaptureError(
+        raise FormatError(
             f"{path}: {name}: activation {kind!r:.40} is unknown; known are "
             f"{', '.join(filter(None, _ACTIVATIONS))}"
         )
@@ -249,14 +250,14 @@ def _conv(
         value = entry.get(key, default)
         value = value[-1] if isinstance(value, list) and value else value
         if type(value) is not int or not 1 <= value <= largest:
-            raise CaptureError(f"{path}: {name}: {key} = {value!r:.40} is not from 1 to {largest}")
+            raise FormatError(f"{path}: {name}: {key} = {value!r:.40} is not from 1 to {largest}")
         return value
 
     taps, dilation = number("kernel_size", MAX_SIZE), number("dilation", MAX_DILATION, 1)
     groups = number("groups", MAX_SIZE, 1)
     number("strides", 1, 1)
     if inputs % groups or size % groups:
-        raise CaptureError(
+        raise FormatError(
             f"{path}: {name}: {inputs} to {size} channels cannot have {groups} groups"
         )
     kernel = table(0, taps, inputs // groups, size)
@@ -269,7 +270,7 @@ def _batch_norm(
 ) -> BatchNorm:
     epsilon = entry.get("epsilon")
     if isinstance(epsilon, bool) or not isinstance(epsilon, int | float) or not 0 <= epsilon < 1e9:
-        raise CaptureError(
+        raise FormatError(
             f"{path}: {name} (batchnorm): epsilon = {epsilon!r:.40} is no small number"
         )
     if count == 4:
@@ -279,6 +280,6 @@ def _batch_norm(
         scale, shift = np.ones(size, np.float32), np.zeros(size, np.float32)
     deviation = variance.astype(np.float64) + epsilon
     if not (deviation > 0).all():
-        raise CaptureError(f"{path}: {name} (batchnorm): a variance is not positive")
+        raise FormatError(f"{path}: {name} (batchnorm): a variance is not positive")
     factor = scale / np.sqrt(deviation)
     return BatchNorm(factor.astype(np.float32), (shift - factor * mean).astype(np.float32))

@@ -1,0 +1,90 @@
+"""One way to be wrong: every error is an RtaudioError, and a fault is told in the same words."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import rtaudio as rt
+from rtaudio import errors
+from rtaudio.preset.load import load_preset
+from rtaudio.preset.save import save_preset
+from rtaudio.settings import Settings
+
+WORDS = "gain.gain_db = 99 is out of range -80 .. 40 dB"
+
+
+def test_a_value_out_of_range_is_told_alike_wherever_it_comes_from(tmp_path):
+    with pytest.raises(errors.ParameterError) as made:
+        rt.Gain(gain_db=99)
+    gain = rt.Gain()
+    with pytest.raises(errors.ParameterError) as assigned:
+        gain.gain_db = 99
+    with rt.Host(rt.Gain(), device="clock") as host, pytest.raises(errors.ParameterError) as live:
+        host.set("gain.gain_db", 99)
+    preset = tmp_path / "loud.yaml"
+    preset.write_text("chain:\n  - gain: {gain_db: 99}\n")
+    with pytest.raises(errors.PresetError) as read:
+        load_preset(preset)
+    assert [str(e.value) for e in (made, assigned, live)] == [WORDS] * 3
+    assert str(read.value) == f"{preset}:2: {WORDS}"
+    assert gain.gain_db == 0.0
+
+
+def test_the_name_of_the_effect_leads():
+    with pytest.raises(errors.ParameterError, match=r"^drive\.gain_db = 99 is out of range"):
+        rt.Gain(name="drive", gain_db=99)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: rt.Gain(gian_db=1), "gain.gian_db: unknown key; did you mean 'gain_db'?"),
+        (lambda: rt.Gain(volume=1), "gain.volume: unknown key; remove it"),
+        (lambda: rt.Gain(gain_db="loud"), "gain.gain_db = 'loud' is not a number in -80 .. 40 dB"),
+        (lambda: rt.Gain(bypass="no way"), "gain.bypass = 'no way' is neither true nor false"),
+        (lambda: rt.Gain(name=3), "gain.name = 3 is not text; put it in quotes"),
+        (lambda: rt.Parallel([]), "parallel.paths needs 1 or more items"),
+        (
+            lambda: rt.Denoise(attenuation_limit_db=101),
+            "denoise.attenuation_limit_db = 101 is out of range 0 .. 100 dB",
+        ),
+    ],
+)
+def test_no_fault_speaks_of_pydantic(make, words):
+    with pytest.raises(errors.ParameterError) as error:
+        make()
+    assert str(error.value) == words
+
+
+def test_all_errors_stand_in_the_drawing_and_have_one_base():
+    drawing = errors.__doc__
+    found = [
+        kind
+        for kind in vars(errors).values()
+        if inspect.isclass(kind) and issubclass(kind, Exception)
+    ]
+    assert len(found) > 10
+    for kind in found:
+        assert issubclass(kind, errors.RtaudioError)
+        assert kind.__name__ in drawing
+    assert issubclass(errors.RtaudioError, ValueError)
+    assert rt.RtaudioError is errors.RtaudioError
+
+
+def test_an_open_range_says_so():
+    assert errors.out_of_range("--seconds", -1, 0.0, None) == (
+        "--seconds = -1 is out of range: 0 or more"
+    )
+    with pytest.raises(Exception, match="greater than or equal") as error:
+        Settings(interface_dbu=-21)
+    assert errors.first_fault(error.value, Settings) == (
+        "interface_dbu = -21 is out of range -20 .. 40 dBu"
+    )
+
+
+def test_the_error_of_saving_is_one_of_ours(tmp_path):
+    chain = rt.Chain([rt.Cabinet.from_array([1.0, 0.5], 48000)])
+    with pytest.raises(errors.RtaudioError, match="was not made from a file"):
+        save_preset(chain, tmp_path / "x.yaml")
