@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rtaudio.models.contract.card import Card, Golden, ModelParameter
 from rtaudio.models.net.types import Activation, Dense, Gru, Lstm, Net, Stack
+from rtaudio.runtime.memory import Floats
 
 __all__ = ["aidax_document"]
 
-Floats = NDArray[np.float32]
 
 MAX_KNOBS = 2
 PLUGIN_UNITS = (8, 12, 16, 20, 32, 40, 64, 80)

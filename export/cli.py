@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from export.aidax import aidax_document
 from export.exporter import export_model
@@ -24,10 +23,10 @@ from rtaudio.models.formats.read import FOREIGN_SUFFIXES, model_file, read_captu
 from rtaudio.models.net.from_graph import net_of
 from rtaudio.models.net.types import Net
 from rtaudio.models.onnx_player import model_node, play
+from rtaudio.runtime.memory import Floats
 
 __all__ = ["export", "export_net"]
 
-Floats = NDArray[np.float32]
 
 TOLERANCE = 2e-5
 """Largest error of a written file, relative to the larger of the golden vector's peak and 1."""

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rtaudio.analysis.loudness import loudness_db
+from rtaudio.runtime.memory import Floats
 
 __all__ = ["Loudness", "measure_loudness"]
 
-Floats = NDArray[np.float32]
 
 REST_S = 0.5
 STEPS = 11

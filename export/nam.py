@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from export.loudness import Loudness
 from rtaudio.models.contract.card import Card
@@ -33,10 +32,10 @@ from rtaudio.models.net.types import (
     WaveNet,
     WaveNetArray,
 )
+from rtaudio.runtime.memory import Floats
 
 __all__ = ["nam_document"]
 
-Floats = NDArray[np.float32]
 
 DRY_SCALE = 2.0**-11
 HELD = 30.0

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import onnxruntime
 import torch
-from numpy.typing import NDArray
 
 from export.streaming import StreamingModule
 from rtaudio.errors import RtaudioError
 from rtaudio.models.contract.card import ModelFile
 from rtaudio.models.loader import GOLDEN_TOLERANCE
+from rtaudio.runtime.memory import Floats
 
 __all__ = ["Parity", "check_parity", "run_onnx", "run_torch"]
 
-Floats = NDArray[np.float32]
 
 TOLERANCE = 1e-5
 SAMPLES = 24_000

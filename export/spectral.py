@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
 from export.streaming import State, StreamingModule
 from rtaudio.models.graph.fourier import FourierStages, normalised_windows
+from rtaudio.runtime.memory import Array
 
 __all__ = ["Fourier", "OverlapAdd"]
-
-Array = NDArray[Any]
 
 
 class OverlapAdd(StreamingModule):

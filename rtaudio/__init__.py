@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rtaudio.effects.limiter import Limiter
     from rtaudio.effects.model import Model
     from rtaudio.effects.noise_gate import NoiseGate
-    from rtaudio.effects.parallel import Parallel, Path
+    from rtaudio.effects.parallel import Branch, Parallel
     from rtaudio.effects.tone_stack import ToneStack
     from rtaudio.errors import RtaudioError
     from rtaudio.live.host import Host
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PLACES = {
-    "Path": "rtaudio.effects.parallel",
+    "Branch": "rtaudio.effects.parallel",
     "Host": "rtaudio.live.host",
     "RtaudioError": "rtaudio.errors",
     "load_preset": "rtaudio.preset.load",

@@ -45,7 +45,7 @@ def test_the_name_of_the_effect_leads():
         (lambda: rt.Gain(gain_db="loud"), "gain.gain_db = 'loud' is not a number in -80 .. 40 dB"),
         (lambda: rt.Gain(bypass="no way"), "gain.bypass = 'no way' is neither true nor false"),
         (lambda: rt.Gain(name=3), "gain.name = 3 is not text; put it in quotes"),
-        (lambda: rt.Parallel([]), "parallel.paths needs 1 or more items"),
+        (lambda: rt.Parallel([]), "parallel.branches needs 1 or more items"),
         (
             lambda: rt.Denoise(attenuation_limit_db=101),
             "denoise.attenuation_limit_db = 101 is out of range 0 .. 100 dB",

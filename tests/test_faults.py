@@ -54,7 +54,7 @@ def test_a_bad_sample_anywhere_is_contained(place, inside, at, value):
     clean = run(chain.compile(RATE, BLOCK, offline=True), TONE)
     spoiler = Spoil(name="culprit", at=at, value=value)
     parallel = next(effect for effect in chain.effects if effect.kind == "parallel")
-    target = chain if inside is None else parallel.paths[inside]
+    target = chain if inside is None else parallel.branches[inside]
     target.effects.insert(min(place, len(target.effects)), spoiler)
     program = chain.compile(RATE, BLOCK, offline=True)
     out = run(program, TONE)

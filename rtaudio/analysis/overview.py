@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from rtaudio.runtime.memory import Array
 
 _WAVE_COLUMNS = 1800
 _SPECTRUM_COLUMNS = 900

@@ -5,14 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-Audio = np.ndarray[Any, np.dtype[np.float32]]
-
-MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 384_000
-MAX_CHANNELS = 2
+STEREO = 2
 
 
 def native_path(path: Path) -> str | bytes:

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from rtaudio.audio.file import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, Audio, native_path
+from rtaudio.audio.file import STEREO, native_path
 from rtaudio.errors import AudioFileError
+from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
+from rtaudio.runtime.memory import Floats
 
 _STEP_FRAMES = 4096
 _PIECE_FRAMES = 1 << 20
@@ -45,7 +47,7 @@ class Reader:
         self._gap = self._missing = 0
         self._first_gap: int | None = None
 
-    def read(self, frames: int) -> Audio:
+    def read(self, frames: int) -> Floats:
         """Read the next ``frames`` frames, planar; fewer only at the end of what can be read.
 
         Notes
@@ -156,7 +158,7 @@ def _has_length(path: Path) -> bool:
 
 
 @contextmanager
-def opened(path: str | Path, max_channels: int = MAX_CHANNELS) -> Iterator[Reader]:
+def opened(path: str | Path, max_channels: int = STEREO) -> Iterator[Reader]:
     """Open an audio file for reading, after checking that it can be played.
 
     Parameters
@@ -202,7 +204,7 @@ def opened(path: str | Path, max_channels: int = MAX_CHANNELS) -> Iterator[Reade
         reader.close()
 
 
-def read_audio(path: str | Path, max_channels: int = MAX_CHANNELS) -> tuple[Audio, int]:
+def read_audio(path: str | Path, max_channels: int = STEREO) -> tuple[Floats, int]:
     """Read a whole file.
 
     Returns

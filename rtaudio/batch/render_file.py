@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rtaudio.audio.file import MAX_CHANNELS
+from rtaudio.audio.file import STEREO
 from rtaudio.audio.reader import Reader, opened
 from rtaudio.audio.writer import Writer, clips, created, suited_subtype
 from rtaudio.effects.base import Effect
@@ -64,7 +64,7 @@ def render_file(
     target: str | Path,
     *,
     block: int = 512,
-    max_channels: int = MAX_CHANNELS,
+    max_channels: int = STEREO,
     keep_channels: bool = False,
     salvage: bool = False,
     progress: Callable[[float], None] = lambda share: None,

@@ -30,7 +30,7 @@ import numpy as np
 from rtaudio.analysis.speech import at_rate, score
 from rtaudio.bench.dnsmos import Dnsmos
 from rtaudio.bench.macs import fourier_macs, macs_per_second, weight_count
-from rtaudio.bench.recordings import GROUPS, SNRS_DB, Recording, Signal, recordings
+from rtaudio.bench.recordings import GROUPS, SNRS_DB, EvalClip, Signal, recordings
 from rtaudio.effects.model import Model
 from rtaudio.errors import MetricsError
 from rtaudio.models.loader import load_model
@@ -40,7 +40,7 @@ from rtaudio.shipped import shipped_models
 __all__ = [
     "GROUPS",
     "MEASURES",
-    "Recording",
+    "EvalClip",
     "System",
     "costs",
     "enhanced",
@@ -108,7 +108,7 @@ def enhanced(system: System, x: Signal, rate_hz: int) -> Signal:
 
 
 def scores(
-    chosen: Sequence[System], sounds: Sequence[Recording], dnsmos: Path | None, jobs: int = 1
+    chosen: Sequence[System], sounds: Sequence[EvalClip], dnsmos: Path | None, jobs: int = 1
 ) -> Iterator[dict[str, Any]]:
     """Score every system on every recording.
 
@@ -135,7 +135,7 @@ def scores(
         yield from pool.map(_scored, tasks)
 
 
-def _scored(task: tuple[System, Recording, Path | None]) -> dict[str, Any]:
+def _scored(task: tuple[System, EvalClip, Path | None]) -> dict[str, Any]:
     system, sound, dnsmos = task
     noisy, clean, rate_hz = sound.read()
     y = enhanced(system, noisy, rate_hz)

@@ -28,7 +28,7 @@ Signal = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Recording:
+class EvalClip:
     """Noisy speech, and the clean speech in it if that is known.
 
     Attributes
@@ -66,7 +66,7 @@ class Recording:
         return gain * noisy, None if clean is None else gain * clean, rate_hz
 
 
-def recordings(data: Path, *, quick: bool = False) -> list[Recording]:
+def recordings(data: Path, *, quick: bool = False) -> list[EvalClip]:
     """Return what to measure on.
 
     Parameters
@@ -82,20 +82,20 @@ def recordings(data: Path, *, quick: bool = False) -> list[Recording]:
         There are no recordings in that folder.
     """
     folder = data / "denoise_eval"
-    groups: dict[str, list[Recording]] = {group: [] for group in GROUPS}
+    groups: dict[str, list[EvalClip]] = {group: [] for group in GROUPS}
     for group in ("vbd17", "dfns6", "p287x6", "dns4x6"):
         for file in sorted((folder / group / "noisy").glob("*.flac")):
             clean = folder / group / "clean" / file.name
             groups[group].append(
-                Recording(group, file.stem, file, clean if clean.is_file() else None)
+                EvalClip(group, file.stem, file, clean if clean.is_file() else None)
             )
     for file in sorted((folder / "maxine5").glob("*.flac")):
-        groups["maxine5"].append(Recording("maxine5", file.stem, file))
+        groups["maxine5"].append(EvalClip("maxine5", file.stem, file))
     groups["held_out"] = _mixtures(data)
     for pair in groups["dfns6"]:
         assert pair.clean is not None
-        groups["clean"].append(Recording("clean", pair.name, pair.clean, pair.clean))
-        quiet = Recording("quiet", pair.name, pair.noisy, pair.clean, gain_db=QUIET_DB)
+        groups["clean"].append(EvalClip("clean", pair.name, pair.clean, pair.clean))
+        quiet = EvalClip("quiet", pair.name, pair.noisy, pair.clean, gain_db=QUIET_DB)
         groups["quiet"].append(quiet)
     found = [each for rows in groups.values() for each in rows[:: QUICK_STEP if quick else 1]]
     if not found:
@@ -106,21 +106,21 @@ def recordings(data: Path, *, quick: bool = False) -> list[Recording]:
     return found
 
 
-def _mixtures(data: Path) -> list[Recording]:
+def _mixtures(data: Path) -> list[EvalClip]:
     """Every noise at every SNR, the voices by turns."""
     noises = sorted((data / "noise" / "test").glob("*.flac"))
     voices = [
         file for file in sorted((data / "speech" / "test").glob("*.flac"))
         if file.name.startswith(VOICES)
     ]  # fmt: skip
-    made: list[Recording] = []
+    made: list[EvalClip] = []
     for noise in noises:
         for snr_db in SNRS_DB:
             if not voices:
                 return []
             voice, seed = voices[len(made) % len(voices)], len(made)
             name = f"{voice.stem} in {noise.stem} at {snr_db} dB"
-            made.append(Recording("held_out", name, voice, None, noise, snr_db, seed))
+            made.append(EvalClip("held_out", name, voice, None, noise, snr_db, seed))
     return made
 
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from rtaudio.analysis.minimum_phase import minimum_phase
 from rtaudio.capture.signal import CaptureSignal
-
-Signal = np.ndarray[Any, np.dtype[np.float32]]
+from rtaudio.runtime.memory import Floats
 
 LONGEST_S = 1.0
 UNSURE = 0.25
@@ -69,7 +68,7 @@ class Alignment(NamedTuple):
     drift_ppm: float
 
 
-def align(dry: Signal, wet: Signal, rate_hz: int, signal: CaptureSignal | None = None) -> Alignment:
+def align(dry: Floats, wet: Floats, rate_hz: int, signal: CaptureSignal | None = None) -> Alignment:
     """Find latency, polarity and drift of a recording of gear.
 
     Parameters
@@ -110,19 +109,19 @@ def align(dry: Signal, wet: Signal, rate_hz: int, signal: CaptureSignal | None =
     return Alignment(whole, shift, 1e6 * shift / apart)
 
 
-def aligned(wet: Signal, latency_samples: int, frames: int) -> Signal:
+def aligned(wet: Floats, latency_samples: int, frames: int) -> Floats:
     """Take a latency away from a recording; ``frames`` at most, silence where it has none yet."""
     if latency_samples < 0:
         wet = np.pad(wet, (-latency_samples, 0))
     return wet[max(0, latency_samples) :][:frames]
 
 
-def _arrival_near(dry: Signal, wet: Signal, rate_hz: int, start: int, stop: int) -> Arrival:
+def _arrival_near(dry: Floats, wet: Floats, rate_hz: int, start: int, stop: int) -> Arrival:
     """Find the delay of a part of the dry signal."""
     return arrival(dry[start:stop], wet[start : stop + round(LONGEST_S * rate_hz)], rate_hz)
 
 
-def _loud_windows(dry: Signal, rate_hz: int) -> list[tuple[int, int]]:
+def _loud_windows(dry: Floats, rate_hz: int) -> list[tuple[int, int]]:
     """Return windows of 4 s, or the whole if that is shorter, that are not the quietest half."""
     size = min(dry.size, round(_WINDOW_S * rate_hz))
     starts = np.arange(0, dry.size - size + 1, max(1, size // 2))
@@ -131,7 +130,7 @@ def _loud_windows(dry: Signal, rate_hz: int) -> list[tuple[int, int]]:
             if p >= np.median(power)]  # fmt: skip
 
 
-def arrival(dry: Signal, wet: Signal, rate_hz: int) -> Arrival:
+def arrival(dry: Floats, wet: Floats, rate_hz: int) -> Arrival:
     """Find the delay between two recordings ``[frames]``.
 
     Parameters
@@ -157,7 +156,7 @@ def arrival(dry: Signal, wet: Signal, rate_hz: int) -> Arrival:
     return _search(dry, wet, rate_hz, True)
 
 
-def _search(dry: Signal, wet: Signal, rate_hz: int, filtered: bool) -> Arrival:
+def _search(dry: Floats, wet: Floats, rate_hz: int, filtered: bool) -> Arrival:
     """Find the delay; ``filtered`` tells whether ``wet`` may have gone through filters."""
     rough = _rough_delay(dry, wet, rate_hz)
     for _ in range(2):
@@ -168,14 +167,14 @@ def _search(dry: Signal, wet: Signal, rate_hz: int, filtered: bool) -> Arrival:
     return Arrival(rough + fine, polarity, confidence)
 
 
-def overlap(dry: Signal, wet: Signal, lag_samples: int) -> tuple[Signal, Signal]:
+def overlap(dry: Floats, wet: Floats, lag_samples: int) -> tuple[Floats, Floats]:
     """Cut two signals ``[frames]`` to where both are, after taking a whole lag away."""
     dry, wet = dry[max(0, -lag_samples) :], wet[max(0, lag_samples) :]
     frames = min(dry.size, wet.size)
     return dry[:frames], wet[:frames]
 
 
-def _rough_delay(dry: Signal, wet: Signal, rate_hz: int) -> int:
+def _rough_delay(dry: Floats, wet: Floats, rate_hz: int) -> int:
     reach = min(round(LONGEST_S * rate_hz), max(dry.size, wet.size) // 2)
     span = 2 * reach
     size = 1 << (span + 2 * reach - 1).bit_length()
@@ -194,7 +193,7 @@ def _rough_delay(dry: Signal, wet: Signal, rate_hz: int) -> int:
     return int(np.argmax(np.abs(correlation))) - reach
 
 
-def _fine_delay(dry: Signal, wet: Signal, filtered: bool) -> tuple[float, int, float]:
+def _fine_delay(dry: Floats, wet: Floats, filtered: bool) -> tuple[float, int, float]:
     """Return delay, polarity and confidence of signals that agree within some samples."""
     size = min(_FRAME, 1 << max(6, dry.size.bit_length() - 3))
     window = np.hanning(size)

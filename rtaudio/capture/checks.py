@@ -9,8 +9,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from rtaudio.analysis.loudness import level_db
-from rtaudio.capture.align import UNSURE, Alignment, Signal
+from rtaudio.capture.align import UNSURE, Alignment
 from rtaudio.capture.signal import CaptureSignal
+from rtaudio.runtime.memory import Floats
 
 Severity = Literal["fine", "mind", "refused"]
 
@@ -56,9 +57,9 @@ class Finding(NamedTuple):
 class Take(NamedTuple):
     """A recording to check: ``wet`` is as it was recorded, ``aligned`` lies on ``dry``."""
 
-    dry: Signal
-    wet: Signal
-    aligned: Signal
+    dry: Floats
+    wet: Floats
+    aligned: Floats
     rate_hz: int
     alignment: Alignment
     signal: CaptureSignal | None
@@ -226,7 +227,7 @@ def _dry(take: Take) -> Finding:
     return Finding("gear", "fine", "the gear changes the signal", esr)
 
 
-def quiet(take: Take) -> Signal:
+def quiet(take: Take) -> Floats:
     """Return the longest stretch of the aligned wet signal in which nothing is played."""
     rate_hz = take.rate_hz
     settled = round(_SETTLED_S * rate_hz)

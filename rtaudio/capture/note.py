@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rtaudio.audio.file import MAX_RATE_HZ, MIN_RATE_HZ
 from rtaudio.errors import CaptureError, first_fault
+from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
 
-__all__ = ["FILE", "FORMAT", "Note", "read_note"]
+__all__ = ["FILE", "FORMAT", "CaptureNote", "read_note"]
 
 FILE = "capture.json"
 FORMAT = 1
@@ -21,7 +21,7 @@ _Ranges = Annotated[tuple[_Range, ...], Field(min_length=1)]
 _Level = Annotated[float, Field(ge=-200, le=200)]
 
 
-class Note(BaseModel):
+class CaptureNote(BaseModel):
     """What of ``capture.json`` a training needs; the rest is for people.
 
     ``sample_rate`` is in hertz, levels are in dBu. ``train`` and ``validation`` are ranges
@@ -39,7 +39,7 @@ class Note(BaseModel):
     validation: _Ranges
 
 
-def read_note(folder: Path) -> Note:
+def read_note(folder: Path) -> CaptureNote:
     """Read and check the note of a capture folder.
 
     Raises
@@ -54,12 +54,12 @@ def read_note(folder: Path) -> Note:
     """
     path = folder / FILE
     try:
-        note = Note.model_validate_json(path.read_bytes())
+        note = CaptureNote.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise CaptureError(f"{folder}: no {FILE}; make one with rtaudio capture") from None
     except ValidationError as error:
         raise CaptureError(
-            f"{path}: {first_fault(error, Note):.160}; capture it again, or update rtaudio if it "
+            f"{path}: {first_fault(error, CaptureNote):.160}; capture it again, or update rtaudio if it "
             "is from a newer one"
         ) from None
     ranges = sorted(note.train + note.validation)

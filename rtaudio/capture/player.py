@@ -13,10 +13,8 @@ from rtaudio.errors import DeviceError
 from rtaudio.live.host import Host
 from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
 from rtaudio.runtime.builder import Builder
-from rtaudio.runtime.memory import aligned
+from rtaudio.runtime.memory import Floats, aligned
 from rtaudio.runtime.words import address_of, atomic_load, atomic_store, f32_at, struct_at
-
-Signal = np.ndarray[Any, np.dtype[np.float32]]
 
 TAIL_S = 1.0
 _LEAD_S = 0.5
@@ -43,7 +41,7 @@ class Played(NamedTuple):
         Blocks that were lost or late while the signal played; with any, the take is not in step.
     """
 
-    wet: Signal
+    wet: Floats
     device: str
     lost_blocks: int
 
@@ -74,11 +72,11 @@ def exchange(state, src, dst, frames):  # type: ignore[no-untyped-def]
 class _Exchange(Effect):
     """Plays a signal in place of its input, which it keeps."""
 
-    _played: Signal = PrivateAttr()
-    _kept: Signal = PrivateAttr()
+    _played: Floats = PrivateAttr()
+    _kept: Floats = PrivateAttr()
     _position: Any = PrivateAttr()
 
-    def __init__(self, signal: Signal) -> None:
+    def __init__(self, signal: Floats) -> None:
         super().__init__()
         self._played = aligned(signal.size)
         self._played[:] = signal
@@ -104,12 +102,12 @@ class _Exchange(Effect):
         return int(self._position[0])
 
     @property
-    def kept(self) -> Signal:
+    def kept(self) -> Floats:
         return self._kept
 
 
 def play_through(
-    signal: Signal,
+    signal: Floats,
     device: str | int = "default",
     rate_hz: int = 48_000,
     block: int = 256,

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rtaudio.capture.align import Alignment, Arrival, Signal, align, aligned
+from rtaudio.capture.align import Alignment, Arrival, align, aligned
 from rtaudio.capture.checks import Finding, Take, check
 from rtaudio.capture.note import FORMAT
 from rtaudio.capture.signal import Range, recognised
 from rtaudio.errors import CaptureError
+from rtaudio.runtime.memory import Floats
 
 LONGER_S = 10.0
 SHORTER_S = 1.0
@@ -52,8 +53,8 @@ class Recording:
     @classmethod
     def of(
         cls,
-        dry: Signal,
-        wet: Signal,
+        dry: Floats,
+        wet: Floats,
         rate_hz: int,
         *,
         latency_samples: int | None = None,
@@ -139,7 +140,7 @@ class Recording:
         }
 
 
-def check_lengths(dry: Signal, wet: Signal, rate_hz: int) -> None:
+def check_lengths(dry: Floats, wet: Floats, rate_hz: int) -> None:
     """Refuse recordings that cannot be of the same playing; what rings on behind it is cut.
 
     Raises

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rtaudio.capture.passage import PEAK, passage, take
+from rtaudio.runtime.memory import Floats
 
-Audio = np.ndarray[Any, np.dtype[np.float32]]
 Range = tuple[int, int]
 
 # no two distances alike, so that no blip can be taken for another
@@ -34,7 +34,7 @@ class CaptureSignal(NamedTuple):
         ``take again``, ``blips again`` and ``rests``.
     """
 
-    audio: Audio
+    audio: Floats
     rate_hz: int
     sections: dict[str, Range]
 
@@ -174,7 +174,7 @@ def capture_signal(rate_hz: int = 48_000) -> CaptureSignal:
     return CaptureSignal(audio, rate_hz, sections)
 
 
-def recognised(dry: Audio, rate_hz: int) -> CaptureSignal | None:
+def recognised(dry: Floats, rate_hz: int) -> CaptureSignal | None:
     """Return the test signal if a recording ``[frames]`` is one, at any level, else None.
 
     Storage in 16 bit and a shorter end do no harm; one that begins later is not recognised.

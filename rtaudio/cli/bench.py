@@ -183,7 +183,7 @@ def _engine(quiet: bool) -> list[tuple[str, Any]]:
     chains: list[tuple[str, Effect, int]] = [("empty chain", Chain(), 2)]
     for kind in effect_kinds():
         fields = effect_class(kind).model_fields
-        if not {"file", "effects", "paths"} & fields.keys():
+        if not {"file", "effects", "branches"} & fields.keys():
             chains.append((kind, effect_class(kind)(), 2))
     chains += [(f"preset {name}", load_preset(name), 1) for name in shipped_presets()]
     rows = []

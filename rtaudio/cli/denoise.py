@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rtaudio.errors import UsageError
+from rtaudio.runtime.limits import MAX_CHANNELS
 from rtaudio.view import terminal as show
 
 if TYPE_CHECKING:
     from rtaudio.batch.folder import Outcome
     from rtaudio.batch.render_file import Rendered
     from rtaudio.effects.chain import Chain
-
-MAX_CHANNELS = 64
 
 
 def denoise(

@@ -21,7 +21,7 @@ BLOCKS = (32, 64, 128, 256, 512, 1024, 2048)
 State = Literal["green", "yellow", "red"]
 
 
-class Finding(NamedTuple):
+class Check(NamedTuple):
     """One line of the report: what was looked at, how it is, and what to do about it."""
 
     what: str
@@ -33,7 +33,7 @@ class Finding(NamedTuple):
 def doctor(json: show.Json = False) -> None:
     """Look at sound servers, devices, permissions, native libraries and timing."""
     show.first_start()
-    findings: list[Finding] = []
+    findings: list[Check] = []
     with show.progress(not json) as bars:
         for check in bars.track(_CHECKS, description="looking"):
             findings.extend(check())
@@ -72,12 +72,12 @@ def _running() -> set[str]:
     return names
 
 
-def _servers() -> Iterator[Finding]:
+def _servers() -> Iterator[Check]:
     if sys.platform == "darwin":
-        yield Finding("sound system", "green", "CoreAudio, part of macOS")
+        yield Check("sound system", "green", "CoreAudio, part of macOS")
         return
     if sys.platform == "win32":
-        yield Finding(
+        yield Check(
             "sound system", "green", "WASAPI, part of Windows",
             "for low latency choose a WASAPI or ASIO device in `rtaudio devices`",
         )  # fmt: skip
@@ -89,52 +89,52 @@ def _servers() -> Iterator[Finding]:
         ("PulseAudio", {"pulseaudio", "pipewire-pulse"}),
     ):
         if running & process:
-            yield Finding(name, "green", "running")
+            yield Check(name, "green", "running")
         else:
             installed = any(shutil.which(program) for program in process)
-            yield Finding(name, "green", "installed, not running" if installed else "not installed")
+            yield Check(name, "green", "installed, not running" if installed else "not installed")
     cards = Path("/proc/asound/cards")
     lines = cards.read_text().splitlines() if cards.exists() else []
     names = [line.partition(": ")[2] for line in lines if " [" in line]
     if names:
-        yield Finding("ALSA", "green", "; ".join(names))
+        yield Check("ALSA", "green", "; ".join(names))
     else:
-        yield Finding("ALSA", "yellow", "no sound card", "plug one in, or use --device clock")
+        yield Check("ALSA", "yellow", "no sound card", "plug one in, or use --device clock")
 
 
-def _devices() -> Iterator[Finding]:
+def _devices() -> Iterator[Check]:
     from rtaudio.devices.portaudio import list_devices
     from rtaudio.errors import DeviceError
 
     try:
         found = list_devices()
     except DeviceError as error:
-        yield Finding("devices", "red", str(error))
+        yield Check("devices", "red", str(error))
         return
     default = next((d.name for d in found if d.default_output), None)
     if not found:
         advice = "plug one in, or start a sound server; --device clock works without"
-        yield Finding("devices", "yellow", "none", advice)
+        yield Check("devices", "yellow", "none", advice)
     elif default is None:
-        yield Finding("devices", "yellow", f"{len(found)}, no default", "name one with --device")
+        yield Check("devices", "yellow", f"{len(found)}, no default", "name one with --device")
     else:
-        yield Finding("devices", "green", f"{len(found)}, default {default}")
+        yield Check("devices", "green", f"{len(found)}, default {default}")
     if _running() & {"pipewire", "pulseaudio"}:
         if any(device.name in ("pulse", "pipewire") for device in found):
             text = "possible: see `Clean a microphone` in the README"
-            yield Finding("virtual microphone", "green", text)
+            yield Check("virtual microphone", "green", text)
         else:
             advice = "apt install libasound2-plugins (or pipewire-alsa)"
             text = "the sound server runs, but PortAudio does not reach it"
-            yield Finding("virtual microphone", "yellow", text, advice)
+            yield Check("virtual microphone", "yellow", text, advice)
 
 
-def _priority() -> Iterator[Finding]:
+def _priority() -> Iterator[Check]:
     from rtaudio.runtime.system import AUDIO_PRIORITY, LINUX, realtime_permitted
 
     permitted, text = realtime_permitted()
     if not LINUX:
-        yield Finding("real-time priority", "green", text)
+        yield Check("real-time priority", "green", text)
         return
     outcome: list[OSError | None] = []
 
@@ -149,61 +149,61 @@ def _priority() -> Iterator[Finding]:
     thread.start()
     thread.join()
     if outcome == [None]:
-        yield Finding("real-time priority", "green", f"SCHED_FIFO {AUDIO_PRIORITY} granted")
+        yield Check("real-time priority", "green", f"SCHED_FIFO {AUDIO_PRIORITY} granted")
     elif permitted:
         advice = "allow it to the container (--cap-add SYS_NICE --ulimit rtprio=95), or live with "
-        yield Finding("real-time priority", "yellow", f"{outcome[0]}", f"{advice}larger blocks")
+        yield Check("real-time priority", "yellow", f"{outcome[0]}", f"{advice}larger blocks")
     else:
         found, _, advice = text.partition(": ")
-        yield Finding("real-time priority", "yellow", found, advice)
+        yield Check("real-time priority", "yellow", found, advice)
 
 
-def _governor() -> Iterator[Finding]:
+def _governor() -> Iterator[Check]:
     files = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
     governors = sorted({file.read_text().strip() for file in files})
     if not governors:
-        yield Finding("CPU governor", "green", "none to be set here")
+        yield Check("CPU governor", "green", "none to be set here")
     elif governors == ["performance"]:
-        yield Finding("CPU governor", "green", "performance")
+        yield Check("CPU governor", "green", "performance")
     else:
         advice = "while you play: sudo cpupower frequency-set -g performance"
-        yield Finding("CPU governor", "yellow", ", ".join(governors), advice)
+        yield Check("CPU governor", "yellow", ", ".join(governors), advice)
 
 
-def _onnx_runtime() -> Iterator[Finding]:
+def _onnx_runtime() -> Iterator[Check]:
     from rtaudio.errors import ContractError
     from rtaudio.models.loader import load_model
     from rtaudio.runtime.onnx_runtime import OnnxRuntimeError, api, library_path
     from rtaudio.shipped import shipped_models
 
     try:
-        yield Finding("ONNX Runtime", "green", f"{api().version}, {library_path()}")
+        yield Check("ONNX Runtime", "green", f"{api().version}, {library_path()}")
     except (OnnxRuntimeError, OSError) as error:
-        yield Finding("ONNX Runtime", "red", str(error), "pip install -U onnxruntime")
+        yield Check("ONNX Runtime", "red", str(error), "pip install -U onnxruntime")
         return
     for name, file in shipped_models().items():
         try:
             errors = load_model(file).golden_errors
         except ContractError as error:
-            yield Finding(f"model {name}", "red", str(error))
+            yield Check(f"model {name}", "red", str(error))
         else:
             text = ", ".join(f"{engine} {error:.1e}" for engine, error in errors.items())
-            yield Finding(f"model {name}", "green", f"reproduces its golden vector: {text}")
+            yield Check(f"model {name}", "green", f"reproduces its golden vector: {text}")
 
 
-def _kernels() -> Iterator[Finding]:
+def _kernels() -> Iterator[Check]:
     from rtaudio.runtime.jit import cache_folder
 
     folder = cache_folder()
     count = sum(1 for _ in folder.rglob("*.nbc"))
     if folder.name.startswith("rtaudio-kernels-"):
         advice = "every start compiles anew; set NUMBA_CACHE_DIR to a folder of yours"
-        yield Finding("kernel cache", "yellow", "the user's cache folder is not writable", advice)
+        yield Check("kernel cache", "yellow", "the user's cache folder is not writable", advice)
     else:
-        yield Finding("kernel cache", "green", f"{count} compiled functions in {folder}")
+        yield Check("kernel cache", "green", f"{count} compiled functions in {folder}")
 
 
-def _timing() -> Iterator[Finding]:
+def _timing() -> Iterator[Check]:
     """Measure how late this machine wakes an audio thread, and what the demo's chain costs."""
     from rtaudio.analysis.percentiles import Percentiles
     from rtaudio.bench.callback import body_microseconds
@@ -217,7 +217,7 @@ def _timing() -> Iterator[Finding]:
     period_us = 1e6 * JITTER_BLOCK / RATE_HZ
     late = {name: getattr(stats.gap_us, name) - period_us for name in ("p99", "p99_9", "max")}
     state: State = "green" if late["p99_9"] < 0.5 * period_us else "yellow"
-    yield Finding(
+    yield Check(
         "scheduling jitter", state,
         f"wakes up later than planned by {late['p99']:.0f} us (p99), {late['p99_9']:.0f} us "
         f"(p99.9), {late['max']:.0f} us (max); {stats.missed} of {stats.blocks} blocks missed",
@@ -231,16 +231,16 @@ def _timing() -> Iterator[Finding]:
             body_microseconds(chain, rate_hz=RATE_HZ, block=block, channels=(1, 2), repeats=2000)
         )
         if times.p99 + max(0.0, late["p99_9"]) < 0.8 * period_us:
-            yield Finding(
+            yield Check(
                 "block size", "green" if block <= 128 else "yellow",
                 f"--block {block} ({period_us / 1000:.2f} ms at {RATE_HZ} Hz) is recommended: "
                 f"{PRESET} takes {times.p99:.0f} us of it (p99)",
             )  # fmt: skip
             return
-    yield Finding("block size", "red", "none is large enough",
+    yield Check("block size", "red", "none is large enough",
                   "close other programs and look again, or use a faster machine")  # fmt: skip
 
 
-_CHECKS: list[Callable[[], Iterator[Finding]]] = [
+_CHECKS: list[Callable[[], Iterator[Check]]] = [
     _servers, _devices, _priority, _governor, _onnx_runtime, _kernels, _timing,
 ]  # fmt: skip

@@ -228,7 +228,7 @@ class _Panel:
         tuning = None if self._controls and self._controls.of_voice else host.tuning()
         note = f"{tuning.note} {tuning.cents:+.0f} cents   " if tuning else ""
         length = "" if self._seconds is None else f" / {self._seconds:.0f}"
-        late_ms = 1000 * stats.latency_samples / host.rate + sum(stats.device_latency_ms)
+        late_ms = 1000 * stats.latency_samples / host.rate_hz + sum(stats.device_latency_ms)
         lines = [
             f"{note}{stats.seconds:.0f}{length} s   latency {late_ms:.1f} ms   "
             f"load {100 * stats.load:.1f} %   missed {stats.missed}   "

@@ -15,7 +15,7 @@ def run_figures(host: Host, stats: Stats) -> dict[str, Any]:
     """Return what a run did as the data of its JSON object."""
     return {
         "device": host.device_name,
-        "rate": host.rate,
+        "rate": host.rate_hz,
         "block": host.block,
         "seconds": stats.seconds,
         "blocks": stats.blocks,
@@ -35,9 +35,9 @@ def run_figures(host: Host, stats: Stats) -> dict[str, Any]:
 
 def run_tables(host: Host, stats: Stats) -> None:
     """Print what a run did."""
-    period = 1e6 * host.block / host.rate
+    period = 1e6 * host.block / host.rate_hz
     table(
-        f"{host.device_name}: {stats.seconds:.1f} s at {host.rate} Hz, "
+        f"{host.device_name}: {stats.seconds:.1f} s at {host.rate_hz} Hz, "
         f"blocks of {host.block} ({period / 1000:.2f} ms)",
         ["blocks", "missed", "load", "faults"],
         [(stats.blocks, stats.missed, f"{100 * stats.load:.1f} %", sum(stats.faults.values()))],
@@ -47,11 +47,11 @@ def run_tables(host: Host, stats: Stats) -> None:
         rows.append((title, *(getattr(values, name) for name in PERCENTILES)))
     table("microseconds", ["", *PERCENTILES.values()], rows)
     parts = [*stats.latency_parts.items(), ("chain", stats.latency_samples)]
-    whole_ms = 1000 * stats.latency_samples / host.rate + sum(stats.device_latency_ms)
+    whole_ms = 1000 * stats.latency_samples / host.rate_hz + sum(stats.device_latency_ms)
     table(
         "latency",
         ["part", "samples", "ms"],
-        [(name, samples, f"{1000 * samples / host.rate:.2f}") for name, samples in parts]
+        [(name, samples, f"{1000 * samples / host.rate_hz:.2f}") for name, samples in parts]
         + [(f"device {way}", "", f"{ms:.2f}") for way, ms in
            zip(("input", "output"), stats.device_latency_ms, strict=True) if ms]
         + [("in all", "", f"{whole_ms:.2f}")],

@@ -13,7 +13,7 @@ from rtaudio.errors import UsageError
 from rtaudio.view import terminal as show
 
 
-class Device(StrEnum):
+class ComputeDevice(StrEnum):
     """Where to compute."""
 
     AUTO = "auto"
@@ -56,7 +56,7 @@ def train(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Start with the weights of this best.pt.")
     ] = None,
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
+    device: Annotated[ComputeDevice, typer.Option(help="Where to compute.")] = ComputeDevice.AUTO,
     json: show.Json = False,
 ) -> None:
     """Train a model on captures, or as a configuration file says.

@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from rtaudio.errors import AudioError, ParameterError, dotted, fault_text
 from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.limits import MAX_CHANNELS
 from rtaudio.runtime.offline import run
 from rtaudio.runtime.plan import Plan
 from rtaudio.runtime.program import Program
@@ -30,9 +31,6 @@ from rtaudio.runtime.words import struct_at
 
 FILE = "file"
 """The field of an effect that holds a path; in a preset it is relative to the preset."""
-
-MOST_CHANNELS = 64
-"""Of an array that is rendered; more is an array that lies on its side."""
 
 
 def parameter(default: Any, low: float, high: float, unit: str, description: str) -> Any:
@@ -277,9 +275,9 @@ class Effect(BaseModel):
         planar = np.atleast_2d(np.asarray(x, np.float32))
         if planar.ndim != 2 or planar.shape[1] == 0 or planar.shape[0] == 0:
             raise AudioError(f"audio must be [frames] or [channels, frames], not {np.shape(x)}")
-        if planar.shape[0] > MOST_CHANNELS:
+        if planar.shape[0] > MAX_CHANNELS:
             raise AudioError(
-                f"audio must be [channels, frames], not {np.shape(x)}: at most {MOST_CHANNELS} "
+                f"audio must be [channels, frames], not {np.shape(x)}: at most {MAX_CHANNELS} "
                 "channels; turn what soundfile read with .T"
             )
         if not np.isfinite(planar).all():

@@ -14,7 +14,7 @@ from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.slots import Slots
 
 
-class Path(Chain):
+class Branch(Chain):
     """One branch of a :class:`Parallel`: a chain with a level and a place in the stereo image.
 
     Parameters
@@ -34,29 +34,29 @@ class Parallel(Effect):
 
     Parameters
     ----------
-    paths
-        Two or more :class:`Path`; a path without effects is the dry signal. The sum is stereo if a
-        path is panned or stereo when the program is built, else it has the channels of the input.
+    branches
+        Two or more :class:`Branch`; a branch without effects is the dry signal. The sum is stereo if a
+        branch is panned or stereo when the program is built, else it has the channels of the input.
 
     Examples
     --------
-    >>> wide = Parallel([Path([Gain()], pan=-1.0), Path([Delay(time_ms=12.0, mix=1.0)], pan=1.0)])
+    >>> wide = Parallel([Branch([Gain()], pan=-1.0), Branch([Delay(time_ms=12.0, mix=1.0)], pan=1.0)])
     """
 
-    paths: list[Path] = Field(min_length=1)
+    branches: list[Branch] = Field(min_length=1)
 
-    def __init__(self, paths: Sequence[Path] = (), **fields: Any) -> None:
-        super().__init__(**{"paths": list(paths), **fields})
+    def __init__(self, branches: Sequence[Branch] = (), **fields: Any) -> None:
+        super().__init__(**{"branches": list(branches), **fields})
 
     def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append every branch, then the sum."""
         parts = dict(builder.latency_parts)
         ends, levels = [], []
-        for path in self.paths:
-            ends.append(path.add_to(builder, x))
-            levels.append(builder.slots_of(path))
+        for branch in self.branches:
+            ends.append(branch.add_to(builder, x))
+            levels.append(builder.slots_of(branch))
         builder.latency_parts = parts
         channels = max(end.channels for end in ends)
-        if any(path.pan for path in self.paths):
+        if any(branch.pan for branch in self.branches):
             channels = max(channels, 2)
         return builder.mix([builder.adapt(end, channels) for end in ends], levels)

@@ -39,13 +39,13 @@ class Host:
         virtual clock, which calls the same callback at the exact block period without hardware.
     out_device
         Where to play, if that is another device than ``device``, from which is then only recorded.
-    rate, block
+    rate_hz, block
         Sample rate in Hz and frames per block.
     in_channels, out_channels
         Device channels, counted from 1; None: the first input (or as many as ``source`` has), and
         the first two outputs. On the clock their number counts.
     source
-        Audio ``[frames]`` or ``[channels, frames]`` at ``rate`` to play in place of the device's
+        Audio ``[frames]`` or ``[channels, frames]`` at ``rate_hz`` to play in place of the device's
         input; ``finished`` becomes true when it has been played.
     record
         A file to write the output to; it appears when the host stops.
@@ -67,7 +67,7 @@ class Host:
         self,
         effect: Effect,
         device: str | int = "default",
-        rate: int = 48000,
+        rate_hz: int = 48000,
         block: int = 64,
         *,
         out_device: str | int | None = None,
@@ -98,14 +98,16 @@ class Host:
             self._device = chosen
             default_inputs, outputs = max(1, len(chosen.inputs)), len(chosen.outputs)
         inputs = default_inputs if audio is None else audio.shape[0]
-        self.rate, self.block = rate, block
-        program = effect.compile(rate, block, in_channels=inputs, out_channels=outputs)
-        self._engine = Engine(rate, block, inputs, program.out_channels)
+        self.rate_hz, self.block = rate_hz, block
+        program = effect.compile(rate_hz, block, in_channels=inputs, out_channels=outputs)
+        self._engine = Engine(rate_hz, block, inputs, program.out_channels)
         self._source_frames = 0
         if audio is not None:
             self._engine.play_source(audio)
             self._source_frames = audio.shape[1]
-        self._recorder = Recorder(self._engine, Path(record), rate) if record is not None else None
+        self._recorder = (
+            Recorder(self._engine, Path(record), rate_hz) if record is not None else None
+        )
         self._program = program
         self._state: Literal["new", "playing", "stopped"] = "new"
         self._error: str | None = None
@@ -170,8 +172,8 @@ class Host:
             self._state = "stopped"
             atexit.unregister(self.stop)
             try:
-                period_s = self.block / self.rate
-                fade_s = (FADE_MS / 1000 + self._program.latency_samples / self.rate) * 2
+                period_s = self.block / self.rate_hz
+                fade_s = (FADE_MS / 1000 + self._program.latency_samples / self.rate_hz) * 2
                 lost = self._error is not None
                 self._engine.fade_out(0.0 if lost else max(1.0, fade_s + 3 * period_s))
             finally:
@@ -229,10 +231,10 @@ class Host:
         Raises
         ------
         ValueError
-            The new one cannot be built at this rate, or the host has been stopped.
+            The new one cannot be built at this rate_hz, or the host has been stopped.
         """
         program = effect.compile(
-            self.rate,
+            self.rate_hz,
             self.block,
             in_channels=self._engine.in_channels,
             out_channels=self._engine.out_channels,
@@ -263,8 +265,8 @@ class Host:
         Tuning or None
             Note, cents and hertz; None if no clear pitch is heard.
         """
-        heard = self._engine.heard(math.ceil(LISTEN_S * self.rate))
-        return read_tuning(heard, self.rate, a4_hz)
+        heard = self._engine.heard(math.ceil(LISTEN_S * self.rate_hz))
+        return read_tuning(heard, self.rate_hz, a4_hz)
 
     @property
     def error(self) -> str | None:
@@ -294,7 +296,7 @@ class Host:
         blocks, now = self._engine.snapshot().blocks, time.monotonic()
         if blocks != self._progress[0]:
             self._progress = (blocks, now)
-        patience = max(_LOST_SECONDS, 20.0 * self.block / self.rate)
+        patience = max(_LOST_SECONDS, 20.0 * self.block / self.rate_hz)
         if not self._device.active or now - self._progress[1] > patience:
             self._error = (
                 f"device {self._device.name!r} stopped delivering audio; is it still there?"
@@ -330,7 +332,7 @@ class Host:
             in_peak=seen.in_peak,
             out_peak=seen.out_peak,
             clipped=seen.clipped,
-            seconds=seen.frames / self.rate,
+            seconds=seen.frames / self.rate_hz,
         )
 
     def __enter__(self) -> Host:

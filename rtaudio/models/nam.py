@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rtaudio.errors import FormatError, first_fault
@@ -44,10 +43,10 @@ from rtaudio.models.net.types import (
     WaveNetArray,
     WaveNetLayer,
 )
+from rtaudio.runtime.memory import Floats
 
 __all__ = ["nam_capture", "read_nam"]
 
-Floats = NDArray[np.float32]
 
 DEFAULT_RATE = 48_000
 OLDEST, NEWEST = (0, 5, 0), (0, 7, 0)

@@ -27,9 +27,13 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Marks = dict[tuple[Any, ...], yaml.Node]
 
 
+_WORDS = {"effects": "chain", "branches": "paths"}
+_FIELDS = {word: key for key, word in _WORDS.items()}
+
+
 def word_of(key: str) -> str:
     """Return the word that presets use for a field of an effect."""
-    return "chain" if key == "effects" else key
+    return _WORDS.get(key, key)
 
 
 class PresetReader:
@@ -113,7 +117,7 @@ class PresetReader:
         entries: dict[str, yaml.Node] = {}
         for key_node, value in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else _shown(key_node)
-            name = "effects" if key == "chain" else key
+            name = _FIELDS.get(key, key)
             if key not in known:
                 raise self._fault(
                     key_node, f"{where}: unknown key {shortened(key)!r}; {closest(key, known)}"
@@ -236,7 +240,8 @@ class PresetReader:
         loc = tuple(error.fault["loc"])
         at = next(marks[loc[:n]] for n in range(len(loc), -1, -1) if loc[:n] in marks)
         shown = _shown(marks[loc]) if loc in marks else None
-        return self._fault(at, fault_text(error.fault, dotted(where, loc), cls, shown))
+        words = tuple(part if isinstance(part, int) else word_of(part) for part in loc)
+        return self._fault(at, fault_text(error.fault, dotted(where, words), cls, shown))
 
 
 def _mark(marks: _Marks, loc: tuple[Any, ...], node: yaml.Node) -> None:

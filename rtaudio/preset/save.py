@@ -41,7 +41,7 @@ def save_preset(chain: Chain, path: str | Path, description: str = "") -> None:
 
 def _settings(effect: Effect, folder: Path) -> dict[str, Any]:
     """Return the fields of an effect that differ from their defaults, as plain data."""
-    dumped = effect.model_dump(mode="json", exclude_defaults=True, exclude={"effects", "paths"})
+    dumped = effect.model_dump(mode="json", exclude_defaults=True, exclude={"effects", "branches"})
     cls = type(effect)
     settings: dict[str, Any] = {}
     lists: dict[str, Any] = {}

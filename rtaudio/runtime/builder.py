@@ -12,11 +12,9 @@ from rtaudio.runtime.control import Control, Owner
 from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.kernels import routing
 from rtaudio.runtime.kernels.ramp import RAMP, ramp_samples, settled
+from rtaudio.runtime.limits import MAX_BLOCK, MAX_RATE_HZ, MIN_RATE_HZ
 from rtaudio.runtime.plan import Plan, Step, WorkerThread
 from rtaudio.runtime.slots import Slots
-
-MIN_RATE_HZ, MAX_RATE_HZ = 8000, 384000
-MAX_BLOCK = 65536
 
 
 class Builder:

@@ -27,6 +27,7 @@ import numpy as np
 from numba import types
 
 from rtaudio.runtime.jit import c_function, inlined
+from rtaudio.runtime.limits import MAX_LIVE_CHANNELS
 from rtaudio.runtime.memory import offset_of
 from rtaudio.runtime.program import RUNAWAY_BITS, largest_bits, program_at, run_program
 from rtaudio.runtime.statistics import count_duration
@@ -44,7 +45,6 @@ from rtaudio.runtime.words import (
     struct_at,
 )
 
-MAX_CHANNELS = 8
 FADE_MS = 20.0
 """A fade from or to silence: start, stop, and what follows a fault."""
 SWAP_MS = 50.0
@@ -71,8 +71,8 @@ ENGINE = np.dtype(
         ("out_channels", "i8"),
         ("device_inputs", "i8"),
         ("device_outputs", "i8"),
-        ("in_map", "i8", (MAX_CHANNELS,)),
-        ("out_map", "i8", (MAX_CHANNELS,)),
+        ("in_map", "i8", (MAX_LIVE_CHANNELS,)),
+        ("out_map", "i8", (MAX_LIVE_CHANNELS,)),
         ("source", "i8"),
         ("source_frames", "i8"),
         ("source_position", "i8"),
@@ -103,10 +103,10 @@ ENGINE = np.dtype(
         ("gap_max", "i8"),
         ("busy_ns", "i8"),
         ("priority", "i8"),
-        ("last", "f4", (MAX_CHANNELS,)),
-        ("in_peak", "f4", (MAX_CHANNELS,)),
-        ("out_peak", "f4", (MAX_CHANNELS,)),
-        ("in_clipped", "i8", (MAX_CHANNELS,)),
+        ("last", "f4", (MAX_LIVE_CHANNELS,)),
+        ("in_peak", "f4", (MAX_LIVE_CHANNELS,)),
+        ("out_peak", "f4", (MAX_LIVE_CHANNELS,)),
+        ("in_clipped", "i8", (MAX_LIVE_CHANNELS,)),
     ]
 )
 """``current``, ``former``: the program that plays and the one being faded out; ``pending`` is set

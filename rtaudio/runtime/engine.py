@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from rtaudio.runtime import callback as rt
 from rtaudio.runtime.abi import Node
 from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.callback import ENGINE, FADE_MS, FLAG_NAMES, SWAP_MS
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels import routing
+from rtaudio.runtime.limits import MAX_LIVE_CHANNELS
 from rtaudio.runtime.memory import aligned, offset_of
 from rtaudio.runtime.program import Program
 from rtaudio.runtime.statistics import HISTOGRAM_SIZE, Histogram, Snapshot
 from rtaudio.runtime.words import atomic_store
 
-_PENDING = offset_of(rt.ENGINE, "pending")
+_PENDING = offset_of(ENGINE, "pending")
 
 _HEARD_S = 1.0
 
@@ -53,11 +54,11 @@ class Engine:
     """
 
     def __init__(self, rate_hz: int, block: int, in_channels: int, out_channels: int) -> None:
-        if max(in_channels, out_channels) > rt.MAX_CHANNELS:
-            raise ValueError(f"at most {rt.MAX_CHANNELS} channels can play")
+        if max(in_channels, out_channels) > MAX_LIVE_CHANNELS:
+            raise ValueError(f"at most {MAX_LIVE_CHANNELS} channels can play")
         self.rate_hz, self.block = rate_hz, block
         self.in_channels, self.out_channels = in_channels, out_channels
-        self._memory = aligned(rt.ENGINE.itemsize, np.uint8).view(rt.ENGINE)
+        self._memory = aligned(ENGINE.itemsize, np.uint8).view(ENGINE)
         self.record = self._memory[0]
         self._buffers: dict[str, np.ndarray[Any, Any]] = {
             "input": aligned(in_channels * block),
@@ -72,8 +73,8 @@ class Engine:
         self.record["rate_hz"], self.record["block"] = rate_hz, block
         self.record["in_channels"], self.record["out_channels"] = in_channels, out_channels
         self.record["level"] = 1.0
-        self.record["fade_samples"] = round(rate_hz * rt.FADE_MS / 1000)
-        self.record["swap_samples"] = round(rate_hz * rt.SWAP_MS / 1000)
+        self.record["fade_samples"] = round(rate_hz * FADE_MS / 1000)
+        self.record["swap_samples"] = round(rate_hz * SWAP_MS / 1000)
         self._silence = silence(rate_hz, block, in_channels, out_channels)
         self._programs: dict[int, Program] = {self._silence.address: self._silence}
         self.record["silence"] = self.record["current"] = self._silence.address
@@ -206,7 +207,7 @@ class Engine:
             blocks=int(record["blocks"]),
             frames=frames,
             missed=int(record["missed"]),
-            flags={name: int(n) for name, n in zip(rt.FLAG_NAMES, record["flags"], strict=True)},
+            flags={name: int(n) for name, n in zip(FLAG_NAMES, record["flags"], strict=True)},
             load=float(record["busy_ns"]) * self.rate_hz / (frames * 1e9) if frames else 0.0,
             realtime=int(record["blocks"]) > 0 and int(record["priority"]) == 0,
             durations=Histogram(self._buffers["durations"].copy(), int(record["duration_max"])),

@@ -9,6 +9,7 @@ import numpy as np
 ALIGNMENT = 64
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def aligned(count: int, dtype: Any = np.float32) -> Array:

@@ -15,7 +15,7 @@ from rtaudio.analysis.speech import si_sdr_db
 from rtaudio.bench import denoise
 from rtaudio.bench.denoise import System
 from rtaudio.bench.macs import fourier_macs
-from rtaudio.bench.recordings import Recording
+from rtaudio.bench.recordings import EvalClip
 from rtaudio.errors import MetricsError
 from rtaudio.models.contract.card import GOLDEN_SAMPLES, Card, Golden
 from rtaudio.models.contract.check import check_model
@@ -136,7 +136,7 @@ def test_mixtures_hold_every_unheard_voice_and_noise_at_the_snr_they_state(data_
 
 
 def test_a_gain_is_one_of_both(folder):
-    loud = Recording("dfns6", "a", *(folder / f"denoise_eval/dfns6/{k}/a.flac"
+    loud = EvalClip("dfns6", "a", *(folder / f"denoise_eval/dfns6/{k}/a.flac"
                                      for k in ("noisy", "clean")))  # fmt: skip
     quiet = dataclasses.replace(loud, gain_db=-40.0)
     for x, y in zip(loud.read()[:2], quiet.read()[:2], strict=True):

@@ -32,8 +32,8 @@ def test_effects_run_in_order():
 
 
 def test_parallel_paths_arrive_together():
-    late = rt.Path([rt.Limiter(ceiling_db=0.0, lookahead_ms=3.0)])
-    both = rt.Parallel([late, rt.Path([])])
+    late = rt.Branch([rt.Limiter(ceiling_db=0.0, lookahead_ms=3.0)])
+    both = rt.Parallel([late, rt.Branch([])])
     program = both.compile(RATE, 64)
     assert program.latency_samples > 0
     np.testing.assert_allclose(both(NOISE, RATE), 2 * NOISE, atol=1e-6)
@@ -48,7 +48,7 @@ def test_parallel_paths_arrive_together():
 def test_parallel_equals_its_formula(pans, gains, delays):
     def path(pan, gain, late):
         inside = [rt.Limiter(ceiling_db=0.0, lookahead_ms=late)] if late else []
-        return rt.Path(inside, pan=pan, gain_db=gain)
+        return rt.Branch(inside, pan=pan, gain_db=gain)
 
     paths = [path(*spec) for spec in zip(pans, gains, delays, strict=False)]
     out = np.atleast_2d(rt.Parallel(paths)(NOISE, RATE))
@@ -63,7 +63,9 @@ def test_parallel_equals_its_formula(pans, gains, delays):
 
 
 def test_gain_and_pan_of_a_path_are_live():
-    parallel = rt.Parallel([rt.Path([], name="left", pan=-1.0), rt.Path([], name="right", pan=1.0)])
+    parallel = rt.Parallel(
+        [rt.Branch([], name="left", pan=-1.0), rt.Branch([], name="right", pan=1.0)]
+    )
     program = parallel.compile(RATE, 64)
     ones = np.ones((1, 6400), np.float32)
     np.testing.assert_allclose(run(program, ones)[:, -1], [1.0, 1.0])

@@ -88,11 +88,11 @@ def effect_of(kind, inner):
         )
     elif kind == "parallel":
         path = st.builds(
-            lambda own, chain: own | {"chain": chain}, fields_of(rt.Path, ["effects"]), inner
+            lambda own, chain: own | {"chain": chain}, fields_of(rt.Branch, ["effects"]), inner
         )
         settings_ = st.builds(
-            lambda own, paths: own | {"paths": paths},
-            fields_of(cls, ["paths"]),
+            lambda own, branches: own | {"branches": branches},
+            fields_of(cls, ["branches"]),
             st.lists(path, min_size=1, max_size=3),
         )
     elif "file" in cls.model_fields:
@@ -324,7 +324,7 @@ def test_keys_and_defaults_are_those_of_the_constructor(folder, kind):
         needs["model"] = f"{{file: '{MODELS[0]}'}}"
     effect = loaded(folder, f"chain: [{{{kind}: {needs.get(kind, '{}')}}}]").effects[0]
     for name, field in cls.model_fields.items():
-        if name not in ("file", "paths"):
+        if name not in ("file", "branches"):
             assert getattr(effect, name) == field.get_default(call_default_factory=True)
 
 

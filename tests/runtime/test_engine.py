@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rtaudio.effects.chain import Chain
 from rtaudio.effects.gain import Gain
 from rtaudio.effects.model import Model
-from rtaudio.effects.parallel import Parallel, Path
+from rtaudio.effects.parallel import Branch, Parallel
 from rtaudio.runtime import callback as rt
 from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.builder import Builder
@@ -119,7 +119,7 @@ def test_channels_go_where_the_map_says():
 
 @pytest.mark.parametrize("frames", [1, 17, 63, 64, 65, 500, 4096])
 def test_any_size_of_device_block_plays_the_same(frames):
-    rig = Rig(Parallel([Path([Gain(gain_db=6.0)]), Path([], gain_db=-6.0)]))
+    rig = Rig(Parallel([Branch([Gain(gain_db=6.0)]), Branch([], gain_db=-6.0)]))
     rig.settle()
     x = np.random.default_rng(1).standard_normal(5000).astype(np.float32)
     wanted = x * (10 ** (6 / 20) + 10 ** (-6 / 20))

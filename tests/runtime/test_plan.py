@@ -7,7 +7,7 @@ import pytest
 
 import rtaudio as rt
 from rtaudio.effects.base import Effect, parameter, slots_at
-from rtaudio.effects.parallel import Parallel, Path
+from rtaudio.effects.parallel import Branch, Parallel
 from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.offline import run
@@ -36,7 +36,9 @@ def copied(effects):
 
 CHAINS = {name: lambda name=name: rt.load_preset(name) for name in NATIVE} | {
     "everything": lambda: rt.Chain(copied(EVERYTHING)),
-    "side by side": lambda: Parallel([Path(copied(EVERYTHING), pan=-1), Path([rt.Gain()], pan=1)]),
+    "side by side": lambda: Parallel(
+        [Branch(copied(EVERYTHING), pan=-1), Branch([rt.Gain()], pan=1)]
+    ),
     "oversampled": lambda: rt.Model(shipped_models()["crunch-light"], oversample=2),
 }
 

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from rtaudio.atomic import replacing
 from rtaudio.capture.align import arrival, overlap
-from rtaudio.capture.note import Note, read_note
+from rtaudio.capture.note import CaptureNote as Note
+from rtaudio.capture.note import read_note
 from rtaudio.errors import CaptureError
 from rtaudio.models.contract.card import ModelParameter
 from rtaudio.models.formats import read as foreign

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import onnx
 
-from rtaudio.models.denoisers.deepfilternet_settings import OPSET, Array, _Settings
+from rtaudio.models.denoisers.deepfilternet_settings import OPSET, _Settings
 from rtaudio.models.graph.frames import FrameGraph
 from rtaudio.models.graph.walk import GraphWalk
+from rtaudio.runtime.memory import Array
 
 START_DB = (-60.0, -90.0)
 START_MAGNITUDE = (1e-3, 1e-4)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import configparser
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rtaudio.errors import first_fault
-
-Array = NDArray[Any]
+from rtaudio.runtime.memory import Array
 
 OPSET = 17
 RATE_HZ = 48000

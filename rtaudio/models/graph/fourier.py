@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from rtaudio.runtime.memory import Array
 
 __all__ = ["FourierStages", "normalised_windows"]
 
-Array = NDArray[Any]
 
 RIPPLE = 1e-6
 """Largest relative error of a window pair's sum; beyond it the pair does not add up."""

@@ -12,18 +12,16 @@ Every part is a method of `FrameGraph`; the whole is put together in the order o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from rtaudio.models.graph.builder import GraphBuilder
 from rtaudio.models.graph.fourier import FourierStages
+from rtaudio.runtime.memory import Array
 
 __all__ = ["FrameGraph"]
 
-Array = NDArray[Any]
 
 _RECURRENT = ("LSTM", "GRU", "RNN")
 

@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 import onnx.numpy_helper
-from numpy.typing import NDArray
 
 from rtaudio.models.contract.card import ModelFile, ModelParameter
 from rtaudio.models.net.types import (
@@ -39,10 +38,10 @@ from rtaudio.models.net.types import (
     WaveNetArray,
     WaveNetLayer,
 )
+from rtaudio.runtime.memory import Floats
 
 __all__ = ["net_of"]
 
-Floats = NDArray[np.float32]
 
 MAX_LAYERS = 1024
 MAX_RECEPTIVE_FIELD = 1 << 20

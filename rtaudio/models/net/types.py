@@ -20,8 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from rtaudio.runtime.memory import Floats
 
 __all__ = [
     "Activation",
@@ -40,8 +39,6 @@ __all__ = [
     "WaveNetArray",
     "WaveNetLayer",
 ]
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

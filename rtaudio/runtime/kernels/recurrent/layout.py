@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rtaudio.runtime.kernels.simd import REGISTERS
-
-Array = np.ndarray[Any, Any]
+from rtaudio.runtime.memory import Array
 
 CACHE_BYTES = 32768
 """Weights larger than this are walked to and fro; first-level caches hold 32 to 48 KiB."""

@@ -53,8 +53,9 @@ import numpy as np
 from rtaudio.runtime.abi import Kernel, Node, state_dtype
 from rtaudio.runtime.kernels.ramp import RAMP, advance, aim, ramp_samples, settled
 from rtaudio.runtime.kernels.recurrent.emit import _step
-from rtaudio.runtime.kernels.recurrent.layout import GATES, Array, Layout, pack
+from rtaudio.runtime.kernels.recurrent.layout import GATES, Layout, pack
 from rtaudio.runtime.kernels.simd import LANES
+from rtaudio.runtime.memory import Array
 from rtaudio.runtime.words import address_of, f32_at, struct_at
 
 STATE = state_dtype(
@@ -181,7 +182,7 @@ def recurrent_node(
         params=params,
         work={
             "memory": memory,
-            "ramps": np.array([settled(value) for value in knobs], RAMP),
+            "ramps": np.array([settled(float(value)) for value in knobs], RAMP),
         },
         constants={"weights": pack(layout, layers, *head, in_gain)},
         skip=in_gain * out_gain,

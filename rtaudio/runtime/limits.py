@@ -1,0 +1,15 @@
+"""Limits of what is played, in one place."""
+
+from __future__ import annotations
+
+MIN_RATE_HZ, MAX_RATE_HZ = 8000, 384000
+"""Sample rates."""
+
+MAX_BLOCK = 65536
+"""Frames per call of a program."""
+
+MAX_CHANNELS = 64
+"""Of arrays and sound files; more is an array that lies on its side."""
+
+MAX_LIVE_CHANNELS = 8
+"""Of a device, in each direction."""
