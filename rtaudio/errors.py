@@ -221,7 +221,9 @@ def fault_text(
     >>> fault_text({"type": "missing", "loc": ("file",), "msg": "", "input": {}}, "model.file")
     'model.file is missing; give it a value'
     """
-    shown = shortened(repr(fault["input"])) if shown is None else shown
+    if shown is None:
+        value = fault["input"]
+        shown = f"{value:g}" if isinstance(value, float) else shortened(repr(value))
     limits = field_span(model, fault["loc"]) if model is not None else ""
     what = f"{key} = {shown}" if key else shown
     context = fault.get("ctx", {})

@@ -59,11 +59,11 @@ def test_version(cli):
 def test_defaults_of_the_command_line_are_those_of_the_library():
     host = inspect.signature(Host).parameters
     flags = inspect.signature(run.run).parameters
-    for name in ("device", "rate", "block"):
-        assert flags[name].default == host[name].default
+    for flag, name in (("device", "device"), ("rate", "rate_hz"), ("block", "block")):
+        assert flags[flag].default == host[name].default
     of_file = inspect.signature(render_file).parameters["block"].default
     assert inspect.signature(render.render).parameters["block"].default == of_file
-    assert host["rate"].default == demo.RATE_HZ
+    assert host["rate_hz"].default == demo.RATE_HZ
     assert host["block"].default == demo.BLOCK
     assert demo.PRESET == doctor.PRESET
     assert demo.PRESET in shipped_presets()
