@@ -35,7 +35,7 @@ class Note(NamedTuple):
 
 
 @jit
-def _string(excitation, period, gain, damping, line, out):  # type: ignore[no-untyped-def]
+def _string(excitation, period, gain, damping, line, out):
     """Add one string to ``out``; ``period`` in samples and ``gain`` per period vary with time.
 
     ``line`` is the delay line: zeros, a power of two of them, more than the longest period.
@@ -73,7 +73,7 @@ def _comb(x: np.ndarray[Any, Any], delay: int) -> np.ndarray[Any, Any]:
 
 
 @jit
-def _resonance(x, b0, b1, b2, a1, a2):  # type: ignore[no-untyped-def]
+def _resonance(x, b0, b1, b2, a1, a2):
     """Filter in place with one second-order section."""
     z1 = z2 = 0.0
     for n in range(x.size):

@@ -15,7 +15,7 @@ from rtaudio.runtime.system import now_ns
 
 
 @jit
-def _time_blocks(engine, source, result, frames, durations):  # type: ignore[no-untyped-def]
+def _time_blocks(engine, source, result, frames, durations):
     for k in range(durations.size):
         start = now_ns()
         process_block(source, result, frames, 0, engine)

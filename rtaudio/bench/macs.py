@@ -149,7 +149,7 @@ def _shapes(
 
 def _result(node: onnx.NodeProto) -> str:
     """The first output that the node has; a recurrent one may leave out the whole sequence."""
-    return next(name for name in node.output if name)
+    return str(next(name for name in node.output if name))
 
 
 def _macs(node: onnx.NodeProto, shapes: dict[str, Shape]) -> int:

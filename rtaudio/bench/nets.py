@@ -38,7 +38,7 @@ class _Random:
     def __init__(self, seed: int) -> None:
         self.source = np.random.default_rng(seed)
 
-    def array(self, *shape: int, fan_in: int) -> np.ndarray:  # type: ignore[type-arg]
+    def array(self, *shape: int, fan_in: int) -> np.ndarray:
         bound = fan_in**-0.5
         return self.source.uniform(-bound, bound, shape).astype(np.float32)
 

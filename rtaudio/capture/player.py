@@ -51,7 +51,7 @@ _state_at = struct_at(_STATE)
 
 
 @kernel(_STATE)
-def exchange(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def exchange(state, src, dst, frames):
     """Play ``played`` on the output, and store the input in ``kept`` at the same place.
 
     ``position`` is the address of an int64 that counts the samples; Python may read it.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtaudio.errors import UsageError
+from rtaudio.errors import UsageError, plain
 from rtaudio.runtime.limits import MAX_CHANNELS
 from rtaudio.view import terminal as show
 
@@ -130,7 +130,7 @@ def _file(
         check_picture(picture)
     views = _Views(source) if picture is not None else None
     with show.progress(not json) as bars:
-        task = bars.add_task(show.plain(f"{source.name} -> {target.name}"), total=1.0)
+        task = bars.add_task(plain(f"{source.name} -> {target.name}"), total=1.0)
         done = _one(
             effect, force, source, target, lambda share: bars.update(task, completed=share),
             *([views.add] if views else []),
@@ -142,7 +142,7 @@ def _file(
         figures = {**_figures(done), "out": target, "picture": picture}
         show.print_json(figures)
     else:
-        print(show.plain(_line(target, done)))
+        print(plain(_line(target, done)))
     _remarks(target, done)
     if done.damage:
         show.remark(f"error: {done.damage}; the rest is in {target}")
@@ -203,7 +203,7 @@ def _folder(
         })  # fmt: skip
     else:
         seconds = sum(one.frames / one.rate_hz for _, one in done)
-        print(show.plain(f"{target}: {len(done)} files, {seconds:.2f} s"))
+        print(plain(f"{target}: {len(done)} files, {seconds:.2f} s"))
     for outcome, one in done:
         _remarks(outcome.target, one)
     if others:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rtaudio.cli.run import Block, Cabinet, Preset
+from rtaudio.errors import plain
 from rtaudio.view import terminal as show
 
 
@@ -45,4 +46,4 @@ def render(
             f"{target}: {done.frames / done.rate_hz:.2f} s, {done.channels} channels at "
             f"{done.rate_hz} Hz, {done.subtype}, peak {peak:.1f} dBFS"
         )
-        print(show.plain(line))
+        print(plain(line))

@@ -31,13 +31,13 @@ _STOP = offset_of(CLOCK, "stop")
 
 
 @njit(forceinline=True, error_model="numpy")
-def _frames_ns(frames, rate_hz):  # type: ignore[no-untyped-def]
+def _frames_ns(frames, rate_hz):
     """Return the duration of any number of frames; days of them in nanoseconds would overflow."""
     return frames // rate_hz * 1_000_000_000 + frames % rate_hz * 1_000_000_000 // rate_hz
 
 
 @jit
-def _tick(clock):  # type: ignore[no-untyped-def]
+def _tick(clock):
     """Call the callback once a period. A block that ends after its deadline is an underflow.
 
     After a delay of more than a period the missed periods are skipped, as a sound card would.

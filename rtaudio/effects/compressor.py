@@ -89,7 +89,7 @@ _slots_at = slots_at(Compressor)
 
 
 @njit(inline="always")
-def _excess(level, threshold, slope, knee):  # type: ignore[no-untyped-def]
+def _excess(level, threshold, slope, knee):
     """Return by how many dB the static curve turns down a linear level."""
     over = math.log(level) / _NEPER_PER_DB - threshold
     if over >= knee / 2.0:
@@ -99,7 +99,7 @@ def _excess(level, threshold, slope, knee):  # type: ignore[no-untyped-def]
 
 
 @kernel(STATE)
-def compress(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def compress(state, src, dst, frames):
     """Turn all channels down by what the loudest of them needs."""
     s = _state_at(address_of(state))
     p = _slots_at(s.params)

@@ -48,7 +48,7 @@ _state_at = struct_at(STATE)
 
 
 @kernel(STATE)
-def high_pass(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def high_pass(state, src, dst, frames):
     """Filter every channel."""
     s = _state_at(address_of(state))
     gain, pole = s.gain, s.pole

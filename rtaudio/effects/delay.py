@@ -106,13 +106,13 @@ _slots_at = slots_at(Delay)
 
 
 @register_jitable(error_model="numpy")
-def _tap_samples(time_ms, rate_hz, length):  # type: ignore[no-untyped-def]
+def _tap_samples(time_ms, rate_hz, length):
     """Return a delay in whole samples that fits the line."""
     return max(1, min(length - 1, int(time_ms * rate_hz / 1000.0 + 0.5)))
 
 
 @kernel(STATE)
-def echo(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def echo(state, src, dst, frames):
     """Write the delayed signal to dst; the direct one is not in it."""
     s = _state_at(address_of(state))
     p = _slots_at(s.params)

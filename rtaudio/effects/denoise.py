@@ -31,6 +31,7 @@ from pydantic import Field, PrivateAttr
 
 from rtaudio.effects.base import Effect, parameter, slots_at
 from rtaudio.effects.model import Model
+from rtaudio.models.contract.card import Card
 from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.decibels import from_db
@@ -106,7 +107,7 @@ class Denoise(Effect):
         self._model = Model(self.file, worker=self.worker)
 
     @property
-    def card(self) -> Any:
+    def card(self) -> Card:
         """The model's :class:`~rtaudio.models.contract.card.Card`."""
         return self._model.card
 
@@ -176,7 +177,7 @@ _slots_at = slots_at(Denoise)
 
 
 @kernel(STATE)
-def blend(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def blend(state, src, dst, frames):
     """Turn pauses down, mix in the share of the noisy signal, compare, and set the level."""
     s = _state_at(address_of(state))
     p = _slots_at(s.params)

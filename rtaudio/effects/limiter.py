@@ -107,7 +107,7 @@ _slots_at = slots_at(Limiter)
 
 
 @kernel(STATE)
-def limit(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def limit(state, src, dst, frames):
     """Limit all channels by one gain."""
     s = _state_at(address_of(state))
     p = _slots_at(s.params)

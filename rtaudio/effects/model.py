@@ -9,15 +9,21 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, PrivateAttr
 
+from rtaudio.analysis.loudness import loudness_db
 from rtaudio.effects.base import Effect
 from rtaudio.errors import ParameterError, out_of_range
+from rtaudio.models.contract.card import Card
 from rtaudio.models.loader import LoadedModel, load_model
 from rtaudio.runtime.abi import Bus, Node
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.kernels.gain import level_node
+from rtaudio.runtime.kernels.oversampler import oversampled_node
+from rtaudio.runtime.kernels.resampler import resampled_node
 from rtaudio.runtime.memory import Array
 from rtaudio.runtime.slots import Slots
+from rtaudio.runtime.timing import block_microseconds
 from rtaudio.runtime.worker import worker_node
+from rtaudio.settings import load_settings
 
 _INLINE_SHARE = 0.5
 _BURST_SHARE = 0.25
@@ -120,7 +126,7 @@ class Model(Effect):
         self._levels()
 
     @property
-    def card(self) -> Any:
+    def card(self) -> Card:
         """The model's :class:`~rtaudio.models.contract.card.Card`."""
         return self._loaded.file.card
 
@@ -142,8 +148,6 @@ class Model(Effect):
     def _interface_dbu(self) -> float:
         if self.interface_dbu is not None:
             return self.interface_dbu
-        from rtaudio.settings import load_settings
-
         return load_settings().interface_dbu
 
     def _levels(self) -> list[tuple[float, float] | None]:
@@ -173,8 +177,6 @@ class Model(Effect):
         if "loudness_db" in self.card.levels:
             return float(self.card.levels["loudness_db"])
         if self._measured_db is None:
-            from rtaudio.analysis.loudness import loudness_db
-
             model = Model(self.file, slim=self.slim, engine=self.engine, worker=False)
             self._measured_db = loudness_db(model, self.card.sample_rate)
         return self._measured_db
@@ -214,8 +216,6 @@ class Model(Effect):
         rate = self.card.sample_rate
         if rate == builder.rate_hz:
             return self._net(block, params)
-        from rtaudio.runtime.kernels.resampler import resampled_node
-
         inner_block = math.ceil(block * rate / builder.rate_hz) + 1
         inner = self._net(inner_block, params, varying=True)
         return resampled_node(
@@ -227,8 +227,6 @@ class Model(Effect):
         engine = None if self.engine == "auto" else self.engine
         if self.oversample == 1:
             return self._loaded.node(block, params, engine=engine, varying=varying)
-        from rtaudio.runtime.kernels.oversampler import oversampled_node
-
         copies = [
             self._loaded.node(block, params, engine=engine, varying=varying)
             for _ in range(self.oversample)
@@ -278,8 +276,6 @@ class Model(Effect):
 
     def _block_cost_us(self, builder: Builder, params: Array | None) -> float:
         """Measure the most that one instance costs in a block: all hops that may fall into it."""
-        from rtaudio.runtime.timing import block_microseconds
-
         hop = self.card.hop
         if hop:
             model_block = math.ceil(builder.block * self.card.sample_rate / builder.rate_hz)

@@ -94,7 +94,7 @@ _slots_at = slots_at(NoiseGate)
 
 
 @kernel(KEY)
-def key(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def key(state, src, dst, frames):
     """Write the gain of the gate to the one channel of dst, from the loudest channel of src."""
     s = _key_at(address_of(state))
     p = _slots_at(s.params)
@@ -124,7 +124,7 @@ def key(state, src, dst, frames):  # type: ignore[no-untyped-def]
 
 
 @kernel(APPLY)
-def apply(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def apply(state, src, dst, frames):
     """Multiply every channel by the curve."""
     s = _apply_at(address_of(state))
     curve = f32_at(s.curve)

@@ -22,9 +22,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from rtaudio.effects.base import Effect
+from rtaudio.effects.cabinet import Cabinet
 from rtaudio.effects.chain import Chain
+from rtaudio.effects.dc_block import DcBlock
+from rtaudio.effects.denoise import Denoise
+from rtaudio.effects.limiter import Limiter
+from rtaudio.effects.model import Model
+from rtaudio.effects.noise_gate import NoiseGate
 from rtaudio.errors import PresetError, closest
-from rtaudio.models.loader import MODEL_SUFFIXES
+from rtaudio.models.loader import MODEL_SUFFIXES, load_model
 from rtaudio.preset.reader import PresetReader
 from rtaudio.preset.save import save_preset
 from rtaudio.shipped import shipped_cabinets, shipped_presets
@@ -87,14 +93,6 @@ def load_preset(preset: str | Path, *, cabinet: str | Path | None = None) -> Cha
 
 
 def _model_alone(path: Path, cabinet: str | Path | None) -> Chain:
-    from rtaudio.effects.cabinet import Cabinet
-    from rtaudio.effects.dc_block import DcBlock
-    from rtaudio.effects.denoise import Denoise
-    from rtaudio.effects.limiter import Limiter
-    from rtaudio.effects.model import Model
-    from rtaudio.effects.noise_gate import NoiseGate
-    from rtaudio.models.loader import load_model
-
     if load_model(path).file.card.task == "denoise":
         if cabinet is not None:
             raise PresetError(f"{path}: is a denoiser, which plays without a cabinet")

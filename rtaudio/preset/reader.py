@@ -132,7 +132,7 @@ class PresetReader:
 
     def _items(self, node: yaml.Node, where: str) -> list[yaml.Node]:
         if isinstance(node, yaml.SequenceNode):
-            return node.value
+            return list(node.value)
         if isinstance(node, yaml.ScalarNode) and self._plain(node) is None:
             raise self._fault(node, f"{where} is empty; write [] for a list without items")
         raise self._fault(

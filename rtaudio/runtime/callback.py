@@ -125,7 +125,7 @@ _TAP_READ = offset_of(ENGINE, "tap_read")
 
 
 @inlined
-def _adopt(e, engine):  # type: ignore[no-untyped-def]
+def _adopt(e, engine):
     """Take a published program over, unless the last one is still being faded in.
 
     A program with latency starts with silence, so the fade begins when its sound does. It is of
@@ -140,7 +140,7 @@ def _adopt(e, engine):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _play(e, program, frames):  # type: ignore[no-untyped-def]
+def _play(e, program, frames):
     """Run one program over the engine's input; returns its faults."""
     p = program_at(program)
     for channel in range(e.in_channels):
@@ -149,7 +149,7 @@ def _play(e, program, frames):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _chunk(e, frames):  # type: ignore[no-untyped-def]
+def _chunk(e, frames):
     """Compute up to one block: engine input -> engine output, with cross-fade and safety."""
     output = f32_at(e.output)
     faults = _play(e, e.current, frames)
@@ -191,7 +191,7 @@ def _chunk(e, frames):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _take_input(e, engine, device_input, start, frames):  # type: ignore[no-untyped-def]
+def _take_input(e, engine, device_input, start, frames):
     """Fill the engine's planar input from the file source, the device, or with silence.
 
     Input with NaN, Inf or a runaway level is silence, and counted: nothing else can be made of it.
@@ -239,7 +239,7 @@ def _take_input(e, engine, device_input, start, frames):  # type: ignore[no-unty
 
 
 @inlined
-def _mute(e, frames):  # type: ignore[no-untyped-def]
+def _mute(e, frames):
     """Multiply the engine's output by a level that moves to 0 while muted, and back to 1."""
     target = np.float32(0.0) if e.muted != 0 else np.float32(1.0)
     if e.level == target and e.muted == 0:
@@ -255,7 +255,7 @@ def _mute(e, frames):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _give_output(e, engine, device_output, start, frames):  # type: ignore[no-untyped-def]
+def _give_output(e, engine, device_output, start, frames):
     """Write the engine's planar output to the device and, if somebody records, to the tap."""
     planar = f32_at(e.output)
     width = e.device_outputs
@@ -284,7 +284,7 @@ def _give_output(e, engine, device_output, start, frames):  # type: ignore[no-un
 
 
 @inlined
-def process_block(device_input, device_output, frames, flags, engine):  # type: ignore[no-untyped-def]
+def process_block(device_input, device_output, frames, flags, engine):
     """One device block; interleaved float32 at the addresses, 0 for none."""
     entry = now_ns()
     former_mode = flush_denormals()
@@ -330,7 +330,7 @@ PORTAUDIO = types.int32(types.voidptr, types.voidptr, ULONG, types.voidptr, ULON
 
 
 @c_function(PORTAUDIO)
-def callback(input_, output, frames, time, flags, engine):  # type: ignore[no-untyped-def]
+def callback(input_, output, frames, time, flags, engine):
     """PortAudio's stream callback; see ``PaStreamCallback`` in portaudio.h."""
     process_block(
         address_of(input_),

@@ -16,7 +16,8 @@ def from_db(level_db: float) -> float:
     >>> from_db(-20.0)
     0.1
     """
-    return 10.0 ** (level_db / 20.0)
+    ratio: float = 10.0 ** (level_db / 20.0)
+    return ratio
 
 
 def to_db(ratio: float, least_db: float = -120.0) -> float:

@@ -26,7 +26,7 @@ _HEARD_S = 1.0
 
 
 @jit
-def _store(address, value):  # type: ignore[no-untyped-def]
+def _store(address, value):
     """Publish a value: what was written before is seen by whoever reads it."""
     atomic_store(address, value)
 

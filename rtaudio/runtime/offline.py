@@ -17,7 +17,7 @@ from rtaudio.runtime.words import (
 
 
 @jit
-def _run(program, source, result, channel_frames, frames):  # type: ignore[no-untyped-def]
+def _run(program, source, result, channel_frames, frames):
     """Run planar audio [channels, channel_frames] through a program in blocks, natively."""
     former = flush_denormals()
     p = program_at(program)

@@ -60,7 +60,7 @@ _ramp_at = struct_at(RAMP)
 
 
 @kernel(STATE)
-def run_model(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def run_model(state, src, dst, frames):
     """Run the model over ``frames``, in the largest preallocated sizes that fit."""
     s = _state_at(address_of(state))
     values = s.values
@@ -218,7 +218,7 @@ def onnx_node(
 
 
 @jit
-def _call_once(process, state, src, dst, frames):  # type: ignore[no-untyped-def]
+def _call_once(process, state, src, dst, frames):
     """Call a node, and undo the denormal mode that ONNX Runtime leaves behind in the thread."""
     former = flush_denormals()
     code = call_process(process, state, src, dst, frames)

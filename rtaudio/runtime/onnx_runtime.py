@@ -121,12 +121,12 @@ def api() -> _Api:
 
 
 @jit
-def _flush():  # type: ignore[no-untyped-def]
+def _flush():
     return flush_denormals()
 
 
 @jit
-def _restore(former):  # type: ignore[no-untyped-def]
+def _restore(former):
     restore_denormals(former)
 
 

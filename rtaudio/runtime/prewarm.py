@@ -13,7 +13,7 @@ __all__ = ["prewarm"]
 
 
 @jit
-def _feed(process, state, src, dst, block, samples):  # type: ignore[no-untyped-def]
+def _feed(process, state, src, dst, block, samples):
     """Call a node until it has had ``samples``; return its first fault code, or 0."""
     former = flush_denormals()
     code = np.int32(0)

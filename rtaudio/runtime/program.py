@@ -57,7 +57,7 @@ _INSTRUCTION_BYTES = INSTRUCTION.itemsize
 
 
 @inlined
-def largest_bits(address, channels, stride, frames):  # type: ignore[no-untyped-def]
+def largest_bits(address, channels, stride, frames):
     """Return the largest magnitude of a planar buffer as float32 bits; NaN counts as largest.
 
     For magnitudes, float32 order is integer order of the bits, so one integer maximum finds
@@ -73,7 +73,7 @@ def largest_bits(address, channels, stride, frames):  # type: ignore[no-untyped-
 
 
 @inlined
-def run_program(program, frames):  # type: ignore[no-untyped-def]
+def run_program(program, frames):
     """Run every instruction over ``frames`` samples; returns the number of faults in this block.
 
     ``program`` is the address of a PROGRAM record; input and output are its own buffers.

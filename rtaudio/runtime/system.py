@@ -117,7 +117,7 @@ def _sleep_ns(typingctx: Any, duration: Any) -> Any:
 
 
 @jit
-def sleep_until_ns(deadline):  # type: ignore[no-untyped-def]
+def sleep_until_ns(deadline):
     """Sleep until the monotonic clock shows ``deadline``; returns at once if it has passed.
 
     Windows sleeps in whole milliseconds, so the rest is waited out by looking at the clock.

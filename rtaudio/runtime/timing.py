@@ -15,7 +15,7 @@ from rtaudio.runtime.words import call_process, flush_denormals, restore_denorma
 
 
 @jit
-def _time_blocks(process, state, src, dst, frames, durations):  # type: ignore[no-untyped-def]
+def _time_blocks(process, state, src, dst, frames, durations):
     """Time each call of a process function on the same input, denormals flushed as when live."""
     former = flush_denormals()
     for k in range(durations.size):
@@ -26,7 +26,7 @@ def _time_blocks(process, state, src, dst, frames, durations):  # type: ignore[n
 
 
 @jit
-def _time_signal(process, state, src, dst, frames, durations):  # type: ignore[no-untyped-def]
+def _time_signal(process, state, src, dst, frames, durations):
     """Time each call of a process function along a mono signal, denormals flushed as when live."""
     former = flush_denormals()
     for k in range(durations.size):

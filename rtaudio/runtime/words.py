@@ -71,7 +71,7 @@ def struct_at(dtype: np.dtype) -> Any:
     """
 
     @njit(inline="always")
-    def at(address):  # type: ignore[no-untyped-def]
+    def at(address):
         return carray(void_at(address), 1, dtype)[0]
 
     return at

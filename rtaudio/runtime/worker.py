@@ -100,7 +100,7 @@ _NOW = offset_of(SHARED, "now")
 
 
 @inlined
-def _compute(shared, sequence):  # type: ignore[no-untyped-def]
+def _compute(shared, sequence):
     """Run the inner node on one chunk and publish the result.
 
     Nothing is published, so that the chunk is bridged, if its input was overwritten meanwhile or
@@ -123,7 +123,7 @@ def _compute(shared, sequence):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _work(shared):  # type: ignore[no-untyped-def]
+def _work(shared):
     """The worker thread: compute chunks in order until told to stop."""
     flush_denormals()
     s = _shared_at(shared)
@@ -140,7 +140,7 @@ def _work(shared):  # type: ignore[no-untyped-def]
 
 
 @kernel(STATE)
-def exchange(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def exchange(state, src, dst, frames):
     """Callback side: store input samples in their slots, play what is due."""
     s = _state_at(address_of(state))
     shared = _shared_at(s.shared)

@@ -25,13 +25,14 @@ def draw(path: str | Path, figures: Sequence[dict[str, Any]]) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.lines import Line2D
     from matplotlib.ticker import FuncFormatter
 
     figure, (over_cost, over_snr) = plt.subplots(1, 2, figsize=(13, 5), layout="constrained")
     names = []
     for number, each in enumerate(figures):
         colour = f"C{number}"
-        names.append(plt.Line2D([], [], color=colour, label=each["system"]))
+        names.append(Line2D([], [], color=colour, label=each["system"]))
         for group, (_, marker, line) in _GROUPS.items():
             pesq = each["groups"].get(group, {}).get("pesq")
             if pesq is not None and each["cost"]:

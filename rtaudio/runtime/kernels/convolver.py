@@ -86,7 +86,7 @@ def convolver_node(response: np.ndarray[Any, Any], channels: int) -> Node:
 
 
 @njit(error_model="numpy")
-def _add_head(out, present, head, count):  # type: ignore[no-untyped-def]
+def _add_head(out, present, head, count):
     """Add to ``out`` the last SEGMENT samples up to each of the ``present`` ones, times taps."""
     y, h = f32_at(out), f32_at(head)
     for tap in range(0, SEGMENT, 4):
@@ -98,7 +98,7 @@ def _add_head(out, present, head, count):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def _add_product(total, spectrum, response):  # type: ignore[no-untyped-def]
+def _add_product(total, spectrum, response):
     """Add spectrum times response to ``total``: blocks of complex numbers."""
     z, x, h = f32_at(total), f32_at(spectrum), f32_at(response)
     for i in range(SEGMENT):
@@ -107,7 +107,7 @@ def _add_product(total, spectrum, response):  # type: ignore[no-untyped-def]
 
 
 @kernel(STATE)
-def convolve(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def convolve(state, src, dst, frames):
     """Convolve; ``dst`` is the direct sum over the head plus the tail's part."""
     s = _state_at(address_of(state))
     tail_count = s.tail_count

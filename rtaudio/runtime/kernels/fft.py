@@ -43,7 +43,7 @@ def twiddles() -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 @jit
-def forward(table, a, b):  # type: ignore[no-untyped-def]
+def forward(table, a, b):
     """Transform block ``a`` into block ``b`` (addresses); ``a`` is overwritten."""
     for stage in range(STAGES):
         factor, x, y = f32_at(table + 8 * _HALF * stage), f32_at(a), f32_at(b)
@@ -59,7 +59,7 @@ def forward(table, a, b):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def inverse(table, a, b):  # type: ignore[no-untyped-def]
+def inverse(table, a, b):
     """Undo :func:`forward`, times ``SIZE``: from block ``a`` into ``b``; ``a`` is overwritten."""
     for back in range(STAGES):
         stage = STAGES - 1 - back

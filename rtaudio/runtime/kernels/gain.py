@@ -22,7 +22,7 @@ _level_at = struct_at(LEVEL)
 
 
 @njit(error_model="numpy", inline="always")
-def _multiply(s, gain_db, src, dst, frames):  # type: ignore[no-untyped-def]
+def _multiply(s, gain_db, src, dst, frames):
     """Multiply by the ramped factor; a loop of its own where it rests, which vectorises."""
     ramp = s.gain
     aim(ramp, from_db(gain_db), s.ramp_samples)
@@ -40,7 +40,7 @@ def _multiply(s, gain_db, src, dst, frames):  # type: ignore[no-untyped-def]
 
 
 @kernel(STATE)
-def gain(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def gain(state, src, dst, frames):
     """Multiply by a gain in dB."""
     s = _state_at(address_of(state))
     _multiply(s, f32_at(s.params)[0], src, dst, frames)
@@ -48,7 +48,7 @@ def gain(state, src, dst, frames):  # type: ignore[no-untyped-def]
 
 
 @kernel(LEVEL)
-def follow(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def follow(state, src, dst, frames):
     """Multiply by a gain in dB that follows a level."""
     s = _level_at(address_of(state))
     _multiply(s, s.offset_db + s.slope * f32_at(s.params)[0], src, dst, frames)

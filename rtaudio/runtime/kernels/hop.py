@@ -35,7 +35,7 @@ _state_at = struct_at(STATE)
 
 
 @kernel(STATE)
-def hop_adapter(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def hop_adapter(state, src, dst, frames):
     """Gather whole hops, run the inner node on each, and play from the ring."""
     s = _state_at(address_of(state))
     hop = s.hop

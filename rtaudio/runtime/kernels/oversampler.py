@@ -91,7 +91,7 @@ def oversampled_node(copies: Sequence[Node], rate_hz: int, block: int) -> Node:
 
 
 @kernel(STATE)
-def oversampled(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def oversampled(state, src, dst, frames):
     """Split into phases, call each copy on its own, join."""
     s = _state_at(address_of(state))
     taps = s.taps

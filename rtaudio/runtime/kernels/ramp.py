@@ -24,7 +24,7 @@ def settled(value: float) -> Any:
 
 
 @njit(inline="always")
-def aim(ramp, target, samples):  # type: ignore[no-untyped-def]
+def aim(ramp, target, samples):
     """Start a ramp of ``samples`` to ``target``, if it is not there or on its way already."""
     target = np.float32(target)
     if ramp.target != target:
@@ -34,7 +34,7 @@ def aim(ramp, target, samples):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def advance(ramp):  # type: ignore[no-untyped-def]
+def advance(ramp):
     """Move a ramp by one sample and return its value."""
     if ramp.left > 0:
         ramp.left -= 1

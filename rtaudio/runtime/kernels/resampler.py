@@ -74,7 +74,7 @@ def low_pass(
     beta = 0.1102 * (STOP_BAND_DB - 8.7)
     window = np.kaiser(2 * half + 1, beta)
     taps = window * np.sinc(lower_hz / common_hz * np.arange(-half, half + 1))
-    return taps / taps.sum()
+    return np.asarray(taps / taps.sum())
 
 
 def polyphase(taps: np.ndarray[Any, Any], phases: int) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -152,7 +152,7 @@ def resampled_node(
 
 
 @njit(error_model="numpy", fastmath={"reassoc", "nsz"})
-def dot(a, b, count):  # type: ignore[no-untyped-def]
+def dot(a, b, count):
     """Return the sum of products of two float32 arrays, in any order: vectorised."""
     x, y = f32_at(a), f32_at(b)
     total = np.float32(0.0)
@@ -162,7 +162,7 @@ def dot(a, b, count):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def move_down(address, start, count):  # type: ignore[no-untyped-def]
+def move_down(address, start, count):
     """Move ``count`` values from place ``start`` of a float32 array to its beginning."""
     values = f32_at(address)
     for i in range(count):
@@ -170,7 +170,7 @@ def move_down(address, start, count):  # type: ignore[no-untyped-def]
 
 
 @kernel(STATE)
-def resampled(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def resampled(state, src, dst, frames):
     """Resample to the inner rate, call the inner node, resample back."""
     s = _state_at(address_of(state))
     host_ticks, inner_ticks = s.host_ticks, s.inner_ticks

@@ -32,7 +32,7 @@ _ramp_at = struct_at(RAMP)
 
 
 @kernel(ADAPT)
-def adapt(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def adapt(state, src, dst, frames):
     """Mono to many: copies. Many to mono: the mean. Else channel by channel, the rest silent."""
     s = _adapt_at(address_of(state))
     if s.outputs == 1:
@@ -58,7 +58,7 @@ def adapt(state, src, dst, frames):  # type: ignore[no-untyped-def]
 
 
 @kernel(DELAY)
-def delay(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def delay(state, src, dst, frames):
     """A pure delay of ``samples`` > 0; ``line`` holds ``samples`` values per channel."""
     s = _delay_at(address_of(state))
     line = f32_at(s.line)
@@ -80,7 +80,7 @@ def delay(state, src, dst, frames):  # type: ignore[no-untyped-def]
 
 
 @kernel(BLEND)
-def blend(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def blend(state, src, dst, frames):
     """Dst = dry + mix * (src - dry), where bypass means mix 0. The ramp makes both click-free."""
     s = _blend_at(address_of(state))
     target = f32_at(s.mix_slot)[0]
@@ -103,7 +103,7 @@ def blend(state, src, dst, frames):  # type: ignore[no-untyped-def]
 
 
 @kernel(MIX)
-def mix(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def mix(state, src, dst, frames):
     """Dst = the sum of all sources, each with a gain and, in stereo, a balance: ramped.
 
     Balance: pan -1 silences the right channel and leaves the left as it is; 0 leaves both.
@@ -137,7 +137,7 @@ def mix(state, src, dst, frames):  # type: ignore[no-untyped-def]
 
 
 @kernel(ADAPT)
-def silence(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def silence(state, src, dst, frames):
     """Nothing on every output channel."""
     s = _adapt_at(address_of(state))
     for channel in range(s.outputs):

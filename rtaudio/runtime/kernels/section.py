@@ -66,7 +66,7 @@ _state_at = struct_at(STATE)
 
 
 @jit
-def coefficients(kind, hz, amount, q, rate_hz):  # type: ignore[no-untyped-def]
+def coefficients(kind, hz, amount, q, rate_hz):
     """Return g, k, m0, m1, m2 of a section; an amount of 0 is m = 1, 0, 0 to the last bit."""
     g = math.tan(math.pi * min(hz, 0.49 * rate_hz) / rate_hz)
     k = 1.0 / q
@@ -177,7 +177,7 @@ def _node(
 
 
 @njit(error_model="numpy")
-def _still(src, dst, z, c, count):  # type: ignore[no-untyped-def]
+def _still(src, dst, z, c, count):
     """Filter ``count`` samples with constant coefficients: the same, solved for the memory."""
     x, y = f32_at(src), f32_at(dst)
     m0, m1, m2 = c[2], c[3], c[4]
@@ -194,7 +194,7 @@ def _still(src, dst, z, c, count):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def _moving(src, dst, z, c, left, count):  # type: ignore[no-untyped-def]
+def _moving(src, dst, z, c, left, count):
     """Filter ``count`` samples while the coefficients move to the end of their span."""
     x, y = f32_at(src), f32_at(dst)
     z0, z1 = z[0], z[1]
@@ -212,7 +212,7 @@ def _moving(src, dst, z, c, left, count):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def _filter(s, src, dst, frames):  # type: ignore[no-untyped-def]
+def _filter(s, src, dst, frames):
     """Filter every channel while the ramps go where they aim; a section at rest copies."""
     c = f64_at(s.coefficients)
     done = 0
@@ -243,7 +243,7 @@ def _filter(s, src, dst, frames):  # type: ignore[no-untyped-def]
 
 
 @kernel(STATE)
-def filtered(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def filtered(state, src, dst, frames):
     """Filter every channel by the parameters of an equalizer's section."""
     s = _state_at(address_of(state))
     db = f32_at(s.db)[0] if s.db != 0 else np.float32(0.0)
@@ -257,7 +257,7 @@ def filtered(state, src, dst, frames):  # type: ignore[no-untyped-def]
 
 
 @kernel(STATE)
-def turned(state, src, dst, frames):  # type: ignore[no-untyped-def]
+def turned(state, src, dst, frames):
     """Filter every channel by the one parameter of a tone knob."""
     s = _state_at(address_of(state))
     amount, sharpness = _knob_goals(s.kind, f32_at(s.params)[0], s.db_per_step)

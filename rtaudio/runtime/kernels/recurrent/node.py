@@ -86,7 +86,7 @@ def recurrent_kernel(layout: Layout, skip: bool) -> Kernel:
     knobs = layout.inputs - 1
     depth = len(layout.hidden) - 1
 
-    def recurrent(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    def recurrent(state, src, dst, frames):
         s = _state_at(address_of(state))
         weights, memory, backward = s.weights, s.memory, s.backward
         inputs = f32_at(memory)

@@ -58,7 +58,7 @@ def wavenet_kernel(plan: str, lanes: int) -> Kernel:
     """
     limit = VECTORS * lanes
 
-    def wavenet(state, src, dst, frames):  # type: ignore[no-untyped-def]
+    def wavenet(state, src, dst, frames):
         s = _state_at(address_of(state))
         rows, memory, weights = s.rows, s.memory, s.weights
         x, y = f32_at(memory), f32_at(memory + 4 * limit)
