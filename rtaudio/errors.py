@@ -122,7 +122,14 @@ def closest(word: str, known: Iterable[str]) -> str:
 
 
 def span(low: float | None, high: float | None, unit: str = "") -> str:
-    """Return a range with its unit; an end that is None is open.
+    """Return a range with its unit.
+
+    Parameters
+    ----------
+    low, high
+        Its ends; None: open.
+    unit
+        Its unit.
 
     Examples
     --------
@@ -167,7 +174,15 @@ def out_of_range(
 
 
 def shortened(text: str, longest: int = 40) -> str:
-    """Return a text, cut with three dots if it is longer than ``longest`` characters."""
+    """Return a text, cut with three dots if it is too long.
+
+    Parameters
+    ----------
+    text
+        Any text.
+    longest
+        Number of characters that fit.
+    """
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
@@ -282,7 +297,20 @@ def first_fault(error: ValidationError, model: type[BaseModel], root: str = "") 
 
 
 def dotted(root: str, location: Location) -> str:
-    """Return the name of a place: ``root.key[0].key``."""
+    """Return the name of a place.
+
+    Parameters
+    ----------
+    root
+        Name of the whole; may be empty.
+    location
+        Keys and indices, as pydantic tells them.
+
+    Examples
+    --------
+    >>> dotted("preset", ("chain", 0, "gain_db"))
+    'preset.chain[0].gain_db'
+    """
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
     return (root + "".join(parts)).removeprefix(".")
 

@@ -31,11 +31,12 @@ from rtaudio.runtime.words import address_of, f32_at, i64_at, struct_at
 
 
 class Limiter(Effect):
-    """Turn peaks down before they arrive, so that no sample is above the ceiling.
+    """Reduce the gain ahead of peaks, so that no sample exceeds the ceiling.
 
-    The signal is delayed by the look-ahead, in which the gain falls in a straight line to what the
-    peak needs. Below the ceiling the output is the delayed input, bit by bit. All channels share
-    one gain. The ceiling holds for samples, not for the curve between them ("true peak").
+    The signal is delayed by the look-ahead, during which the gain falls in a straight line to the
+    value that the peak needs. Below the ceiling the output is the delayed input, bit by bit. All
+    channels share one gain. The ceiling holds for samples, not for the curve between them ("true
+    peak").
 
     Parameters
     ----------

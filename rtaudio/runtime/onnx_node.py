@@ -219,7 +219,7 @@ def onnx_node(
 
 @jit
 def _call_once(process, state, src, dst, frames):
-    """Call a node, and undo the denormal mode that ONNX Runtime leaves behind in the thread."""
+    """Call a node, and undo the denormal mode that ONNX Runtime leaves in the thread."""
     former = flush_denormals()
     code = call_process(process, state, src, dst, frames)
     restore_denormals(former)

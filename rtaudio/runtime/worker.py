@@ -8,8 +8,8 @@
 
 Input and output are two single-producer rings of the same slots. A chunk has one deadline: the
 callback that plays it, ``ceil(chunk / block)`` blocks after the one that filled it. What is not
-done by then is bridged (the last sample fades out, the sound fades in again) and counted; its late
-result is dropped, because every chunk has its place in time. So the delay never grows.
+done by then is bridged (the last sample fades out, the sound fades in again) and counted. Its late
+result is dropped, because every chunk has its place in time: the delay never grows.
 
 The worker thread is one compiled loop without the interpreter lock. It looks for work at an eighth
 of a chunk's duration and sleeps in between.
@@ -205,7 +205,7 @@ def exchange(state, src, dst, frames):
 
 
 class Worker:
-    """The thread behind a worker node: start it before the audio, stop it after."""
+    """The thread of a worker node: start it before the audio, stop it after."""
 
     def __init__(self, shared: np.ndarray[Any, Any], name: str) -> None:
         self._shared = shared
@@ -244,6 +244,13 @@ class Worker:
 def worker_latency_samples(chunk: int, block: int) -> int:
     """Return the latency of a worker: hop adaptation, and one chunk of time rounded to blocks.
 
+    Parameters
+    ----------
+    chunk
+        Frames that the worker computes at a time.
+    block
+        Frames per call of the callback.
+
     Examples
     --------
     >>> worker_latency_samples(64, 64), worker_latency_samples(480, 128)
@@ -255,9 +262,27 @@ def worker_latency_samples(chunk: int, block: int) -> int:
 def worker_node(
     inner: Node, chunk: int, block: int, rate_hz: int, *, channels: tuple[int, int], offline: bool
 ) -> tuple[Node, Worker]:
-    """Put ``inner`` behind a worker thread, or, offline, behind the same delay without a thread.
+    """Run a node in a worker thread; offline with the same delay, but without a thread.
 
-    ``inner`` is called with exactly ``chunk`` frames at a time.
+    Parameters
+    ----------
+    inner
+        The node; it is called with exactly ``chunk`` frames.
+    chunk
+        Frames per call of ``inner``.
+    block
+        Frames per call of the result.
+    rate_hz
+        Sample rate.
+    channels
+        Inputs and outputs, at most 8 each.
+    offline
+        True if nobody waits for the result.
+
+    Raises
+    ------
+    ValueError
+        Too many channels, or a chunk that is too small for the block.
     """
     ins, outs = channels
     if max(channels) > 8:

@@ -17,7 +17,7 @@ from export.exporter import ExportError, export_model  # noqa: E402
 from export.layers import CausalConv1d, Gru, Lstm  # noqa: E402
 from export.parity import run_onnx, run_torch  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402
-from rtaudio.models.contract.card import ModelParameter
+from rtaudio.models.contract.card import ModelParameter  # noqa: E402
 from rtaudio.models.contract.check import read_model  # noqa: E402
 from training.models import NETS  # noqa: E402
 

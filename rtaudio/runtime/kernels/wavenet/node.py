@@ -13,8 +13,8 @@ read and written at any place of it without regard to its end, because the ring 
     | 0 ...................... size - 1 | size .. size + chunk - 1 | rest of the last write |
       ^ position: next frame              the same as 0 .. chunk - 1
 
-    size >= past + 2 chunks: the lanes behind the last frame of a block hold values of no meaning;
-    they are overwritten before they are read, and never reach back to where the past lies.
+    size >= past + 2 chunks: the lanes after the last frame of a block hold meaningless values; they
+    are overwritten before they are read, and never reach back to the past.
     It is a multiple of the chunk, so that whole chunks meet its end exactly.
 
 One row of a table describes one ring. Rows stand in the order in which they are filled::
@@ -25,7 +25,7 @@ One row of a table describes one ring. Rows stand in the order in which they are
 
 All rows of a net share one memory, which starts with the input of the chunk, the output, and the
 activations of one layer. Weights lie in the order in which they are used, [tap][input][channel]
-with the newest tap first; behind tanh they are doubled, as the function is tanh(z / 2).
+with the newest tap first; after tanh they are doubled, as the function is tanh(z / 2).
 
 A frame takes the same operations in the same order wherever it stands in a block. The output
 does not depend on how the signal is split into blocks, to the last bit.
@@ -109,7 +109,7 @@ def wavenet_node(net: Any, *, lanes: int = LANES) -> Node:
     net
         Anything with the attributes of `rtaudio.models.net.types.WaveNet`: arrays of layers without
         gates, FiLM, groups, bottleneck and head of their own, one activation in each array (one of
-        ``ACTIVATIONS``), no layers behind the head and no condition net.
+        ``ACTIVATIONS``), no layers after the head and no condition net.
     lanes
         Values per vector: 4, 8 or 16; the default fits this machine.
 
@@ -120,8 +120,7 @@ def wavenet_node(net: Any, *, lanes: int = LANES) -> Node:
 
     Examples
     --------
-    >>> capture = read_nam("amp.nam")                       # of rtaudio.models.nam
-    >>> node = wavenet_node(capture.net)
+    >>> node = wavenet_node(read_foreign("amp.nam").net)    # doctest: +SKIP
     """
     plan = _plan(net)
     limit = VECTORS * lanes

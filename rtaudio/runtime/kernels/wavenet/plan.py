@@ -47,7 +47,7 @@ def _check(condition: bool, reason: str) -> None:
 def _plan(net: Any) -> list[ArrayPlan]:
     """Return the shape of a net; raises ValueError if it is not a plain one."""
     _check(len(net.arrays) > 0, "it has no layers")
-    _check(not net.post, "layers behind the head")
+    _check(not net.post, "layers after the head")
     _check(net.condition is None, "a condition net")
     arrays = []
     inputs, heads = 1, None
