@@ -219,6 +219,7 @@ def test_models_share_the_callback_until_half_a_block_is_spent(model_file, monke
 @pytest.mark.parametrize(("cost_us", "chunk"), [(100, 0), (500, 128), (900, 256), (9000, 512)])
 def test_a_worker_is_as_late_as_its_cost_asks(model_file, monkeypatch, cost_us, chunk):
     """Four times as long as a hop takes, and no longer than a hop; cheap ones need no worker."""
+
     def fixed(node, block, repeats, **options):
         return np.full(repeats, float(cost_us))
 
