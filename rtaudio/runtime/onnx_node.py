@@ -226,7 +226,7 @@ def _bind(
 
 def _padded_bytes(shape: Sequence[int], dtype: Any) -> int:
     """Size of a state in memory: whole cache lines."""
-    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    size: int = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     return -(-size // 64) * 64
 
 
