@@ -139,8 +139,8 @@ def measure_guitar() -> dict[str, list[Table]]:
         "amps": [
             table("", head, amps),
             table(
-                "What others have published of their captures of real gear, which is harder to "
-                "copy than a modelled one:",
+                "What others have published of their models of real gear, which is harder to "
+                "copy than a simulated one:",
                 ["", "ESR", ""], measured["published"],
             ),
         ],

@@ -315,8 +315,9 @@ def floors() -> str:
     rows = []
     for number, layer in enumerate(layers):
         for room in layer.split("|"):
-            rows.append((str(len(layers) - number), f"`{room.strip()}`", _room(room.strip())))
-    return table(["Floor", "Room", "What it is"], rows)
+            name = room.strip()
+            rows.append((f"`{name}`", str(len(layers) - number), _room(name)))
+    return table(["Room", "Floor", "What it is"], rows)
 
 
 def _room(name: str) -> str:
