@@ -20,6 +20,13 @@ _POINTERS = ("canonical", "edit", "next", "prev", "alternate")
 """Kinds of ``<link>`` that a browser does not fetch."""
 
 
+CALLS = {
+    ("class", "mermaid"): "a mermaid drawing is drawn by a script from elsewhere",
+    ("data-md-component", "source"): "repo_url asks GitHub for the stars of the repository",
+}
+"""Parts of a page for which a script of the theme calls elsewhere: attribute, word, and why."""
+
+
 class Link(NamedTuple):
     """A reference of a page to something else."""
 
@@ -34,14 +41,14 @@ class Page(HTMLParser):
         super().__init__()
         self.ids: set[str] = set()
         self.links: list[Link] = []
-        self.drawn_elsewhere = False
+        self.calls: set[str] = set()
         self.feed(file.read_text("utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Collect ids and references."""
         found = {name: value or "" for name, value in attrs}
         self.ids |= {found[key] for key in ("id", "name") if key in found}
-        self.drawn_elsewhere |= "mermaid" in found.get("class", "").split()
+        self.calls |= {what for (key, word), what in CALLS.items() if word in found.get(key, "")}
         if tag == "a" and "href" in found:
             self.links.append(Link(found["href"], False))
         elif (key := LOADED.get(tag)) and found.get(key):
@@ -55,8 +62,7 @@ def faults(site: Path) -> list[str]:
     found = [] if pages else [f"{site}: no pages"]
     for file, page in pages.items():
         name = file.relative_to(site.resolve())
-        if page.drawn_elsewhere:
-            found.append(f"{name}: a mermaid drawing would be drawn by a script from elsewhere")
+        found += [f"{name}: {what}" for what in sorted(page.calls)]
         if name.name == "404.html":  # served for any address, so its links are absolute
             continue
         for link in page.links:

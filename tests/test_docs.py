@@ -157,3 +157,7 @@ def test_a_site_with_a_broken_link_or_foreign_script_is_refused(tmp_path):
         "b.html: no.png: no such file",
         "b.html: https://example.org/x.js: is loaded from elsewhere",
     ]
+    (tmp_path / "b.html").write_text('<p id="here"><a data-md-component="source" href="#here">')
+    assert check.faults(tmp_path) == [
+        "b.html: repo_url asks GitHub for the stars of the repository",
+    ]
