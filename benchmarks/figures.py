@@ -41,6 +41,9 @@ PERCENTILES = {"p50": "p50", "p99": "p99", "p99_9": "p99.9", "max": "max"}
 LIVE_SECONDS = 60.0
 DENOISE_SECONDS = 30.0
 
+PLAYERS = {"rtaudio": "error", "NAM Core": "NAM Core", "NeuralAudio": "NeuralAudio"}
+"""The players of the table of kernels, and the columns of their errors."""
+
 Table = dict[str, Any]
 """``text`` in front of it, ``head``, and ``rows`` of text."""
 
@@ -273,9 +276,11 @@ def highlights(data: dict[str, Any]) -> str:
         *(
             (
                 f"{net}, a block of 64",
-                f"{cell('kernels', net, 'rtaudio µs')} µs; NAM Core "
-                f"{cell('kernels', net, 'NAM Core µs')} µs, NeuralAudio "
-                f"{cell('kernels', net, 'NeuralAudio µs')} µs",
+                "; ".join(
+                    f"{player} {cell('kernels', net, f'{player} µs')} µs, error "
+                    f"{cell('kernels', net, error)}"
+                    for player, error in PLAYERS.items()
+                ),
             )
             for net in ("LSTM 1x16", "WaveNet A1 standard", "WaveNet A2 full")
         ),
