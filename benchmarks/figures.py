@@ -213,8 +213,8 @@ def make_picture() -> dict[str, list[Table]]:
     with tempfile.TemporaryDirectory() as folder:
         rtaudio("demo", "--folder", folder)
         with Image.open(Path(folder) / "demo.png") as picture:
-            small = picture.convert("RGB").resize((1000, 750), Image.Resampling.LANCZOS)
-            colours = small.quantize(64, dither=Image.Dither.NONE)
+            small = picture.convert("RGB").resize((900, 675), Image.Resampling.LANCZOS)
+            colours = small.quantize(128, dither=Image.Dither.NONE)
             with replacing(target) as temporary:
                 colours.save(temporary, format="png", optimize=True)
     return {}

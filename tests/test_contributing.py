@@ -155,3 +155,13 @@ def test_a_page_names_only_real_options(page):
     text = re.sub(r"<!--.*?-->|^.*python -m .*$|[|:-]{3,}", "", text_of(page), flags=re.MULTILINE)
     named = set(re.findall(r"(?<![-\w])--[a-z][a-z-]*[a-z]\b", text))
     assert named <= options | FOREIGN | {"--help", "--json", "--debug", "--version"}
+
+
+def test_the_configuration_of_the_training_guide_is_understood(folder):
+    config = pytest.importorskip("training.config", reason="needs the extra train")
+    text = re.findall(
+        r'title="my-amp.yaml" }\n(.*?)^```', text_of("docs/guides/training.md"), re.S | re.M
+    )
+    (folder / "my-amp.yaml").write_text(text[0], "utf-8")
+    (folder / "my-amp").mkdir()
+    assert config.load_config(folder / "my-amp.yaml").net.arguments == {"hidden": 24}
