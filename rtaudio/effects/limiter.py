@@ -55,7 +55,13 @@ class Limiter(Effect):
     """
 
     ceiling_db: float = parameter(-1.0, -40.0, 0.0, "dB", "largest magnitude of the output")
-    lookahead_ms: float = Field(1.5, ge=0.1, le=20.0, description="look-ahead, the latency (ms)")
+    lookahead_ms: float = Field(
+        1.5,
+        ge=0.1,
+        le=20.0,
+        description="look-ahead, the latency",
+        json_schema_extra={"unit": "ms"},
+    )
     release_ms: float = parameter(80.0, 1.0, 2000.0, "ms", "time constant of the recovery")
 
     def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:

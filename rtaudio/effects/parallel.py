@@ -19,6 +19,8 @@ class Branch(Chain):
 
     Parameters
     ----------
+    effects
+        The effects in series; none: the dry signal.
     gain_db
         Level of this branch in the sum.
     pan

@@ -17,6 +17,7 @@ of a chunk's duration and sleeps in between.
 
 from __future__ import annotations
 
+import atexit
 import math
 import threading
 from typing import Any
@@ -26,7 +27,7 @@ from numba import types
 
 from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.jit import inlined, jit
-from rtaudio.runtime.memory import aligned, offset_of
+from rtaudio.runtime.memory import Array, aligned, offset_of
 from rtaudio.runtime.program import RUNAWAY_BITS, largest_bits
 from rtaudio.runtime.system import (
     WORKER_PRIORITY,
@@ -205,10 +206,24 @@ def exchange(state, src, dst, frames):
 
 
 class Worker:
-    """The thread of a worker node: start it before the audio, stop it after."""
+    """The thread of a worker node: start it before the audio, stop it after.
 
-    def __init__(self, shared: np.ndarray[Any, Any], name: str) -> None:
+    A running thread keeps its memory alive, and ends with the program at the latest: whoever
+    forgets to stop it pays with a thread, not with a crash.
+
+    Parameters
+    ----------
+    shared
+        The SHARED record.
+    name
+        Name of the inner node.
+    keep
+        Everything that the thread works on.
+    """
+
+    def __init__(self, shared: Array, name: str, keep: list[Any]) -> None:
         self._shared = shared
+        self._keep = keep
         self._thread: threading.Thread | None = None
         self.name = name
 
@@ -222,6 +237,7 @@ class Worker:
             target=_work, args=(self._shared.ctypes.data,), name=f"worker {self.name}", daemon=True
         )
         self._thread.start()
+        _running.add(self)
 
     def stop(self) -> None:
         """Stop the thread and wait for the chunk it is computing."""
@@ -229,6 +245,7 @@ class Worker:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        _running.discard(self)
 
     @property
     def late_chunks(self) -> int:
@@ -239,6 +256,15 @@ class Worker:
     def faults(self) -> int:
         """Chunks in which the node made NaN, Inf or a runaway level, and was reset."""
         return int(self._shared["faults"][0])
+
+
+_running: set[Worker] = set()
+
+
+@atexit.register
+def _stop_all() -> None:
+    for worker in list(_running):
+        worker.stop()
 
 
 def worker_latency_samples(chunk: int, block: int) -> int:
@@ -323,5 +349,6 @@ def worker_node(
         channels=ins,
         relocatable=False,
     )
-    node.keep += [shared, regions, buffers, inner]
-    return node, Worker(shared, inner.kernel.name)
+    keep = [shared, regions, buffers, inner]
+    node.keep += keep
+    return node, Worker(shared, inner.kernel.name, keep)
