@@ -11,11 +11,13 @@ import yaml
 
 from export.cli import export_net
 from training.checkpoint import load_checkpoint
-from training.config import ConfigError, TrainingConfig, load_config
-from training.denoise.config import load_denoise_config
+from training.config import ConfigError, load_config
+from training.denoise.config import DenoiseConfig
 from training.denoise.run import denoise_run
-from training.denoise.scenes import load_scene_config, scene_run
+from training.denoise.scene_config import SceneConfig
+from training.denoise.scenes import scene_run
 from training.guitar.captures import capture_config
+from training.guitar.config import GuitarConfig
 from training.guitar.seeds import train_seeds
 from training.run import train_run
 
@@ -69,7 +71,7 @@ def train(
         begun = (out or config.run_folder) / "config.json"
         if resume and size is None and epochs is None and begun.is_file():
             with suppress(ValueError):  # a damaged file is train_run's to refuse
-                config = TrainingConfig.model_validate_json(begun.read_text(encoding="utf-8"))
+                config = GuitarConfig.model_validate_json(begun.read_text(encoding="utf-8"))
     elif len(what) == 1:
         if size is not None:
             raise ConfigError(f"--size is for captures; the net of {what[0]} is in the file")
@@ -85,7 +87,7 @@ def train(
                 raise ConfigError(f"{what[0]}: a denoiser; seed and steps are in the file")
             _train_denoiser(what[0], out, resume, device, checkpoint, as_json)
             return
-        config = load_config(what[0])
+        config = load_config(what[0], GuitarConfig)
         if epochs is not None:
             schedule = config.schedule.model_copy(update={"epochs": epochs})
             config = config.model_copy(update={"schedule": schedule})
@@ -132,7 +134,7 @@ def _train_denoiser(
     checkpoint: Path | None,
     as_json: bool,
 ) -> None:
-    config = load_denoise_config(path)
+    config = load_config(path, DenoiseConfig)
     if out is not None:
         config = config.model_copy(update={"folder": str(out)})
     metrics = denoise_run(config, resume=resume, device=device, start=checkpoint)
@@ -147,7 +149,7 @@ def _train_denoiser(
 
 
 def _train_features(path: Path, out: Path | None, device: str, as_json: bool) -> None:
-    config = load_scene_config(path)
+    config = load_config(path, SceneConfig)
     if out is not None:
         config = config.model_copy(update={"folder": str(out)})
     metrics = scene_run(config, device=device)

@@ -45,13 +45,14 @@ from export.streaming import StreamingModule
 from rtaudio import __version__
 from rtaudio.atomic import replacing
 from rtaudio.view.terminal import progress
-from training import plots
 from training.checkpoint import load_checkpoint
-from training.config import CaptureData, ConfigError, DataConfig, TeacherData, TrainingConfig
+from training.config import ConfigError
+from training.guitar import plots
+from training.guitar.config import CaptureData, DataConfig, GuitarConfig, TeacherData
 from training.guitar.data import Split, load_split
+from training.guitar.report import save_clips, write_report
 from training.guitar.task import AmpTask, play, scores
 from training.models import net_class
-from training.report import save_clips, write_report
 
 __all__ = ["make_net", "pick_device", "train_run"]
 
@@ -62,7 +63,7 @@ SAID = logging.INFO + 1
 HISTORY_FIELDS = ["epoch", "loss", "val_esr", "learning_rate", "wall_s", "cpu_s"]
 
 
-def make_net(config: TrainingConfig, knobs: Sequence[Mapping[str, Any]] = ()) -> StreamingModule:
+def make_net(config: GuitarConfig, knobs: Sequence[Mapping[str, Any]] = ()) -> StreamingModule:
     """The net a configuration asks for, with the random start its seed gives.
 
     Raises
@@ -77,7 +78,7 @@ def make_net(config: TrainingConfig, knobs: Sequence[Mapping[str, Any]] = ()) ->
     return kind(**_arguments(config, knobs))
 
 
-def _arguments(config: TrainingConfig, knobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _arguments(config: GuitarConfig, knobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**config.net.arguments, **({"knobs": [dict(knob) for knob in knobs]} if knobs else {})}
 
 
@@ -104,7 +105,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def train_run(
-    config: TrainingConfig,
+    config: GuitarConfig,
     *,
     resume: bool = False,
     device: str = "auto",
@@ -226,7 +227,7 @@ def logging_to(path: Path, show: bool) -> Iterator[None]:
 
 
 def _say_what(
-    config: TrainingConfig, net: StreamingModule, split: Split, device: torch.device, resume: bool
+    config: GuitarConfig, net: StreamingModule, split: Split, device: torch.device, resume: bool
 ) -> None:
     seconds = sum(len(take.dry) - take.skip_samples for take in split.train) / split.sample_rate
     weights = sum(p.numel() for p in net.parameters())
@@ -245,7 +246,7 @@ def _say_what(
     )
 
 
-def _check_folder(config: TrainingConfig, last: Path, resume: bool) -> None:
+def _check_folder(config: GuitarConfig, last: Path, resume: bool) -> None:
     if not resume:
         if last.exists():
             raise ConfigError(
@@ -257,7 +258,7 @@ def _check_folder(config: TrainingConfig, last: Path, resume: bool) -> None:
     try:
         if last.is_file():
             torch.load(last, map_location="cpu", weights_only=True)
-        stored = TrainingConfig.model_validate_json((last.parent / "config.json").read_text())
+        stored = GuitarConfig.model_validate_json((last.parent / "config.json").read_text())
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, OSError):
         raise ConfigError(
             f"{last.parent}: last.ckpt or config.json is damaged; remove the folder and start anew"
@@ -273,7 +274,7 @@ def _check_folder(config: TrainingConfig, last: Path, resume: bool) -> None:
 class _History(Callback):
     """After every epoch: a row of history.csv, best.pt if the score is the best, last.ckpt."""
 
-    def __init__(self, folder: Path, config: TrainingConfig, resume: bool, bar: Progress) -> None:
+    def __init__(self, folder: Path, config: GuitarConfig, resume: bool, bar: Progress) -> None:
         self.folder = folder
         self.config = config
         self.rows = _read_rows(folder / "history.csv") if resume else []
@@ -412,7 +413,7 @@ def _read_rows(path: Path) -> list[dict[str, float]]:
 
 
 def _finish(
-    config: TrainingConfig, split: Split, net: StreamingModule, history: _History
+    config: GuitarConfig, split: Split, net: StreamingModule, history: _History
 ) -> dict[str, Any]:
     folder = config.run_folder
     if not (folder / "best.pt").is_file():

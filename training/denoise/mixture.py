@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
+
+from training.config import DataSection
 
 Floats = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
@@ -22,18 +24,7 @@ Positive = Annotated[float, Field(gt=0)]
 Factor = Annotated[float, Field(ge=0.25, le=4)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> _Section:
-        for name, value in self:
-            if isinstance(value, tuple) and value[0] > value[1]:
-                raise ValueError(f"{name}: {value[0]:g} .. {value[1]:g} is no range")
-        return self
-
-
-class MixtureConfig(_Section):
+class MixtureConfig(DataSection):
     """What mixtures are like; each peculiarity has a probability, and most a range.
 
     Parameters
@@ -85,7 +76,6 @@ class MixtureConfig(_Section):
     Where music is taken off, the pauses of the clean side are quietened, see `_expander`.
     """
 
-    root: str
     cache: str = ""
     rate_hz: Annotated[int, Field(ge=8000, le=96000)] = 48000
     excerpt_samples: Annotated[int, Field(ge=256, le=1 << 24)]
@@ -115,6 +105,13 @@ class MixtureConfig(_Section):
     rt60_s: tuple[Annotated[float, Field(ge=0.05)], Annotated[float, Field(le=1.5)]] = (0.1, 0.8)
     offset: Probability = 0.1
     offset_level: tuple[Positive, Positive] = (0.0001, 0.02)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MixtureConfig:
+        for name, value in self:
+            if isinstance(value, tuple) and value[0] > value[1]:
+                raise ValueError(f"{name}: {value[0]:g} .. {value[1]:g} is no range")
+        return self
 
 
 @dataclass(frozen=True)

@@ -10,31 +10,26 @@ import numpy as np
 import soundfile
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch.utils.data import Dataset
 
-from training.config import ConfigError
+from training.config import ConfigError, DataSection, Section
 from training.denoise.corpus import Part, active_rms
 from training.denoise.mixture import Mixture
 
 __all__ = ["PairFolders", "PairedFolders", "PairedFoldersConfig"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class PairFolders(_Section):
+class PairFolders(Section):
     """Two folders with files of the same names."""
 
     noisy: str
     clean: str
 
 
-class PairedFoldersConfig(_Section):
-    """Folders of pairs, relative to ``root``; ``bandwidth_hz`` where the clean files end early."""
+class PairedFoldersConfig(DataSection):
+    """Folders of pairs, relative to ``root``; ``bandwidth_hz`` if the clean files end below."""
 
-    root: str
     train: PairFolders
     validation: PairFolders
     rate_hz: Annotated[int, Field(ge=8000, le=192000)] = 48000

@@ -17,24 +17,24 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
 from rtaudio.atomic import replacing
 from rtaudio.view.terminal import progress
-from training.config import ConfigError, data_root, read_yaml
+from training.config import ConfigError
 from training.denoise.corpus import Clip, Collection, cache_folder, load_corpus
 from training.denoise.features import FeatureNet
+from training.denoise.scene_config import SceneConfig
 from training.run import SAID, logging_to, pick_device
 
-__all__ = ["SceneClassifier", "SceneConfig", "Scenes", "load_scene_config", "scene_run"]
+__all__ = ["SceneClassifier", "Scenes", "scene_run"]
 
 LOG = logging.getLogger("training")
 
@@ -44,67 +44,6 @@ MIX_DB = 6.0
 
 ASKED = 6
 """Held-out excerpts of each kind."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class SceneData(_Section):
-    """Noise recordings: the part of the data folder that denoisers train on.
-
-    The last ``held_out`` of every recording is for scoring.
-    """
-
-    root: str
-    cache: str = ""
-    rate_hz: Annotated[int, Field(ge=8000, le=96000)] = 16000
-    excerpt_samples: Annotated[int, Field(ge=256, le=1 << 22)] = 16384
-    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
-
-
-class SceneSchedule(_Section):
-    """Length and pace; the learning rate falls to zero with a cosine."""
-
-    steps: Annotated[int, Field(ge=1)]
-    batch: Annotated[int, Field(ge=2, multiple_of=2)] = 16
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.001
-
-
-class SceneConfig(_Section):
-    """A whole run, written to ``folder``, or to ``runs/<name>`` of the working folder if empty."""
-
-    task: Literal["denoise-features"]
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-    description: str
-    license: str
-    source: str
-    seed: int = 0
-    threads: Annotated[int, Field(ge=1, le=256)] = 1
-    folder: str = ""
-    data: SceneData
-    schedule: SceneSchedule
-
-    @property
-    def run_folder(self) -> Path:
-        """Where the run writes."""
-        return Path(self.folder or f"runs/{self.name}")
-
-
-def load_scene_config(path: str | Path) -> SceneConfig:
-    """Read and check a configuration; ``data.root`` comes back as an absolute path.
-
-    Raises
-    ------
-    ConfigError
-        Not YAML, an unknown or missing key, a value out of range, a missing folder.
-    FileNotFoundError
-        No such file.
-    """
-    path = Path(path)
-    config = read_yaml(path, SceneConfig)
-    root = data_root(path, config.data.root)
-    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
 
 
 class SceneClassifier(nn.Module):

@@ -1,8 +1,8 @@
-"""Write the shipped cabinet responses, designed from descriptions: ``python -m training.guitar.cabinets``.
+"""Write the shipped cabinet responses: ``python -m training.guitar.cabinets``.
 
-No recording is behind them. Each is the minimum-phase response with the magnitude of a described
-loudspeaker: a curve through a few points, resonances of the cone, and reflections on the way to
-the microphone. The same command always writes the same files.
+They are designed from descriptions; no recording was used. Each is the minimum-phase response with
+the magnitude of a described loudspeaker: a curve through a few points, resonances of the cone, and
+reflections on the way to the microphone. The same command always writes the same files.
 """
 
 from __future__ import annotations

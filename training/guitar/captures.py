@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rtaudio.capture.note import read_note
-from training.config import CaptureData, NetConfig, ScheduleConfig, TrainingConfig
+from training.config import NetConfig
+from training.guitar.config import CaptureData, GuitarConfig, ScheduleConfig
 
 __all__ = ["SIZES", "capture_config"]
 
@@ -28,7 +29,7 @@ WARMUP_SAMPLES = 1024
 
 def capture_config(
     folders: Sequence[Path], *, size: str = "medium", epochs: int | None = None
-) -> TrainingConfig:
+) -> GuitarConfig:
     """Say how to train on folders that ``rtaudio capture`` wrote.
 
     Parameters
@@ -56,7 +57,7 @@ def capture_config(
     names = [folder.resolve().name for folder in folders]
     alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
     name = "".join(letters[0] for letters in alike)
-    return TrainingConfig(
+    return GuitarConfig(
         name=re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_") or "capture",
         description=f"Capture {', '.join(names)}.",
         license="private",

@@ -27,9 +27,9 @@ from rtaudio.capture.note import read_note
 from rtaudio.errors import CaptureError
 from rtaudio.models.contract.card import ModelParameter
 from rtaudio.models.formats import read as foreign
-from training.config import (
+from training.config import ConfigError
+from training.guitar.config import (
     CaptureData,
-    ConfigError,
     DataConfig,
     PairData,
     ScheduleConfig,
@@ -69,9 +69,9 @@ class Take:
 class Split:
     """Takes, each in one part only, at one rate in hertz; levels are as recorded.
 
-    ``knobs`` are the controls, as plain data for `rtaudio.models.contract.card.ModelParameter`: from
-    the lowest to the highest value that is trained, at first in the middle. ``levels`` are those
-    of a capture, as `rtaudio.models.contract.card.Card` has them.
+    ``knobs`` are the controls, as plain data for `rtaudio.models.contract.card.ModelParameter`:
+    from the lowest to the highest trained value, with the middle one as default. ``levels`` are
+    those of a capture, as in `rtaudio.models.contract.card.Card`.
     """
 
     train: tuple[Take, ...]

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from rtaudio.atomic import replacing
-from training.config import ConfigError, TrainingConfig
-from training.report import write_report
+from training.config import ConfigError
+from training.guitar.config import GuitarConfig
+from training.guitar.report import write_report
 from training.run import train_run
 
 __all__ = ["train_seeds"]
 
 
 def train_seeds(
-    config: TrainingConfig, count: int, *, resume: bool = False, **options: Any
+    config: GuitarConfig, count: int, *, resume: bool = False, **options: Any
 ) -> dict[str, Any]:
     """Train from ``count`` seeds and keep the net with the lowest validation ESR.
 

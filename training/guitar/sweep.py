@@ -37,7 +37,7 @@ from typing import Annotated, Any
 import numpy as np
 import yaml
 from matplotlib.figure import Figure
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from export.exporter import export_model
@@ -46,8 +46,9 @@ from rtaudio.bench.machine import machine_line
 from rtaudio.models.loader import LoadedModel, load_model
 from rtaudio.runtime.timing import block_microseconds
 from training.checkpoint import load_checkpoint
-from training.config import ConfigError, TrainingConfig, load_config, read_yaml
-from training.plots import plain_ticks, save
+from training.config import ConfigError, Section, load_config, read_yaml
+from training.guitar.config import GuitarConfig
+from training.guitar.plots import plain_ticks, save
 from training.run import train_run
 
 __all__ = ["SweepConfig", "load_sweep", "sweep"]
@@ -59,11 +60,7 @@ ROUND_SAMPLES = 1 << 16
 Changes = dict[str, Any]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Part(_Section):
+class Part(Section):
     """One question: rows that are compared with each other."""
 
     title: Annotated[str, Field(min_length=1)]
@@ -87,7 +84,7 @@ class Part(_Section):
         ]
 
 
-class SweepConfig(_Section):
+class SweepConfig(Section):
     """A whole sweep, see the module; it trains in ``folder``, or in ``runs/<name>`` if empty."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -114,7 +111,7 @@ class Row:
 
     part: str
     label: str
-    runs: list[TrainingConfig]
+    runs: list[GuitarConfig]
     factors: dict[str, float]
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -222,7 +219,7 @@ def sweep(path: str | Path, out: str | Path | None = None, *, show: bool = True)
 def _rows(path: Path, config: SweepConfig) -> list[Row]:
     """Check every row's configuration; equal ones share a run folder, and so a training."""
     base_path = path.parent / config.base
-    load_config(base_path)
+    load_config(base_path, GuitarConfig)
     base = yaml.safe_load(base_path.read_text(encoding="utf-8"))
     root = os.environ.get("RTAUDIO_DATA") or base_path.parent / base["data"].get("root", ".")
     base["data"]["root"] = str(Path(root).resolve())
@@ -250,7 +247,7 @@ def _assign(path: Path, content: dict[str, Any], key: str, value: Any) -> None:
 
 def _run(
     path: Path, config: SweepConfig, content: dict[str, Any], label: str, seed: int
-) -> TrainingConfig:
+) -> GuitarConfig:
     """Check one run; its folder is called after what it is told, so that equal ones meet."""
     told = {k: v for k, v in content.items() if k not in ("name", "description", "folder", "seed")}
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
@@ -260,7 +257,7 @@ def _run(
         row = Path(folder) / "row.yaml"
         row.write_text(yaml.safe_dump(content), encoding="utf-8")
         try:
-            return load_config(row)
+            return load_config(row, GuitarConfig)
         except ConfigError as error:
             text = str(error).replace(str(row), f"{path}: row {label!r}")
             raise ConfigError(text) from None
@@ -302,7 +299,7 @@ def _measure(rows: list[Row], *, show: bool) -> None:
                 row.factors[engine] = min(factor, row.factors.get(engine, math.inf))
 
 
-def _model(run: TrainingConfig) -> LoadedModel:
+def _model(run: GuitarConfig) -> LoadedModel:
     path = run.run_folder / "model.onnx"
     if not path.is_file():
         export_model(*load_checkpoint(run.run_folder / "best.pt"), path)

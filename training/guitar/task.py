@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from typing_extensions import override
 
 from export.streaming import State, StreamingModule
-from training.config import TrainingConfig
+from training.guitar.config import GuitarConfig
 from training.guitar.data import Batch, Split, Take, excerpts
 from training.guitar.losses import effect_loss
 
@@ -35,7 +35,7 @@ SHAPES: dict[str, Callable[[float], float]] = {
 class AmpTask(lightning.LightningModule):
     """The training and validation steps; schedule and data come from the configuration."""
 
-    def __init__(self, net: StreamingModule, config: TrainingConfig, split: Split) -> None:
+    def __init__(self, net: StreamingModule, config: GuitarConfig, split: Split) -> None:
         super().__init__()
         # Several updates per batch, one for each stretch of truncated back-propagation.
         self.automatic_optimization = False

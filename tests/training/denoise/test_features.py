@@ -15,14 +15,15 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra: trai
 
 from training.checkpoint import load_checkpoint  # noqa: E402
 from training.cli import train  # noqa: E402
-from training.config import ConfigError  # noqa: E402
+from training.config import ConfigError, load_config  # noqa: E402
 from training.denoise import run  # noqa: E402
-from training.denoise.config import load_denoise_config  # noqa: E402
+from training.denoise.config import DenoiseConfig  # noqa: E402
 from training.denoise.corpus import load_corpus  # noqa: E402
 from training.denoise.features import FeatureLoss, FeatureNet, load_features  # noqa: E402
 from training.denoise.losses import DenoiseLoss, Keep  # noqa: E402
 from training.denoise.run import denoise_run  # noqa: E402
-from training.denoise.scenes import Scenes, load_scene_config, scene_run  # noqa: E402
+from training.denoise.scene_config import SceneConfig  # noqa: E402
+from training.denoise.scenes import Scenes, scene_run  # noqa: E402
 from training.models.context import ContextNet  # noqa: E402
 
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"
@@ -287,8 +288,8 @@ def denoise_file(tmp_path, small_corpus, corpus_cache, monkeypatch):
 @pytest.mark.data
 def test_the_shipped_configurations_hold(data_folder, monkeypatch):
     monkeypatch.setenv("RTAUDIO_DATA", str(data_folder))
-    scenes = load_scene_config(CONFIGS / "denoise-features.yaml")
-    denoise = load_denoise_config(CONFIGS / "denoise-context.yaml")
+    scenes = load_config(CONFIGS / "denoise-features.yaml", SceneConfig)
+    denoise = load_config(CONFIGS / "denoise-context.yaml", DenoiseConfig)
     assert (scenes.name, denoise.name) == ("denoise-features", "denoise-context")
     # The one writes what the other reads, and both hear at one rate.
     assert scenes.run_folder / "features.pt" == Path(denoise.features.net)
@@ -304,7 +305,7 @@ def test_scenes_are_learnt_by_command(scene_file, tmp_path, capsys):
     assert str(tmp_path / "scenes/features.pt") in capsys.readouterr().out
     assert not load_features(tmp_path / "scenes/features.pt").training
     with pytest.raises(ConfigError, match="holds a run already"):
-        scene_run(load_scene_config(scene_file()), show=False)
+        scene_run(load_config(scene_file(), SceneConfig), show=False)
     with pytest.raises(ConfigError, match="trained once"):
         train([scene_file()], resume=True)
 
@@ -324,7 +325,7 @@ def test_what_is_held_out_is_never_trained_on(small_corpus, corpus_cache):
 
 
 def test_a_run_with_features_balances_and_resumes_to_the_bit(denoise_file, tmp_path, monkeypatch):
-    denoise_run(load_denoise_config(denoise_file()), show=False)
+    denoise_run(load_config(denoise_file(), DenoiseConfig), show=False)
     with (tmp_path / "run/history.csv").open() as file:
         assert [row["balanced"] for row in csv.DictReader(file)] == ["0.0", "0.0", "1.0"]
     whole = torch.load(tmp_path / "run/last.pt", weights_only=True)
@@ -334,7 +335,7 @@ def test_a_run_with_features_balances_and_resumes_to_the_bit(denoise_file, tmp_p
     assert str(tmp_path) not in json.dumps(card)
     assert card["provenance"]["config"]["features"] == {"layers": 3, "balance_after_epochs": 2}
 
-    broken = load_denoise_config(denoise_file(folder=str(tmp_path / "broken")))
+    broken = load_config(denoise_file(folder=str(tmp_path / "broken")), DenoiseConfig)
     keep = run._keep
 
     def killed(*arguments):
@@ -355,5 +356,5 @@ def test_a_run_with_features_balances_and_resumes_to_the_bit(denoise_file, tmp_p
 def test_a_missing_feature_net_is_named_before_anything_is_decoded(denoise_file, tmp_path):
     (tmp_path / "features.pt").unlink()
     with pytest.raises(ConfigError, match=r"features\.pt: no feature net; train it: rtaudio train"):
-        denoise_run(load_denoise_config(denoise_file()), show=False)
+        denoise_run(load_config(denoise_file(), DenoiseConfig), show=False)
     assert not (tmp_path / "run").exists()

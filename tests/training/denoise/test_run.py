@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra: trai
 
 from export.exporter import export_model  # noqa: E402
 from training.checkpoint import load_checkpoint  # noqa: E402
-from training.config import ConfigError  # noqa: E402
-from training.denoise.config import load_denoise_config  # noqa: E402
+from training.config import ConfigError, load_config  # noqa: E402
+from training.denoise.config import DenoiseConfig  # noqa: E402
 from training.denoise.losses import DenoiseLoss  # noqa: E402
 from training.denoise.mixture import Mixture  # noqa: E402
 from training.denoise.run import _step, _validation, denoise_run, validate  # noqa: E402
@@ -61,7 +61,7 @@ def write(tmp_path, small_corpus, corpus_cache, monkeypatch):
 
 
 def test_a_run_can_be_exported(write, tmp_path, corpus_cache):
-    config = load_denoise_config(write())
+    config = load_config(write(), DenoiseConfig)
     metrics = denoise_run(config, show=False)
     assert metrics == json.loads((tmp_path / "run/metrics.json").read_text())
     rows = (tmp_path / "run/history.csv").read_text().splitlines()
@@ -82,7 +82,7 @@ def test_it_learns(write, tmp_path):
         "validation_mixtures": 4,
         "learning_rate": 0.01,
     }
-    config = load_denoise_config(write(schedule=schedule, loss={"spectrum": 1.0}))
+    config = load_config(write(schedule=schedule, loss={"spectrum": 1.0}), DenoiseConfig)
     torch.manual_seed(config.seed)
     begun = net_class("denoiser")(**config.net.arguments)
     before = validate(
@@ -93,8 +93,8 @@ def test_it_learns(write, tmp_path):
 
 
 def test_a_resumed_run_ends_as_an_unbroken_one(write, tmp_path, monkeypatch):
-    whole = load_denoise_config(write(folder=str(tmp_path / "whole")))
-    broken = load_denoise_config(write(folder=str(tmp_path / "broken")))
+    whole = load_config(write(folder=str(tmp_path / "whole")), DenoiseConfig)
+    broken = load_config(write(folder=str(tmp_path / "broken")), DenoiseConfig)
     denoise_run(whole, show=False)
 
     from training.denoise import run
@@ -121,33 +121,37 @@ def test_folders_and_keys_are_checked(write, tmp_path):
     for samples in (19201, 2400):
         data = {"root": str(tmp_path), "excerpt_samples": samples}
         with pytest.raises(ConfigError, match=r"a multiple of its hop, 480, and at least 3360$"):
-            denoise_run(load_denoise_config(write(data=data)), show=False)
-    config = load_denoise_config(write())
+            denoise_run(load_config(write(data=data), DenoiseConfig), show=False)
+    config = load_config(write(), DenoiseConfig)
     with pytest.raises(ConfigError, match="start without --resume"):
         denoise_run(config, resume=True, show=False)
     denoise_run(config, show=False)
     with pytest.raises(ConfigError, match="holds a run already"):
         denoise_run(config, show=False)
     with pytest.raises(ConfigError, match="another 'loss'"):
-        denoise_run(load_denoise_config(write(loss={"l1": 1.0})), resume=True, show=False)
+        denoise_run(load_config(write(loss={"l1": 1.0}), DenoiseConfig), resume=True, show=False)
     with pytest.raises(ConfigError, match="unknown term 'l3'"):
-        load_denoise_config(write(loss={"l3": 1.0}))
+        load_config(write(loss={"l3": 1.0}), DenoiseConfig)
     for data in (None, 5, "x", [], [{"root": "."}]):
         with pytest.raises(ConfigError, match=r"run.yaml: data"):
-            load_denoise_config(write(data=data))
+            load_config(write(data=data), DenoiseConfig)
     with pytest.raises(ConfigError, match="does not exist"):
-        load_denoise_config(write(data={"root": "nowhere", "excerpt_samples": 4800}))
+        load_config(write(data={"root": "nowhere", "excerpt_samples": 4800}), DenoiseConfig)
 
 
 def test_a_start_is_remembered_and_may_look_further_ahead(write, tmp_path):
-    denoise_run(load_denoise_config(write()), show=False)
+    denoise_run(load_config(write(), DenoiseConfig), show=False)
     net = {"type": "denoiser", "channels": [4, 4, 4], "hidden": 8}
-    config = load_denoise_config(write(folder=str(tmp_path / "on"), net={**net, "look_ahead": 0}))
+    config = load_config(
+        write(folder=str(tmp_path / "on"), net={**net, "look_ahead": 0}), DenoiseConfig
+    )
     denoise_run(config, start=tmp_path / "run/best.pt", show=False)
     trained, card = load_checkpoint(tmp_path / "on/best.pt")
     assert trained.latency == 480
     assert card["provenance"]["config"]["start"]["config"]["net"] == net
-    wrong = load_denoise_config(write(folder=str(tmp_path / "no"), net={**net, "hidden": 16}))
+    wrong = load_config(
+        write(folder=str(tmp_path / "no"), net={**net, "hidden": 16}), DenoiseConfig
+    )
     with pytest.raises(ConfigError, match="its sizes are not those of the run"):
         denoise_run(wrong, start=tmp_path / "run/best.pt", show=False)
 
@@ -158,7 +162,7 @@ def test_pairs_of_ones_own_train_too(write, tmp_path):
         sound = 0.1 * np.random.default_rng(0).standard_normal(24000)
         soundfile.write(tmp_path / part / "one.wav", sound, 48000)
     folders = {"noisy": "noisy", "clean": "clean"}
-    config = load_denoise_config(
+    config = load_config(
         write(
             data={
                 "root": str(tmp_path),
@@ -166,21 +170,25 @@ def test_pairs_of_ones_own_train_too(write, tmp_path):
                 "validation": folders,
                 "excerpt_samples": 19200,
             }
-        )
+        ),
+        DenoiseConfig,
     )
     denoise_run(config, show=False)
     _, card = load_checkpoint(tmp_path / "run/best.pt")
     assert card["provenance"]["data"]["train"] == folders
     with pytest.raises(ConfigError, match=r"run.yaml: data.train.noisy: Field required"):
-        load_denoise_config(
-            write(data={"root": ".", "train": {}, "validation": folders, "excerpt_samples": 19200})
+        load_config(
+            write(data={"root": ".", "train": {}, "validation": folders, "excerpt_samples": 19200}),
+            DenoiseConfig,
         )
     with pytest.raises(ConfigError, match=r"run.yaml: data.snr_db"):
-        load_denoise_config(write(data={"root": ".", "snr_db": [3, "x"], "excerpt_samples": 4800}))
+        load_config(
+            write(data={"root": ".", "snr_db": [3, "x"], "excerpt_samples": 4800}), DenoiseConfig
+        )
 
 
 def test_one_bad_batch_spoils_nothing(write):
-    config = load_denoise_config(write())
+    config = load_config(write(), DenoiseConfig)
     net = net_class("denoiser")(**config.net.arguments)
     before = {name: weight.detach().clone() for name, weight in net.named_parameters()}
     noisy = torch.full((2, 1, 19200), torch.nan)

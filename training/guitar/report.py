@@ -20,7 +20,7 @@ from rtaudio.atomic import replacing
 from rtaudio.audio.writer import write_audio
 from rtaudio.bench.machine import machine
 from training.guitar.data import Take
-from training.plots import esr_in_words, middle
+from training.guitar.plots import esr_in_words, middle
 
 __all__ = ["save_clips", "write_report"]
 

@@ -19,12 +19,10 @@ from export.streaming import StreamingModule  # noqa: E402
 from rtaudio.errors import CaptureError  # noqa: E402
 from rtaudio.models.contract.check import read_model  # noqa: E402
 from training.checkpoint import load_checkpoint  # noqa: E402
-from training.cli import (
-    export,  # noqa: E402
-    train,  # noqa: E402
-)
-from training.config import ConfigError, ScheduleConfig, load_config  # noqa: E402
+from training.cli import export, train  # noqa: E402
+from training.config import ConfigError, load_config  # noqa: E402
 from training.guitar.captures import SIZES  # noqa: E402
+from training.guitar.config import GuitarConfig, ScheduleConfig  # noqa: E402
 from training.guitar.data import Take, excerpts, load_split  # noqa: E402
 from training.guitar.losses import LOSSES, effect_loss, error_to_signal  # noqa: E402
 from training.guitar.seeds import train_seeds  # noqa: E402
@@ -45,7 +43,7 @@ plain = pytest.mark.usefixtures("no_pictures")
 def test_a_run_learns_and_can_be_exported(workspace):
     folder = workspace.folder / "run"
     workspace.section("schedule", epochs=12)
-    metrics = train_run(load_config(workspace.path), show=False)
+    metrics = train_run(load_config(workspace.path, GuitarConfig), show=False)
 
     rows = np.genfromtxt(folder / "history.csv", delimiter=",", names=True)
     assert len(rows) == 12
@@ -80,12 +78,12 @@ def weights(folder):
 @plain
 def test_a_killed_run_goes_on_as_if_nothing_had_been(workspace, monkeypatch):
     whole = workspace.rewrite(folder=str(workspace.folder / "whole"))
-    train_run(load_config(whole), show=False)
+    train_run(load_config(whole, GuitarConfig), show=False)
 
     class Killed(Exception):
         pass
 
-    parts = load_config(workspace.rewrite(folder=str(workspace.folder / "parts")))
+    parts = load_config(workspace.rewrite(folder=str(workspace.folder / "parts")), GuitarConfig)
     step = AmpTask.training_step
 
     def die(task, batch, index):
@@ -118,7 +116,7 @@ def test_an_interrupted_run_says_how_to_go_on(workspace, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(AmpTask, "training_step", interrupt)
-    config = load_config(workspace.path)
+    config = load_config(workspace.path, GuitarConfig)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         train_run(config, show=False)
@@ -128,7 +126,7 @@ def test_an_interrupted_run_says_how_to_go_on(workspace, monkeypatch):
 
 @plain
 def test_silence_stays_silent_after_training(workspace):
-    train_run(load_config(workspace.path), show=False)
+    train_run(load_config(workspace.path, GuitarConfig), show=False)
     net, _ = load_checkpoint(workspace.folder / "run" / "best.pt")
     y, state = net(torch.zeros(1, 1, 500), net.initial_state())
     assert not y.any()
@@ -137,7 +135,7 @@ def test_silence_stays_silent_after_training(workspace):
 
 @plain
 def test_a_run_never_overwrites_another(workspace):
-    config = load_config(workspace.section("schedule", epochs=1))
+    config = load_config(workspace.section("schedule", epochs=1), GuitarConfig)
     with pytest.raises(ConfigError, match="no checkpoint to resume from"):
         train_run(config, resume=True, show=False)
     first = train_run(config, show=False)
@@ -147,7 +145,7 @@ def test_a_run_never_overwrites_another(workspace):
         train_seeds(config, 2, show=False)
     again = train_run(config, resume=True, show=False)
     assert again["esr"] == first["esr"]
-    other = load_config(workspace.section("net", hidden=5))
+    other = load_config(workspace.section("net", hidden=5), GuitarConfig)
     with pytest.raises(ConfigError, match="another 'net'"):
         train_run(other, resume=True, show=False)
     (config.run_folder / "last.ckpt").write_bytes(b"half a checkp")
@@ -159,12 +157,12 @@ def test_a_run_never_overwrites_another(workspace):
 def test_a_run_that_never_finds_a_number_says_so(workspace, monkeypatch):
     monkeypatch.setattr("training.guitar.task.scores", lambda net, takes: {"three": float("nan")})
     with pytest.raises(ConfigError, match=r"lower schedule\.learning_rate"):
-        train_run(load_config(workspace.section("schedule", epochs=1)), show=False)
+        train_run(load_config(workspace.section("schedule", epochs=1), GuitarConfig), show=False)
 
 
 @pytest.mark.parametrize("shape", ["cosine", "constant"])
 def test_the_learning_rate_follows_its_shape(shape, workspace):
-    config = load_config(workspace.section("schedule", shape=shape, epochs=3))
+    config = load_config(workspace.section("schedule", shape=shape, epochs=3), GuitarConfig)
     task = AmpTask(make_net(config), config, load_split(config.data))
     (optimizer,), (scheduler,) = task.configure_optimizers()
     updates = 3 * len(excerpts(task.split.train, config.schedule, seed=0, epoch=0)) * 8
@@ -183,7 +181,7 @@ def test_the_default_rate_is_the_best_of_the_study():
 
 
 def test_validation_changes_nothing(workspace):
-    config = load_config(workspace.path)
+    config = load_config(workspace.path, GuitarConfig)
     split = load_split(config.data)
     net = make_net(config)
     before = {name: value.clone() for name, value in net.state_dict().items()}
@@ -226,7 +224,9 @@ def test_scores_are_the_formula_whatever_the_grouping():
 def test_a_plateau_ends_the_run_and_the_best_nets_stay(workspace, monkeypatch):
     esr = iter([0.5, 0.3, 0.4, 0.35, 0.6, 0.7, 0.8])
     monkeypatch.setattr("training.guitar.task.scores", lambda net, takes: {"three": next(esr)})
-    config = load_config(workspace.section("schedule", epochs=7, patience_epochs=3, keep_best=2))
+    config = load_config(
+        workspace.section("schedule", epochs=7, patience_epochs=3, keep_best=2), GuitarConfig
+    )
     train_run(config, show=False)
     folder = workspace.folder / "run"
     rows = np.genfromtxt(folder / "history.csv", delimiter=",", names=True)
@@ -247,16 +247,16 @@ def test_without_an_accelerator_it_is_the_processor_and_says_so(workspace, monke
     monkeypatch.setattr(torch.xpu, "is_available", lambda: True)
     assert pick_device().type == pick_device("xpu").type == "xpu"
     monkeypatch.setattr(torch.xpu, "is_available", lambda: False)
-    train_run(load_config(workspace.section("schedule", epochs=1)), show=False)
+    train_run(load_config(workspace.section("schedule", epochs=1), GuitarConfig), show=False)
     assert "on cpu" in (workspace.folder / "run" / "train.log").read_text()
 
 
 @plain
 def test_a_run_starts_from_trained_weights(workspace):
-    config = load_config(workspace.section("schedule", epochs=1))
+    config = load_config(workspace.section("schedule", epochs=1), GuitarConfig)
     train_run(config, show=False)
     best = workspace.folder / "run" / "best.pt"
-    again = load_config(workspace.rewrite(folder=str(workspace.folder / "again")))
+    again = load_config(workspace.rewrite(folder=str(workspace.folder / "again")), GuitarConfig)
     net = make_net(again)
     load_weights(net, best)
     trained, _ = load_checkpoint(best)
@@ -265,14 +265,14 @@ def test_a_run_starts_from_trained_weights(workspace):
         net(x, net.initial_state())[0], trained(x, net.initial_state())[0], rtol=0, atol=0
     )
     for changes, reason in (({"hidden": 5}, "its sizes are not"), ({"type": "gru"}, "a LstmAmp")):
-        other = load_config(workspace.section("net", **changes))
+        other = load_config(workspace.section("net", **changes), GuitarConfig)
         with pytest.raises(ConfigError, match=reason):
             train_run(other, start=best, show=False)
 
 
 @plain
 def test_of_several_seeds_the_best_is_kept(workspace):
-    config = load_config(workspace.section("schedule", epochs=1))
+    config = load_config(workspace.section("schedule", epochs=1), GuitarConfig)
     metrics = train_seeds(config, 2, show=False)
     folder = workspace.folder / "run"
     assert json.loads((folder / "metrics.json").read_text()) == metrics
@@ -300,7 +300,7 @@ def test_a_net_with_a_knob_is_trained_and_exported(net, workspace):
         test_knobs={"gain": [0.4]},
     )
     workspace.section("schedule", epochs=1, truncate_samples=None, warmup_samples=256)
-    config = load_config(workspace.rewrite(net=net))
+    config = load_config(workspace.rewrite(net=net), GuitarConfig)
     metrics = train_run(config, show=False)
     assert set(metrics["esr"]["test"]) == {"four gain=0", "four gain=1", "four gain=0.4"}
     export(workspace.folder / "run" / "best.pt", workspace.folder / "knob.onnx")
@@ -309,12 +309,14 @@ def test_a_net_with_a_knob_is_trained_and_exported(net, workspace):
 
 
 def test_a_net_without_knobs_refuses_them(workspace):
-    config = load_config(workspace.rewrite(net={"type": "training.models:LstmAmp", "hidden": 2}))
+    config = load_config(
+        workspace.rewrite(net={"type": "training.models:LstmAmp", "hidden": 2}), GuitarConfig
+    )
     assert type(make_net(config)).__name__ == "LstmAmp"
     workspace.rewrite(net={"type": f"{__name__}:Wire"})
     sys.modules.setdefault(__name__, types.SimpleNamespace(Wire=Wire))
     with pytest.raises(ConfigError, match="takes no knobs"):
-        make_net(load_config(workspace.path), [{"name": "gain", "min": 0, "max": 1}])
+        make_net(load_config(workspace.path, GuitarConfig), [{"name": "gain", "min": 0, "max": 1}])
 
 
 class Wire(StreamingModule):
@@ -329,13 +331,14 @@ KILLED = """
 import os, signal, sys
 from training import run
 from training.config import load_config
+from training.guitar.config import GuitarConfig
 written = os.replace
 def replace(source, target):
     written(source, target)
     if str(target).endswith("{after}") and os.path.exists(os.path.dirname(target) + "/last.ckpt"):
         os.kill(os.getpid(), signal.SIGKILL)
 os.replace = replace
-run.train_run(load_config(sys.argv[1]), show=False)
+run.train_run(load_config(sys.argv[1], GuitarConfig), show=False)
 """
 
 
@@ -343,13 +346,13 @@ run.train_run(load_config(sys.argv[1]), show=False)
 @pytest.mark.parametrize("after", ["history.csv"])
 def test_a_run_killed_at_a_bad_moment_goes_on_bit_for_bit(after, workspace):
     """Between the history of an epoch and its checkpoint, the two disagree."""
-    whole = load_config(workspace.section("schedule", epochs=3))
+    whole = load_config(workspace.section("schedule", epochs=3), GuitarConfig)
     train_run(whole, show=False)
     path = workspace.rewrite(folder=str(workspace.folder / "parts"))
     code = KILLED.replace("{after}", after)
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=300)
     assert done.returncode == -signal.SIGKILL
-    train_run(load_config(path), resume=True, show=False)
+    train_run(load_config(path, GuitarConfig), resume=True, show=False)
     for name, value in weights(workspace.folder / "run").items():
         torch.testing.assert_close(weights(workspace.folder / "parts")[name], value, rtol=0, atol=0)
     assert len((workspace.folder / "parts" / "history.csv").read_text().splitlines()) == 4
@@ -357,7 +360,7 @@ def test_a_run_killed_at_a_bad_moment_goes_on_bit_for_bit(after, workspace):
 
 @plain
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(workspace):
-    config = load_config(workspace.section("schedule", epochs=1))
+    config = load_config(workspace.section("schedule", epochs=1), GuitarConfig)
     train_run(config, show=False)
     first = weights(workspace.folder / "run")
     (workspace.folder / "run" / "last.ckpt").unlink()

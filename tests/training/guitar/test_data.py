@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtaudio.errors import CaptureError
-from training.config import ConfigError, ScheduleConfig, load_config
+from training.config import ConfigError, load_config
+from training.guitar.config import GuitarConfig, ScheduleConfig
 from training.guitar.data import Split, Take, excerpts, load_split
 
 
@@ -79,7 +80,7 @@ def test_a_batch_larger_than_the_data_is_refused():
 
 
 def test_takes_are_rendered_aligned_and_kept_apart(workspace):
-    data = load_config(workspace.section("data", advance_samples=2)).data
+    data = load_config(workspace.section("data", advance_samples=2), GuitarConfig).data
     split = load_split(data)
     assert [t.name for t in split.train] == ["one", "two"]
     assert [t.name for t in (*split.validation, *split.test)] == ["three", "four"]
@@ -90,7 +91,7 @@ def test_takes_are_rendered_aligned_and_kept_apart(workspace):
 
 
 def test_renders_are_kept(workspace, monkeypatch):
-    data = load_config(workspace.path).data
+    data = load_config(workspace.path, GuitarConfig).data
     first = load_split(data)
     monkeypatch.setattr("training.guitar.teacher.Teacher.__call__", None)
     again = load_split(data)
@@ -103,11 +104,11 @@ def test_a_take_of_another_kind_is_refused(shape, rate, workspace):
     path = workspace.folder / "takes" / "two.flac"
     soundfile.write(path, np.zeros(shape), rate)
     with pytest.raises(ConfigError, match=r"two\.flac: wanted mono at 48000 Hz"):
-        load_split(load_config(workspace.path).data)
+        load_split(load_config(workspace.path, GuitarConfig).data)
 
 
 def test_noise_joins_the_training_takes_only(workspace):
-    split = load_split(load_config(workspace.section("data", noise_seconds=2)).data)
+    split = load_split(load_config(workspace.section("data", noise_seconds=2), GuitarConfig).data)
     assert [t.name for t in split.train] == ["one", "two", "(noise)"]
     assert len(split.train[-1].dry) == 2 * split.sample_rate
     noise = split.train[-1]
@@ -128,7 +129,8 @@ def test_a_simulation_is_heard_at_every_position_of_its_knob(workspace, monkeypa
             teacher="simulations:double",
             knobs={"gain": [1, 2, 4]},
             test_knobs={"gain": [3]},
-        )
+        ),
+        GuitarConfig,
     ).data
     split = load_split(data)
     assert [(t.name, t.knobs) for t in split.test] == [
@@ -157,7 +159,7 @@ def test_a_simulation_is_heard_at_every_position_of_its_knob(workspace, monkeypa
 )
 def test_a_wrong_simulation_is_refused(changes, reason, workspace):
     with pytest.raises(ConfigError) as caught:
-        load_config(workspace.section("data", **changes))
+        load_config(workspace.section("data", **changes), GuitarConfig)
     assert reason in str(caught.value)
 
 
@@ -180,7 +182,7 @@ def pair_data(workspace, pairs, **changes):
         "parts": {"train": [[0, 2]], "validation": [[2, 3]], "test": [[3, None]]},
         **changes,
     }
-    return load_config(workspace.rewrite(data=data)).data
+    return load_config(workspace.rewrite(data=data), GuitarConfig).data
 
 
 def test_pairs_are_split_by_time_and_keep_their_levels(workspace):
@@ -292,7 +294,7 @@ def capture(workspace, name, gain, **changes):
 
 def captures(workspace, *names):
     data = {"license": "own", "root": ".", "captures": list(names)}
-    return load_split(load_config(workspace.rewrite(data=data)).data)
+    return load_split(load_config(workspace.rewrite(data=data), GuitarConfig).data)
 
 
 def test_capture_folders_make_takes_and_knobs(workspace):
