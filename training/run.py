@@ -45,7 +45,7 @@ from export.streaming import StreamingModule
 from rtaudio import __version__
 from rtaudio.atomic import replacing
 from rtaudio.view.terminal import progress
-from training.checkpoint import load_checkpoint
+from training.checkpoint import load_weights
 from training.config import ConfigError
 from training.guitar import plots
 from training.guitar.config import CaptureData, DataConfig, GuitarConfig, TeacherData
@@ -188,21 +188,6 @@ def _placement(device: torch.device) -> dict[str, Any]:
     if device.type == "xpu":
         return {"strategy": SingleDeviceStrategy(device)}
     return {"accelerator": device.type, "devices": 1}
-
-
-def load_weights(net: StreamingModule, path: Path) -> None:
-    """Give a net the weights of a ``best.pt``, or refuse those of another one."""
-    trained, _ = load_checkpoint(path)
-    if type(trained) is not type(net):
-        raise ConfigError(
-            f"{path}: a {type(trained).__name__}, but the run is of a {type(net).__name__}"
-        )
-    try:
-        net.load_state_dict(trained.state_dict())
-    except RuntimeError:
-        raise ConfigError(
-            f"{path}: its sizes are not those of the run; make net: the same as there"
-        ) from None
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import pickle
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
+from training.checkpoint import CheckpointError, read_plain
 from training.config import ConfigError
 
 __all__ = ["FeatureLoss", "FeatureNet", "load_features"]
@@ -162,17 +162,7 @@ def load_features(path: str | Path) -> FeatureNet:
         raise ConfigError(f"{path}: no feature net; {remedy}")
     net = FeatureNet()
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        net.load_state_dict(content["features"])
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        OSError,
-    ):
+        net.load_state_dict(read_plain(path)["features"])
+    except (CheckpointError, RuntimeError, LookupError, TypeError, AttributeError):
         raise ConfigError(f"{path}: not a feature net, or cut short; {remedy}") from None
     return net.eval()

@@ -34,7 +34,7 @@ from typing_extensions import override
 from export.streaming import StreamingModule
 from rtaudio.atomic import replacing
 from rtaudio.view.terminal import progress
-from training.checkpoint import load_checkpoint
+from training.checkpoint import load_checkpoint, load_weights
 from training.config import ConfigError
 from training.denoise.config import DenoiseConfig
 from training.denoise.corpus import Part
@@ -52,7 +52,7 @@ from training.denoise.mixture import Mixture, collate
 from training.denoise.pairs import PairedFolders, PairedFoldersConfig
 from training.models import net_class
 from training.models.denoiser import Denoiser
-from training.run import SAID, code_version, load_weights, logging_to, pick_device
+from training.run import SAID, code_version, logging_to, pick_device
 
 __all__ = ["denoise_run"]
 

@@ -18,7 +18,7 @@ pytest.importorskip("lightning", reason="lightning is not installed (extra: trai
 from export.streaming import StreamingModule  # noqa: E402
 from rtaudio.errors import CaptureError  # noqa: E402
 from rtaudio.models.contract.check import read_model  # noqa: E402
-from training.checkpoint import load_checkpoint  # noqa: E402
+from training.checkpoint import load_checkpoint, load_weights  # noqa: E402
 from training.cli import export, train  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
 from training.guitar.captures import SIZES  # noqa: E402
@@ -27,7 +27,7 @@ from training.guitar.data import Take, excerpts, load_split  # noqa: E402
 from training.guitar.losses import LOSSES, effect_loss, error_to_signal  # noqa: E402
 from training.guitar.seeds import train_seeds  # noqa: E402
 from training.guitar.task import AmpTask, scores  # noqa: E402
-from training.run import load_weights, make_net, pick_device, train_run  # noqa: E402
+from training.run import make_net, pick_device, train_run  # noqa: E402
 
 
 @pytest.fixture
