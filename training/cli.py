@@ -16,10 +16,11 @@ from training.denoise.config import DenoiseConfig
 from training.denoise.run import denoise_run
 from training.denoise.scene_config import SceneConfig
 from training.denoise.scenes import scene_run
+from training.engine import train_run
 from training.guitar.captures import capture_config
 from training.guitar.config import GuitarConfig
 from training.guitar.seeds import train_seeds
-from training.run import train_run
+from training.guitar.task import AmpTask
 
 __all__ = ["export", "train"]
 
@@ -49,7 +50,7 @@ def train(
     seeds
         Train from so many random starts and keep the best.
     device
-        See `training.run.pick_device`.
+        See `training.engine.pick_device`.
     size
         For captures; see `training.guitar.captures.SIZES`.
     epochs
@@ -96,7 +97,7 @@ def train(
     if out is not None:
         config = config.model_copy(update={"folder": str(out)})
     if seeds == 1:
-        metrics = train_run(config, resume=resume, device=device, start=checkpoint)
+        metrics = train_run(config, AmpTask, resume=resume, device=device, start=checkpoint)
     else:
         metrics = train_seeds(config, seeds, resume=resume, device=device, start=checkpoint)
     if as_json:

@@ -31,6 +31,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,18 +39,19 @@ import numpy as np
 import yaml
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from export.exporter import export_model
 from rtaudio.atomic import replacing
 from rtaudio.bench.machine import machine_line
 from rtaudio.models.loader import LoadedModel, load_model
 from rtaudio.runtime.timing import block_microseconds
+from rtaudio.view.terminal import progress
 from training.checkpoint import load_checkpoint
 from training.config import ConfigError, Section, load_config, read_yaml
+from training.engine import train_run
 from training.guitar.config import GuitarConfig
 from training.guitar.plots import plain_ticks, save
-from training.run import train_run
+from training.guitar.task import AmpTask
 
 __all__ = ["SweepConfig", "load_sweep", "sweep"]
 
@@ -196,19 +198,15 @@ def sweep(path: str | Path, out: str | Path | None = None, *, show: bool = True)
     if not out.parent.is_dir() and out.parent != config.run_folder:
         raise FileNotFoundError(f"{out.parent}: no such folder; create it first")
     runs = {run.run_folder: run for row in rows for run in row.runs}
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, disable=not show) as bars:
-        task = bars.add_task("training", total=len(runs))
+    make_task = partial(AmpTask, show=False)  # one display at a time
+    with progress(show) as bars:
+        line = bars.add_task("training", total=len(runs))
         for folder, run in runs.items():
-            bars.update(task, description=f"training {folder.name}")
+            bars.update(line, description=f"training {folder.name}")
             if not (folder / "metrics.json").is_file():
-                train_run(run, resume=(folder / "last.ckpt").is_file(), show=False)
-            bars.advance(task)
+                begun = (folder / "config.json").is_file()
+                train_run(run, make_task, resume=begun, show=False)
+            bars.advance(line)
     _measure(rows, show=show)
     _write(config, path, rows, out)
     if show:
@@ -282,7 +280,7 @@ def _value(value: Any) -> str:
 def _measure(rows: list[Row], *, show: bool) -> None:
     """Fill in the real-time factors, in rounds over all rows, so that a busy machine is fair."""
     nodes = []
-    with Progress(disable=not show, transient=True) as bars:
+    with progress(show) as bars:
         for row in bars.track(rows, description="exporting"):
             model = _model(row.runs[0])
             for engine in model.golden_errors:

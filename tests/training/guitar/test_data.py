@@ -347,7 +347,7 @@ def test_silence_is_refused_before_training(workspace):
 
 
 def test_captures_without_a_moving_knob_are_refused(workspace):
-    with pytest.raises(ConfigError, match="no knob that stands differently"):
+    with pytest.raises(ConfigError, match="no knob that differs"):
         captures(workspace, capture(workspace, "a", 1.0), capture(workspace, "b", 1.0))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
-import subprocess
 import sys
 import types
 
@@ -13,7 +13,6 @@ import pytest
 import soundfile
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
-pytest.importorskip("lightning", reason="lightning is not installed (extra: train)")
 
 from export.streaming import StreamingModule  # noqa: E402
 from rtaudio.errors import CaptureError  # noqa: E402
@@ -21,20 +20,21 @@ from rtaudio.models.contract.check import read_model  # noqa: E402
 from training.checkpoint import load_checkpoint, load_weights  # noqa: E402
 from training.cli import export, train  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
+from training.engine import pick_device, train_run  # noqa: E402
 from training.guitar.captures import SIZES  # noqa: E402
 from training.guitar.config import GuitarConfig, ScheduleConfig  # noqa: E402
 from training.guitar.data import Take, excerpts, load_split  # noqa: E402
 from training.guitar.losses import LOSSES, effect_loss, error_to_signal  # noqa: E402
+from training.guitar.scores import scores  # noqa: E402
 from training.guitar.seeds import train_seeds  # noqa: E402
-from training.guitar.task import AmpTask, scores  # noqa: E402
-from training.run import make_net, pick_device, train_run  # noqa: E402
+from training.guitar.task import AmpTask, make_net  # noqa: E402
 
 
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Pictures and report take longer than a tiny run."""
     for name in ("plots.loss_curve", "plots.comparison", "save_clips", "write_report"):
-        monkeypatch.setattr(f"training.run.{name}", lambda *_: None)
+        monkeypatch.setattr(f"training.guitar.task.{name}", lambda *_: None)
 
 
 plain = pytest.mark.usefixtures("no_pictures")
@@ -43,7 +43,7 @@ plain = pytest.mark.usefixtures("no_pictures")
 def test_a_run_learns_and_can_be_exported(workspace):
     folder = workspace.folder / "run"
     workspace.section("schedule", epochs=12)
-    metrics = train_run(load_config(workspace.path, GuitarConfig), show=False)
+    metrics = train_run(load_config(workspace.path, GuitarConfig), AmpTask, show=False)
 
     rows = np.genfromtxt(folder / "history.csv", delimiter=",", names=True)
     assert len(rows) == 12
@@ -71,32 +71,31 @@ def test_the_verb_says_how_good_it_is_and_what_comes_next(workspace, capsys):
 
 
 def weights(folder):
-    content = torch.load(folder / "last.ckpt", weights_only=True)
-    return content["state_dict"]
+    return torch.load(folder / "last.pt", weights_only=True)["task"]["net"]
 
 
 @plain
 def test_a_killed_run_goes_on_as_if_nothing_had_been(workspace, monkeypatch):
     whole = workspace.rewrite(folder=str(workspace.folder / "whole"))
-    train_run(load_config(whole, GuitarConfig), show=False)
+    train_run(load_config(whole, GuitarConfig), AmpTask, show=False)
 
     class Killed(Exception):
         pass
 
     parts = load_config(workspace.rewrite(folder=str(workspace.folder / "parts")), GuitarConfig)
-    step = AmpTask.training_step
+    batches = AmpTask.batches
 
-    def die(task, batch, index):
-        if task.current_epoch == 2:
+    def die(task, epoch):
+        if epoch == 2:
             raise Killed
-        return step(task, batch, index)
+        return batches(task, epoch)
 
-    monkeypatch.setattr(AmpTask, "training_step", die)
+    monkeypatch.setattr(AmpTask, "batches", die)
     with pytest.raises(Killed):
-        train_run(parts, show=False)
+        train_run(parts, AmpTask, show=False)
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(workspace.folder / "cache"))
-    train_run(parts, resume=True, show=False)
+    train_run(parts, AmpTask, resume=True, show=False)
 
     for name, tensor in weights(workspace.folder / "whole").items():
         torch.testing.assert_close(
@@ -112,21 +111,21 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(workspace, monkeypatch):
 
 @plain
 def test_an_interrupted_run_says_how_to_go_on(workspace, monkeypatch):
-    def interrupt(task, batch, index):
+    def interrupt(task, batch, number):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(AmpTask, "training_step", interrupt)
+    monkeypatch.setattr(AmpTask, "step", interrupt)
     config = load_config(workspace.path, GuitarConfig)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        train_run(config, show=False)
+        train_run(config, AmpTask, show=False)
     assert signal.getsignal(signal.SIGINT) is before
     assert "go on with --resume" in (config.run_folder / "train.log").read_text()
 
 
 @plain
 def test_silence_stays_silent_after_training(workspace):
-    train_run(load_config(workspace.path, GuitarConfig), show=False)
+    train_run(load_config(workspace.path, GuitarConfig), AmpTask, show=False)
     net, _ = load_checkpoint(workspace.folder / "run" / "best.pt")
     y, state = net(torch.zeros(1, 1, 500), net.initial_state())
     assert not y.any()
@@ -137,34 +136,36 @@ def test_silence_stays_silent_after_training(workspace):
 def test_a_run_never_overwrites_another(workspace):
     config = load_config(workspace.section("schedule", epochs=1), GuitarConfig)
     with pytest.raises(ConfigError, match="no checkpoint to resume from"):
-        train_run(config, resume=True, show=False)
-    first = train_run(config, show=False)
+        train_run(config, AmpTask, resume=True, show=False)
+    first = train_run(config, AmpTask, show=False)
     with pytest.raises(ConfigError, match="holds a run already"):
-        train_run(config, show=False)
+        train_run(config, AmpTask, show=False)
     with pytest.raises(ConfigError, match="holds a run of one seed"):
         train_seeds(config, 2, show=False)
-    again = train_run(config, resume=True, show=False)
+    again = train_run(config, AmpTask, resume=True, show=False)
     assert again["esr"] == first["esr"]
     other = load_config(workspace.section("net", hidden=5), GuitarConfig)
     with pytest.raises(ConfigError, match="another 'net'"):
-        train_run(other, resume=True, show=False)
-    (config.run_folder / "last.ckpt").write_bytes(b"half a checkp")
+        train_run(other, AmpTask, resume=True, show=False)
+    (config.run_folder / "last.pt").write_bytes(b"half a checkp")
     with pytest.raises(ConfigError, match="damaged"):
-        train_run(config, resume=True, show=False)
+        train_run(config, AmpTask, resume=True, show=False)
 
 
 @plain
 def test_a_run_that_never_finds_a_number_says_so(workspace, monkeypatch):
     monkeypatch.setattr("training.guitar.task.scores", lambda net, takes: {"three": float("nan")})
     with pytest.raises(ConfigError, match=r"lower schedule\.learning_rate"):
-        train_run(load_config(workspace.section("schedule", epochs=1), GuitarConfig), show=False)
+        train_run(
+            load_config(workspace.section("schedule", epochs=1), GuitarConfig), AmpTask, show=False
+        )
 
 
 @pytest.mark.parametrize("shape", ["cosine", "constant"])
 def test_the_learning_rate_follows_its_shape(shape, workspace):
     config = load_config(workspace.section("schedule", shape=shape, epochs=3), GuitarConfig)
-    task = AmpTask(make_net(config), config, load_split(config.data))
-    (optimizer,), (scheduler,) = task.configure_optimizers()
+    task = AmpTask(config, torch.device("cpu"))
+    optimizer, scheduler = task.optimizer, task.scheduler
     updates = 3 * len(excerpts(task.split.train, config.schedule, seed=0, epoch=0)) * 8
     rates = []
     for _ in range(updates + 1):
@@ -222,18 +223,18 @@ def test_scores_are_the_formula_whatever_the_grouping():
 
 @plain
 def test_a_plateau_ends_the_run_and_the_best_nets_stay(workspace, monkeypatch):
-    esr = iter([0.5, 0.3, 0.4, 0.35, 0.6, 0.7, 0.8])
+    esr = itertools.chain([0.5, 0.3, 0.4, 0.35, 0.6], itertools.repeat(0.9))
     monkeypatch.setattr("training.guitar.task.scores", lambda net, takes: {"three": next(esr)})
     config = load_config(
         workspace.section("schedule", epochs=7, patience_epochs=3, keep_best=2), GuitarConfig
     )
-    train_run(config, show=False)
+    train_run(config, AmpTask, show=False)
     folder = workspace.folder / "run"
     rows = np.genfromtxt(folder / "history.csv", delimiter=",", names=True)
     assert len(rows) == 5
     assert sorted(p.name for p in folder.glob("epoch-*.pt")) == ["epoch-001.pt", "epoch-003.pt"]
     assert load_checkpoint(folder / "best.pt")[1]["metrics"]["epoch"] == 1
-    train_run(config, resume=True, show=False)
+    train_run(config, AmpTask, resume=True, show=False)
     assert len(np.genfromtxt(folder / "history.csv", delimiter=",", names=True)) == 5
 
 
@@ -247,14 +248,16 @@ def test_without_an_accelerator_it_is_the_processor_and_says_so(workspace, monke
     monkeypatch.setattr(torch.xpu, "is_available", lambda: True)
     assert pick_device().type == pick_device("xpu").type == "xpu"
     monkeypatch.setattr(torch.xpu, "is_available", lambda: False)
-    train_run(load_config(workspace.section("schedule", epochs=1), GuitarConfig), show=False)
+    train_run(
+        load_config(workspace.section("schedule", epochs=1), GuitarConfig), AmpTask, show=False
+    )
     assert "on cpu" in (workspace.folder / "run" / "train.log").read_text()
 
 
 @plain
 def test_a_run_starts_from_trained_weights(workspace):
     config = load_config(workspace.section("schedule", epochs=1), GuitarConfig)
-    train_run(config, show=False)
+    train_run(config, AmpTask, show=False)
     best = workspace.folder / "run" / "best.pt"
     again = load_config(workspace.rewrite(folder=str(workspace.folder / "again")), GuitarConfig)
     net = make_net(again)
@@ -267,7 +270,7 @@ def test_a_run_starts_from_trained_weights(workspace):
     for changes, reason in (({"hidden": 5}, "its sizes are not"), ({"type": "gru"}, "a LstmAmp")):
         other = load_config(workspace.section("net", **changes), GuitarConfig)
         with pytest.raises(ConfigError, match=reason):
-            train_run(other, start=best, show=False)
+            train_run(other, AmpTask, start=best, show=False)
 
 
 @plain
@@ -301,7 +304,7 @@ def test_a_net_with_a_knob_is_trained_and_exported(net, workspace):
     )
     workspace.section("schedule", epochs=1, truncate_samples=None, warmup_samples=256)
     config = load_config(workspace.rewrite(net=net), GuitarConfig)
-    metrics = train_run(config, show=False)
+    metrics = train_run(config, AmpTask, show=False)
     assert set(metrics["esr"]["test"]) == {"four gain=0", "four gain=1", "four gain=0.4"}
     export(workspace.folder / "run" / "best.pt", workspace.folder / "knob.onnx")
     (knob,) = read_model(workspace.folder / "knob.onnx").card.parameters
@@ -327,32 +330,19 @@ class Wire(StreamingModule):
         return x, state
 
 
-KILLED = """
-import os, signal, sys
-from training import run
-from training.config import load_config
-from training.guitar.config import GuitarConfig
-written = os.replace
-def replace(source, target):
-    written(source, target)
-    if str(target).endswith("{after}") and os.path.exists(os.path.dirname(target) + "/last.ckpt"):
-        os.kill(os.getpid(), signal.SIGKILL)
-os.replace = replace
-run.train_run(load_config(sys.argv[1], GuitarConfig), show=False)
-"""
-
-
 @plain
-@pytest.mark.parametrize("after", ["history.csv"])
-def test_a_run_killed_at_a_bad_moment_goes_on_bit_for_bit(after, workspace):
+@pytest.mark.parametrize("after", ["best.pt", "history.csv", "last.pt"])
+def test_a_run_killed_at_a_bad_moment_goes_on_bit_for_bit(after, workspace, killed):
     """Between the history of an epoch and its checkpoint, the two disagree."""
     whole = load_config(workspace.section("schedule", epochs=3), GuitarConfig)
-    train_run(whole, show=False)
-    path = workspace.rewrite(folder=str(workspace.folder / "parts"))
-    code = KILLED.replace("{after}", after)
-    done = subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=300)
-    assert done.returncode == -signal.SIGKILL
-    train_run(load_config(path, GuitarConfig), resume=True, show=False)
+    train_run(whole, AmpTask, show=False)
+    parts = load_config(workspace.rewrite(folder=str(workspace.folder / "parts")), GuitarConfig)
+    last = parts.run_folder / "last.pt"
+    assert killed(
+        lambda: train_run(parts, AmpTask, show=False),
+        lambda target: target.name == after and last.exists(),
+    )
+    train_run(parts, AmpTask, resume=True, show=False)
     for name, value in weights(workspace.folder / "run").items():
         torch.testing.assert_close(weights(workspace.folder / "parts")[name], value, rtol=0, atol=0)
     assert len((workspace.folder / "parts" / "history.csv").read_text().splitlines()) == 4
@@ -361,10 +351,10 @@ def test_a_run_killed_at_a_bad_moment_goes_on_bit_for_bit(after, workspace):
 @plain
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(workspace):
     config = load_config(workspace.section("schedule", epochs=1), GuitarConfig)
-    train_run(config, show=False)
+    train_run(config, AmpTask, show=False)
     first = weights(workspace.folder / "run")
-    (workspace.folder / "run" / "last.ckpt").unlink()
-    train_run(config, resume=True, show=False)
+    (workspace.folder / "run" / "last.pt").unlink()
+    train_run(config, AmpTask, resume=True, show=False)
     for name, value in weights(workspace.folder / "run").items():
         torch.testing.assert_close(value, first[name], rtol=0, atol=0)
 
@@ -443,7 +433,7 @@ def test_a_capture_is_trained_by_its_folder_alone(workspace, monkeypatch, capsys
     with monkeypatch.context() as patch:
         patch.setattr(
             "training.cli.train_run",
-            lambda config, **_: begun.append(config) or {"esr_in_words": ""},
+            lambda config, *_, **__: begun.append(config) or {"esr_in_words": "", "esr_max": 0},
         )
         train(main_folders[:1], resume=True)
     assert begun[0].net.arguments["hidden"] == 2
