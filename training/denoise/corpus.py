@@ -1,4 +1,4 @@
-"""What a denoiser learns from: recordings decoded once, and who speaks or hums in them."""
+"""The recordings that denoisers learn from: decoded once, with their speakers and kinds."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from typing import Any, Literal
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from rich.progress import track
 
 from rtaudio.atomic import replacing
+from rtaudio.view.terminal import progress
 from training.config import ConfigError
 
 __all__ = [
@@ -39,23 +39,31 @@ Floats = NDArray[np.float32]
 Part = Literal["train", "validation"]
 
 MEN = 0.45
-"""Share of the speech that men say; by minutes they would have a third."""
+"""Share of the speech by men; by minutes it would be a third."""
 
 SPEAKER_SHARE = 0.2
-"""No voice is heard more often than this."""
+"""Largest share of one voice."""
 
 FULL_BAND_HZ = 12000.0
-"""Voices that reach higher than this are the only ones that teach treble: they count twice."""
+"""Voices with a bandwidth above this count twice: only they teach treble."""
 
 LIST_HZ = 48000
-"""Rate that the positions in the list of utterances count at."""
+"""Sample rate of the positions in the list of utterances."""
 
 FORM = 1
-"""Counted up when the decoded files change."""
+"""Version of the decoded files; a new one makes caches decode again."""
 
 
 def active_rms(signal: Floats, rate_hz: int) -> float:
-    """Return the RMS of the frames of 20 ms within 30 dB of the loudest: pauses do not count."""
+    """Return the RMS of all frames of 20 ms within 30 dB of the loudest: pauses do not count.
+
+    Parameters
+    ----------
+    signal
+        Shape (samples,).
+    rate_hz
+        Samples per second.
+    """
     frame = max(1, min(len(signal), rate_hz // 50))
     frames = signal[: len(signal) // frame * frame].reshape(-1, frame)
     power = np.einsum("ij,ij->i", frames, frames) / frame
@@ -93,7 +101,7 @@ class Source:
 class Recordings:
     """Decoded sound in one file: int16 at one rate, mapped into memory.
 
-    Processes that read the same file share its pages; pickled, it is a path.
+    Processes that read the same file share its pages; only the path is pickled.
     """
 
     def __init__(self, path: Path) -> None:
@@ -113,7 +121,7 @@ class Recordings:
 
 @dataclass(frozen=True)
 class Collection:
-    """Sources and the recordings that they point into."""
+    """Sources, and the recordings that they refer to."""
 
     recordings: Recordings
     sources: tuple[Source, ...]
@@ -142,9 +150,9 @@ class _File:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A clip before it has a place.
+    """A clip before it is decoded.
 
-    A ``group`` goes into one part as a whole, a ``pool`` is what a share is held out of.
+    A ``group`` goes into one part as a whole; of each ``pool`` of groups a share is held out.
     """
 
     source: str
@@ -157,7 +165,7 @@ class _Piece:
 
 
 def cache_folder() -> Path:
-    """Return where decoded recordings are kept: in the user's cache folder."""
+    """Return the folder of decoded recordings, in the user's cache folder."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "rtaudio" / "corpora"
 
@@ -165,7 +173,7 @@ def cache_folder() -> Path:
 def load_corpus(
     root: Path, rate_hz: int, part: Part, cache: Path, *, music: bool = False
 ) -> Corpus:
-    """Decode what is not yet decoded, and return one part of the data folder.
+    """Return one part of the data folder; what is not decoded yet is decoded first.
 
     Whole utterances are held out for validation (2 % of every group of voices, and all takes of one
     prompt together), whole noise recordings (8 %, at least one of each theme) and pieces of
@@ -182,7 +190,7 @@ def load_corpus(
     cache
         Folder of decoded recordings.
     music
-        Whether songs, loops, stems and dry guitars are wanted.
+        Include songs, loops, stems and dry guitars.
 
     Raises
     ------
@@ -216,7 +224,7 @@ def load_corpus(
     return Corpus(found["speech"], found["noise"], found.get("music"))
 
 
-# What there is
+# The lists of the data folder
 
 
 def _rows(path: Path, *columns: str) -> list[dict[str, str]]:
@@ -298,7 +306,7 @@ def _music_files(root: Path) -> list[_File]:
 
 
 def _held_out(pieces: Iterable[_Piece], share: float) -> set[str]:
-    """Groups of each pool that come first by their hash: no list to keep, the same everywhere."""
+    """Choose the groups of each pool with the lowest hashes: the same ones on every machine."""
     pools: dict[str, set[str]] = defaultdict(set)
     for piece in pieces:
         pools[piece.pool].add(piece.group)
@@ -314,7 +322,7 @@ def _length(source: Source) -> int:
 
 
 def _voice_shares(sources: Sequence[Source]) -> list[float]:
-    """Men and women at fixed shares; within, many voices count more than many minutes."""
+    """Return the shares of voices: men and women fixed; within, more voices beat more minutes."""
     weights = np.array([_length(source) ** 0.75 for source in sources])
     weights *= [2 if source.clips[0].bandwidth_hz > FULL_BAND_HZ else 1 for source in sources]
     men = np.array([source.sex == "m" for source in sources])
@@ -326,7 +334,7 @@ def _voice_shares(sources: Sequence[Source]) -> list[float]:
             rest = rows & ~capped
             weights[rest] *= max(0.0, share - SPEAKER_SHARE * capped.sum()) / weights[rest].sum()
             over = rest & (weights > SPEAKER_SHARE)
-            # Where voices are few, someone has to say the rest.
+            # If voices are few, the limit cannot hold.
             if not over.any() or share > SPEAKER_SHARE * rows.sum():
                 break
             weights[over] = SPEAKER_SHARE
@@ -335,7 +343,7 @@ def _voice_shares(sources: Sequence[Source]) -> list[float]:
 
 
 def _kind_shares(sources: Sequence[Source]) -> list[float]:
-    """Root of the length: what is rare still comes up, and does not wear out."""
+    """Return shares by the root of the length: rare kinds still occur, but not too often."""
     weights = np.array([math.sqrt(_length(source)) for source in sources])
     return list(weights / weights.sum())
 
@@ -346,7 +354,7 @@ def _kind_shares(sources: Sequence[Source]) -> list[float]:
 def _decoded(
     files: Sequence[_File], rate_hz: int, folder: Path, name: str
 ) -> tuple[Recordings, list[tuple[_Piece, Clip]]]:
-    """Find or make the decoded file, and put the pieces of the files into it."""
+    """Find or make the decoded file, and return the pieces with their clips in it."""
     digest = hashlib.sha256(f"{FORM} {rate_hz}".encode())
     for file in files:
         try:
@@ -378,13 +386,14 @@ def _decode(files: Sequence[_File], rate_hz: int, sound: Path, index: Path, name
         replacing(sound) as temporary,
         temporary.open("wb") as out,
         ThreadPoolExecutor(workers) as pool,
+        progress() as bar,
     ):
         waiting = iter(files)
-        # Few at a time, so that decoded files do not pile up in memory.
+        # A few at a time, so that decoded files do not pile up in memory.
         running = [
             (file, pool.submit(_read, file.path, rate_hz)) for file in islice(waiting, 2 * workers)
         ]
-        for _ in track(range(len(files)), description=f"decoding {name}, once"):
+        for _ in bar.track(range(len(files)), description=f"decoding {name}, once"):
             file, future = running.pop(0)
             samples = future.result()
             running += [
