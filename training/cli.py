@@ -150,6 +150,6 @@ def _kind(path: Path) -> Kind:
     except (yaml.YAMLError, UnicodeDecodeError):
         content = None
     name = content.get("task", GUITAR) if isinstance(content, dict) else GUITAR
-    if name not in TASKS:
+    if not isinstance(name, str) or name not in TASKS:
         raise ConfigError(f"{path}: task: unknown task {name!r}; choose from {', '.join(TASKS)}")
     return TASKS[name]

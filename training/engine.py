@@ -9,10 +9,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from rich.progress import Progress
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -22,6 +21,9 @@ from training.checkpoint import read_plain, save_checkpoint
 from training.config import ConfigError, RunConfig
 from training.run_folder import LOG, SAID, RunFolder
 from training.task import Row, Task
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 __all__ = ["pick_device", "train_run"]
 

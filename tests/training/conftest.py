@@ -24,6 +24,13 @@ def _one_thread():
 
 
 @pytest.fixture
+def no_pictures(monkeypatch):
+    """Pictures and report take longer than a tiny guitar run."""
+    for name in ("plots.loss_curve", "plots.comparison", "save_clips", "write_report"):
+        monkeypatch.setattr(f"training.guitar.task.{name}", lambda *_: None)
+
+
+@pytest.fixture
 def workspace(tmp_path, monkeypatch):
     """Folder with takes/, tanh.nam and run.yaml; `rewrite(**changes)` changes top-level keys."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

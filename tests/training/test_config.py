@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
 from training.config import ConfigError, load_config
+from training.denoise.config import DenoiseConfig
+from training.denoise.scene_config import SceneConfig
 from training.guitar.config import GuitarConfig, TeacherData
 from training.guitar.sweep import load_sweep
 
@@ -57,6 +61,27 @@ def test_a_wrong_key_is_named(section, changes, reason, workspace):
     assert message.startswith(str(path))
     assert reason in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("form", "data", "key"),
+    [
+        (GuitarConfig, {"root": ".", "takes": "t"}, "data.teacher"),
+        (GuitarConfig, {"root": ".", "captures": []}, "data.license"),
+        (DenoiseConfig, {"root": ".", "excerpt_samples": 1}, "data.excerpt_samples"),
+        (SceneConfig, {"root": ".", "rate_hz": 1}, "data.rate_hz"),
+    ],
+)
+def test_a_key_of_the_data_is_named_as_the_file_has_it(form, data, key, tmp_path):
+    path = tmp_path / "run.yaml"
+    fields = {"name": "x", "description": "", "license": "", "source": "", "data": data}
+    if form is not GuitarConfig:
+        fields["task"] = form.model_fields["task"].annotation.__args__[0]
+    else:
+        del fields["source"]
+    path.write_text(yaml.safe_dump(fields))
+    with pytest.raises(ConfigError, match=rf"run\.yaml: {re.escape(key)}: "):
+        load_config(path, form)
 
 
 @pytest.mark.parametrize("text", ["", "- 1\n", "a: [", "\x00"])
