@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import math
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import soundfile
-from numpy.typing import NDArray
 
-from rtaudio.atomic import replacing
-from rtaudio.view.terminal import progress
 from training.config import ConfigError
+from training.denoise.recordings import Recordings, decoded
 
-__all__ = [
-    "Clip",
-    "Collection",
-    "Corpus",
-    "Part",
-    "Recordings",
-    "Source",
-    "active_rms",
-    "cache_folder",
-    "load_corpus",
-]
+__all__ = ["Clip", "Collection", "Corpus", "Part", "Source", "load_corpus"]
 
-Floats = NDArray[np.float32]
 Part = Literal["train", "validation"]
 
 MEN = 0.45
@@ -50,33 +32,12 @@ FULL_BAND_HZ = 12000.0
 LIST_HZ = 48000
 """Sample rate of the positions in the list of utterances."""
 
-FORM = 1
-"""Version of the decoded files; a new one makes caches decode again."""
-
-
-def active_rms(signal: Floats, rate_hz: int) -> float:
-    """Return the RMS of all frames of 20 ms within 30 dB of the loudest: pauses do not count.
-
-    Parameters
-    ----------
-    signal
-        Shape (samples,).
-    rate_hz
-        Samples per second.
-    """
-    frame = max(1, min(len(signal), rate_hz // 50))
-    frames = signal[: len(signal) // frame * frame].reshape(-1, frame)
-    power = np.einsum("ij,ij->i", frames, frames) / frame
-    if not len(power) or not power.max() > 0:
-        return 0.0
-    return math.sqrt(float(power[power >= 1e-3 * power.max()].mean()))
-
 
 @dataclass(frozen=True)
 class Clip:
     """A stretch of a `Recordings`: samples ``start`` to ``stop``, silent above ``bandwidth_hz``.
 
-    ``rms`` is its `active_rms`.
+    ``rms`` is its `training.denoise.recordings.active_rms`.
     """
 
     start: int
@@ -96,27 +57,6 @@ class Source:
     clips: tuple[Clip, ...]
     share: float = 0.0
     sex: str = ""
-
-
-class Recordings:
-    """Decoded sound in one file: int16 at one rate, mapped into memory.
-
-    Processes that read the same file share its pages; only the path is pickled.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._samples = np.memmap(path, np.int16, "r")
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Recordings, (self.path,)
-
-    def read(self, start: int, stop: int) -> Floats:
-        """Return samples as float32 in -1 .. 1."""
-        return self._samples[start:stop].astype(np.float32) * np.float32(1 / 32768)
 
 
 @dataclass(frozen=True)
@@ -162,12 +102,6 @@ class _Piece:
     group: str
     start_s: float = 0.0
     stop_s: float = math.inf
-
-
-def cache_folder() -> Path:
-    """Return the folder of decoded recordings, in the user's cache folder."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "rtaudio" / "corpora"
 
 
 def load_corpus(
@@ -354,75 +288,13 @@ def _kind_shares(sources: Sequence[Source]) -> list[float]:
 def _decoded(
     files: Sequence[_File], rate_hz: int, folder: Path, name: str
 ) -> tuple[Recordings, list[tuple[_Piece, Clip]]]:
-    """Find or make the decoded file, and return the pieces with their clips in it."""
-    digest = hashlib.sha256(f"{FORM} {rate_hz}".encode())
-    for file in files:
-        try:
-            spans = [(piece.start_s, piece.stop_s) for piece in file.clips]
-            digest.update(repr(spans).encode() + file.path.read_bytes())
-        except OSError as error:
-            raise ConfigError(f"{file.path}: cannot be read ({error.strerror})") from None
-    sound = folder / f"{name}-{rate_hz}-{digest.hexdigest()[:24]}.i16"
-    index = sound.with_suffix(".json")
-    if not (index.is_file() and sound.is_file()):
-        folder.mkdir(parents=True, exist_ok=True)
-        _decode(files, rate_hz, sound, index, name)
-    places = json.loads(index.read_text(encoding="utf-8"))
-    recordings = Recordings(sound)
+    """Return the decoded files, and their pieces with the clips that these became."""
+    spans = [(file.path, [(piece.start_s, piece.stop_s) for piece in file.clips]) for file in files]
+    recordings, places = decoded(spans, rate_hz, folder, name)
     pieces = [piece for file in files for piece in file.clips]
     clips = [
-        Clip(int(start), int(stop), min(piece.bandwidth_hz, rate_hz / 2), float(rms))
+        Clip(start, stop, min(piece.bandwidth_hz, rate_hz / 2), rms)
         for piece, (start, stop, rms) in zip(pieces, places, strict=True)
     ]
     # A silent clip has no level to mix at.
     return recordings, [pair for pair in zip(pieces, clips, strict=True) if pair[1].rms > 0]
-
-
-def _decode(files: Sequence[_File], rate_hz: int, sound: Path, index: Path, name: str) -> None:
-    places: list[tuple[int, int, float]] = []
-    position = 0
-    workers = os.cpu_count() or 1
-    with (
-        replacing(sound) as temporary,
-        temporary.open("wb") as out,
-        ThreadPoolExecutor(workers) as pool,
-        progress() as bar,
-    ):
-        waiting = iter(files)
-        # A few at a time, so that decoded files do not pile up in memory.
-        running = [
-            (file, pool.submit(_read, file.path, rate_hz)) for file in islice(waiting, 2 * workers)
-        ]
-        for _ in bar.track(range(len(files)), description=f"decoding {name}, once"):
-            file, future = running.pop(0)
-            samples = future.result()
-            running += [
-                (file, pool.submit(_read, file.path, rate_hz)) for file in islice(waiting, 1)
-            ]
-            samples.tofile(out)
-            for piece in file.clips:
-                start = min(round(piece.start_s * rate_hz), len(samples))
-                stop = int(min(piece.stop_s * rate_hz, len(samples)))
-                signal = samples[start:stop].astype(np.float32) * np.float32(1 / 32768)
-                places.append((position + start, position + stop, active_rms(signal, rate_hz)))
-            position += len(samples)
-    with replacing(index) as temporary:
-        temporary.write_text(json.dumps(places), encoding="utf-8")
-
-
-def _read(path: Path, rate_hz: int) -> NDArray[np.int16]:
-    """Return a file as mono int16 at a rate; a peak beyond full scale is scaled down."""
-    from scipy.signal import resample_poly
-
-    try:
-        signal, found = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.error_string}") from None
-    mono = signal.mean(axis=1)
-    if found != rate_hz:
-        common = math.gcd(found, rate_hz)
-        mono = resample_poly(mono, rate_hz // common, found // common)
-    peak = float(np.abs(mono).max(initial=0.0))
-    if not math.isfinite(peak):
-        raise ConfigError(f"{path}: holds NaN or infinity; record it again")
-    return np.round(mono * (32768 * min(1.0, 0.99 / max(peak, 1e-9)))).astype(np.int16)

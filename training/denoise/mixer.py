@@ -8,14 +8,10 @@ import numpy as np
 from scipy import fft
 from torch.utils.data import Dataset
 
-from training.denoise.corpus import (
-    Corpus,
-    Part,
-    cache_folder,
-    load_corpus,
-)
+from training.denoise.corpus import Corpus, Part, load_corpus
 from training.denoise.mixing import MARGIN, _Mixing
 from training.denoise.mixture import Mixture, MixtureConfig, collate
+from training.denoise.recordings import cache_folder
 from training.denoise.rooms import Rooms
 
 __all__ = ["Mixture", "MixtureConfig", "Mixtures", "collate"]

@@ -12,11 +12,7 @@ import torch
 from scipy import fft
 from scipy.ndimage import maximum_filter1d
 
-from training.denoise.corpus import (
-    Collection,
-    Corpus,
-    active_rms,
-)
+from training.denoise.corpus import Collection, Corpus
 from training.denoise.curves import (
     STEPS,
     _fill_treble,
@@ -28,6 +24,7 @@ from training.denoise.curves import (
     _sloped,
 )
 from training.denoise.mixture import Floats, Generator, Mixture, MixtureConfig, Range, Spectrum
+from training.denoise.recordings import active_rms
 from training.denoise.rooms import Rooms
 
 Reader = Callable[[int], tuple[Floats, float]]

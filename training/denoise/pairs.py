@@ -14,8 +14,9 @@ from pydantic import Field
 from torch.utils.data import Dataset
 
 from training.config import ConfigError, DataSection, Section
-from training.denoise.corpus import Part, active_rms
+from training.denoise.corpus import Part
 from training.denoise.mixture import Mixture
+from training.denoise.recordings import active_rms
 
 __all__ = ["PairFolders", "PairedFolders", "PairedFoldersConfig"]
 

@@ -16,7 +16,8 @@ from typing_extensions import override
 
 from rtaudio.atomic import replacing
 from training.config import RunConfig
-from training.denoise.corpus import cache_folder, load_corpus
+from training.denoise.corpus import load_corpus
+from training.denoise.recordings import cache_folder
 from training.denoise.scene_config import SceneConfig
 from training.denoise.scenes import SceneClassifier, Scenes, score
 from training.task import Row, Task
