@@ -1,4 +1,4 @@
-"""Pairs of dry and wet takes, and the excerpts of a training epoch."""
+"""Pairs of dry and wet takes: read, rendered by a teacher, or recorded."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import soundfile
-import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from torch import Tensor
 
 from rtaudio.atomic import replacing
 from rtaudio.capture.align import arrival, overlap
@@ -32,13 +30,12 @@ from training.guitar.config import (
     CaptureData,
     DataConfig,
     PairData,
-    ScheduleConfig,
     TeacherData,
 )
 from training.guitar.teacher import Teacher
 from training.models import imported
 
-__all__ = ["Batch", "Split", "Take", "excerpts", "load_split"]
+__all__ = ["Split", "Take", "load_split"]
 
 Floats = NDArray[np.float32]
 Knobs = Mapping[str, float]
@@ -95,14 +92,6 @@ class Split:
 
 
 PARTS = ("train", "validation", "test")
-
-
-class Batch(NamedTuple):
-    """Excerpts side by side: ``dry`` and ``wet`` (batch, 1, samples), ``knobs`` (batch, K)."""
-
-    dry: Tensor
-    wet: Tensor
-    knobs: Tensor
 
 
 def load_split(data: DataConfig, *, show: bool = True) -> Split:
@@ -372,61 +361,3 @@ def _cached(teacher: Callable[..., Floats], dry: Floats, knobs: Knobs, stamp: st
     with replacing(path) as temporary:
         np.save(temporary, wet)
     return wet
-
-
-def excerpts(
-    takes: tuple[Take, ...], schedule: ScheduleConfig, *, seed: int, epoch: int
-) -> list[Batch]:
-    """Cut the batches of one epoch.
-
-    Every take is cut from a random start, so that no two epochs have the same borders.
-
-    Parameters
-    ----------
-    takes
-        The training takes.
-    schedule
-        Length of excerpt and warm-up, and the batch size.
-    seed, epoch
-        The excerpts depend on these two alone, so that a resumed run hears what an unbroken one
-        would have heard.
-
-    Returns
-    -------
-    list of Batch
-        Excerpts of ``warmup_samples + excerpt_samples``.
-
-    Raises
-    ------
-    ConfigError
-        The takes may hold less than one batch.
-    """
-    generator = np.random.default_rng([seed, epoch])
-    length = schedule.warmup_samples + schedule.excerpt_samples
-    pieces: list[tuple[Take, int]] = []
-    fewest = 0
-    for take in takes:
-        # Samples count after the warm-up only; none of those to skip may count.
-        earliest = max(0, take.skip_samples - schedule.warmup_samples)
-        room = len(take.dry) - length - earliest
-        choices = max(1, min(schedule.excerpt_samples, room))
-        end = len(take.dry) - length + 1
-        first = earliest + int(generator.integers(choices))
-        pieces += [(take, start) for start in range(first, end, schedule.excerpt_samples)]
-        fewest += len(range(earliest + choices - 1, end, schedule.excerpt_samples))
-    # Judged by the worst cut, so that a run fails before its first epoch or never.
-    if fewest < schedule.batch:
-        raise ConfigError(
-            f"schedule.batch: {schedule.batch} excerpts of {length} samples are more than the "
-            f"training takes are sure to hold ({fewest}); lower batch or excerpt_samples"
-        )
-    order = generator.permutation(len(pieces))
-    batches = []
-    # A smaller last batch would make as large a step as the others, so it is left out.
-    for row in range(0, len(pieces) - schedule.batch + 1, schedule.batch):
-        chosen = [pieces[i] for i in order[row : row + schedule.batch]]
-        dry = np.stack([take.dry[at : at + length] for take, at in chosen])
-        wet = np.stack([take.wet[at : at + length] for take, at in chosen])
-        knobs = torch.tensor([take.knobs for take, _ in chosen], dtype=torch.float32)
-        batches.append(Batch(torch.from_numpy(dry)[:, None], torch.from_numpy(wet)[:, None], knobs))
-    return batches

@@ -18,7 +18,8 @@ from export.streaming import StreamingModule
 from training.config import ConfigError, RunConfig
 from training.guitar import plots
 from training.guitar.config import CaptureData, DataConfig, GuitarConfig, TeacherData
-from training.guitar.data import Batch, excerpts, load_split
+from training.guitar.data import load_split
+from training.guitar.excerpts import Batch, excerpts
 from training.guitar.losses import effect_loss
 from training.guitar.report import save_clips, write_report
 from training.guitar.scores import initial_state, play, scores

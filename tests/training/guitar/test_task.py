@@ -20,7 +20,8 @@ from training.cli import export  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
 from training.engine import train_run  # noqa: E402
 from training.guitar.config import GuitarConfig, ScheduleConfig  # noqa: E402
-from training.guitar.data import Take, excerpts, load_split  # noqa: E402
+from training.guitar.data import Take, load_split  # noqa: E402
+from training.guitar.excerpts import excerpts  # noqa: E402
 from training.guitar.scores import scores  # noqa: E402
 from training.guitar.seeds import train_seeds  # noqa: E402
 from training.guitar.task import AmpTask, make_net  # noqa: E402
