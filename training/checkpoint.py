@@ -132,7 +132,7 @@ def read_plain(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, OSError):
-        raise CheckpointError(f"{path}: damaged, or not plain data") from None
+        raise CheckpointError(f"{path}: damaged, or not plain data; make it again") from None
 
 
 def _make(path: Path, name: object, arguments: object) -> StreamingModule:

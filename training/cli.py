@@ -126,7 +126,20 @@ def train(
 
 
 def export(source: Path, out: Path) -> None:
-    """Write the net of a checkpoint; see `export.cli.export` for ``out`` and what is raised."""
+    """Export the net of a checkpoint.
+
+    Parameters
+    ----------
+    source
+        The ``best.pt`` of a run.
+    out
+        The file to write; its suffix names the format, see `export.cli.export`.
+
+    Raises
+    ------
+    ValueError
+        No such checkpoint, or a net that this format cannot hold.
+    """
     net, card = load_checkpoint(source)
     export_net(net, card, source, out)
 

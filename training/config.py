@@ -1,4 +1,4 @@
-"""What every training run is told: a YAML file, checked before anything is computed."""
+"""Configurations of training runs: YAML files, checked before anything is computed."""
 
 from __future__ import annotations
 
@@ -63,8 +63,9 @@ class NetConfig(BaseModel):
 class RunConfig(Section):
     """Base of the configuration of every task.
 
-    A task derives its own, with ``task`` as a literal of its name, and adds what it needs. The run
-    is written to ``folder``, or to ``runs/<name>`` of the working folder if that is empty.
+    The one of a task derives from it, makes ``task`` the literal of its name, and adds net, loss
+    and schedule as needed. The run is written to ``folder``, or to ``runs/<name>`` of the working
+    folder if that is empty.
     """
 
     task: str

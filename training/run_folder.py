@@ -1,4 +1,4 @@
-"""The folder of a run: its files, who may go on with it, and its log."""
+"""The folder of a run: its files, the check before it goes on, and its log."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class RunFolder:
         Returns
         -------
         dict or None
-            What `write_state` wrote last; None if there is nothing to go on from yet.
+            The state that `write_state` wrote last; None if the first epoch is not over yet.
 
         Raises
         ------

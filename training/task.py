@@ -1,4 +1,4 @@
-"""A task: what one kind of training adds to the engine."""
+"""The interface between the engine and one kind of training."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Stateful(Protocol):
         """Return the state as tensors and plain data."""
 
     def load_state_dict(self, state_dict: dict[str, Any], /) -> Any:
-        """Take up a state."""
+        """Restore a state."""
 
 
 class Task(ABC):
     """Data, nets, losses, optimisers and metrics of a training; `training.engine` does the rest.
 
-    A task is made from its configuration and a device. It reads its data, makes its nets and moves
-    them to the device. The engine has set the seed before. A task for generator and discriminator
-    keeps both nets and both optimisers in ``parts`` and updates both in `step`.
+    A task is made from its configuration and a device: it reads its data, makes its nets and moves
+    them to the device. The engine has set the seed before. A task with a generator and a
+    discriminator has both nets and both optimisers in ``parts``, and updates both in `step`.
 
     Attributes
     ----------
@@ -47,8 +47,8 @@ class Task(ABC):
     optimizer
         The optimiser of ``net``; its learning rate goes into the history.
     parts
-        Everything with a state, by name: ``net``, ``optimizer``, and what else there is. State of
-        another kind needs `state_dict` and `load_state_dict` of the task's own.
+        Everything with a state, by name: ``net``, ``optimizer``, schedulers, losses. For state of
+        another kind, override `state_dict` and `load_state_dict`.
     epochs
         Number of epochs. After each one the engine validates and writes a checkpoint.
     steps
@@ -57,7 +57,7 @@ class Task(ABC):
         Decay per step, 0 .. 1, of a running average of the weights; if set, the averaged net is
         validated and exported.
     patience_epochs
-        The run ends after so many epochs without a better one; None: never.
+        Number of epochs without a better one after which the run ends; None: it never ends early.
     keep_best
         Number of best epochs whose nets are kept.
 
@@ -83,17 +83,19 @@ class Task(ABC):
 
     @abstractmethod
     def batches(self, epoch: int) -> Iterable[Any]:
-        """Return the batches of an epoch; they must depend on the seed and ``epoch`` alone.
+        """Return the batches of an epoch.
+
+        They must depend on the seed and ``epoch``, or on state that `state_dict` returns.
 
         Parameters
         ----------
         epoch
-            Counted from 0. After a resume the first one is not 0.
+            Counted from 0. A resumed run does not begin with 0.
 
         Notes
         -----
-        A ``DataLoader`` draws from torch's global random state, unless it has a generator of its
-        own. It needs one, for a resumed run to equal an unbroken one.
+        A ``DataLoader`` without a generator of its own draws from torch's global random state
+        when it starts. Give it one, or a resumed run differs from an unbroken one.
         """
 
     @abstractmethod
@@ -116,7 +118,7 @@ class Task(ABC):
 
     @abstractmethod
     def validate(self, net: nn.Module) -> Row:
-        """Score a net after an epoch, and do what else the end of an epoch demands.
+        """Score a net; called once at the end of each epoch.
 
         Parameters
         ----------
@@ -131,18 +133,18 @@ class Task(ABC):
 
     @abstractmethod
     def rank(self, row: Row) -> tuple[float, ...]:
-        """Return what epochs are compared by; the lowest is the best, NaN is never."""
+        """Return the key by which epochs are compared: the lowest is the best, NaN never is."""
 
     @abstractmethod
     def card(self) -> dict[str, Any]:
         """Return ``sample_rate``, ``levels`` and ``provenance`` for the card of the net.
 
-        Provenance tells data and configuration, but no path of this machine.
+        Provenance is data and configuration, without paths of this machine.
         """
 
     @abstractmethod
     def metrics(self, row: Row) -> dict[str, Any]:
-        """Return what the card says of the net of an epoch."""
+        """Return the figures of an epoch for the card of its net."""
 
     def score(self, net: nn.Module, row: Row) -> dict[str, Any]:
         """Score the best net at the end of the run, for ``metrics.json`` and the card.
@@ -157,12 +159,12 @@ class Task(ABC):
         Returns
         -------
         dict
-            Plain data; by default what `metrics` says.
+            Plain data; by default that of `metrics`.
         """
         return self.metrics(row)
 
     def report(self, folder: Path, net: nn.Module, rows: Sequence[Row]) -> None:  # noqa: B027
-        """Write what else the finished run leaves in its folder; by default nothing.
+        """Write further files of a finished run, as a report; by default none.
 
         Parameters
         ----------
@@ -185,20 +187,20 @@ class Task(ABC):
         load_weights(self.net, checkpoint)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything to go on from, but for torch's global random state."""
+        """Return everything to go on from, without torch's global random state."""
         return {name: part.state_dict() for name, part in self.parts.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore a state that `state_dict` returned."""
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
 
     @staticmethod
     @abstractmethod
     def verdict(metrics: Mapping[str, Any]) -> str:
-        """Say in a few words how good a finished run is, from its ``metrics.json``."""
+        """Return in a few words how good a finished run is, from its ``metrics.json``."""
 
     @staticmethod
     def next_steps(config: RunConfig) -> list[str]:
-        """Say what to do with a finished run, a line each; by default: export it."""
+        """Return hints for the user of a finished run, a line each; by default: export it."""
         return [f"export it: rtaudio export {config.run_folder / 'best.pt'} {config.name}.onnx"]

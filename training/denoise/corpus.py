@@ -107,7 +107,7 @@ class _Piece:
 def load_corpus(
     root: Path, rate_hz: int, part: Part, cache: Path, *, music: bool = False
 ) -> Corpus:
-    """Return one part of the data folder; what is not decoded yet is decoded first.
+    """Return one part of the data folder, after decoding new recordings.
 
     Whole utterances are held out for validation (2 % of every group of voices, and all takes of one
     prompt together), whole noise recordings (8 %, at least one of each theme) and pieces of

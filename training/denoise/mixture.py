@@ -1,4 +1,4 @@
-"""A mixture, and the configuration by which mixtures are drawn."""
+"""A mixture, and the configuration of random mixtures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Factor = Annotated[float, Field(ge=0.25, le=4)]
 
 
 class MixtureConfig(DataSection):
-    """What mixtures are like; each peculiarity has a probability, and most a range.
+    """The distribution of mixtures: each property has a probability, and most have a range.
 
     Parameters
     ----------
@@ -41,14 +41,15 @@ class MixtureConfig(DataSection):
     level_dbfs
         Active level of the speech, RMS below full scale.
     free_level_dbfs
-        Level of the noise where nobody speaks.
+        Level of the noise in mixtures without speech.
     music
-        Whether a net learns to keep music or to take it off; ``music_probability``: how often it
-        occurs.
+        Whether a net learns to keep or to remove music; ``music_probability``: how often there is
+        some.
     no_speech, no_noise
-        How often nobody speaks, and how often there is only speech.
+        How often there is no speech, and how often only speech.
     second_speaker, second_noise
-        How often a second one joins: after the first speaker, with the first noise.
+        How often there is a second one: in turn with the first speaker, together with the first
+        noise.
     generated_noise
         How often the noise is white, pink, brown, mains hum, rumble or clicks.
     swell
@@ -58,22 +59,22 @@ class MixtureConfig(DataSection):
     noise_shift_factor
         The same for every noise.
     equalizer, equalizer_db
-        How often speech and noise (each on its own) pass a gentle curve, and how far it deviates.
+        How often speech and noise, each on its own, pass a gentle curve, and its largest gain.
     treble
-        How often noise from a source without treble is given some.
+        How often noise from a source without treble gets some.
     band_limit, band_limit_hz
-        How often all is cut off at this frequency, as a telephone or a headset does.
+        How often everything is cut off at this frequency, as by a telephone or a headset.
     room, rt60_s
-        How often all is heard in a room, of so many made ones (``rooms``), and how long it rings.
-        The clean side keeps the direct sound and the reflections of the first 50 ms.
+        How often everything is in a room, one of ``rooms`` simulated ones, and its decay time. The
+        clean side keeps the direct sound and the reflections of the first 50 ms.
     clipping, clipping_db
         How often the noisy side is clipped, and how far below its peak.
     offset, offset_level
-        How often the noisy side has a constant offset, and of what size.
+        How often the noisy side has a constant offset, and its size.
 
     Notes
     -----
-    Where music is taken off, the pauses of the clean side are quietened, see `_expander`.
+    If music is to be removed, the pauses of the clean side are softened, see `_expander`.
     """
 
     cache: str = ""
@@ -123,8 +124,8 @@ class Mixture:
     noisy, clean
         float32 ``[1, samples]``, or ``[batch, 1, samples]``; aligned to the sample.
     bandwidth_hz
-        Above it ``clean`` is silent because its source was, not because nobody speaks: a loss must
-        look at the frequencies below only.
+        Bandwidth of the source of ``clean``. Above it ``clean`` is silent for that reason only, so
+        a loss must compare the frequencies below.
     snr_db
         Active level of ``clean`` over the level of the noise; infinite without noise, minus
         infinite without speech.

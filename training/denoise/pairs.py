@@ -39,21 +39,21 @@ class PairedFoldersConfig(DataSection):
 
 
 class PairedFolders(Dataset[Mixture]):
-    """Excerpts of paired files, each from a random place; what is too short ends in silence.
+    """Excerpts of paired files, each from a random place; short files are padded with silence.
 
-    Takes the place of `training.denoise.mixer.Mixtures`. Samples are float32, full scale is 1
-    whatever the files hold.
+    A replacement for `training.denoise.mixer.Mixtures`. Samples are float32 with full scale 1,
+    whatever the format of the files.
 
     Parameters
     ----------
     config
-        Which folders.
+        The folders.
     part
         ``train`` or ``validation``.
     seed
-        An excerpt depends on it and its index alone.
+        The random seed; an excerpt depends on it and its index alone.
     length
-        How many excerpts there are said to be.
+        The length of the data set; a larger index works too.
 
     Raises
     ------
@@ -101,7 +101,7 @@ class PairedFolders(Dataset[Mixture]):
             raise IndexError(f"excerpt {index}: they are counted from 0")
         config = self.config
         generator = np.random.default_rng([self.seed, index])
-        # A second of a long file comes up as often as a second of a short one.
+        # Files are drawn by their length, so that every second is equally likely.
         chosen = int(
             np.searchsorted(
                 np.cumsum(self._lengths), generator.integers(sum(self._lengths)), "right"

@@ -40,14 +40,14 @@ __all__ = ["DenoiseTask"]
 
 GRADIENT_LIMIT = 1.0
 STATISTICS_BATCHES = 16
-"""Number of batches that batch-norm statistics of the averaged net are measured on."""
+"""Number of batches on which the batch-norm statistics of the averaged net are measured."""
 
 
 class DenoiseTask(Task):
     """Train a net on pairs of noisy and clean speech.
 
-    Batches are told by their number, so that a resumed run hears what an unbroken one would have
-    heard.
+    Mixtures depend on the seed and their number alone, so that a resumed run hears the same as an
+    unbroken one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A configuration for captures of one's own, with defaults that need no thought."""
+"""The configuration for captures of your own, with defaults that suit most gear."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "medium": {"type": "lstm", "hidden": 24},
     "heavy": {"type": "lstm", "hidden": 40},
 }
-"""Nets by the name of their cost."""
+"""Nets by their cost to play."""
 
 EPOCHS = 60
 BATCH = 64
@@ -30,17 +30,17 @@ WARMUP_SAMPLES = 1024
 def capture_config(
     folders: Sequence[Path], *, size: str = "medium", epochs: int | None = None
 ) -> GuitarConfig:
-    """Say how to train on folders that ``rtaudio capture`` wrote.
+    """Return the configuration for folders that ``rtaudio capture`` wrote.
 
     Parameters
     ----------
     folders
-        One makes a model of the gear as it stood; several, with knobs at different places, make
-        one model with these knobs.
+        One makes a model of the gear as it was set; several, with knobs at different positions,
+        make one model with these knobs.
     size
         A key of `SIZES`.
     epochs
-        Rounds through the captures; None: 60.
+        Number of epochs; None: 60.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def capture_config(
         A folder that holds no capture.
     """
     notes = [read_note(folder) for folder in folders]
-    # As many as there are wherever the cut of an epoch falls.
+    # The number of excerpts that every random cut leaves.
     excerpts = sum(
         max(0, end - start - WARMUP_SAMPLES - EXCERPT_SAMPLES) // EXCERPT_SAMPLES
         for note in notes
@@ -67,7 +67,7 @@ def capture_config(
         net=NetConfig.model_validate(SIZES[size]),
         schedule=ScheduleConfig(
             epochs=epochs or EPOCHS,
-            # A short capture, too, makes several updates of each round.
+            # So that a short capture, too, makes several updates per epoch.
             batch=max(1, min(BATCH, excerpts // 4)),
             learning_rate=0.008,
             excerpt_samples=EXCERPT_SAMPLES,

@@ -38,8 +38,8 @@ def excerpts(
     schedule
         Length of excerpt and warm-up, and the batch size.
     seed, epoch
-        The excerpts depend on these two alone, so that a resumed run hears what an unbroken one
-        would have heard.
+        The excerpts depend on these two alone, so that a resumed run hears the same as an unbroken
+        one.
 
     Returns
     -------

@@ -228,7 +228,7 @@ class AmpTask(Task):
 
 
 def _provenance(data: DataConfig) -> dict[str, Any]:
-    """Return what the card says of the data: no path of this machine."""
+    """Return the data for the card, without paths of this machine."""
     if isinstance(data, TeacherData):
         return {
             "data": data.model_dump(
@@ -242,7 +242,7 @@ def _provenance(data: DataConfig) -> dict[str, Any]:
             ),
         }
     if isinstance(data, CaptureData):
-        # The names of the folders are told, their places are not.
+        # Only the names of the folders, not their places.
         names = [Path(folder).name for folder in data.captures]
         return {"data": {"captures": names, "source": data.source, "license": data.license}}
     return {"data": data.model_dump(mode="json", exclude={"root"})}
