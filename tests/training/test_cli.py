@@ -14,8 +14,8 @@ import soundfile
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
 import training  # noqa: E402
-from rtaudio.errors import CaptureError  # noqa: E402
 from rtaudio.cli import main  # noqa: E402
+from rtaudio.errors import CaptureError  # noqa: E402
 from training.checkpoint import load_checkpoint  # noqa: E402
 from training.cli import TASKS, train  # noqa: E402
 from training.config import ConfigError  # noqa: E402
