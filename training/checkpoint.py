@@ -13,6 +13,7 @@ from torch import nn
 
 from export.streaming import StreamingModule
 from rtaudio.atomic import replacing
+from rtaudio.errors import RtaudioError
 from training.config import ConfigError
 from training.models import NETS
 
@@ -21,7 +22,7 @@ __all__ = ["CheckpointError", "load_checkpoint", "load_weights", "read_plain", "
 _KEYS = {"net", "arguments", "weights", "card"}
 
 
-class CheckpointError(ValueError):
+class CheckpointError(RtaudioError):
     """A checkpoint that cannot be used; one line with file, fault and remedy."""
 
 

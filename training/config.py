@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, ValidationError
 
+from rtaudio.errors import RtaudioError
 from training.models import net_arguments, net_class
 
 __all__ = [
@@ -27,7 +28,7 @@ Form = TypeVar("Form", bound=BaseModel)
 AnyRun = TypeVar("AnyRun", bound="RunConfig")
 
 
-class ConfigError(ValueError):
+class ConfigError(RtaudioError):
     """A configuration or run folder that cannot be used; one line with place, fault and remedy."""
 
 
@@ -167,7 +168,15 @@ def _has_kinds(form: type[BaseModel]) -> bool:
 
 
 def check_net(path: Path, net: NetConfig) -> None:
-    """Raise `ConfigError` if there is no such net, or its class refuses these arguments."""
+    """Raise `ConfigError` if there is no such net, or its class refuses these arguments.
+
+    Parameters
+    ----------
+    path
+        The file of the configuration, for the message.
+    net
+        Its section ``net``.
+    """
     try:
         arguments = net_arguments(net_class(net.type))
     except ValueError as error:
@@ -181,7 +190,17 @@ def check_net(path: Path, net: NetConfig) -> None:
 
 
 def check_there(path: Path, key: str, place: Path) -> None:
-    """Raise `ConfigError` if ``place``, which a key of the file ``path`` names, is missing."""
+    """Raise `ConfigError` if ``place``, which a key of the file ``path`` names, is missing.
+
+    Parameters
+    ----------
+    path
+        The file of the configuration, for the message.
+    key
+        The key that names the place, for the message.
+    place
+        The file or folder.
+    """
     if not place.exists():
         raise ConfigError(
             f"{path}: {key}: {place} does not exist; correct it, or name the data folder in the "

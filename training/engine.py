@@ -70,10 +70,11 @@ def train_run(
 
     Examples
     --------
-    >>> from training.config import load_config                              # doctest: +SKIP
+    >>> from training.config import load_config
     >>> from training.guitar.config import GuitarConfig
     >>> from training.guitar.task import AmpTask
-    >>> train_run(load_config("crunch.yaml", GuitarConfig), AmpTask)["esr_mean"]
+    >>> config = load_config("training/configs/crunch.yaml", GuitarConfig)  # doctest: +SKIP
+    >>> train_run(config, AmpTask)["esr_mean"]                               # doctest: +SKIP
     0.0071
     """
     folder = RunFolder(config)

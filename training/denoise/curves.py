@@ -58,7 +58,15 @@ def sloped(samples: int, rate_hz: int, slope_db: float) -> Floats:
 
 
 def low_pass(samples: int, rate_hz: int, limit_hz: float) -> Floats:
-    """Return gains that fall to zero at ``limit_hz``, from 4 % below it, as a resampler's do."""
+    """Return gains that fall to zero at ``limit_hz``, from 4 % below it, as a resampler's do.
+
+    Parameters
+    ----------
+    samples, rate_hz
+        Length and rate of the signal whose bins the gains are for.
+    limit_hz
+        The cutoff.
+    """
     last = min(math.floor(limit_hz / rate_hz * samples), samples // 2)
     first = math.floor(0.96 * last)
     gain = np.zeros(samples // 2 + 1, np.float32)
@@ -68,7 +76,15 @@ def low_pass(samples: int, rate_hz: int, limit_hz: float) -> Floats:
 
 
 def high_pass(samples: int, rate_hz: int, limit_hz: float) -> Floats:
-    """Return the gains of a second-order high-pass at ``limit_hz``, without its phase."""
+    """Return the gains of a second-order high-pass at ``limit_hz``, without its phase.
+
+    Parameters
+    ----------
+    samples, rate_hz
+        Length and rate of the signal whose bins the gains are for.
+    limit_hz
+        The cutoff.
+    """
     power = (frequencies(samples, rate_hz) / np.float32(limit_hz)) ** 4
     gain: Floats = np.sqrt(power / (1 + power))
     return gain

@@ -28,6 +28,11 @@ def compressed_spectrum(output: Tensor, target: Tensor, noisy: Tensor, keep: Kee
     Bins are weighted by their width on the ERB scale: equal weights would give two thirds to the
     frequencies above 8 kHz.
 
+    Parameters
+    ----------
+    output, target, noisy, keep
+        As for `denoise_loss`.
+
     Notes
     -----
     Braun, Tashev: A consolidated view of loss functions for supervised deep learning-based speech
@@ -50,6 +55,11 @@ def si_sdr(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
     """Negative scale-invariant signal-to-distortion ratio in dB / 100, where there is speech.
 
     It saturates at 30 dB.
+
+    Parameters
+    ----------
+    output, target, noisy, keep
+        As for `denoise_loss`.
     """
     samples = output.shape[-1]
     there = keep.bins(samples)
@@ -65,7 +75,13 @@ def si_sdr(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
 
 
 def sdr(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
-    """Like `si_sdr`, but a wrong level is an error, too."""
+    """Like `si_sdr`, but a wrong level is an error, too.
+
+    Parameters
+    ----------
+    output, target, noisy, keep
+        As for `denoise_loss`.
+    """
     there = keep.bins(output.shape[-1])
     a, b = (
         torch.view_as_real(torch.fft.rfft(signal[:, 0]) * there).flatten(1)
@@ -81,6 +97,11 @@ def sdr(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
 def si_sdr_db(output: Tensor, target: Tensor) -> Tensor:
     """Scale-invariant signal-to-distortion ratio in dB over the last axis.
 
+    Parameters
+    ----------
+    output, target
+        float32 of shape (..., samples).
+
     Notes
     -----
     Le Roux et al.: SDR - half-baked or well done?, ICASSP 2019.
@@ -93,12 +114,24 @@ def si_sdr_db(output: Tensor, target: Tensor) -> Tensor:
 
 
 def l1(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
-    """Mean absolute error of the samples."""
+    """Mean absolute error of the samples.
+
+    Parameters
+    ----------
+    output, target, noisy, keep
+        As for `denoise_loss`.
+    """
     return keep.heard(output - target).abs().mean()
 
 
 def l2(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
-    """Mean square error of the samples."""
+    """Mean square error of the samples.
+
+    Parameters
+    ----------
+    output, target, noisy, keep
+        As for `denoise_loss`.
+    """
     return keep.heard(output - target).square().mean()
 
 
@@ -116,7 +149,9 @@ class Keep:
     def heard(self, signal: Tensor) -> Tensor:
         """Return a signal (batch, 1, samples) without the frequencies above."""
         samples = signal.shape[-1]
-        return torch.fft.irfft(torch.fft.rfft(signal) * self.bins(samples)[:, None], samples)
+        kept: Tensor = torch.fft.rfft(signal) * self.bins(samples)[:, None]
+        sound: Tensor = torch.fft.irfft(kept, samples)
+        return sound
 
     def erb_shares(self, n_fft: int) -> Tensor:
         """Return the width of each bin on the ERB scale, up to a constant: (n_fft // 2 + 1,)."""
@@ -190,7 +225,15 @@ def denoise_loss(
 
 
 def window_samples(size: int, rate_hz: int) -> int:
-    """Return the length in samples at ``rate_hz`` of a window of ``size`` samples at 48 kHz."""
+    """Return the length in samples at ``rate_hz`` of a window of ``size`` samples at 48 kHz.
+
+    Parameters
+    ----------
+    size
+        Samples at 48 kHz.
+    rate_hz
+        Samples per second.
+    """
     return round(size * rate_hz / 48000)
 
 

@@ -21,11 +21,11 @@ from training.denoise.curves import (
     octaves,
     ratio,
     ratios,
-    sloped,
 )
 from training.denoise.mixture import Floats, Generator, Mixture, MixtureConfig, Range, Spectrum
 from training.denoise.recordings import active_rms
 from training.denoise.rooms import Rooms
+from training.denoise.synthetic import synthetic_noise
 
 __all__ = ["MARGIN", "Mixing"]
 
@@ -64,25 +64,25 @@ class Mixing:
     def mix(self) -> Mixture:
         """Choose the sounds and their room, and mix them."""
         config, rate_hz = self.config, self.config.rate_hz
-        silent = self.chance(config.no_speech)
-        quiet = not silent and self.chance(config.no_noise)
-        music = self.corpus.music is not None and self.chance(config.music_probability)
+        silent = self._chance(config.no_speech)
+        quiet = not silent and self._chance(config.no_noise)
+        music = self.corpus.music is not None and self._chance(config.music_probability)
         responses = None
-        if self.rooms is not None and self.chance(config.room):
+        if self.rooms is not None and self._chance(config.room):
             responses = self.rooms[int(self.generator.integers(len(self.rooms)))]
         clean = heard = noise = None
         bandwidth_hz = rate_hz / 2
         if not silent:
-            target = self.target(music and config.music == "keep")
+            target = self._target(music and config.music == "keep")
             bandwidth_hz = min(bandwidth_hz, target.bandwidth_hz)
             clean = heard = target.spectrum
             if responses is not None:
-                heard = clean * self.filter(responses[0])
-                clean = clean * self.filter(responses[0] * _early(len(responses[0]), rate_hz))
+                heard = clean * self._filter(responses[0])
+                clean = clean * self._filter(responses[0] * _early(len(responses[0]), rate_hz))
         if not quiet:
-            noise = self.noise(bandwidth_hz, music and config.music == "remove", responses)
-        if self.chance(config.band_limit):
-            limit_hz = self.limit_hz(bandwidth_hz)
+            noise = self._noise(bandwidth_hz, music and config.music == "remove", responses)
+        if self._chance(config.band_limit):
+            limit_hz = self._limit_hz(bandwidth_hz)
             shape = low_pass(self.samples, rate_hz, limit_hz)
             if limit_hz < TELEPHONE_HZ:
                 shape *= high_pass(self.samples, rate_hz, self.generator.uniform(150, 350))
@@ -92,30 +92,32 @@ class Mixing:
             if limit_hz <= bandwidth_hz:
                 # Input and target now end at the same frequency, so all of it may be compared.
                 bandwidth_hz = rate_hz / 2
-        speech = self.excerpt(clean)
-        return self.together(
+        speech = self._excerpt(clean)
+        return self._together(
             speech,
-            speech if heard is clean else self.excerpt(heard),
-            self.excerpt(noise),
+            speech if heard is clean else self._excerpt(heard),
+            self._excerpt(noise),
             bandwidth_hz,
         )
 
-    def together(self, clean: Floats, heard: Floats, noise: Floats, bandwidth_hz: float) -> Mixture:
+    def _together(
+        self, clean: Floats, heard: Floats, noise: Floats, bandwidth_hz: float
+    ) -> Mixture:
         """Set the levels of speech, of speech in the room, and of noise; then add them up.
 
         Clips come at an RMS of 1. If the excerpt is much quieter, it is but a breath: it is muted,
         and the noise gets a level of its own.
         """
         config = self.config
-        if noise.any() and self.chance(config.swell):
-            noise = noise * self.swell()
+        if noise.any() and self._chance(config.swell):
+            noise = noise * self._swell()
         speech_rms = active_rms(clean, config.rate_hz)
         noise_rms = math.sqrt(float(np.dot(noise, noise)) / len(noise))
         if speech_rms < 0.03:
             snr_db, gain = -math.inf, 0.0
-            noise_gain = ratio(self.between(config.free_level_dbfs)) / max(noise_rms, 1e-9)
+            noise_gain = ratio(self._between(config.free_level_dbfs)) / max(noise_rms, 1e-9)
         else:
-            level = ratio(self.between(config.level_dbfs))
+            level = ratio(self._between(config.level_dbfs))
             snr_db = math.inf
             if noise_rms > 0:
                 low, high = config.snr_db
@@ -129,11 +131,11 @@ class Mixing:
         if peak > 0.99:
             noisy *= np.float32(0.99 / peak)
             clean *= np.float32(0.99 / peak)
-        if self.chance(config.offset):
-            level = self.between(config.offset_level, geometric=True)
+        if self._chance(config.offset):
+            level = self._between(config.offset_level, geometric=True)
             noisy += np.float32(self.generator.choice([-level, level]))
-        if self.chance(config.clipping):
-            most = float(np.abs(noisy).max()) * ratio(-self.between(config.clipping_db))
+        if self._chance(config.clipping):
+            most = float(np.abs(noisy).max()) * ratio(-self._between(config.clipping_db))
             np.clip(noisy, -most, most, out=noisy)
         np.clip(noisy, -1, 1, out=noisy)
         return Mixture(
@@ -142,16 +144,16 @@ class Mixing:
 
     # Sounds
 
-    def target(self, with_music: bool) -> _Sound:
+    def _target(self, with_music: bool) -> _Sound:
         """Return the sound to keep: speech, music, or both."""
         choice = self.generator.uniform() if with_music else 0.0
         sound = (
-            self.played(self.speech, self.config.shift, self.config.shift_factor)
+            self._played(self._speech, self.config.shift, self.config.shift_factor)
             if choice < 0.7
             else None
         )
         if with_music and self.corpus.music is not None and choice > 0.35:
-            music = self.played(self.music, 1.0, self.config.noise_shift_factor)
+            music = self._played(self._music, 1.0, self.config.noise_shift_factor)
             if sound is None:
                 sound = music
             else:
@@ -161,44 +163,44 @@ class Mixing:
         if sound.bandwidth_hz < self.config.rate_hz / 2:
             # Coders leave a little above the bandwidth.
             sound.spectrum *= low_pass(self.samples, self.config.rate_hz, sound.bandwidth_hz)
-        if self.chance(self.config.equalizer):
-            sound.spectrum *= self.curve()
+        if self._chance(self.config.equalizer):
+            sound.spectrum *= self._curve()
         return sound
 
-    def noise(self, bandwidth_hz: float, with_music: bool, responses: Floats | None) -> Spectrum:
+    def _noise(self, bandwidth_hz: float, with_music: bool, responses: Floats | None) -> Spectrum:
         """Return one noise, or two at once, each with its own filter and place in the room."""
         config = self.config
         noises = []
         if with_music:
-            noises.append(self.played(self.music, 1.0, config.noise_shift_factor))
-        if self.chance(config.generated_noise):
-            noises.append(self.generated())
-        if not noises or self.chance(config.second_noise):
-            noise = self.played(self.ambience, 1.0, config.noise_shift_factor)
+            noises.append(self._played(self._music, 1.0, config.noise_shift_factor))
+        if self._chance(config.generated_noise):
+            noises.append(self._synthetic())
+        if not noises or self._chance(config.second_noise):
+            noise = self._played(self._ambience, 1.0, config.noise_shift_factor)
             noises.append(noise)
-            if noise.bandwidth_hz < 0.9 * bandwidth_hz and self.chance(config.treble):
-                if self.chance(0.7):
+            if noise.bandwidth_hz < 0.9 * bandwidth_hz and self._chance(config.treble):
+                if self._chance(0.7):
                     limit = noise.bandwidth_hz / config.rate_hz * self.samples
                     fill_treble(noise.spectrum, limit, self.generator.uniform(3, 12))
                 else:
-                    noises.append(self.generated(wide=True))
-            if len(noises) == 1 and self.chance(config.second_noise):
-                noises.append(self.played(self.ambience, 1.0, config.noise_shift_factor))
+                    noises.append(self._synthetic(wide=True))
+            if len(noises) == 1 and self._chance(config.second_noise):
+                noises.append(self._played(self._ambience, 1.0, config.noise_shift_factor))
         total: Spectrum = np.zeros(self.samples // 2 + 1, np.complex64)
         for number, noise in enumerate(noises):
             spectrum = noise.spectrum
-            if self.chance(config.equalizer):
-                spectrum *= self.curve()
+            if self._chance(config.equalizer):
+                spectrum *= self._curve()
             if responses is not None:
-                spectrum *= self.filter(responses[1 + number % (len(responses) - 1)])
+                spectrum *= self._filter(responses[1 + number % (len(responses) - 1)])
             power = float(np.vdot(spectrum, spectrum).real)
             level_db = self.generator.uniform(-15, 5) if number else 0.0
             total += spectrum * np.float32(ratio(level_db) / math.sqrt(power + 1e-20))
         return total * np.float32(self.samples)
 
-    def played(self, source: Reader, probability: float, factors: Range) -> _Sound:
+    def _played(self, source: Reader, probability: float, factors: Range) -> _Sound:
         """Read a sound and change its speed, by resampling in the spectrum."""
-        factor = self.between(factors, geometric=True) if self.chance(probability) else 1.0
+        factor = self._between(factors, geometric=True) if self._chance(probability) else 1.0
         length = self.samples
         if factor != 1.0:
             length = fft.next_fast_len(round(self.samples * factor), real=True)
@@ -214,11 +216,11 @@ class Mixing:
             spectrum *= np.float32(1 / factor)
         return _Sound(spectrum, min(bandwidth_hz * factor, self.config.rate_hz / 2))
 
-    def speech(self, length: int) -> tuple[Floats, float]:
+    def _speech(self, length: int) -> tuple[Floats, float]:
         """Return utterances with pauses, of one speaker, or of two in turn."""
         corpus, generator, rate_hz = self.corpus.speech, self.generator, self.config.rate_hz
         voices = [corpus.draw(generator)]
-        if self.chance(self.config.second_speaker):
+        if self._chance(self.config.second_speaker):
             voices.append(corpus.draw(generator))
         out = np.zeros(length, np.float32)
         gains = [1.0, ratio(generator.uniform(-6, 6))]
@@ -237,21 +239,21 @@ class Mixing:
                 signal = corpus.recordings.read(start, stop)
                 _fade(signal, rate_hz // 100)
                 out[at : at + stop - start] = signal * np.float32(gains[turn] / clip.rms)
-            pause_s = generator.uniform(1, 3) if self.chance(0.1) else generator.exponential(0.4)
+            pause_s = generator.uniform(1, 3) if self._chance(0.1) else generator.exponential(0.4)
             at += stop - start + round((0.05 + pause_s) * rate_hz)
             turn = (turn + 1) % len(voices)
         return out, min(voice.clips[0].bandwidth_hz for voice in voices)
 
-    def ambience(self, length: int) -> tuple[Floats, float]:
+    def _ambience(self, length: int) -> tuple[Floats, float]:
         """Return recorded noise of one kind."""
-        return self.stretch(self.corpus.noise, length)
+        return self._stretch(self.corpus.noise, length)
 
-    def music(self, length: int) -> tuple[Floats, float]:
+    def _music(self, length: int) -> tuple[Floats, float]:
         """Return music of one kind."""
         assert self.corpus.music is not None
-        return self.stretch(self.corpus.music, length)
+        return self._stretch(self.corpus.music, length)
 
-    def stretch(self, collection: Collection, length: int) -> tuple[Floats, float]:
+    def _stretch(self, collection: Collection, length: int) -> tuple[Floats, float]:
         """Return sound of one kind; short recordings follow each other, cross-faded."""
         generator = self.generator
         source = collection.draw(generator)
@@ -275,50 +277,14 @@ class Mixing:
                 break
         return out, bandwidth_hz
 
-    def generated(self, wide: bool = False) -> _Sound:
-        """Return synthetic noise; if ``wide``, of a kind that covers all frequencies."""
-        generator, rate_hz = self.generator, self.config.rate_hz
-        bins = self.samples // 2 + 1
-        kinds = ("coloured", "clicks") if wide else ("coloured", "rumble", "hum", "clicks")
-        match kinds[generator.integers(len(kinds))]:
-            case "coloured" | "rumble" as kind:
-                # 0: white, 3: pink, 6: brown; in decibels per octave.
-                steepest = 4 if wide else 7
-                slope_db = generator.uniform(*((9, 15) if kind == "rumble" else (0, steepest)))
-                spectrum = generator.standard_normal(2 * bins, np.float32).view(np.complex64)
-                spectrum *= sloped(self.samples, rate_hz, round(slope_db, 1))
-            case "hum":
-                spectrum = np.zeros(bins, np.complex64)
-                mains_hz = generator.choice([50.0, 60.0]) * generator.uniform(0.99, 1.01)
-                count = min(int(generator.integers(3, 40)), int(0.45 * rate_hz / mains_hz))
-                orders = np.arange(1, count + 1)
-                places = np.round(orders * mains_hz / rate_hz * self.samples).astype(int)
-                levels_db = -generator.uniform(0.5, 3) * orders + generator.normal(0, 8, count)
-                phases = generator.uniform(0, 2 * np.pi, count)
-                spectrum[places] = 10 ** (levels_db / 20) * np.exp(1j * phases)
-            case _:
-                spectrum = fft.rfft(self.clicks())
-        return _Sound(spectrum, rate_hz / 2)
-
-    def clicks(self) -> Floats:
-        """Return keys, knocks, crackle: short bursts of decaying noise."""
-        generator, rate_hz = self.generator, self.config.rate_hz
-        out = np.zeros(self.samples, np.float32)
-        count = max(1, generator.poisson(generator.uniform(1, 12) * self.samples / rate_hz))
-        decay_s = generator.uniform(0.002, 0.03)
-        smooth = generator.uniform(0, 0.8)
-        for at in generator.integers(0, self.samples, count):
-            decay = decay_s * rate_hz * generator.uniform(0.5, 2)
-            length = min(int(7 * decay) + 1, self.samples - at)
-            burst = generator.standard_normal(length, np.float32)
-            burst[1:] -= np.float32(smooth * generator.uniform(-1, 1)) * burst[:-1]
-            burst *= np.exp(np.arange(len(burst), dtype=np.float32) * np.float32(-1 / decay))
-            out[at : at + len(burst)] += burst * np.float32(ratio(generator.normal(0, 5)))
-        return out
+    def _synthetic(self, wide: bool = False) -> _Sound:
+        """Return synthetic noise, see `synthetic_noise`."""
+        spectrum = synthetic_noise(self.generator, self.samples, self.config.rate_hz, wide=wide)
+        return _Sound(spectrum, self.config.rate_hz / 2)
 
     # Filters and gains
 
-    def curve(self) -> Floats:
+    def _curve(self) -> Floats:
         """Return a gentle random curve over the bins, as of a microphone."""
         most_db = self.config.equalizer_db
         knots = self.generator.uniform(-most_db, most_db, 8)
@@ -326,12 +292,12 @@ class Mixing:
         table = np.interp(np.linspace(0, 7, STEPS), np.arange(8), knots)
         return ratios(table)[octaves(self.samples, self.config.rate_hz)]
 
-    def filter(self, response: Floats) -> Spectrum:
+    def _filter(self, response: Floats) -> Spectrum:
         """Return the spectrum of an impulse response."""
         spectrum: Spectrum = fft.rfft(response, self.samples)
         return spectrum
 
-    def swell(self) -> Floats:
+    def _swell(self) -> Floats:
         """Return gains over the excerpt: jumps and slow fades between a few levels."""
         config, generator = self.config, self.generator
         count = int(generator.integers(1, 4))
@@ -346,29 +312,29 @@ class Mixing:
         coarse = np.arange(0, config.excerpt_samples + 100, 100)
         gains = 10 ** (np.interp(coarse, times, gains_db) / 20)
         fine = np.interp(np.arange(config.excerpt_samples), coarse, gains)
-        return fine.astype(np.float32)
+        return np.asarray(fine, np.float32)
 
-    def limit_hz(self, bandwidth_hz: float) -> float:
+    def _limit_hz(self, bandwidth_hz: float) -> float:
         """Return a band limit: half of the time the bandwidth of the speech, or lower."""
         low, high = self.config.band_limit_hz
-        if bandwidth_hz < high and self.chance(0.5):
+        if bandwidth_hz < high and self._chance(0.5):
             low, high = min(low, 0.9 * bandwidth_hz), bandwidth_hz
-            return high if self.chance(0.5) else self.between((low, high), geometric=True)
-        return self.between((low, high), geometric=True)
+            return high if self._chance(0.5) else self._between((low, high), geometric=True)
+        return self._between((low, high), geometric=True)
 
     # Helpers
 
-    def chance(self, probability: float) -> bool:
+    def _chance(self, probability: float) -> bool:
         """Decide at random."""
         return bool(self.generator.uniform() < probability)
 
-    def between(self, limits: Range, *, geometric: bool = False) -> float:
+    def _between(self, limits: Range, *, geometric: bool = False) -> float:
         """Draw a value from a range, evenly or evenly on a logarithmic scale."""
         low, high = limits
         place = self.generator.uniform()
         return float(low * (high / low) ** place if geometric else low + (high - low) * place)
 
-    def excerpt(self, spectrum: Spectrum | None) -> Floats:
+    def _excerpt(self, spectrum: Spectrum | None) -> Floats:
         """Return the samples of the excerpt; zeros for no sound."""
         length = self.config.excerpt_samples
         if spectrum is None:

@@ -47,7 +47,13 @@ class Recordings:
         return Recordings, (self.path,)
 
     def read(self, start: int, stop: int) -> Floats:
-        """Return samples as float32 in -1 .. 1."""
+        """Return samples as float32 in -1 .. 1.
+
+        Parameters
+        ----------
+        start, stop
+            Positions in the file, in samples.
+        """
         return self._samples[start:stop].astype(np.float32) * np.float32(1 / 32768)
 
 
@@ -166,4 +172,7 @@ def _read(path: Path, rate_hz: int) -> NDArray[np.int16]:
     peak = float(np.abs(mono).max(initial=0.0))
     if not math.isfinite(peak):
         raise ConfigError(f"{path}: holds NaN or infinity; record it again")
-    return np.round(mono * (32768 * min(1.0, 0.99 / max(peak, 1e-9)))).astype(np.int16)
+    samples: NDArray[np.int16] = np.round(mono * (32768 * min(1.0, 0.99 / max(peak, 1e-9)))).astype(
+        np.int16
+    )
+    return samples

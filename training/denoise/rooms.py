@@ -152,7 +152,7 @@ CROSSOVER_HZ = 3000.0
 """Frequency above which the treble's decay time holds."""
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
 def _add_images(
     size: Place,
     source: Place,

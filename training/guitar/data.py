@@ -335,7 +335,7 @@ def _read(path: Path, rate: int) -> Floats:
         )
     if not np.isfinite(signal).all():
         raise ConfigError(f"{path}: holds NaN or infinity; record it again")
-    return signal
+    return np.asarray(signal, np.float32)
 
 
 def _noise(seconds: int, rate: int) -> Floats:
@@ -355,7 +355,7 @@ def _cached(teacher: Callable[..., Floats], dry: Floats, knobs: Knobs, stamp: st
     if path.is_file():
         wet = np.load(path, allow_pickle=False)
         if wet.shape == dry.shape and wet.dtype == np.float32:
-            return wet
+            return np.asarray(wet)
     wet = teacher(dry, **knobs)
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:

@@ -18,6 +18,11 @@ _FLOOR = 0.1
 def error_to_signal(output: Tensor, target: Tensor) -> Tensor:
     """Return the plain error-to-signal ratio, sum (y - t)^2 / sum t^2, over the last axis.
 
+    Parameters
+    ----------
+    output, target
+        float32 of shape (..., samples).
+
     Examples
     --------
     >>> import torch
@@ -33,6 +38,11 @@ def sharp_esr(output: Tensor, target: Tensor) -> Tensor:
     Every excerpt is divided by its own energy, so that soft playing counts as much as loud. The
     floor is a tenth of the batch's mean energy: below it an excerpt is mostly silence, and its
     ratio mostly noise.
+
+    Parameters
+    ----------
+    output, target
+        As for `effect_loss`.
     """
     error = output - target
     sharp = error[..., 1:] - PRE_EMPHASIS * error[..., :-1]
@@ -41,24 +51,43 @@ def sharp_esr(output: Tensor, target: Tensor) -> Tensor:
 
 
 def dc(output: Tensor, target: Tensor) -> Tensor:
-    """Return the mean of the error, relative to the energy of the target."""
+    """Return the mean of the error, relative to the energy of the target.
+
+    Parameters
+    ----------
+    output, target
+        As for `effect_loss`.
+    """
     return _ratio((output - target).mean(-1).square(), target.square().mean(-1))
 
 
 def mean_square(output: Tensor, target: Tensor) -> Tensor:
-    """Return the mean square of the error, which favours loud passages."""
+    """Return the mean square of the error, which favours loud passages.
+
+    Parameters
+    ----------
+    output, target
+        As for `effect_loss`.
+    """
     return (output - target).square().mean()
 
 
 def spectra(output: Tensor, target: Tensor) -> Tensor:
-    """Return the distance of the magnitude spectra at three resolutions, without phase."""
+    """Return the distance of the magnitude spectra at three resolutions, without phase.
+
+    Parameters
+    ----------
+    output, target
+        As for `effect_loss`.
+    """
     loss: Tensor = _multi_resolution(str(output.device))(output, target)
     return loss
 
 
 @lru_cache
 def _multi_resolution(device: str) -> torch.nn.Module:
-    return MultiResolutionSTFTLoss().to(device)
+    loss: torch.nn.Module = MultiResolutionSTFTLoss().to(device)
+    return loss
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

@@ -279,7 +279,7 @@ def _level_db(values: Signal, width: int) -> Signal:
     """Return the level in dB (RMS) of every ``width`` samples."""
     cut = values[: len(values) // width * width].reshape(-1, width).astype(np.float64)
     level = 10 * np.log10(np.maximum(np.square(cut).mean(axis=1), 10 ** (FLOOR_DB / 10)))
-    return level.astype(np.float32)
+    return np.asarray(level, np.float32)
 
 
 def _third_octaves(power: NDArray[Any], hertz: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -303,6 +303,14 @@ def _grid(axes: Axes) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a picture, whole or not at all."""
+    """Write a picture, whole or not at all.
+
+    Parameters
+    ----------
+    figure
+        The picture.
+    path
+        The PNG file.
+    """
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)
