@@ -18,10 +18,9 @@ BLOCK = 2048
 
 
 class Teacher:
-    """A capture of any kind as a function from dry to wet, as it would be played.
+    """A capture of any kind as a function from dry to wet, rendered as it would be played live.
 
-    Before the first sample lies silence, as with a player that was switched on long ago. Knobs
-    stand at their defaults.
+    The first sample comes after a long silence. Knobs stay at their defaults.
 
     Parameters
     ----------

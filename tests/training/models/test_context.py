@@ -22,6 +22,7 @@ from rtaudio.effects.model import Model  # noqa: E402
 from rtaudio.models.contract.check import read_model  # noqa: E402
 from rtaudio.runtime.offline import run  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
+from training.guitar.config import GuitarConfig  # noqa: E402
 from training.models import NETS  # noqa: E402
 from training.models.context import ContextNet  # noqa: E402
 
@@ -329,7 +330,7 @@ def test_played_at_another_rate_the_latency_holds(form, block, tmp_path):
 )
 def test_sizes_out_of_range_are_refused(net, reason, workspace):
     with pytest.raises(ConfigError, match=reason):
-        load_config(workspace.rewrite(net={"type": "context", **net}))
+        load_config(workspace.rewrite(net={"type": "context", **net}), GuitarConfig)
 
 
 def test_more_centred_layers_than_layers_are_refused():
@@ -338,7 +339,7 @@ def test_more_centred_layers_than_layers_are_refused():
 
 
 def test_the_shipped_one_is_the_causal_form():
-    path = Path(__file__).parents[2] / "presets" / "models" / "denoise-context.onnx"
+    path = Path(__file__).parents[3] / "presets" / "models" / "denoise-context.onnx"
     model = read_model(path)
     card = model.card
     assert (card.name, card.sample_rate, card.hop, card.latency) == (path.stem, 16_000, 0, 0)

@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 pytest.importorskip("torch", reason="torch is not installed (extra: train)")
-pytest.importorskip("lightning", reason="lightning is not installed (extra: train)")
 
 import training.guitar.sweep
 from rtaudio.cli import main
@@ -52,7 +51,7 @@ def study(workspace, monkeypatch):
 
     # Proved elsewhere, and slow.
     for name in ("plots.comparison", "write_report"):
-        monkeypatch.setattr(f"training.run.{name}", lambda *arguments: None)
+        monkeypatch.setattr(f"training.guitar.task.{name}", lambda *arguments: None)
     monkeypatch.setattr(training.guitar.sweep, "ROUNDS", 1)
     monkeypatch.setattr(training.guitar.sweep, "ROUND_SAMPLES", 1 << 12)
     return write
@@ -68,11 +67,11 @@ def test_a_tiny_sweep_makes_every_row(study, workspace, monkeypatch):
     trained = []
     train = training.guitar.sweep.train_run
 
-    def counted(config, **options):
+    def counted(config, make_task, **options):
         trained.append(config.run_folder.name)
         if len(trained) == 4:
             raise KeyboardInterrupt
-        return train(config, **options)
+        return train(config, make_task, **options)
 
     monkeypatch.setattr(training.guitar.sweep, "train_run", counted)
     with pytest.raises(KeyboardInterrupt):

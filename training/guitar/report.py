@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file with pictures and sound inside, which opens anywhere."""
+"""The report of a guitar run: one HTML file with pictures and sound inside."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from rtaudio.atomic import replacing
 from rtaudio.audio.writer import write_audio
 from rtaudio.bench.machine import machine
 from training.guitar.data import Take
-from training.plots import esr_in_words, middle
+from training.guitar.plots import esr_in_words, middle
 
 __all__ = ["save_clips", "write_report"]
 
 CLIP_S = 6.0
 CLIPS = {
-    "dry": "what was played",
-    "target": "what it should become",
+    "dry": "the dry signal",
+    "target": "the amp or pedal",
     "output": "the net",
     "error": "their difference, as loud as it is",
 }
 PICTURES = {
     "loss.png": (
         "Loss",
-        "ESR on the validation takes picks the best epoch. It belongs to whole takes and to the "
-        "plain signal, the training loss to short excerpts and to the pre-emphasised one, so the "
-        "two need not meet.",
+        "The ESR on the validation takes picks the best epoch. It is measured on whole takes of "
+        "the plain signal, the training loss on short excerpts of the pre-emphasised one, so the "
+        "two curves differ.",
     ),
     "waveform.png": ("Waveform", "A take that was never trained on, and its loudest moment."),
-    "spectrogram.png": ("Spectrogram", "What is missing, and where, on the target's own scale."),
+    "spectrogram.png": ("Spectrogram", "Target, output and error on one scale."),
     "transfer.png": (
         "Transfer",
-        "Left: output over input sample by sample; the band is the amp's memory. Middle: how "
-        "louder playing is compressed. Right: where in the spectrum the error lies.",
+        "Left: output over input by sample; the band is the amp's memory. Middle: output level "
+        "over input level. Right: the spectrum of the error.",
     ),
 }
 
@@ -56,11 +56,12 @@ def save_clips(take: Take, output: NDArray[np.float32], rate: int, folder: Path)
     take
         Dry and wet signal.
     output
-        What the net makes of the dry one, (samples,), aligned with the wet one.
+        The net's output for the dry signal, (samples,), aligned with the wet one.
     rate
         Samples per second.
     folder
-        Where ``clip_dry.flac`` and the others go. One common gain keeps them below full scale.
+        The folder of ``clip_dry.flac`` and the others. One gain for all keeps them below full
+        scale.
     """
     part = middle(len(output), int(CLIP_S * rate))
     signals = {
@@ -76,18 +77,18 @@ def save_clips(take: Take, output: NDArray[np.float32], rate: int, folder: Path)
 
 
 def write_report(folder: str | Path) -> Path:
-    """Write ``report.html`` from what a run left in its folder.
+    """Write ``report.html`` from the files of a run.
 
     Parameters
     ----------
     folder
-        The run: ``config.json``, ``history.csv`` and ``metrics.json``; pictures, clips and
-        ``best.pt`` as far as they are there.
+        The run folder with ``config.json``, ``history.csv`` and ``metrics.json``. Pictures, clips
+        and ``best.pt`` may be missing.
 
     Returns
     -------
     Path
-        The report. It holds all it shows, loads nothing from anywhere and runs no code.
+        The report. It is self-contained: it loads nothing and runs no code.
 
     Raises
     ------
@@ -202,7 +203,7 @@ def _spread(seeds: dict[str, float]) -> str:
 
 
 def _flat(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Entries of a nested mapping as lines: dotted key, value."""
+    """Yield the entries of a nested mapping as dotted key and value."""
     for key, value in section.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Pictures of a run: how the loss fell, and what output and target look like beside each other."""
+"""Pictures of a run: its loss, and output beside target."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _WORDS = ((0.002, "excellent"), (0.01, "very good"), (0.035, "good"), (0.1, "fai
 
 
 def esr_in_words(esr: float) -> str:
-    """Say what an error-to-signal ratio means.
+    """Say in words how good an error-to-signal ratio is.
 
     Notes
     -----
-    The bounds 0.01, 0.035, 0.1 and 0.3 are those by which trainers of amp models commonly judge.
+    Trainers of amp models commonly use the bounds 0.01, 0.035, 0.1 and 0.3.
 
     Examples
     --------
@@ -50,7 +50,15 @@ def esr_in_words(esr: float) -> str:
 
 
 def middle(samples: int, length: int) -> slice:
-    """Return the place of ``length`` samples, or fewer, in the middle of a take."""
+    """Return the slice of the middle of a take.
+
+    Parameters
+    ----------
+    samples
+        Length of the take.
+    length
+        Length of the slice, in samples; at most the take.
+    """
     length = min(samples, length)
     start = (samples - length) // 2
     return slice(start, start + length)
@@ -63,7 +71,15 @@ def plain_ticks(axis: Axis) -> None:
 
 
 def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Training loss and validation ESR over the epochs, with the best epoch, and the rate."""
+    """Draw training loss and validation ESR over the epochs, the best epoch, and the rate.
+
+    Parameters
+    ----------
+    rows
+        The history, with ``epoch``, ``loss``, ``val_esr`` and ``learning_rate``.
+    path
+        The picture.
+    """
     epochs = np.array([row["epoch"] for row in rows]) + 1
     esr = np.array([row["val_esr"] for row in rows])
     figure = Figure(figsize=(9, 5.2), layout="constrained")
@@ -99,18 +115,18 @@ def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
 
 
 def comparison(take: Take, output: Signal, rate: int, folder: Path) -> None:
-    """waveform.png, spectrogram.png and transfer.png of the middle of a take.
+    """Draw waveform.png, spectrogram.png and transfer.png of the middle of a take.
 
     Parameters
     ----------
     take
         Dry and wet signal.
     output
-        What the net makes of the dry one, (samples,), aligned with the wet one.
+        The net's output for the dry signal, (samples,), aligned with the wet one.
     rate
         Samples per second.
     folder
-        Where the pictures go.
+        The folder of the pictures.
     """
     part = middle(len(output), int(EXCERPT_S * rate))
     dry, target, made = take.dry[part], take.wet[part], output[part]
@@ -124,7 +140,7 @@ def comparison(take: Take, output: Signal, rate: int, folder: Path) -> None:
 
 
 def _waveform(target: Signal, output: Signal, error: Signal, rate: int, title: str) -> Figure:
-    """The whole excerpt as an envelope, and 20 ms around its loudest sample."""
+    """Draw the excerpt as an envelope, and 20 ms around its loudest sample."""
     figure = Figure(figsize=(11, 6.5), layout="constrained")
     figure.suptitle(title, fontsize=11)
     whole, zoom = figure.subplots(2, height_ratios=[2, 3])
@@ -158,7 +174,7 @@ def _waveform(target: Signal, output: Signal, error: Signal, rate: int, title: s
 
 
 def _spectrogram(target: Signal, output: Signal, error: Signal, rate: int, title: str) -> Figure:
-    """Target, output and error on one scale, in decibels below the loudest of the target."""
+    """Draw target, output and error in decibels below the target's loudest bin."""
     figure = Figure(figsize=(11, 9.5), layout="constrained")
     figure.suptitle(title, fontsize=11)
     size = min(2048, len(target))
@@ -192,7 +208,7 @@ def _spectrogram(target: Signal, output: Signal, error: Signal, rate: int, title
 def _transfer(
     dry: Signal, target: Signal, output: Signal, error: Signal, rate: int, title: str
 ) -> Figure:
-    """What becomes of an input sample, of an input level, and of each part of the spectrum."""
+    """Draw output over input by sample, by level, and the spectra."""
     figure = Figure(figsize=(12, 4.6), layout="constrained")
     figure.suptitle(title, fontsize=11)
     sample, level, spectrum = figure.subplots(1, 3)
@@ -253,21 +269,21 @@ def _transfer(
 
 
 def _power(values: Signal, size: int, overlap: int, rate: int) -> tuple[Any, Any, Any]:
-    """Power (bins, frames) in windows of ``size``, bins in Hz, middles of the frames in s."""
-    if len(values) <= size:  # at least two frames, which a picture needs
+    """Return power (bins, frames), the bins in Hz, and the middles of the frames in s."""
+    if len(values) <= size:  # a picture needs two frames
         values = np.pad(values, (0, size + 1 - len(values) + size - overlap))
     return specgram(values, NFFT=size, noverlap=overlap, Fs=rate)
 
 
 def _level_db(values: Signal, width: int) -> Signal:
-    """Root-mean-square level of every ``width`` samples."""
+    """Return the level in dB (RMS) of every ``width`` samples."""
     cut = values[: len(values) // width * width].reshape(-1, width).astype(np.float64)
     level = 10 * np.log10(np.maximum(np.square(cut).mean(axis=1), 10 ** (FLOOR_DB / 10)))
-    return level.astype(np.float32)
+    return np.asarray(level, np.float32)
 
 
 def _third_octaves(power: NDArray[Any], hertz: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Mean power around frequencies a sixth of an octave apart, where a bin lies in the band."""
+    """Return band centres, a sixth of an octave apart, and mean power; empty bands are left out."""
     centres = 50.0 * 2.0 ** np.arange(0, np.log2(hertz[-1] / 50.0), 1 / 6)
     inside = [np.abs(np.log2(np.maximum(hertz, 1e-3) / c)) <= 1 / 6 for c in centres]
     filled = [k for k, mask in enumerate(inside) if mask.any()]
@@ -287,6 +303,14 @@ def _grid(axes: Axes) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a picture, whole or not at all."""
+    """Write a picture, whole or not at all.
+
+    Parameters
+    ----------
+    figure
+        The picture.
+    path
+        The PNG file.
+    """
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)

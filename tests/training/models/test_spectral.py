@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
-pytest.importorskip("lightning", reason="lightning is not installed (extra: train)")
 
 from export.exporter import export_model  # noqa: E402
 from export.parity import run_torch  # noqa: E402
@@ -16,9 +15,11 @@ from rtaudio.effects.model import Model  # noqa: E402
 from rtaudio.runtime.offline import run  # noqa: E402
 from training.checkpoint import load_checkpoint  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
+from training.engine import train_run  # noqa: E402
+from training.guitar.config import GuitarConfig  # noqa: E402
+from training.guitar.task import AmpTask  # noqa: E402
 from training.models import NETS  # noqa: E402
 from training.models.spectral import SpectralAmp  # noqa: E402
-from training.run import train_run  # noqa: E402
 
 CARD = {"name": "test", "sample_rate": 48000, "license": "Apache-2.0", "provenance": {}}
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 6400)).astype(np.float32)
@@ -107,7 +108,7 @@ def test_it_learns_with_its_delay_taken_into_account(workspace):
     capture["weights"][-1] = capture["config"]["head_scale"] = 10.0
     (workspace.folder / "tanh.nam").write_text(json.dumps(capture))
     workspace.section("schedule", epochs=12, learning_rate=0.05)
-    metrics = train_run(load_config(workspace.rewrite(net=net)), show=False)
+    metrics = train_run(load_config(workspace.rewrite(net=net), GuitarConfig), AmpTask, show=False)
     assert metrics["esr_mean"] < 0.05
     folder = workspace.folder / "run"
     assert (folder / "report.html").is_file()
@@ -126,7 +127,7 @@ def test_it_learns_with_its_delay_taken_into_account(workspace):
 )
 def test_sizes_out_of_range_are_refused(net, reason, workspace):
     with pytest.raises(ConfigError, match=reason):
-        load_config(workspace.rewrite(net={"type": "spectral", **net}))
+        load_config(workspace.rewrite(net={"type": "spectral", **net}), GuitarConfig)
 
 
 def test_a_hop_that_does_not_add_up_is_refused():

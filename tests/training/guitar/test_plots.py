@@ -10,8 +10,8 @@ pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 from matplotlib.image import imread
 
 from training.guitar.data import Take
-from training.plots import _level_db, _third_octaves, comparison, esr_in_words
-from training.plots import loss_curve as draw_loss
+from training.guitar.plots import _level_db, _third_octaves, comparison, esr_in_words
+from training.guitar.plots import loss_curve as draw_loss
 
 NAMES = {"waveform.png", "spectrogram.png", "transfer.png"}
 

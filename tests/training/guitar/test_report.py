@@ -18,8 +18,8 @@ pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 pytest.importorskip("jinja2", reason="jinja2 is not installed (extra: train)")
 
 from training.guitar.data import Take
-from training.plots import comparison, loss_curve
-from training.report import save_clips, write_report
+from training.guitar.plots import comparison, loss_curve
+from training.guitar.report import save_clips, write_report
 
 RATE = 48000
 EVIL = """<script>alert("1")</script> & 'so on'"""
