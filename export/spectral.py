@@ -16,7 +16,7 @@ __all__ = ["Fourier", "OverlapAdd"]
 
 
 class OverlapAdd(StreamingModule):
-    r"""A net over spectral frames as a net over audio, delayed by exactly ``latency`` samples.
+    r"""A net over spectral frames as a net over audio, delayed by exactly ``latency_samples``.
 
     Nothing is centred. Each hop of samples makes one frame of the newest ``n_fft``, and completes
     the oldest ``hop`` samples of the sum of all frames that came back::
@@ -60,7 +60,7 @@ class OverlapAdd(StreamingModule):
     Examples
     --------
     >>> net = OverlapAdd(Gain(), n_fft=512, hop=128)                # doctest: +SKIP
-    >>> net.latency                                                 # doctest: +SKIP
+    >>> net.latency_samples                                         # doctest: +SKIP
     384
     """
 
@@ -84,7 +84,7 @@ class OverlapAdd(StreamingModule):
         self.net = net
         self.n_fft = n_fft
         self.hop = hop
-        self.latency = n_fft - hop + look_ahead * hop
+        self.latency_samples = n_fft - hop + look_ahead * hop
         self.fourier = Fourier(*normalised_windows(windows, n_fft, hop))
 
     @override

@@ -26,7 +26,7 @@ class StreamingModule(nn.Module):
         Audio channels in and out.
     hop
         Block length in samples that the net insists on; 0 if it takes any.
-    latency
+    latency_samples
         Delay of the output in samples at the net's own rate.
     prewarm_samples
         How much silence a host plays through the net in front of the first sample, for one that
@@ -40,7 +40,7 @@ class StreamingModule(nn.Module):
 
     channels: tuple[int, int] = (1, 1)
     hop: int = 0
-    latency: int = 0
+    latency_samples: int = 0
     prewarm_samples: int = 0
     controls: tuple[ModelParameter, ...] = ()
     task: Literal["", "denoise"] = ""

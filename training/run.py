@@ -148,7 +148,7 @@ def train_run(
     net = make_net(config, split.knobs)
     if start is not None:
         load_weights(net, start)
-    split = split.delayed(net.latency)
+    split = split.delayed(net.latency_samples)
     task = AmpTask(net, config, split)
     folder.mkdir(parents=True, exist_ok=True)
     _write_text(folder / "config.json", config.model_dump_json(indent=2))
@@ -441,8 +441,8 @@ def _finish(
     _write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     take = max(split.test or split.validation, key=lambda take: len(take.dry))
     played = play(net, [take])[0].numpy()
-    if net.latency:  # the wet side was delayed for the training
-        late = net.latency
+    if net.latency_samples:  # the wet side was delayed for the training
+        late = net.latency_samples
         take, played = replace(take, dry=take.dry[:-late], wet=take.wet[late:]), played[late:]
     plots.loss_curve(history.rows, folder / "loss.png")
     plots.comparison(take, played, split.sample_rate, folder)

@@ -46,7 +46,7 @@ class Delay(Net):
 
     def __init__(self, samples, reported):
         super().__init__(state={"line": torch.zeros(1, 1, samples)})
-        self.latency = reported
+        self.latency_samples = reported
 
     def forward(self, x, state):
         line = torch.cat([state["line"], x], dim=-1)
@@ -192,7 +192,7 @@ def test_other_nets_are_exported(net, tmp_path):
     assert model.card.channels == net.channels
     assert model.card.hop == net.hop
     if type(net) in (Framed, Delay):
-        assert parity.latency == net.latency
+        assert parity.latency == net.latency_samples
 
 
 def bidirectional():

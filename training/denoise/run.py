@@ -195,7 +195,7 @@ def denoise_run(
 def _check_excerpts(config: DenoiseConfig, net: StreamingModule) -> None:
     """Raise if an excerpt does not fit the net, or leaves no sound to compare."""
     samples, hop = config.data.excerpt_samples, max(net.hop, 1)
-    least = net.latency + window_samples(max(RESOLUTIONS), config.data.rate_hz)
+    least = net.latency_samples + window_samples(max(RESOLUTIONS), config.data.rate_hz)
     if samples % hop or samples < least:
         raise ConfigError(
             f"data.excerpt_samples = {samples}: the net wants a multiple of its hop, {hop}, and at "
@@ -274,9 +274,10 @@ def _aligned(
     """What a loss takes: output, target and mixture, without what the latency leaves unanswered."""
     state = {k: v.to(batch.noisy.device) for k, v in net.initial_state(len(batch.noisy)).items()}
     output, _ = net(batch.noisy, state)
-    samples = batch.noisy.shape[-1] - net.latency
+    late = net.latency_samples
+    samples = batch.noisy.shape[-1] - late
     keep = Keep(torch.as_tensor(batch.bandwidth_hz), config.data.rate_hz)
-    return output[..., net.latency :], batch.clean[..., :samples], batch.noisy[..., :samples], keep
+    return output[..., late:], batch.clean[..., :samples], batch.noisy[..., :samples], keep
 
 
 def _moved(batch: Mixture, place: torch.device) -> Mixture:

@@ -145,7 +145,7 @@ def test_a_start_is_remembered_and_may_look_further_ahead(write, tmp_path):
     config = load_denoise_config(write(folder=str(tmp_path / "on"), net={**net, "look_ahead": 0}))
     denoise_run(config, start=tmp_path / "run/best.pt", show=False)
     trained, card = load_checkpoint(tmp_path / "on/best.pt")
-    assert trained.latency == 480
+    assert trained.latency_samples == 480
     assert card["provenance"]["config"]["start"]["config"]["net"] == net
     wrong = load_denoise_config(write(folder=str(tmp_path / "no"), net={**net, "hidden": 16}))
     with pytest.raises(ConfigError, match="its sizes are not those of the run"):
