@@ -60,7 +60,7 @@ def aidax_document(net: Net, card: Card, golden: Golden, *, plugin: bool = True)
         "out_gain": _decibels(net.out_gain),
         "metadata": {
             "name": card.name,
-            "samplerate": str(card.sample_rate),
+            "samplerate": str(card.rate_hz),
             "license": card.license,
             **({} if card.esr is None else {"esr": card.esr}),
         },

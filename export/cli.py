@@ -87,7 +87,9 @@ def export_net(net: StreamingModule, card: dict[str, Any], source: Path, out: Pa
     if out.suffix == ".onnx":
         parity = export_model(net, card, out)
         latency = (
-            "not measurable" if parity.latency is None else f"peak at {parity.latency} samples"
+            "not measurable"
+            if parity.latency_samples is None
+            else f"peak at {parity.latency_samples} samples"
         )
         print(
             f"{out}: {out.stat().st_size:,} bytes; ONNX Runtime = PyTorch within "
@@ -125,7 +127,7 @@ def _write(model: ModelFile, net: Net | None, out: Path) -> None:
     golden = Golden(model.golden_input, _play(model, model.golden_input))
     try:
         if out.suffix == ".nam":
-            loudness = measure_loudness(lambda x: _play(model, x[None])[0], card.sample_rate)
+            loudness = measure_loudness(lambda x: _play(model, x[None])[0], card.rate_hz)
             document = nam_document(net, card, loudness)
         else:
             document = aidax_document(net, card, golden, plugin=out.suffix == ".aidax")

@@ -66,7 +66,7 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
             **card,
             channels=net.channels,
             hop=net.hop,
-            latency=net.latency_samples,
+            latency_samples=net.latency_samples,
             prewarm_samples=net.prewarm_samples,
             parameters=net.controls,
             architecture=net.architecture(),

@@ -96,7 +96,7 @@ def nam_document(net: Net, card: Card, loudness: Loudness) -> dict[str, Any]:
         "architecture": architecture,
         "config": config,
         "weights": np.concatenate([np.ravel(part) for part in weights]).tolist(),
-        "sample_rate": card.sample_rate,
+        "sample_rate": card.rate_hz,
     }
 
 

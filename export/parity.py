@@ -34,12 +34,12 @@ class ParityError(RtaudioError):
 class Parity:
     """What was measured: largest differences, and the latency in samples.
 
-    ``latency`` is None where the response to an impulse is too far from linear to tell.
+    ``latency_samples`` is None where the response to an impulse is too far from linear to tell.
     """
 
     onnx_error: float
     streaming_error: float
-    latency: int | None
+    latency_samples: int | None
 
 
 def check_parity(net: StreamingModule, model: ModelFile) -> Parity:
@@ -148,7 +148,7 @@ def _difference(a: Floats, b: Floats) -> float:
 def _check_latency(net: StreamingModule, model: ModelFile) -> int | None:
     """The reported latency must lie within the impulse response, or just before it."""
     card = model.card
-    length = 2 * card.latency + 4096
+    length = 2 * card.latency_samples + 4096
     silence = np.zeros_like(probe(card.channels[0], SETTLE + length, card.hop))
     blocks = [silence.shape[1]] if not card.hop else random_blocks(silence.shape[1], card.hop)
     rest = run_torch(net, silence, blocks)
@@ -164,10 +164,10 @@ def _check_latency(net: StreamingModule, model: ModelFile) -> int | None:
     present = np.flatnonzero(np.abs(soft) > 0.01 * np.abs(soft).max())
     first, last = int(present[0]), int(present[-1])
     # What was learnt from gear may respond a little later than it could.
-    own_delay = round(OWN_DELAY_S * card.sample_rate)
-    if not first - own_delay <= card.latency <= last:
+    own_delay = round(OWN_DELAY_S * card.rate_hz)
+    if not first - own_delay <= card.latency_samples <= last:
         raise ParityError(
-            f"latency {card.latency} is reported, but the response to an impulse spans samples "
-            f"{first} to {last}; report the true latency, or align the training data"
+            f"latency {card.latency_samples} is reported, but the response to an impulse spans "
+            f"samples {first} to {last}; report the true latency, or align the training data"
         )
     return int(np.abs(soft).argmax())

@@ -35,7 +35,7 @@ def inspect(
     costs = _costs(model, json)
     figures = {
         "file": file,
-        "card": card.model_dump(mode="json"),
+        "card": card.model_dump(mode="json", by_alias=True),
         "states": {state.name: list(state.shape) for state in model.file.states},
         "golden_error": dict(model.golden_errors),
         "engine": model.engine,
@@ -51,9 +51,12 @@ def inspect(
         ("description", card.description or "-"),
         ("kind", f"{card.kind}, {card.channels[0]} in, {card.channels[1]} out"),
         *([("task", card.task)] if card.task else []),
-        ("rate", f"{card.sample_rate} Hz"),
+        ("rate", f"{card.rate_hz} Hz"),
         ("hop", f"{card.hop} samples" if card.hop else "any block size"),
-        ("latency", f"{card.latency} samples, {1e3 * card.latency / card.sample_rate:.1f} ms"),
+        (
+            "latency",
+            f"{card.latency_samples} samples, {1e3 * card.latency_samples / card.rate_hz:.1f} ms",
+        ),
         ("pre-warm", f"{card.prewarm_samples} samples"),
         ("parameters", ", ".join(map(_parameter, card.parameters)) or "none"),
         ("states", _states(model.file.states)),
@@ -107,7 +110,7 @@ def _costs(model: Any, quiet: bool) -> dict[str, dict[str, dict[str, float]]]:
                 times = Percentiles.of_samples(
                     block_microseconds(node, block, REPEATS, channels=card.channels)
                 )
-                share = 100.0 * times.p99 * card.sample_rate / (1e6 * block)
+                share = 100.0 * times.p99 * card.rate_hz / (1e6 * block)
                 costs[engine][str(block)] = {
                     "p50": times.p50, "p99": times.p99, "share_percent": share,
                 }  # fmt: skip

@@ -127,7 +127,7 @@ class LoadedModel:
     def _native(self, block: int, params: np.ndarray[Any, Any] | None) -> Any:
         if self.net is None:
             return None
-        return native_node(self.net, params, rate_hz=self.file.card.sample_rate)
+        return native_node(self.net, params, rate_hz=self.file.card.rate_hz)
 
     def _golden_error(self, make: Callable[[int, Any], Node]) -> float:
         """Play the golden input from the zero state and return the largest absolute error."""

@@ -50,8 +50,8 @@ def model_node(file: ModelFile, block: int, params: np.ndarray[Any, Any] | None 
             block=block,
             states={s.name: (s.shape, np.dtype(s.dtype)) for s in file.states},
             params=params,
-            rate_hz=file.card.sample_rate,
-            latency_samples=file.card.latency,
+            rate_hz=file.card.rate_hz,
+            latency_samples=file.card.latency_samples,
         )
     except OnnxRuntimeError as error:
         raise ContractError(f"{file.path}: ONNX Runtime refuses the model: {error}") from error
@@ -65,7 +65,7 @@ def play(
     All samples are NaN if the node makes some that a program would silence.
     """
     card = file.card
-    builder = Builder(card.sample_rate, card.hop or BLOCK)
+    builder = Builder(card.rate_hz, card.hop or BLOCK)
     source = builder.bus(card.channels[0])
     node = make(builder.block, default_params(file))
     program = Program(builder.finish(source, builder.run(node, source)))

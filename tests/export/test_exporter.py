@@ -192,7 +192,7 @@ def test_other_nets_are_exported(net, tmp_path):
     assert model.card.channels == net.channels
     assert model.card.hop == net.hop
     if type(net) in (Framed, Delay):
-        assert parity.latency == net.latency_samples
+        assert parity.latency_samples == net.latency_samples
 
 
 def bidirectional():

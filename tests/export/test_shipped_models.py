@@ -49,7 +49,7 @@ def test_every_amp_is_there():
 def test_the_card_is_complete(model):
     card = model.card
     assert len(model.data) < 200_000
-    assert (card.channels, card.latency, card.name) == ((1, 1), 0, model.path.stem)
+    assert (card.channels, card.latency_samples, card.name) == ((1, 1), 0, model.path.stem)
     assert card.license == "Apache-2.0"
     assert card.metrics["esr_max"] <= LARGEST_ESR.get(card.name, 0.01)
     held_out = {name for part in card.metrics["esr"].values() for name in part}
@@ -92,7 +92,7 @@ def test_it_sounds_like_its_teacher(model):
     dry *= 10 ** (source["teacher"].get("gain_db", 0) / 20)
     if ":" in name:
         knobs = {p.name: p.default for p in card.parameters}
-        wet = imported(name)(dry, card.sample_rate, **knobs)
+        wet = imported(name)(dry, card.rate_hz, **knobs)
     else:
         wet = Teacher(read_nam(DATA / name))(dry)
     advance = source["teacher"]["advance_samples"]
@@ -108,7 +108,7 @@ def test_a_denoiser_is_small_and_says_what_it_is(name):
     card = model.card
     assert len(model.data) < 4_200_000
     assert (card.channels, card.name) == ((1, 1), name)
-    assert (card.sample_rate, card.hop, card.latency) == (48000, 480, DENOISERS[name])
+    assert (card.rate_hz, card.hop, card.latency_samples) == (48000, 480, DENOISERS[name])
     assert card.metrics["weights"] <= 1_000_000
     assert set(card.provenance) == {"data", "config", "code", "date"}
 

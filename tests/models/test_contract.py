@@ -85,7 +85,7 @@ def with_metadata(key, text):
 
 
 def changed_card(**changes):
-    content = json.loads(card().model_dump_json())
+    content = json.loads(card().model_dump_json(by_alias=True))
     content.update(changes)
     return with_metadata("rtaudio", json.dumps(content))
 
@@ -124,6 +124,26 @@ def test_metadata_comes_back_as_written():
     assert read.card == written
     np.testing.assert_array_equal(read.golden_input, vector.input)
     np.testing.assert_array_equal(read.golden_output, vector.output)
+
+
+def test_the_keys_of_a_card_are_those_of_the_file():
+    """The attributes have their units in their names; files keep the keys they always had."""
+    by_key = card(sample_rate=44100, latency=7)
+    by_name = Card(
+        name="thru",
+        rate_hz=44100,
+        channels=(1, 1),
+        hop=0,
+        latency_samples=7,
+        license="Apache-2.0",
+        provenance={"data": "none"},
+    )
+    assert by_key == by_name
+    assert (by_key.rate_hz, by_key.latency_samples) == (44100, 7)
+    entry = model(the_card=by_key).metadata_props[0]
+    content = json.loads(entry.value)
+    assert (content["sample_rate"], content["latency"]) == (44100, 7)
+    assert not content.keys() & {"rate_hz", "latency_samples"}
 
 
 def test_a_fixed_hop_is_read():
@@ -309,9 +329,13 @@ BROKEN = {
     "metadata a list": (with_metadata("rtaudio", "[]"), "not a JSON object"),
     "version": (changed_card(contract=2), "contract version 2"),
     "extra key": (changed_card(colour="red"), "card.colour"),
+    "misspelt key": (changed_card(sample_rat=48000), "did you mean 'sample_rate'?"),
     "missing key": (with_metadata("rtaudio", '{"contract": 1}'), "card.name"),
     "rate as text": (changed_card(sample_rate="48000"), "card.sample_rate"),
-    "negative latency": (changed_card(latency=-1), "card.latency"),
+    "negative latency": (
+        changed_card(latency=-1),
+        "card.latency = -1 is out of range",
+    ),
     "huge hop": (changed_card(hop=1 << 40), "card.hop"),
     "parameter out of range": (
         changed_card(parameters=[{**knob_json, "default": 2}]),

@@ -188,10 +188,10 @@ def test_minutes_of_silence_leave_it_sound(folder, noisy):
 
 def test_the_card_says_what_it_is(folder):
     card = load_model(folder).file.card
-    assert (card.name, card.sample_rate, card.hop) == ("DeepFilterNet3", 48_000, HOP)
-    assert card.latency == LATENCY
+    assert (card.name, card.rate_hz, card.hop) == ("DeepFilterNet3", 48_000, HOP)
+    assert card.latency_samples == LATENCY
     assert card.architecture["weights"] == pytest.approx(2.13e6, rel=0.01)
-    assert load_model(folder / "df_dec.onnx").file.card.latency == LATENCY
+    assert load_model(folder / "df_dec.onnx").file.card.latency_samples == LATENCY
 
 
 def remove(name):

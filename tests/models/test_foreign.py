@@ -77,7 +77,7 @@ def test_a_capture_saved_as_one_of_our_files_is_the_same_model(name, tmp_path):
     ours.write_bytes(file.data)
     assert read_model(ours).card == file.card
     dry = RANDOM.uniform(-0.5, 0.5, 3000).astype(np.float32)
-    rate = file.card.sample_rate
+    rate = file.card.rate_hz
     heard = [Model(each, engine="onnx")(dry, rate) for each in (path, ours)]
     np.testing.assert_array_equal(*heard)
 
@@ -86,7 +86,7 @@ def test_the_card_tells_what_the_file_says(tmp_path):
     path = tmp_path / "amp.nam"
     path.write_text(json.dumps(NAM))
     card = load_model(path).file.card
-    assert (card.name, card.description, card.sample_rate) == ("Big One", "Acme", 44100)
+    assert (card.name, card.description, card.rate_hz) == ("Big One", "Acme", 44100)
     assert card.levels == {"loudness_db": -18.5}
     assert card.metrics == {"esr": 0.02}
     assert card.prewarm_samples == 6

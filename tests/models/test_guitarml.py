@@ -76,7 +76,7 @@ def test_it_sounds_as_the_torch_module(sizes, tmp_path):
     net = SimpleRnn(**sizes)
     model = load_model(save(net.document(), tmp_path))
     card = model.file.card
-    assert card.sample_rate == 44100
+    assert card.rate_hz == 44100
     assert [knob.name for knob in card.parameters] == ["param1", "param2"][: len(card.parameters)]
     wanted = net.play(NOISE, [0.5] * (sizes.get("inputs", 1) - 1)).numpy()
     for engine in model.golden_errors:

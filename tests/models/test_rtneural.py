@@ -203,7 +203,7 @@ def test_what_the_file_says_of_itself_is_kept(tmp_path):
     metadata = {"name": "Big One", "samplerate": "44100", "author": "me", "esr": 0.01}
     path = save(document(layer("lstm", 1, 5), HEAD, metadata=metadata), tmp_path)
     card = load_model(path).file.card
-    assert (card.name, card.sample_rate, card.metrics) == ("Big One", 44100, {"esr": 0.01})
+    assert (card.name, card.rate_hz, card.metrics) == ("Big One", 44100, {"esr": 0.01})
     assert "by me" in card.description
     assert card.prewarm_samples == 2048
     assert read_rtneural(save(DOCUMENTS["lstm"], tmp_path)).format == "rtneural"

@@ -287,7 +287,7 @@ def test_the_file_is_the_net(form, tmp_path):
     pasts = [f"{n}.past" for n in range(14)]
     assert [s.name for s in model.states] == pasts + (["position"] if net.latency_samples else [])
     assert [node.op_type for node in model.proto.graph.node].count("BatchNormalization") == 0
-    assert model.card.latency == net.latency_samples
+    assert model.card.latency_samples == net.latency_samples
     assert model.card.hop == 0
     signal = noise(1, 20_000, seed=4).numpy()
     found = run_onnx(model, signal, random_blocks(20_000, 0))
@@ -315,7 +315,7 @@ def test_played_at_another_rate_the_latency_holds(form, block, tmp_path):
     export_model(ContextNet(2, layers=6, **form).eval(), CARD, tmp_path / "net.onnx")
     model = Model(tmp_path / "net.onnx")
     program = model.compile(48_000, block, offline=True)
-    net_samples = 3 * model.card.latency
+    net_samples = 3 * model.card.latency_samples
     assert program.latency_samples >= net_samples
     x = np.zeros((1, 8 * 1024 // block * block), np.float32)
     x[0, 1000] = 1
@@ -341,7 +341,7 @@ def test_the_shipped_one_is_the_causal_form():
     path = Path(__file__).parents[2] / "presets" / "models" / "denoise-context.onnx"
     model = read_model(path)
     card = model.card
-    assert (card.name, card.sample_rate, card.hop, card.latency) == (path.stem, 16_000, 0, 0)
+    assert (card.name, card.rate_hz, card.hop, card.latency_samples) == (path.stem, 16_000, 0, 0)
     assert sum(math.prod(s.shape) for s in model.states) == 524_226
     assert card.metrics["weights"] == 40_541
     assert len(model.data) < 250_000

@@ -95,7 +95,7 @@ def test_the_file_is_the_net(tmp_path, look_ahead):
     net = wild(look_ahead=look_ahead)
     export_model(net, CARD, tmp_path / "net.onnx")
     model = read_model(tmp_path / "net.onnx")
-    assert (model.card.hop, model.card.latency) == (120, net.latency_samples)
+    assert (model.card.hop, model.card.latency_samples) == (120, net.latency_samples)
     whole = run_torch(net, NOISE, [4800])
     np.testing.assert_allclose(run_onnx(model, NOISE, [120] * 40), whole, atol=1e-5)
 

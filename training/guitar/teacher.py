@@ -39,7 +39,7 @@ class Teacher:
 
     def __call__(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
         """Render ``dry`` (samples,) at the capture's rate."""
-        builder = Builder(self.model.file.card.sample_rate, BLOCK, offline=True)
+        builder = Builder(self.model.file.card.rate_hz, BLOCK, offline=True)
         source = builder.bus(1)
         # ONNX Runtime: the most exact of the engines, and no kernel to compile.
         node = self.model.node(BLOCK, self.model.default_params(), engine="onnx")

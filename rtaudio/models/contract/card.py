@@ -21,7 +21,9 @@ EXPORT_AGAIN = "export the model again"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True
+    )
 
 
 class ModelParameter(_Model):
@@ -48,14 +50,41 @@ Channels = Annotated[int, Field(ge=0, le=64)]
 class Card(_Model):
     """What a model file says about itself: the JSON under the metadata key ``rtaudio``.
 
-    ``sample_rate`` is in hertz, ``hop`` and ``latency`` are in samples at that rate (``latency``
-    without the host's adaptation to its own block size). A host runs ``prewarm_samples`` of
-    silence through the model before the first sound, so that it starts settled. ``levels`` holds
-    decibel figures, for example ``loudness_db``, ``input_dbu`` or ``output_dbu``. ``architecture``
-    is a hint: its ``type`` and sizes, by which a loader may pick a faster kernel than the graph.
-    ``task`` says what the model is for, if that is not to sound like an amplifier or a pedal.
-    ``across_bins`` names the recurrent nodes that run along the bins of one frame and not along
-    time: they start anew with every frame, and may run both ways.
+    Attributes
+    ----------
+    contract
+        Version of the contract.
+    kind
+        What the model turns into what.
+    task
+        What the model is for, unless it sounds like an amplifier or a pedal.
+    name, description, license
+        For people.
+    rate_hz
+        Sample rate; ``sample_rate`` in the JSON. The constructor takes either name.
+    channels
+        Audio channels in and out; 0 on the side that holds codes.
+    hop
+        Samples per call; 0: any number.
+    latency_samples
+        Delay of the output in samples, without the host's adaptation to its own block size;
+        ``latency`` in the JSON. The constructor takes either name.
+    parameters
+        The knobs, in the order of the graph's input ``params``.
+    prewarm_samples
+        Samples of silence that a host runs through the model before the first sound, so that it
+        starts settled.
+    levels
+        Levels in dB, for example ``loudness_db``, ``input_dbu`` or ``output_dbu``.
+    architecture
+        A hint: ``type`` and sizes, by which a loader may choose a faster kernel than the graph.
+    across_bins
+        Names of the recurrent nodes that run along the bins of one frame and not along time: they
+        start anew with every frame, and may run both ways.
+    provenance
+        What the model was made from.
+    metrics
+        Figures of its quality.
     """
 
     contract: Literal[1] = 1
@@ -63,10 +92,10 @@ class Card(_Model):
     task: Literal["", "denoise"] = ""
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: str = ""
-    sample_rate: Annotated[int, Field(ge=8000, le=384_000)]
+    rate_hz: Annotated[int, Field(ge=8000, le=384_000, alias="sample_rate")]
     channels: Annotated[tuple[Channels, Channels], Field(strict=False)]
     hop: Annotated[int, Field(ge=0, le=1 << 16)]
-    latency: Annotated[int, Field(ge=0, le=1 << 22)]
+    latency_samples: Annotated[int, Field(ge=0, le=1 << 22, alias="latency")]
     parameters: Annotated[tuple[ModelParameter, ...], Field(strict=False, max_length=64)] = ()
     prewarm_samples: Annotated[int, Field(ge=0, le=1 << 21)] = 0
     levels: dict[str, float] = {}

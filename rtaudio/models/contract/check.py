@@ -53,7 +53,7 @@ def read_model(path: str | Path) -> ModelFile:
     Examples
     --------
     >>> model = read_model("presets/models/crunch.onnx")                    # doctest: +SKIP
-    >>> model.card.sample_rate, [state.name for state in model.states]      # doctest: +SKIP
+    >>> model.card.rate_hz, [state.name for state in model.states]      # doctest: +SKIP
     (48000, ['h', 'c'])
     """
     path = Path(path)

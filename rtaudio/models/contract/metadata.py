@@ -32,7 +32,8 @@ def write_metadata(proto: onnx.ModelProto, card: Card, golden: Golden) -> None:
     kept = [entry for entry in proto.metadata_props if entry.key not in (CARD_KEY, GOLDEN_KEY)]
     del proto.metadata_props[:]
     proto.metadata_props.extend(kept)
-    for key, value in ((CARD_KEY, card.model_dump_json()), (GOLDEN_KEY, json.dumps(vector))):
+    card_json = card.model_dump_json(by_alias=True)
+    for key, value in ((CARD_KEY, card_json), (GOLDEN_KEY, json.dumps(vector))):
         proto.metadata_props.add(key=key, value=value)
 
 

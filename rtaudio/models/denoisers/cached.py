@@ -49,7 +49,7 @@ def _family(
         description="speech denoiser for 16 kHz by Xiaobin Rong and others",
         origin=origin,
         license="MIT, as its authors state it",
-        sample_rate=16000,
+        rate_hz=16000,
         parts=(Part("graph", (("mix", (1, BINS, 1, 2)), *caches)),),
         build=build,
     )

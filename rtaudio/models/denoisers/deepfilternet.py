@@ -50,7 +50,7 @@ DEEPFILTERNET3 = Family(
     description="full-band speech denoiser by Hendrik Schröter and others",
     origin="Rikorose/DeepFilterNet",
     license="MIT or Apache-2.0, as its authors state it",
-    sample_rate=RATE_HZ,
+    rate_hz=RATE_HZ,
     parts=(
         Part("encoder", (("feat_erb", (1, 1, None, None)), ("feat_spec", (1, 2, None, None)))),
         Part("decoder of gains", (

@@ -54,7 +54,7 @@ DTLN = Family(
     description="speech denoiser for 16 kHz by Nils L. Westhausen and Bernd T. Meyer",
     origin="breizhn/DTLN",
     license="MIT, as its authors state it",
-    sample_rate=16000,
+    rate_hz=16000,
     parts=(
         Part("first stage", (("", (1, 1, BINS)), ("", STATES))),
         Part("second stage", (("", (1, 1, N_FFT)), ("", STATES))),

@@ -97,8 +97,8 @@ class Family:
         As in the card.
     origin, license
         Where its authors publish it, and under which licence.
-    sample_rate
-        In hertz.
+    rate_hz
+        Sample rate.
     parts
         The graphs it consists of.
     build
@@ -109,7 +109,7 @@ class Family:
     description: str
     origin: str
     license: str
-    sample_rate: int
+    rate_hz: int
     parts: tuple[Part, ...]
     build: Callable[[Sequence[GraphFile]], FrameGraph]
 
@@ -130,11 +130,11 @@ class Family:
         card = Card(
             name=self.name,
             description=self.description,
-            sample_rate=self.sample_rate,
+            rate_hz=self.rate_hz,
             channels=(1, 1),
             task="denoise",
             hop=graph.hop,
-            latency=graph.latency_samples,
+            latency_samples=graph.latency_samples,
             architecture={
                 "type": self.name,
                 "n_fft": graph.n_fft,

@@ -40,7 +40,7 @@ def read_onnx(path: str | Path) -> ModelFile:
 
     Examples
     --------
-    >>> read_onnx("DTLN/pretrained_model").card.latency                     # doctest: +SKIP
+    >>> read_onnx("DTLN/pretrained_model").card.latency_samples                     # doctest: +SKIP
     384
     """
     path = Path(path)

@@ -87,10 +87,10 @@ def _card(capture: Capture) -> Card:
     return Card(
         name=_text(metadata.get("name"), capture.path.stem)[:100],
         description=_description(metadata),
-        sample_rate=capture.sample_rate,
+        rate_hz=capture.sample_rate,
         channels=(1, 1),
         hop=0,
-        latency=0,
+        latency_samples=0,
         parameters=capture.parameters,
         prewarm_samples=capture.prewarm_samples,
         levels=dict(capture.levels),

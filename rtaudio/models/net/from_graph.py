@@ -71,7 +71,7 @@ def net_of(file: ModelFile) -> Net | None:
     True
     """
     card, hint = file.card, file.card.architecture
-    if card.channels != (1, 1) or card.hop or card.latency:
+    if card.channels != (1, 1) or card.hop or card.latency_samples:
         return None
     try:
         match hint.get("type"):
