@@ -18,11 +18,11 @@ from export.streaming import StreamingModule
 from rtaudio.atomic import replacing
 from rtaudio.models.contract.card import Golden, ModelFile
 from rtaudio.models.contract.check import read_model
-from rtaudio.models.denoisers.reader import read_onnx
-from rtaudio.models.formats.read import FOREIGN_SUFFIXES, model_file, read_capture
+from rtaudio.models.formats.read import FOREIGN_SUFFIXES, model_file, read_foreign
 from rtaudio.models.net.from_graph import net_of
 from rtaudio.models.net.types import Net
 from rtaudio.models.onnx_player import model_node, play
+from rtaudio.models.read import read_onnx
 from rtaudio.runtime.memory import Floats
 
 __all__ = ["export", "export_net"]
@@ -53,7 +53,7 @@ def export(source: Path, out: Path) -> None:
     """
     _check_target(source, out)
     if source.suffix in FOREIGN_SUFFIXES:
-        capture = read_capture(source)
+        capture = read_foreign(source)
         model = model_file(capture)
         net: Net | None = capture.net
     else:
@@ -135,7 +135,7 @@ def _write(model: ModelFile, net: Net | None, out: Path) -> None:
         raise ValueError(f"{out}: not written: {error}") from None
     with replacing(out) as temporary:
         temporary.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
-        read = model_file(read_capture(temporary))
+        read = model_file(read_foreign(temporary))
         difference = float(np.abs(_play(read, golden.input) - golden.output).max())
         if not difference <= TOLERANCE * max(1.0, float(np.abs(golden.output).max())):
             raise ValueError(

@@ -1,6 +1,6 @@
 """Write ``.nam`` files (Neural Amp Modeler).
 
-What a file means is said in `rtaudio.models.nam`. A file is given the oldest version that holds
+What a file means is said in `rtaudio.models.formats.nam`. A file is given the oldest version that holds
 it: 0.5.4 for LSTMs and for WaveNets of the A1 form, 0.7.0 for those whose layers have kernels or
 activations of their own (A2).
 

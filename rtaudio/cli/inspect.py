@@ -39,7 +39,7 @@ def inspect(
         "states": {state.name: list(state.shape) for state in model.file.states},
         "golden_error": dict(model.golden_errors),
         "engine": model.engine,
-        "capture": _capture(model.capture),
+        "capture": _capture(model.foreign),
         "net": None if model.net is None else summary(model.net),
         "cost_us": costs,
     }
@@ -66,14 +66,14 @@ def inspect(
         *_leaves("provenance", card.provenance),
         *_leaves("metrics", card.metrics),
     ]
-    if model.capture is None:
+    if model.foreign is None:
         rows.append(("contract", f"version {card.contract}, kept"))
     else:
-        steps = ", ".join(f"{step:g}" for step in model.capture.slim_steps)
+        steps = ", ".join(f"{step:g}" for step in model.foreign.slim_steps)
         rows += [
             ("sizes", f"slim {slim:g}; changes at {steps}" if steps else "one"),
-            *_leaves("metadata", model.capture.metadata),
-            *(("warning", text) for text in model.capture.warnings),
+            *_leaves("metadata", model.foreign.metadata),
+            *(("warning", text) for text in model.foreign.warnings),
         ]
     show.table(str(file), ["card", ""], [(key, text[:LONGEST]) for key, text in rows], words=True)
     show.table(

@@ -38,7 +38,7 @@ class Model(Effect):
 
     The file is a streaming model file (see :mod:`rtaudio.models.contract`); or a third-party model:
     ``.nam``, AIDA-X and RTNeural (``.aidax``, ``.json``), GuitarML (``.json``); or a third-party
-    denoiser, a file or the folder of its files (see :mod:`rtaudio.models.denoisers.reader`).
+    denoiser, a file or the folder of its files (see :mod:`rtaudio.models.read`).
     The knobs of a net are live parameters of the effect. It starts settled, without a thump. A
     model at another rate than the chain's is resampled, one with a hop is adapted to the block;
     both are in the reported latency.

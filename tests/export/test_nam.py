@@ -18,8 +18,8 @@ from export.parity import Parity
 from rtaudio.cli import main
 from rtaudio.models.contract.card import Card
 from rtaudio.models.contract.check import read_model
+from rtaudio.models.formats.nam.reader import read_nam
 from rtaudio.models.loader import load_model
-from rtaudio.models.nam import read_nam
 from rtaudio.models.net.from_graph import net_of
 from rtaudio.models.net.types import Activation, Conv, WaveNet, WaveNetArray, WaveNetLayer
 from training.cli import export as export_checkpoint

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from rtaudio.models.contract.check import read_model
-from rtaudio.models.nam import read_nam
+from rtaudio.models.formats.nam.reader import read_nam
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("RTAUDIO_DATA") or ROOT.parent / "shared" / "data")

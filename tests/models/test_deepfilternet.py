@@ -266,7 +266,7 @@ BROKEN = {
     "huge": (rewrite("nb_erb = 32", "nb_erb = 100000000"), "nb_erb"),
     "too far ahead": (rewrite("df_lookahead = 2", "df_lookahead = 3"), "df_lookahead 3"),
     "another size": (rewrite("conv_ch = 64", "conv_ch = 32"), "not float32 of shape"),
-    "post-filter": (rewrite("mask_pf = False", "mask_pf = True"), "post-filter is not played"),
+    "post-filter": (rewrite("mask_pf = False", "mask_pf = True"), "post-filter is not supported"),
     "cut short": (cut, "not an ONNX file, or cut short"),
     "weights of another shape": (edit("enc.onnx", transposed), "not float32 of shape"),
     "weights that claim memory": (edit("erb_dec.onnx", giant), "not float32 of shape"),

@@ -189,10 +189,10 @@ def test_the_test_vector_of_a_file_is_its_golden_vector(tmp_path):
     content = copy.deepcopy(DOCUMENTS["gru"])
     content["input_batch"] = NOISE.tolist()
     content["output_batch"] = oracle(content, NOISE).tolist()
-    capture = read_rtneural(save(content, tmp_path))
-    assert capture.format == "aida-x"
-    np.testing.assert_array_equal(capture.golden.input[0], NOISE)
-    model = load_model(capture.path)
+    net = read_rtneural(save(content, tmp_path))
+    assert net.format == "aida-x"
+    np.testing.assert_array_equal(net.golden.input[0], NOISE)
+    model = load_model(net.path)
     assert max(model.golden_errors.values()) <= 2e-6
     content["output_batch"][1000] += 0.01
     with pytest.raises(ContractError, match="does not reproduce its golden vector"):

@@ -216,9 +216,9 @@ def _teacher(data: TeacherData) -> tuple[int, str, Callable[..., Floats]]:
         stamp = f"{data.teacher} at {rate} Hz"
         return rate, hashlib.sha256(source).hexdigest() + stamp, _simulation(function, rate)
     path = root / data.teacher
-    capture = foreign.read_capture(path)
+    capture = foreign.read_foreign(path)
     stamp = hashlib.sha256(path.read_bytes()).hexdigest()
-    return capture.sample_rate, stamp, Teacher(capture)
+    return capture.rate_hz, stamp, Teacher(capture)
 
 
 def _simulation(function: Callable[..., Floats], rate: int) -> Callable[..., Floats]:

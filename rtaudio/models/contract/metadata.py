@@ -42,6 +42,11 @@ def _encode(values: NDArray[Any]) -> str:
     return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode("ascii")
 
 
+def has_card(proto: onnx.ModelProto) -> bool:
+    """Tell whether a graph has a card, so that it claims to be a model file."""
+    return _metadata(proto, CARD_KEY) is not None
+
+
 def _metadata(proto: onnx.ModelProto, key: str) -> str | None:
     return next((entry.value for entry in proto.metadata_props if entry.key == key), None)
 
