@@ -1,4 +1,4 @@
-"""The card of a model file, and what stands beside it: state, golden vector, the file itself."""
+"""The parts of a model file: card, state, golden vector, and the file itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ CONTRACT = 1
 GOLDEN_SAMPLES = 2048
 FRAMES_AXIS = "frames"
 RESERVED = ("mix", "bypass", "interface_dbu")
-"""Live parameters of every effect, and of a model played at its calibrated level."""
+"""Names that no knob may have: every effect has ``mix`` and ``bypass``, and a model with known levels
+``interface_dbu``."""
 
 EXPORT_AGAIN = "export the model again"
 
@@ -27,7 +28,7 @@ class _Model(BaseModel):
 
 
 class ModelParameter(_Model):
-    """One entry of ``params``: a knob of the model, in natural units (``unit`` may be empty)."""
+    """A knob of the model: one entry of ``params``, in natural units (``unit`` may be empty)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     min: float
@@ -40,7 +41,7 @@ class ModelParameter(_Model):
         if self.name in RESERVED:
             raise ValueError(f"{self.name}: effects have this parameter; choose another name")
         if not self.min <= self.default <= self.max or self.min == self.max:
-            raise ValueError(f"{self.name}: wanted min <= default <= max and min < max")
+            raise ValueError(f"{self.name}: needs min <= default <= max and min < max")
         return self
 
 
@@ -119,7 +120,7 @@ class Card(_Model):
 
     @property
     def esr(self) -> float | None:
-        """Error-to-signal ratio on what was not trained on, if ``metrics`` state one."""
+        """Error-to-signal ratio on held-out recordings, if ``metrics`` has it."""
         for key in ("validation_esr", "esr_mean", "esr"):
             if isinstance(value := self.metrics.get(key), float):
                 return value
@@ -150,7 +151,13 @@ class State(_Model):
 
 @dataclass(frozen=True)
 class Golden:
-    """Input and output of 2,048 samples, each (channels, samples) or (codebooks, frames)."""
+    """A test vector of 2,048 samples from the zero state, with all parameters at their defaults.
+
+    Attributes
+    ----------
+    input, output
+        float32 (channels, samples), or int64 (codebooks, frames) on the side that holds codes.
+    """
 
     input: NDArray[Any]
     output: NDArray[Any]
@@ -160,9 +167,22 @@ class Golden:
 class ModelFile:
     """A model file that keeps the contract.
 
-    ``data`` are the bytes of the file as read, fit for a session; ``codes_shape`` is
-    (codebooks, frames per hop) of an encoder or decoder, else None. ``sources`` are the files that
-    it was made of, if it is not one of ours.
+    Attributes
+    ----------
+    path
+        The file, or the third-party file that it was made from.
+    data
+        The bytes of the file, as a session of ONNX Runtime takes them.
+    proto
+        The graph.
+    card, states, golden
+        Its parts.
+    has_params
+        Whether the graph has an input ``params``.
+    codes_shape
+        (codebooks, frames per hop) of an encoder or decoder, else None.
+    sources
+        The files of the third-party denoiser that it was made from; empty if it was not.
     """
 
     path: Path
