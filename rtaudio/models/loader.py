@@ -172,9 +172,9 @@ def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
     Examples
     --------
     >>> from rtaudio.shipped import shipped_models
-    >>> model = load_model(shipped_models()["crunch"])
+    >>> model = load_model(shipped_models()["denoise"])
     >>> model.file.card.rate_hz, model.engine
-    (48000, 'native')
+    (48000, 'onnx')
     """
     path = Path(path)
     if not path.exists():

@@ -226,7 +226,7 @@ def hidden_memory():
 
 
 REFUSED = {
-    "bidirectional": (bidirectional, "reads the signal backwards"),
+    "bidirectional": (bidirectional, "reads the signal backwards, too"),
     "batch norm": (lambda: Net(bn=nn.BatchNorm1d(1)).train(), "statistics of the block"),
     "instance norm": (lambda: Net(norm=nn.InstanceNorm1d(1)), "normalises over time"),
     "group norm": (lambda: Net(norm=nn.GroupNorm(1, 1)), "normalises over time"),

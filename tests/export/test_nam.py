@@ -258,8 +258,8 @@ def test_a_hint_that_lies_is_found_before_anything_is_written(tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "out", "reason"),
-    [("amp.onnx", "amp.wav", "unknown ending"), ("amp.onnx", "b.onnx", "empty"),
-     ("amp.nam", "amp.nam", "file to read"), ("none.nam", "amp.onnx", "no such file")],
+    [("amp.onnx", "amp.wav", "unknown suffix"), ("amp.onnx", "b.onnx", "empty"),
+     ("amp.nam", "amp.nam", "source itself"), ("none.nam", "amp.onnx", "no such file")],
 )  # fmt: skip
 def test_the_command_line_refuses_in_one_line(source, out, reason, tmp_path, capsys):
     for name in ("amp.onnx", "amp.nam"):

@@ -15,8 +15,8 @@ CONTRACT = 1
 GOLDEN_SAMPLES = 2048
 FRAMES_AXIS = "frames"
 RESERVED = ("mix", "bypass", "interface_dbu")
-"""Names that no knob may have: every effect has ``mix`` and ``bypass``, and a model with known levels
-``interface_dbu``."""
+"""Names that no knob may have: every effect has ``mix`` and ``bypass``, and a model with levels in
+its card ``interface_dbu``."""
 
 EXPORT_AGAIN = "export the model again"
 
