@@ -1,4 +1,4 @@
-"""The models in presets/models: what their cards say is so."""
+"""The models in presets/models: their cards tell the truth."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_it_plays_its_golden_vector_and_stays_silent(model):
 @pytest.mark.data
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no recordings in {DATA}")
 def test_it_sounds_like_its_teacher(model):
-    """Three seconds from the middle of a take that was held out."""
+    """Three seconds from the middle of a held-out take."""
     pytest.importorskip("torch", reason="torch is not installed (extra: train)")
     from training.guitar.teacher import Teacher
     from training.models import imported
@@ -116,7 +116,7 @@ def test_a_denoiser_is_small_and_says_what_it_is(name):
 @pytest.mark.skipif(not (DATA / "denoise_eval").is_dir(), reason="no folder denoise_eval (data)")
 @pytest.mark.parametrize("name", DENOISERS)
 def test_a_denoiser_is_as_good_as_it_was_said_to_be(name):
-    """The bars of the two sets of pairs; `rtaudio bench denoise` gives the whole table."""
+    """Lower limits for two sets of pairs; ``rtaudio bench denoise`` gives the whole table."""
     pytest.importorskip("pesq", reason="pesq is not installed (extra: metrics)")
     from rtaudio.bench.denoise import System, scores, summary
     from rtaudio.bench.recordings import recordings

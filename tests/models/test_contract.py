@@ -1,4 +1,4 @@
-"""Every rule of the contract: a file that keeps it is read, one that breaks it is refused."""
+"""Every rule of the contract: a file that keeps it is read, a file that breaks it is refused."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def model(
 
 
 def with_node(op, inputs, **attributes):
-    """The valid model with one more node, whose output nobody uses."""
+    """The valid model with one more node, whose output is unused."""
     base = model().graph
     extra = helper.make_node(op, inputs, ["extra"], name="extra_node", **attributes)
     return model(nodes=[*base.node, extra])
@@ -127,7 +127,7 @@ def test_metadata_comes_back_as_written():
 
 
 def test_the_keys_of_a_card_are_those_of_the_file():
-    """The attributes have their units in their names; files keep the keys they always had."""
+    """Attributes have units in their names; files keep the old keys."""
     by_key = card(sample_rate=44100, latency=7)
     by_name = Card(
         name="thru",

@@ -84,7 +84,7 @@ class Family:
         FormatError
             The graphs are damaged, or make no usable signal.
         ContractError
-            They hold what is not supported.
+            They break the contract.
         """
         try:
             graph = self.build(files)

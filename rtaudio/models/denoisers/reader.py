@@ -28,7 +28,7 @@ def read_denoiser(file: GraphFile) -> ModelFile | None:
     Raises
     ------
     ContractError
-        The denoiser holds what is not supported.
+        Its graph breaks the contract.
     FormatError
         The denoiser is damaged or incomplete.
     """
@@ -45,7 +45,7 @@ def read_denoiser_folder(folder: Path) -> ModelFile:
     Raises
     ------
     ContractError
-        The denoiser holds what is not supported.
+        Its graph breaks the contract.
     FormatError
         The folder holds no known denoiser, or several; or the denoiser is damaged or incomplete.
     """
