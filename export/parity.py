@@ -114,7 +114,7 @@ def probe(channels: int, samples: int, hop: int) -> Floats:
     time = np.arange(samples)
     pluck = np.exp(-(time % 3000) / 900) * np.sin(2 * np.pi * 0.004 * time * (1 + time // 3000))
     noise = generator.standard_normal((channels, samples)) * (0.02 * (time + 1) / samples)
-    return (0.4 * pluck + noise).astype(np.float32)
+    return np.asarray(0.4 * pluck + noise, np.float32)
 
 
 def random_blocks(samples: int, hop: int) -> list[int]:

@@ -200,7 +200,8 @@ class Fourier(nn.Module):
         """Transform spectra (batch, 2, frames, bins) to frames (batch, frames, n)."""
         if not torch.onnx.is_in_onnx_export():
             values = torch.complex(spectra[:, 0], spectra[:, 1])
-            return torch.fft.irfft(values, self.n) * self.synthesis
+            frames: Tensor = torch.fft.irfft(values, self.n)
+            return frames * self.synthesis
         flat = spectra.transpose(1, 2).reshape(1, -1, 2 * self.bins)
         placed = flat.index_select(2, self.places).reshape(-1, self.kept, 1, 2 * self.columns)
         inner = (placed @ self.second_inverse).reshape(-1, 2 * self.kept, self.columns)

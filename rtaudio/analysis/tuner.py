@@ -111,7 +111,7 @@ def _period_hz(x: Samples, rate_hz: int) -> float | None:
     if not len(peaks) or similarity[peaks].max() < CLARITY:
         return None
     lag = peaks[similarity[peaks] >= FIRST_PEAK * similarity[peaks].max()][0]
-    return rate_hz / (lag + _vertex(similarity[lag - 1 : lag + 2])[0])
+    return rate_hz / (float(lag) + _vertex(similarity[lag - 1 : lag + 2])[0])
 
 
 def _vertex(three: Samples) -> tuple[float, float]:

@@ -220,8 +220,10 @@ class _Norm(nn.Module):
 
     @override
     def forward(self, x: Tensor) -> Tensor:
-        y = self.batch(x) + self.offset[:, None]
-        return y if self.w0 is None else self.w0 * x + self.w1 * y
+        y: Tensor = self.batch(x) + self.offset[:, None]
+        if self.w0 is None or self.w1 is None:
+            return y
+        return self.w0 * x + self.w1 * y
 
     def scale_and_offset(self) -> tuple[Tensor, Tensor]:
         """What evaluation does to each channel: ``scale * x + offset``."""

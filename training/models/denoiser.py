@@ -110,7 +110,8 @@ class Denoiser(StreamingModule):
 
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        return self.stream(x, state)
+        answer: tuple[Tensor, State] = self.stream(x, state)
+        return answer
 
     def adopt(self, other: Denoiser) -> None:
         """Start with the weights of a net of another look-ahead, its filters moved in time.
@@ -343,4 +344,4 @@ def _triangles(bins: int, first: int, bands: int, spacing_hz: float) -> np.ndarr
     hz = (first + np.arange(bins)) * spacing_hz
     erb = 21.4 * np.log10(1 + 0.00437 * hz)
     position = (erb - erb[0]) / (erb[-1] - erb[0]) * (bands - 1)
-    return np.maximum(0.0, 1.0 - np.abs(position - np.arange(bands)[:, None]))
+    return np.asarray(np.maximum(0.0, 1.0 - np.abs(position - np.arange(bands)[:, None])))

@@ -84,7 +84,8 @@ class SpectralAmp(StreamingModule):
 
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        return self.stream(x, state)
+        answer: tuple[Tensor, State] = self.stream(x, state)
+        return answer
 
     @override
     def architecture(self) -> dict[str, Any]:

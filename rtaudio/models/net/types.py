@@ -73,7 +73,7 @@ class Conv:
     @property
     def past(self) -> int:
         """Samples before a block that its first output needs."""
-        return (self.weight.shape[2] - 1) * self.dilation
+        return int(self.weight.shape[2] - 1) * self.dilation
 
 
 # Layers of a stack
