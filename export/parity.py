@@ -86,7 +86,7 @@ def check_parity(net: StreamingModule, model: ModelFile) -> Parity:
     if not onnx_error <= GOLDEN_TOLERANCE:
         raise ParityError(
             f"ONNX Runtime and PyTorch differ by {onnx_error:.2g}, more than "
-            f"{GOLDEN_TOLERANCE:.0e}; keep all of its memory in the state"
+            f"{GOLDEN_TOLERANCE:.0e}; keep all of the net's memory in the state"
         )
     return Parity(onnx_error, streaming_error, _check_latency(net, model))
 

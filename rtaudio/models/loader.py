@@ -70,7 +70,7 @@ class LoadedModel:
     def __init__(self, file: ModelFile, foreign: ForeignNet | None = None) -> None:
         if file.card.kind != "effect":
             raise ContractError(
-                f"{file.path}: is an {file.card.kind}; only an effect can be played"
+                f"{file.path}: a model of the kind {file.card.kind!r}; only effects can be played"
             )
         self.file = file
         self.foreign = foreign

@@ -80,7 +80,7 @@ def read_proto(path: Path) -> tuple[onnx.ModelProto, bytes]:
         raise ContractError(f"{path}: the file is empty; get it again")
     if size > MAX_FILE_BYTES:
         raise ContractError(
-            f"{path}: {size >> 20} MiB; at most 1,024 MiB are supported; get it again"
+            f"{path}: has {size >> 20} MiB; at most 1,024 MiB are supported; get it again"
         )
     data = path.read_bytes()
     try:
