@@ -234,17 +234,17 @@ def costs(
         card = model.file.card
         if card.channels != (1, 1):
             raise MetricsError(f"{model.file.path}: takes {card.channels[0]} channels, not one")
-        hop = card.hop or card.sample_rate * BLOCK_MS // 1000
+        hop = card.hop or card.rate_hz * BLOCK_MS // 1000
         nodes[name] = (model.node(hop, model.default_params()), hop)
-        heard = at_rate(speech, rate_hz, card.sample_rate)
+        heard = at_rate(speech, rate_hz, card.rate_hz)
         heard = heard[: heard.size // hop * hop]
         signals[name] = np.concatenate([heard, np.zeros_like(heard)])
         n_fft = card.architecture.get("n_fft", card.architecture.get("window"))
-        turns = card.sample_rate / hop
+        turns = card.rate_hz / hop
         found[name] = {
-            "rate_hz": card.sample_rate,
-            "hop_ms": 1000.0 * hop / card.sample_rate,
-            "latency_ms": 1000.0 * (card.latency + card.hop) / card.sample_rate,
+            "rate_hz": card.rate_hz,
+            "hop_ms": 1000.0 * hop / card.rate_hz,
+            "latency_ms": 1000.0 * (card.latency_samples + card.hop) / card.rate_hz,
             "weights": weight_count(model.file),
             "mmacs": macs_per_second(model.file) / 1e6,
             "fourier_mmacs": fourier_macs(n_fft) * turns / 1e6 if isinstance(n_fft, int) else None,

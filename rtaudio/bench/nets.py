@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rtaudio.models.formats.foreign_net import Capture
+from rtaudio.models.formats.foreign_net import ForeignNet
 from rtaudio.models.formats.read import model_file
 from rtaudio.models.loader import LoadedModel
 from rtaudio.models.net.types import (
@@ -140,5 +140,5 @@ def sized_model(name: str) -> LoadedModel:
     >>> sorted(sized_model("LSTM 1x8").golden_errors)                       # doctest: +SKIP
     ['native', 'onnx']
     """
-    capture = Capture(Path(name), "made up", "", 48000, sized_net(name))
-    return LoadedModel(model_file(capture), capture)
+    net = ForeignNet(Path(name), "made up", "", 48000, sized_net(name))
+    return LoadedModel(model_file(net), net)

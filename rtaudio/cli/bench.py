@@ -87,7 +87,7 @@ def _aliasing(json: bool) -> None:
     rows = []
     with show.progress(not json) as bars:
         for model in bars.track(models, description="measuring"):
-            found = aliasing_db(model, model.card.sample_rate, sines_hz=sines_hz)
+            found = aliasing_db(model, model.card.rate_hz, sines_hz=sines_hz)
             rows.append((model.file.stem, model.oversample, *found.values()))
     if json:
         names = ("model", "oversample", *(f"{hz}_hz_db" for hz in sines_hz))

@@ -35,11 +35,11 @@ def inspect(
     costs = _costs(model, json)
     figures = {
         "file": file,
-        "card": card.model_dump(mode="json"),
+        "card": card.model_dump(mode="json", by_alias=True),
         "states": {state.name: list(state.shape) for state in model.file.states},
         "golden_error": dict(model.golden_errors),
         "engine": model.engine,
-        "capture": _capture(model.capture),
+        "capture": _capture(model.foreign),
         "net": None if model.net is None else summary(model.net),
         "cost_us": costs,
     }
@@ -51,9 +51,12 @@ def inspect(
         ("description", card.description or "-"),
         ("kind", f"{card.kind}, {card.channels[0]} in, {card.channels[1]} out"),
         *([("task", card.task)] if card.task else []),
-        ("rate", f"{card.sample_rate} Hz"),
+        ("rate", f"{card.rate_hz} Hz"),
         ("hop", f"{card.hop} samples" if card.hop else "any block size"),
-        ("latency", f"{card.latency} samples, {1e3 * card.latency / card.sample_rate:.1f} ms"),
+        (
+            "latency",
+            f"{card.latency_samples} samples, {1e3 * card.latency_samples / card.rate_hz:.1f} ms",
+        ),
         ("pre-warm", f"{card.prewarm_samples} samples"),
         ("parameters", ", ".join(map(_parameter, card.parameters)) or "none"),
         ("states", _states(model.file.states)),
@@ -63,14 +66,14 @@ def inspect(
         *_leaves("provenance", card.provenance),
         *_leaves("metrics", card.metrics),
     ]
-    if model.capture is None:
+    if model.foreign is None:
         rows.append(("contract", f"version {card.contract}, kept"))
     else:
-        steps = ", ".join(f"{step:g}" for step in model.capture.slim_steps)
+        steps = ", ".join(f"{step:g}" for step in model.foreign.slim_steps)
         rows += [
             ("sizes", f"slim {slim:g}; changes at {steps}" if steps else "one"),
-            *_leaves("metadata", model.capture.metadata),
-            *(("warning", text) for text in model.capture.warnings),
+            *_leaves("metadata", model.foreign.metadata),
+            *(("warning", text) for text in model.foreign.warnings),
         ]
     show.table(str(file), ["card", ""], [(key, text[:LONGEST]) for key, text in rows], words=True)
     show.table(
@@ -107,7 +110,7 @@ def _costs(model: Any, quiet: bool) -> dict[str, dict[str, dict[str, float]]]:
                 times = Percentiles.of_samples(
                     block_microseconds(node, block, REPEATS, channels=card.channels)
                 )
-                share = 100.0 * times.p99 * card.sample_rate / (1e6 * block)
+                share = 100.0 * times.p99 * card.rate_hz / (1e6 * block)
                 costs[engine][str(block)] = {
                     "p50": times.p50, "p99": times.p99, "share_percent": share,
                 }  # fmt: skip

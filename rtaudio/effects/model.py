@@ -38,7 +38,7 @@ class Model(Effect):
 
     The file is a streaming model file (see :mod:`rtaudio.models.contract`); or a third-party model:
     ``.nam``, AIDA-X and RTNeural (``.aidax``, ``.json``), GuitarML (``.json``); or a third-party
-    denoiser, a file or the folder of its files (see :mod:`rtaudio.models.denoisers.reader`).
+    denoiser, a file or the folder of its files (see :mod:`rtaudio.models.read`).
     The knobs of a net are live parameters of the effect. It starts settled, without a thump. A
     model at another rate than the chain's is resampled, one with a hop is adapted to the block;
     both are in the reported latency.
@@ -177,7 +177,7 @@ class Model(Effect):
             return float(self.card.levels["loudness_db"])
         if self._measured_db is None:
             model = Model(self.file, slim=self.slim, engine=self.engine, worker=False)
-            self._measured_db = loudness_db(model, self.card.sample_rate)
+            self._measured_db = loudness_db(model, self.card.rate_hz)
         return self._measured_db
 
     def set_live(self, parameter: str, value: float | bool) -> float:
@@ -212,7 +212,7 @@ class Model(Effect):
 
     def _inline_node(self, builder: Builder, block: int, params: Array | None) -> Node:
         """Make the node for calls of ``block`` frames at the builder's rate."""
-        rate = self.card.sample_rate
+        rate = self.card.rate_hz
         if rate == builder.rate_hz:
             return self._net(block, params)
         inner_block = math.ceil(block * rate / builder.rate_hz) + 1
@@ -230,7 +230,7 @@ class Model(Effect):
             self._loaded.node(block, params, engine=engine, varying=varying)
             for _ in range(self.oversample)
         ]
-        return oversampled_node(copies, self.card.sample_rate, block)
+        return oversampled_node(copies, self.card.rate_hz, block)
 
     def _node(self, builder: Builder, params: Array | None, chunk: int) -> Node:
         if not chunk:
@@ -257,7 +257,7 @@ class Model(Effect):
             would only add latency.
         """
         block = builder.block
-        hop = math.ceil(self.card.hop * builder.rate_hz / self.card.sample_rate)
+        hop = math.ceil(self.card.hop * builder.rate_hz / self.card.rate_hz)
         longest = max(block * math.ceil(hop / block), block, _SMALLEST_CHUNK)
         if builder.offline:
             return longest if self.worker else 0
@@ -278,7 +278,7 @@ class Model(Effect):
         """Measure the largest cost of one instance in a block: all hops that may fall into it."""
         hop = self.card.hop
         if hop:
-            model_block = math.ceil(builder.block * self.card.sample_rate / builder.rate_hz)
+            model_block = math.ceil(builder.block * self.card.rate_hz / builder.rate_hz)
             engine = None if self.engine == "auto" else self.engine
             node, block = self._loaded.node(hop, params, engine=engine), hop
             runs = math.ceil(model_block / hop)

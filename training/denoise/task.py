@@ -206,7 +206,7 @@ class DenoiseTask(Task):
 def _check_excerpts(config: DenoiseConfig, net: StreamingModule) -> None:
     """Raise if an excerpt does not fit the net, or leaves no sound to compare."""
     samples, hop = config.data.excerpt_samples, max(net.hop, 1)
-    least = net.latency + window_samples(max(RESOLUTIONS), config.data.rate_hz)
+    least = net.latency_samples + window_samples(max(RESOLUTIONS), config.data.rate_hz)
     if samples % hop or samples < least:
         raise ConfigError(
             f"data.excerpt_samples = {samples}: the net wants a multiple of its hop, {hop}, and at "
@@ -280,9 +280,14 @@ def _aligned(
     The latency is cut off: the first samples of the output, the last ones of target and mixture.
     """
     output, _ = net(batch.noisy, _state(net, batch))
-    samples = batch.noisy.shape[-1] - net.latency
+    samples = batch.noisy.shape[-1] - net.latency_samples
     keep = Keep(torch.as_tensor(batch.bandwidth_hz), config.data.rate_hz)
-    return output[..., net.latency :], batch.clean[..., :samples], batch.noisy[..., :samples], keep
+    return (
+        output[..., net.latency_samples :],
+        batch.clean[..., :samples],
+        batch.noisy[..., :samples],
+        keep,
+    )
 
 
 @torch.no_grad()

@@ -19,8 +19,7 @@ from pydantic import ValidationError
 
 from rtaudio.atomic import replacing
 from rtaudio.capture.align import arrival, overlap
-from rtaudio.capture.note import CaptureNote as Note
-from rtaudio.capture.note import read_note
+from rtaudio.capture.note import CaptureNote, read_note
 from rtaudio.errors import CaptureError
 from rtaudio.models.contract.card import ModelParameter
 from rtaudio.models.formats import read as foreign
@@ -215,9 +214,9 @@ def _teacher(data: TeacherData) -> tuple[int, str, Callable[..., Floats]]:
         stamp = f"{data.teacher} at {rate} Hz"
         return rate, hashlib.sha256(source).hexdigest() + stamp, _simulation(function, rate)
     path = root / data.teacher
-    capture = foreign.read_capture(path)
+    capture = foreign.read_foreign(path)
     stamp = hashlib.sha256(path.read_bytes()).hexdigest()
-    return capture.sample_rate, stamp, Teacher(capture)
+    return capture.rate_hz, stamp, Teacher(capture)
 
 
 def _simulation(function: Callable[..., Floats], rate: int) -> Callable[..., Floats]:
@@ -312,7 +311,7 @@ def _from_captures(data: CaptureData) -> Split:
     return replace(_split(parts, rate, names), levels=levels)
 
 
-def moving_knobs(notes: list[Note]) -> tuple[str, ...]:
+def moving_knobs(notes: list[CaptureNote]) -> tuple[str, ...]:
     """Return the knobs that all captures name and that are not the same in all."""
     names = [name for name in notes[0].knobs if all(name in note.knobs for note in notes)]
     moving = tuple(n for n in names if len({note.knobs[n] for note in notes}) > 1)

@@ -168,7 +168,7 @@ def _measure(rows: list[Row], *, show: bool) -> None:
                 node = model.node(BLOCK, model.default_params(), engine=engine)
                 # Blocks are timed per hop: most blocks of a hop only fill the buffer.
                 together = math.ceil((model.file.card.hop or BLOCK) / BLOCK)
-                play_us = 1e6 * together * BLOCK / model.file.card.sample_rate
+                play_us = 1e6 * together * BLOCK / model.file.card.rate_hz
                 nodes.append((row, engine, node, together, play_us))
         for _ in bars.track(range(ROUNDS), description="measuring"):
             for row, engine, node, together, play_us in nodes:

@@ -91,7 +91,7 @@ class AmpTask(Task):
         split = load_split(config.data, show=show)
         self.arguments = _arguments(config, split.knobs)
         self.net = make_net(config, split.knobs).to(device)
-        self.split = split.delayed(self.net.latency)
+        self.split = split.delayed(self.net.latency_samples)
         schedule = config.schedule
         self.epochs = schedule.epochs
         self.patience_epochs = schedule.patience_epochs
@@ -205,7 +205,7 @@ class AmpTask(Task):
         split = self.split
         take = max(split.test or split.validation, key=lambda take: len(take.dry))
         output = play(net, [take])[0].numpy()
-        if late := net.latency:  # the wet side was delayed for the training
+        if late := net.latency_samples:  # the wet side was delayed for the training
             take = replace(take, dry=take.dry[:-late], wet=take.wet[late:])
             output = output[late:]
         plots.loss_curve(rows, folder / "loss.png")

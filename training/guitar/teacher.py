@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaudio.models.formats.foreign_net import Capture
+from rtaudio.models.formats.foreign_net import ForeignNet
 from rtaudio.models.formats.read import model_file
 from rtaudio.models.loader import LoadedModel
 from rtaudio.runtime.builder import Builder
@@ -25,7 +25,7 @@ class Teacher:
     Parameters
     ----------
     capture
-        A capture as `rtaudio.models.formats.read.read_capture` reads it.
+        A capture as `rtaudio.models.formats.read.read_foreign` reads it.
 
     Raises
     ------
@@ -33,12 +33,12 @@ class Teacher:
         The capture cannot be played.
     """
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: ForeignNet) -> None:
         self.model = LoadedModel(model_file(capture), capture)
 
     def __call__(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
         """Render ``dry`` (samples,) at the capture's rate."""
-        builder = Builder(self.model.file.card.sample_rate, BLOCK, offline=True)
+        builder = Builder(self.model.file.card.rate_hz, BLOCK, offline=True)
         source = builder.bus(1)
         # ONNX Runtime: the most exact of the engines, and no kernel to compile.
         node = self.model.node(BLOCK, self.model.default_params(), engine="onnx")

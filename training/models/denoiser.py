@@ -70,7 +70,7 @@ class Denoiser(StreamingModule):
     Examples
     --------
     >>> net = Denoiser()
-    >>> net.latency, sum(p.numel() for p in net.parameters()) < 1_000_000
+    >>> net.latency_samples, sum(p.numel() for p in net.parameters()) < 1_000_000
     (960, True)
     """
 
@@ -102,7 +102,7 @@ class Denoiser(StreamingModule):
         self.stream = OverlapAdd(core, n_fft=window, hop=hop, look_ahead=look_ahead)
         self.look_ahead = look_ahead
         self.hop = hop
-        self.latency = self.stream.latency
+        self.latency_samples = self.stream.latency_samples
 
     @override
     def initial_state(self, batch: int = 1) -> State:

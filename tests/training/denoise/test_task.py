@@ -142,7 +142,7 @@ def test_a_start_is_remembered_and_may_look_further_ahead(write, tmp_path):
     )
     train_run(config, DenoiseTask, start=tmp_path / "run/best.pt", show=False)
     trained, card = load_checkpoint(tmp_path / "on/best.pt")
-    assert trained.latency == 480
+    assert trained.latency_samples == 480
     assert card["provenance"]["config"]["start"]["config"]["net"] == net
     wrong = load_config(
         write(folder=str(tmp_path / "no"), net={**net, "hidden": 16}), DenoiseConfig

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
 from rtaudio.models.contract.card import ModelParameter  # noqa: E402
-from rtaudio.models.formats.foreign_net import Capture  # noqa: E402
+from rtaudio.models.formats.foreign_net import ForeignNet  # noqa: E402
 from rtaudio.models.net.types import (  # noqa: E402
     Activation,
     Conv,
@@ -76,7 +76,7 @@ def brute_force(net, dry):
 
 
 def capture(net):
-    return Capture(
+    return ForeignNet(
         Path("test.nam"), "nam", "0.5.0", 48000, net, prewarm_samples=net.receptive_field
     )
 
@@ -97,7 +97,7 @@ def test_a_recurrent_capture_is_a_teacher_too():
     layer = Gru(draw(9, 2), draw(9, 3), draw(9), draw(9))
     net = Stack((layer, Dense(draw(1, 3), draw(1))), inputs=2)
     knob = ModelParameter(name="drive", min=0.0, max=1.0, default=0.5)
-    teacher = Teacher(Capture(Path("test.json"), "guitarml", "", 44100, net, parameters=(knob,)))
+    teacher = Teacher(ForeignNet(Path("test.json"), "guitarml", "", 44100, net, parameters=(knob,)))
     dry = random.uniform(-1, 1, 100).astype(np.float32)
     module = torch.nn.GRU(2, 3).double()
     for name, array in zip(

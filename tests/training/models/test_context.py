@@ -146,7 +146,7 @@ def test_a_sample_hears_its_receptive_field_and_nothing_else(form):
     assert torch.equal(heard, torch.arange(at - 16_384, at + 1))
     assert len(heard) == net.receptive_field_samples == 16_385
     # What comes out at ``at`` is the sample ``at - latency``; 8,192 to both sides in the original.
-    assert (at - net.latency) - int(heard[0]) == 16_384 - net.latency
+    assert (at - net.latency_samples) - int(heard[0]) == 16_384 - net.latency_samples
 
 
 @pytest.mark.parametrize(("form", "latency"), LATENCIES)
@@ -155,7 +155,7 @@ def test_the_latency_is_what_an_impulse_takes(form, latency):
     x = torch.zeros(1, 1, 9000)
     x[..., 300] = 1
     y = played(net, x)[0, 0]
-    assert net.latency == latency
+    assert net.latency_samples == latency
     wanted = torch.zeros(9000)
     wanted[300 + latency] = 1
     torch.testing.assert_close(y, wanted, rtol=0, atol=1e-6)
@@ -167,7 +167,7 @@ def test_every_form_is_the_padded_net_later(form, norm):
     """From the first sample on; without an end flag, up to the reach of the end."""
     net = moved(channels=6, layers=6, norm=norm, **form)
     x = noise(2, 1, 700)
-    late = net.latency
+    late = net.latency_samples
     y = played(net, torch.cat([x, torch.zeros(2, 1, late)], -1))
     assert not y[..., :late].any()
     found, wanted = y[..., late:], padded(net, x)
@@ -200,8 +200,8 @@ def test_nothing_is_heard_before_it_is_due(form):
     x = noise(1, 1, 400)
     struck = x.clone()
     struck[..., 250] += 0.5
-    changed = (played(net, x) != played(net, struck))[0, 0].nonzero()[:, 0] - net.latency
-    assert int(changed[0]) == 250 - net.latency
+    changed = (played(net, x) != played(net, struck))[0, 0].nonzero()[:, 0] - net.latency_samples
+    assert int(changed[0]) == 250 - net.latency_samples
 
 
 @settings(max_examples=25, deadline=None)
@@ -271,7 +271,7 @@ def test_folded_it_is_the_same(form, norm):
     net = moved(layers=7, norm=norm, **form)
     folded = net.folded()
     assert folded.sizes == {**net.sizes, "norm": "none"}
-    assert folded.latency == net.latency
+    assert folded.latency_samples == net.latency_samples
     x = noise(2, 1, 1500)
     wanted = played(net, x)
     assert wanted.abs().max() > 0.1
@@ -286,9 +286,9 @@ def test_the_file_is_the_net(form, tmp_path):
     assert parity.onnx_error < 2e-5
     model = read_model(tmp_path / "net.onnx")
     pasts = [f"{n}.past" for n in range(14)]
-    assert [s.name for s in model.states] == pasts + (["position"] if net.latency else [])
+    assert [s.name for s in model.states] == pasts + (["position"] if net.latency_samples else [])
     assert [node.op_type for node in model.proto.graph.node].count("BatchNormalization") == 0
-    assert model.card.latency == net.latency
+    assert model.card.latency_samples == net.latency_samples
     assert model.card.hop == 0
     signal = noise(1, 20_000, seed=4).numpy()
     found = run_onnx(model, signal, random_blocks(20_000, 0))
@@ -316,7 +316,7 @@ def test_played_at_another_rate_the_latency_holds(form, block, tmp_path):
     export_model(ContextNet(2, layers=6, **form).eval(), CARD, tmp_path / "net.onnx")
     model = Model(tmp_path / "net.onnx")
     program = model.compile(48_000, block, offline=True)
-    net_samples = 3 * model.card.latency
+    net_samples = 3 * model.card.latency_samples
     assert program.latency_samples >= net_samples
     x = np.zeros((1, 8 * 1024 // block * block), np.float32)
     x[0, 1000] = 1
@@ -342,7 +342,7 @@ def test_the_shipped_one_is_the_causal_form():
     path = Path(__file__).parents[3] / "presets" / "models" / "denoise-context.onnx"
     model = read_model(path)
     card = model.card
-    assert (card.name, card.sample_rate, card.hop, card.latency) == (path.stem, 16_000, 0, 0)
+    assert (card.name, card.rate_hz, card.hop, card.latency_samples) == (path.stem, 16_000, 0, 0)
     assert sum(math.prod(s.shape) for s in model.states) == 524_226
     assert card.metrics["weights"] == 40_541
     assert len(model.data) < 250_000

@@ -40,10 +40,12 @@ def neutral(**arguments):
 @pytest.mark.parametrize("look_ahead", [0, 1, 2])
 def test_without_an_opinion_it_is_a_delay(look_ahead):
     net = neutral(look_ahead=look_ahead)
-    assert net.latency == 240 - 120 + 120 * look_ahead
+    assert net.latency_samples == 240 - 120 + 120 * look_ahead
     out = run_torch(net, NOISE, [NOISE.shape[1]])[0]
-    np.testing.assert_allclose(out[net.latency :], NOISE[0, : -net.latency], atol=1e-6)
-    assert not out[: max(0, net.latency - 240)].any()
+    np.testing.assert_allclose(
+        out[net.latency_samples :], NOISE[0, : -net.latency_samples], atol=1e-6
+    )
+    assert not out[: max(0, net.latency_samples - 240)].any()
 
 
 @pytest.mark.parametrize("look_ahead", [0, 1])
@@ -62,7 +64,7 @@ def test_it_hears_no_more_of_the_future_than_it_says(look_ahead):
     a, b = (run_torch(net, x, [4800])[0] for x in (NOISE, changed))
     np.testing.assert_array_equal(a[:2400], b[:2400])
     # What leaves at n is the answer to n - latency, so it may know that much of the future.
-    assert (a[2400 : 2400 + net.latency] != b[2400 : 2400 + net.latency]).any()
+    assert (a[2400 : 2400 + net.latency_samples] != b[2400 : 2400 + net.latency_samples]).any()
 
 
 def test_silence_stays_silence_even_after_sound():
@@ -70,7 +72,7 @@ def test_silence_stays_silence_even_after_sound():
     silence = np.zeros_like(NOISE)
     assert not run_torch(net, silence, [4800]).any()
     both = np.concatenate([NOISE, silence], axis=1)
-    assert not run_torch(net, both, [9600])[:, 4800 + net.latency + 120 * 4 :].any()
+    assert not run_torch(net, both, [9600])[:, 4800 + net.latency_samples + 120 * 4 :].any()
 
 
 @pytest.mark.parametrize("gain", [0.01, 0.1, 1.9])
@@ -93,7 +95,7 @@ def test_the_file_is_the_net(tmp_path, look_ahead):
     net = wild(look_ahead=look_ahead)
     export_model(net, CARD, tmp_path / "net.onnx")
     model = read_model(tmp_path / "net.onnx")
-    assert (model.card.hop, model.card.latency) == (120, net.latency)
+    assert (model.card.hop, model.card.latency_samples) == (120, net.latency_samples)
     whole = run_torch(net, NOISE, [4800])
     np.testing.assert_allclose(run_onnx(model, NOISE, [120] * 40), whole, atol=1e-5)
 
@@ -121,7 +123,7 @@ def test_another_look_ahead_keeps_the_filters(mine, its):
     filters[:, : max(0, mine - its)] = 0
     net = Denoiser(**{**SMALL, "look_ahead": mine})
     net.adopt(other)
-    a, b = (run_torch(n, NOISE, [4800])[0, n.latency :] for n in (net.eval(), other))
+    a, b = (run_torch(n, NOISE, [4800])[0, n.latency_samples :] for n in (net.eval(), other))
     shared = min(len(a), len(b))
     # The gains of both come from the bias alone, so only the filters could differ.
     np.testing.assert_allclose(a[:shared], b[:shared], atol=1e-5)
@@ -130,7 +132,7 @@ def test_another_look_ahead_keeps_the_filters(mine, its):
 def test_sizes_of_the_shipped_nets():
     for look_ahead, latency in ((1, 960), (0, 480)):
         net = Denoiser(look_ahead=look_ahead, hidden=224)
-        assert net.latency == latency
+        assert net.latency_samples == latency
         assert sum(p.numel() for p in net.parameters()) <= 1_000_000
 
 

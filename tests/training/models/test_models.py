@@ -14,7 +14,7 @@ import onnx  # noqa: E402
 from export.exporter import export_model  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402
 from rtaudio.models.contract.check import read_model  # noqa: E402
-from rtaudio.models.nam import read_nam  # noqa: E402
+from rtaudio.models.formats.nam.reader import read_nam  # noqa: E402
 from training.guitar.teacher import Teacher  # noqa: E402
 from training.models import NETS, net_arguments, net_class  # noqa: E402
 

@@ -44,8 +44,10 @@ def test_it_is_a_net_of_the_registry():
 def test_untrained_it_is_a_delay(n_fft, hop, shapers):
     net = SpectralAmp(hidden=4, n_fft=n_fft, hop=hop, shapers=shapers).eval()
     out = run_torch(net, NOISE, [NOISE.shape[1]])[0]
-    assert net.latency == n_fft - hop
-    np.testing.assert_allclose(out[net.latency :], NOISE[0, : -net.latency], atol=1e-6)
+    assert net.latency_samples == n_fft - hop
+    np.testing.assert_allclose(
+        out[net.latency_samples :], NOISE[0, : -net.latency_samples], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("shapers", [0, 2])
@@ -93,7 +95,7 @@ def test_exported_it_plays_alike_in_any_blocks(block, tmp_path):
         "shapers": 2,
     }
     program = model.compile(48000, block, offline=True)
-    added = program.latency_samples - net.latency
+    added = program.latency_samples - net.latency_samples
     whole = run_torch(net, NOISE, [6400])[0]
     out = run(program, NOISE[:, : 6400 // block * block])[0]
     np.testing.assert_allclose(out[added:], whole[: len(out) - added], atol=1e-5)
@@ -113,7 +115,7 @@ def test_it_learns_with_its_delay_taken_into_account(workspace):
     folder = workspace.folder / "run"
     assert (folder / "report.html").is_file()
     trained, card = load_checkpoint(folder / "best.pt")
-    assert trained.latency == 24
+    assert trained.latency_samples == 24
     export_model(trained, card, workspace.folder / "tanh.onnx")
 
 

@@ -52,7 +52,7 @@ import numpy as np
 
 from rtaudio.runtime.abi import Kernel, Node, state_dtype
 from rtaudio.runtime.kernels.ramp import RAMP, advance, aim, ramp_samples, settled
-from rtaudio.runtime.kernels.recurrent.emit import _step
+from rtaudio.runtime.kernels.recurrent.emit import run_step
 from rtaudio.runtime.kernels.recurrent.layout import GATES, Layout, pack
 from rtaudio.runtime.kernels.simd import LANES
 from rtaudio.runtime.memory import Array
@@ -101,13 +101,13 @@ def recurrent_kernel(layout: Layout, skip: bool) -> Kernel:
             if depth > 0 and (step < depth or step >= frames):
                 first, last = np.float32(max(step - frames + 1, 0)), np.float32(min(step, depth))
                 if alternates and backward:
-                    y = _step(key, True, True, weights, memory, first, last)
+                    y = run_step(key, True, True, weights, memory, first, last)
                 else:
-                    y = _step(key, False, True, weights, memory, first, last)
+                    y = run_step(key, False, True, weights, memory, first, last)
             elif alternates and backward:
-                y = _step(key, True, False, weights, memory, first, last)
+                y = run_step(key, True, False, weights, memory, first, last)
             else:
-                y = _step(key, False, False, weights, memory, first, last)
+                y = run_step(key, False, False, weights, memory, first, last)
             backward = alternates and not backward
             if step >= depth:
                 dst[step - depth] = y + s.skip * src[step - depth] if skip else y
