@@ -107,6 +107,14 @@ class Workspace:
 
 
 @pytest.fixture
+def ctrl_c():
+    """`ctrl_c()`: what the key does, even where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
 def killed():
     """`killed(function, wanted)`: call a function in a process that gets SIGKILL in the midst.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +31,13 @@ def test_the_verb_says_how_good_it_is_and_what_comes_next(workspace, capsys):
 
 
 def test_ctrl_c_exits_with_130_and_the_same_command_goes_on(
-    workspace, monkeypatch, capsys, no_pictures
+    workspace, monkeypatch, capsys, no_pictures, ctrl_c
 ):
     step = AmpTask.step
 
     def pressed(task, batch, number):
         if number == 4:
-            signal.raise_signal(signal.SIGINT)
+            ctrl_c()
         return step(task, batch, number)
 
     with monkeypatch.context() as patch:

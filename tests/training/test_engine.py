@@ -235,7 +235,7 @@ def test_time_goes_on_over_a_resume(config, killed):
     assert metrics["cpu_minutes"] == pytest.approx(5, abs=1)
 
 
-def test_ctrl_c_says_how_to_go_on_and_it_goes_on(config, monkeypatch, capsys):
+def test_ctrl_c_says_how_to_go_on_and_it_goes_on(config, monkeypatch, capsys, ctrl_c):
     whole, given = config("whole"), config()
     train_run(whole, Halving, show=False)
     capsys.readouterr()
@@ -244,7 +244,7 @@ def test_ctrl_c_says_how_to_go_on_and_it_goes_on(config, monkeypatch, capsys):
 
     def pressed(task, batch, number):
         if number == 7:
-            signal.raise_signal(signal.SIGINT)
+            ctrl_c()
         return step(task, batch, number)
 
     monkeypatch.setattr(Halving, "step", pressed)
