@@ -100,17 +100,17 @@ CABINETS = {
 }
 
 
-def magnitude(speaker: Loudspeaker, frequency: Array) -> Array:
+def magnitude(speaker: Loudspeaker, frequency_hz: Array) -> Array:
     """Return the linear magnitude of a described loudspeaker at frequencies in Hz.
 
     Parameters
     ----------
     speaker
         The description.
-    frequency
+    frequency_hz
         Frequencies in hertz, (bins,).
     """
-    octaves = np.log2(np.maximum(frequency, 10.0))
+    octaves = np.log2(np.maximum(frequency_hz, 10.0))
     # straight lines between the points, rounded off over a third of an octave
     smooth = np.linspace(-1 / 6, 1 / 6, 9)
     points = np.log2(np.array(list(speaker.curve), np.float64))
@@ -120,7 +120,7 @@ def magnitude(speaker: Loudspeaker, frequency: Array) -> Array:
         ratio = 2.0**octaves / centre
         level_db += gain_db / (1.0 + (q * (ratio - 1.0 / ratio)) ** 2)
     arrivals = 1.0 + sum(
-        gain * np.exp(-2j * np.pi * frequency * delay_ms / 1000.0)
+        gain * np.exp(-2j * np.pi * frequency_hz * delay_ms / 1000.0)
         for delay_ms, gain in speaker.reflections
     )
     return np.asarray(np.abs(arrivals) * 10.0 ** (level_db / 20.0))

@@ -73,7 +73,7 @@ class Split:
     train: tuple[Take, ...]
     validation: tuple[Take, ...]
     test: tuple[Take, ...]
-    sample_rate: int
+    rate_hz: int
     knobs: tuple[dict[str, Any], ...] = ()
     levels: Mapping[str, float] = field(default_factory=dict)
 
@@ -121,7 +121,7 @@ def load_split(data: DataConfig, *, show: bool = True) -> Split:
             return _from_captures(data)
 
 
-def _split(parts: Mapping[str, list[Take]], rate: int, names: tuple[str, ...]) -> Split:
+def _split(parts: Mapping[str, list[Take]], rate_hz: int, names: tuple[str, ...]) -> Split:
     """Complete a split: the range of each knob is that of the training takes."""
     if not parts["train"] or not parts["validation"]:
         raise ConfigError("data: nothing left to train, or to validate; check the ranges")
@@ -150,7 +150,7 @@ def _split(parts: Mapping[str, list[Take]], rate: int, names: tuple[str, ...]) -
         tuple(parts["train"]),
         tuple(parts["validation"]),
         tuple(parts["test"]),
-        rate,
+        rate_hz,
         tuple(knobs),
     )
 
@@ -164,7 +164,7 @@ def _labelled(name: str, knobs: Knobs) -> str:
 
 def _from_teacher(data: TeacherData, show: bool) -> Split:
     root = Path(data.root)
-    rate, stamp, teacher = _teacher(data)
+    rate_hz, stamp, teacher = _teacher(data)
     positions = _combinations(data.knobs)
     tested = positions + (_combinations(data.test_knobs) if data.test_knobs else [])
     wanted = [
@@ -181,9 +181,9 @@ def _from_teacher(data: TeacherData, show: bool) -> Split:
             wanted, description=f"rendering {Path(data.teacher).stem}"
         ):
             if name == NOISE:
-                dry = _noise(data.noise_seconds, rate)
+                dry = _noise(data.noise_seconds, rate_hz)
             else:
-                dry = _read(root / data.takes / f"{name}.flac", rate)
+                dry = _read(root / data.takes / f"{name}.flac", rate_hz)
             dry = dry * np.float32(10 ** (data.gain_db / 20))
             wet = _cached(teacher, dry, knobs, stamp)
             advance = data.advance_samples
@@ -195,7 +195,7 @@ def _from_teacher(data: TeacherData, show: bool) -> Split:
                     tuple(knobs.values()),
                 )
             )
-    return _split(parts, rate, tuple(data.knobs))
+    return _split(parts, rate_hz, tuple(data.knobs))
 
 
 def _combinations(positions: Mapping[str, tuple[float, ...]]) -> list[Knobs]:
@@ -208,20 +208,20 @@ def _teacher(data: TeacherData) -> tuple[int, str, Callable[..., Floats]]:
     """Return the rate, a label for the cache, and the function from dry to wet."""
     root = Path(data.root)
     if data.simulated:
-        rate = soundfile.info(root / data.takes / f"{data.train[0]}.flac").samplerate
+        rate_hz = soundfile.info(root / data.takes / f"{data.train[0]}.flac").samplerate
         function = imported(data.teacher)
         source = Path(inspect.getsourcefile(function) or "").read_bytes()
-        stamp = f"{data.teacher} at {rate} Hz"
-        return rate, hashlib.sha256(source).hexdigest() + stamp, _simulation(function, rate)
+        stamp = f"{data.teacher} at {rate_hz} Hz"
+        return rate_hz, hashlib.sha256(source).hexdigest() + stamp, _simulation(function, rate_hz)
     path = root / data.teacher
     capture = foreign.read_foreign(path)
     stamp = hashlib.sha256(path.read_bytes()).hexdigest()
     return capture.rate_hz, stamp, Teacher(capture)
 
 
-def _simulation(function: Callable[..., Floats], rate: int) -> Callable[..., Floats]:
+def _simulation(function: Callable[..., Floats], rate_hz: int) -> Callable[..., Floats]:
     def play(dry: Floats, **knobs: float) -> Floats:
-        wet = np.asarray(function(dry, rate, **knobs), np.float32)
+        wet = np.asarray(function(dry, rate_hz, **knobs), np.float32)
         if wet.shape != dry.shape or not np.isfinite(wet).all():
             raise ConfigError(
                 f"{function.__module__}:{function.__name__}: wanted {len(dry)} finite samples "
@@ -238,13 +238,13 @@ def _simulation(function: Callable[..., Floats], rate: int) -> Callable[..., Flo
 def _from_pairs(data: PairData, show: bool) -> Split:
     root = Path(data.root)
     parts: dict[str, list[Take]] = {part: [] for part in PARTS}
-    rate = soundfile.info(root / data.pairs[0].dry).samplerate
+    rate_hz = soundfile.info(root / data.pairs[0].dry).samplerate
     names = tuple(data.pairs[0].knobs)
     with progress(show) as bar:
         for pair in bar.track(data.pairs, description="reading pairs"):
-            dry, wet = _read(root / pair.dry, rate), _read(root / pair.wet, rate)
+            dry, wet = _read(root / pair.dry, rate_hz), _read(root / pair.wet, rate_hz)
             if data.align:
-                dry, wet = _aligned(root / pair.wet, dry, wet, rate)
+                dry, wet = _aligned(root / pair.wet, dry, wet, rate_hz)
             elif len(dry) != len(wet):
                 raise ConfigError(
                     f"{root / pair.wet}: {len(wet)} samples, but {len(dry)} in the dry file; cut "
@@ -254,15 +254,15 @@ def _from_pairs(data: PairData, show: bool) -> Split:
             knobs = tuple(pair.knobs[knob] for knob in names)
             for part in PARTS:
                 for start_s, end_s in getattr(data.parts_of(pair), part):
-                    start = round(start_s * rate)
-                    end = len(dry) if end_s is None else min(len(dry), round(end_s * rate))
+                    start = round(start_s * rate_hz)
+                    end = len(dry) if end_s is None else min(len(dry), round(end_s * rate_hz))
                     takes = _clips(data, start, end) if data.clip_samples else [(start, end)]
                     parts[part] += [
                         Take(name, dry[a:b], wet[a:b], knobs, data.clip_skip_samples)
                         for a, b in takes
                         if b > a
                     ]
-    return _split(parts, rate, names)
+    return _split(parts, rate_hz, names)
 
 
 def _clips(data: PairData, start: int, end: int) -> list[tuple[int, int]]:
@@ -273,9 +273,9 @@ def _clips(data: PairData, start: int, end: int) -> list[tuple[int, int]]:
     return [(at, at + length) for at in range(first, end - length + 1, length)]
 
 
-def _aligned(path: Path, dry: Floats, wet: Floats, rate: int) -> tuple[Floats, Floats]:
+def _aligned(path: Path, dry: Floats, wet: Floats, rate_hz: int) -> tuple[Floats, Floats]:
     """Remove a constant shift from a pair, and trim both to their overlap."""
-    found = arrival(dry, wet, rate)
+    found = arrival(dry, wet, rate_hz)
     if found.confidence < SURE:
         raise ConfigError(
             f"{path}: no shift fits it to its dry file (confidence {found.confidence:.2f}); check "
@@ -290,11 +290,11 @@ def _aligned(path: Path, dry: Floats, wet: Floats, rate: int) -> tuple[Floats, F
 def _from_captures(data: CaptureData) -> Split:
     folders = [Path(data.root) / folder for folder in data.captures]
     notes = [read_note(folder) for folder in folders]
-    rate = notes[0].sample_rate
+    rate_hz = notes[0].sample_rate
     names = moving_knobs(notes) if len(folders) > 1 else ()
     parts: dict[str, list[Take]] = {part: [] for part in PARTS}
     for folder, note in zip(folders, notes, strict=True):
-        dry, wet = _read(folder / "dry.wav", rate), _read(folder / "wet.wav", rate)
+        dry, wet = _read(folder / "dry.wav", rate_hz), _read(folder / "wet.wav", rate_hz)
         if len(dry) != len(wet):
             raise ConfigError(f"{folder}: dry.wav and wet.wav differ in length; capture it again")
         if max(end for part in PARTS[:2] for _, end in getattr(note, part)) > len(dry):
@@ -308,7 +308,7 @@ def _from_captures(data: CaptureData) -> Split:
                 parts[part].append(Take(folder.name, dry[start:end], wet[start:end], knobs))
     stated = {"input_dbu": notes[0].input_dbu, "output_dbu": notes[0].output_dbu}
     levels = {key: level for key, level in stated.items() if level is not None}
-    return replace(_split(parts, rate, names), levels=levels)
+    return replace(_split(parts, rate_hz, names), levels=levels)
 
 
 def moving_knobs(notes: list[CaptureNote]) -> tuple[str, ...]:
@@ -323,25 +323,25 @@ def moving_knobs(notes: list[CaptureNote]) -> tuple[str, ...]:
     return moving
 
 
-def _read(path: Path, rate: int) -> Floats:
+def _read(path: Path, rate_hz: int) -> Floats:
     try:
         signal, found = soundfile.read(path, dtype="float32")
     except soundfile.LibsndfileError as error:
         raise ConfigError(f"{path}: cannot be read: {error.error_string}") from None
-    if signal.ndim != 1 or found != rate:
+    if signal.ndim != 1 or found != rate_hz:
         raise ConfigError(
-            f"{path}: wanted mono at {rate} Hz, the rate of the capture; convert it first"
+            f"{path}: wanted mono at {rate_hz} Hz, the rate of the capture; convert it first"
         )
     if not np.isfinite(signal).all():
         raise ConfigError(f"{path}: holds NaN or infinity; record it again")
     return np.asarray(signal, np.float32)
 
 
-def _noise(seconds: int, rate: int) -> Floats:
+def _noise(seconds: int, rate_hz: int) -> Floats:
     """Return white noise, each second at another level from -50 to -10 dB (RMS)."""
     generator = np.random.default_rng(0)
     levels = 10 ** (generator.uniform(-50, -10, (seconds, 1)) / 20)
-    noise = generator.standard_normal((seconds, rate)) * levels
+    noise = generator.standard_normal((seconds, rate_hz)) * levels
     return noise.ravel().astype(np.float32)
 
 

@@ -107,14 +107,14 @@ def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
         epochs, [row["learning_rate"] for row in rows], color="#888888", marker=marker, ms=4
     )
     bottom.set_ylim(bottom=0)
-    bottom.set(xlabel="epoch", ylabel="learning rate")
+    bottom.set(xlabel="epoch", ylabel="learning rate_hz")
     bottom.xaxis.get_major_locator().set_params(integer=True)
     for axes in (top, bottom):
         _grid(axes)
     save(figure, path)
 
 
-def comparison(take: Take, output: Signal, rate: int, folder: Path) -> None:
+def comparison(take: Take, output: Signal, rate_hz: int, folder: Path) -> None:
     """Draw waveform.png, spectrogram.png and transfer.png of the middle of a take.
 
     Parameters
@@ -123,57 +123,57 @@ def comparison(take: Take, output: Signal, rate: int, folder: Path) -> None:
         Dry and wet signal.
     output
         The net's output for the dry signal, (samples,), aligned with the wet one.
-    rate
+    rate_hz
         Samples per second.
     folder
         The folder of the pictures.
     """
-    part = middle(len(output), int(EXCERPT_S * rate))
+    part = middle(len(output), int(EXCERPT_S * rate_hz))
     dry, target, made = take.dry[part], take.wet[part], output[part]
     error = made - target
     energy, lost = (float(np.square(x, dtype=np.float64).sum()) for x in (target, error))
     esr = lost / max(energy, 1e-30)
-    title = f"{take.name}, {len(made) / rate:.2g} s from its middle: {esr_in_words(esr)}"
-    save(_waveform(target, made, error, rate, title), folder / "waveform.png")
-    save(_spectrogram(target, made, error, rate, title), folder / "spectrogram.png")
-    save(_transfer(dry, target, made, error, rate, title), folder / "transfer.png")
+    title = f"{take.name}, {len(made) / rate_hz:.2g} s from its middle: {esr_in_words(esr)}"
+    save(_waveform(target, made, error, rate_hz, title), folder / "waveform.png")
+    save(_spectrogram(target, made, error, rate_hz, title), folder / "spectrogram.png")
+    save(_transfer(dry, target, made, error, rate_hz, title), folder / "transfer.png")
 
 
-def _waveform(target: Signal, output: Signal, error: Signal, rate: int, title: str) -> Figure:
+def _waveform(target: Signal, output: Signal, error: Signal, rate_hz: int, title: str) -> Figure:
     """Draw the excerpt as an envelope, and 20 ms around its loudest sample."""
     figure = Figure(figsize=(11, 6.5), layout="constrained")
     figure.suptitle(title, fontsize=11)
     whole, zoom = figure.subplots(2, height_ratios=[2, 3])
     piece = max(1, len(target) // 2000)
     pieces = len(target) // piece
-    seconds = np.arange(pieces) * piece / rate
+    seconds = np.arange(pieces) * piece / rate_hz
     for name, values, colour in (("target", target, "#bbbbbb"), ("error", error, ERROR)):
         cut = values[: pieces * piece].reshape(pieces, piece)
         whole.fill_between(seconds, cut.min(1), cut.max(1), color=colour, lw=0, label=name)
-    whole.set(xlabel="seconds", xlim=(0, len(target) / rate))
+    whole.set(xlabel="seconds", xlim=(0, len(target) / rate_hz))
     whole.legend(loc="upper right", frameon=False, ncols=2)
 
-    width = min(len(target), int(ZOOM_S * rate))
+    width = min(len(target), int(ZOOM_S * rate_hz))
     first = int(np.clip(np.abs(target).argmax() - width // 2, 0, len(target) - width))
     part = slice(first, first + width)
-    time = 1000 * np.arange(width) / rate
+    time = 1000 * np.arange(width) / rate_hz
     zoom.plot(time, target[part], color=TARGET, lw=1.8, label="target")
     zoom.plot(time, output[part], color=OUTPUT, lw=1.2, ls=(0, (4, 2)), label="output")
     zoom.plot(time, error[part], color=ERROR, lw=0.9, label="error")
     zoom.set(
-        xlabel=f"milliseconds from {first / rate:.3f} s, around the loudest sample",
-        xlim=(0, 1000 * width / rate),
+        xlabel=f"milliseconds from {first / rate_hz:.3f} s, around the loudest sample",
+        xlim=(0, 1000 * width / rate_hz),
     )
     zoom.margins(y=0.15)
     zoom.legend(loc="upper right", frameon=False, ncols=3)
-    whole.axvspan(first / rate, (first + width) / rate, color=OUTPUT, alpha=0.25, lw=0)
+    whole.axvspan(first / rate_hz, (first + width) / rate_hz, color=OUTPUT, alpha=0.25, lw=0)
     for axes in (whole, zoom):
         axes.set_ylabel("amplitude")
         _grid(axes)
     return figure
 
 
-def _spectrogram(target: Signal, output: Signal, error: Signal, rate: int, title: str) -> Figure:
+def _spectrogram(target: Signal, output: Signal, error: Signal, rate_hz: int, title: str) -> Figure:
     """Draw target, output and error in decibels below the target's loudest bin."""
     figure = Figure(figsize=(11, 9.5), layout="constrained")
     figure.suptitle(title, fontsize=11)
@@ -184,7 +184,7 @@ def _spectrogram(target: Signal, output: Signal, error: Signal, rate: int, title
     for axes, (name, values) in zip(
         rows, (("target", target), ("output", output), ("error", error)), strict=True
     ):
-        power, hertz, seconds = _power(values, size, 3 * size // 4, rate)
+        power, hertz, seconds = _power(values, size, 3 * size // 4, rate_hz)
         loudest = loudest or float(power.max())
         level = 10 * np.log10(np.maximum(power[1:] / max(loudest, 1e-30), 10 ** (FLOOR_DB / 10)))
         image = axes.pcolormesh(
@@ -199,14 +199,14 @@ def _spectrogram(target: Signal, output: Signal, error: Signal, rate: int, title
         )
         axes.set_title(name, loc="left", fontsize=10)
         _hertz(axes.yaxis, axes.set_yscale)
-        axes.set(ylabel="Hz", ylim=(60, rate / 2))
+        axes.set(ylabel="Hz", ylim=(60, rate_hz / 2))
     rows[-1].set_xlabel("seconds")
     figure.colorbar(image, ax=rows, label="dB below the target's loudest", pad=0.01, aspect=40)
     return figure
 
 
 def _transfer(
-    dry: Signal, target: Signal, output: Signal, error: Signal, rate: int, title: str
+    dry: Signal, target: Signal, output: Signal, error: Signal, rate_hz: int, title: str
 ) -> Figure:
     """Draw output over input by sample, by level, and the spectra."""
     figure = Figure(figsize=(12, 4.6), layout="constrained")
@@ -230,7 +230,7 @@ def _transfer(
     sample.set(xlabel="input sample", ylabel="output sample")
     sample.set_title("samples: median, and 10 to 90 %", loc="left", fontsize=10)
 
-    width = max(1, min(len(dry), rate // 50))
+    width = max(1, min(len(dry), rate_hz // 50))
     levels = [_level_db(values, width) for values in (dry, target, output)]
     level.plot(levels[0], levels[1], ".", color=TARGET, ms=5, label="target")
     level.plot(levels[0], levels[2], ".", color=OUTPUT, ms=3, label="output")
@@ -249,7 +249,7 @@ def _transfer(
         (output, OUTPUT, "output"),
         (error, ERROR, "error"),
     ):
-        power, hertz, _ = _power(values, size, size // 2, rate)
+        power, hertz, _ = _power(values, size, size // 2, rate_hz)
         mean = _third_octaves(power.mean(axis=1), hertz)
         loudest = loudest or float(mean[1].max())
         spectrum.plot(
@@ -260,7 +260,9 @@ def _transfer(
             label=name,
         )
     _hertz(spectrum.xaxis, spectrum.set_xscale)
-    spectrum.set(xlabel="Hz", ylabel="dB, third octaves", xlim=(60, rate / 2), ylim=(FLOOR_DB, 5))
+    spectrum.set(
+        xlabel="Hz", ylabel="dB, third octaves", xlim=(60, rate_hz / 2), ylim=(FLOOR_DB, 5)
+    )
     spectrum.set_title("mean spectrum", loc="left", fontsize=10)
     for axes in (sample, level, spectrum):
         axes.legend(frameon=False, fontsize=9)
@@ -268,11 +270,11 @@ def _transfer(
     return figure
 
 
-def _power(values: Signal, size: int, overlap: int, rate: int) -> tuple[Any, Any, Any]:
+def _power(values: Signal, size: int, overlap: int, rate_hz: int) -> tuple[Any, Any, Any]:
     """Return power (bins, frames), the bins in Hz, and the middles of the frames in s."""
     if len(values) <= size:  # a picture needs two frames
         values = np.pad(values, (0, size + 1 - len(values) + size - overlap))
-    return specgram(values, NFFT=size, noverlap=overlap, Fs=rate)
+    return specgram(values, NFFT=size, noverlap=overlap, Fs=rate_hz)
 
 
 def _level_db(values: Signal, width: int) -> Signal:

@@ -48,7 +48,7 @@ PICTURES = {
 }
 
 
-def save_clips(take: Take, output: NDArray[np.float32], rate: int, folder: Path) -> None:
+def save_clips(take: Take, output: NDArray[np.float32], rate_hz: int, folder: Path) -> None:
     """Keep a short piece of a take for the ear: dry, target, output and error as FLAC.
 
     Parameters
@@ -57,13 +57,13 @@ def save_clips(take: Take, output: NDArray[np.float32], rate: int, folder: Path)
         Dry and wet signal.
     output
         The net's output for the dry signal, (samples,), aligned with the wet one.
-    rate
+    rate_hz
         Samples per second.
     folder
         The folder of ``clip_dry.flac`` and the others. One gain for all keeps them below full
         scale.
     """
-    part = middle(len(output), int(CLIP_S * rate))
+    part = middle(len(output), int(CLIP_S * rate_hz))
     signals = {
         "dry": take.dry[part],
         "target": take.wet[part],
@@ -73,7 +73,7 @@ def save_clips(take: Take, output: NDArray[np.float32], rate: int, folder: Path)
     peak = max(float(np.abs(values).max()) for values in signals.values())
     gain = min(1.0, 0.99 / max(peak, 1e-9))
     for name, values in signals.items():
-        write_audio(folder / f"clip_{name}.flac", gain * values, rate, "PCM_16")
+        write_audio(folder / f"clip_{name}.flac", gain * values, rate_hz, "PCM_16")
 
 
 def write_report(folder: str | Path) -> Path:

@@ -114,11 +114,11 @@ class AmpTask(Task):
     @override
     def describe(self) -> str:
         split = self.split
-        seconds = sum(len(take.dry) - take.skip_samples for take in split.train) / split.sample_rate
+        seconds = sum(len(take.dry) - take.skip_samples for take in split.train) / split.rate_hz
         knobs = ", ".join(f"{k['name']} {k['min']:g} .. {k['max']:g}" for k in split.knobs)
         return (
             f"{self.config.net.type}{f', knobs {knobs}' if knobs else ''}, "
-            f"{seconds / 60:.1f} min to train on, at {split.sample_rate} Hz"
+            f"{seconds / 60:.1f} min to train on, at {split.rate_hz} Hz"
         )
 
     @override
@@ -172,7 +172,7 @@ class AmpTask(Task):
     def card(self) -> dict[str, Any]:
         told = self.config.model_dump(mode="json", include={"seed", "net", "loss", "schedule"})
         return {
-            "sample_rate": self.split.sample_rate,
+            "sample_rate": self.split.rate_hz,
             "levels": dict(self.split.levels),
             "provenance": {**_provenance(self.config.data), "config": told},
         }
@@ -209,8 +209,8 @@ class AmpTask(Task):
             take = replace(take, dry=take.dry[:-late], wet=take.wet[late:])
             output = output[late:]
         plots.loss_curve(rows, folder / "loss.png")
-        plots.comparison(take, output, split.sample_rate, folder)
-        save_clips(take, output, split.sample_rate, folder)
+        plots.comparison(take, output, split.rate_hz, folder)
+        save_clips(take, output, split.rate_hz, folder)
         write_report(folder)
 
     @staticmethod

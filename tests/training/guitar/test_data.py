@@ -51,7 +51,7 @@ def test_a_take_of_another_kind_is_refused(shape, rate, workspace):
 def test_noise_joins_the_training_takes_only(workspace):
     split = load_split(load_config(workspace.section("data", noise_seconds=2), GuitarConfig).data)
     assert [t.name for t in split.train] == ["one", "two", "(noise)"]
-    assert len(split.train[-1].dry) == 2 * split.sample_rate
+    assert len(split.train[-1].dry) == 2 * split.rate_hz
     noise = split.train[-1]
     np.testing.assert_allclose(noise.wet, 0.5 * np.tanh(3 * noise.dry), atol=1e-6)
     assert [t.name for t in (*split.validation, *split.test)] == ["three", "four"]
