@@ -26,7 +26,7 @@ def main() -> None:
 
     amp = rt.Model(given.model or shipped_models()["crunch"], name="amp", output="normalized")
     knobs = [parameter.name for parameter in amp.card.parameters]
-    print(f"{amp.card.name}: {amp.card.sample_rate} Hz, knobs: {', '.join(knobs) or 'none'}")
+    print(f"{amp.card.name}: {amp.card.rate_hz} Hz, knobs: {', '.join(knobs) or 'none'}")
     cabinets = shipped_cabinets()
     left = rt.Branch([rt.Cabinet(cabinets["british-4x12"])], pan=-0.8)
     right = rt.Branch([rt.Cabinet(cabinets["american-1x12"])], pan=0.8, gain_db=-1.0)
