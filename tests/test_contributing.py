@@ -159,9 +159,11 @@ def test_a_page_names_only_real_options(page):
 
 def test_the_configuration_of_the_training_guide_is_understood(folder):
     config = pytest.importorskip("training.config", reason="needs the extra train")
+    guitar = pytest.importorskip("training.guitar.config", reason="needs the extra train")
     text = re.findall(
         r'title="my-amp.yaml" }\n(.*?)^```', text_of("docs/guides/training.md"), re.S | re.M
     )
     (folder / "my-amp.yaml").write_text(text[0], "utf-8")
     (folder / "my-amp").mkdir()
-    assert config.load_config(folder / "my-amp.yaml").net.arguments == {"hidden": 24}
+    read = config.load_config(folder / "my-amp.yaml", guitar.GuitarConfig)
+    assert read.net.arguments == {"hidden": 24}

@@ -1,1 +1,1 @@
-"""What ``rtaudio bench`` measures: the callback, the nets, guitar models and denoisers beside others."""
+"""The measurements of ``rtaudio bench``: callback, nets, guitar models, denoisers."""

@@ -59,8 +59,8 @@ def read_note(folder: Path) -> CaptureNote:
         raise CaptureError(f"{folder}: no {FILE}; make one with rtaudio capture") from None
     except ValidationError as error:
         raise CaptureError(
-            f"{path}: {first_fault(error, CaptureNote):.160}; capture it again, or update rtaudio if it "
-            "is from a newer one"
+            f"{path}: {first_fault(error, CaptureNote):.160}; capture it again, or update rtaudio "
+            "if it is from a newer one"
         ) from None
     ranges = sorted(note.train + note.validation)
     apart = all(one[1] <= other[0] for one, other in itertools.pairwise(ranges))
