@@ -1,1 +1,1 @@
-"""What ``rtaudio bench`` measures: the callback, the nets, guitar models and denoisers beside others."""
+"""What ``rtaudio bench`` measures: the callback, nets, guitar models and denoisers."""
