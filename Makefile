@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench presets clean
+.PHONY: help setup demo test lint bench docs presets clean
 
 help:
 	@echo "make demo     set up, and play a guitar riff through an amp"
 	@echo "make test     set up, lint, type-check, and run every test"
 	@echo "make setup    only set up: virtual environment, packages, system packages"
 	@echo "make bench    measure the engine and the models on this machine"
+	@echo "make docs     build the documentation into site/, and check it"
 	@echo "make presets  how the shipped models were trained"
 	@echo "make clean    remove the virtual environment and caches"
 
@@ -58,6 +59,12 @@ $(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) -e ".[metrics]" || echo "pesq is compiled here and needs a C compiler and Python's headers; what it measures is left out" >&2
 	@touch $(VENV)/.demo $@
 
+$(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(call system,libportaudio2)
+	@echo "installing rtaudio and what builds its documentation into $(VENV) ..."
+	@$(PIP) -e ".[docs]"
+	@touch $(VENV)/.demo $@
+
 setup: $(VENV)/.all
 
 demo: $(VENV)/.demo
@@ -67,6 +74,7 @@ lint: $(VENV)/.all
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 test: lint
 	$(BIN)/pytest
@@ -75,6 +83,13 @@ bench: $(VENV)/.all
 	$(BIN)/rtaudio bench engine
 	$(BIN)/rtaudio bench models
 
+# Strict: a reference to nothing, a broken link, a missing picture or one from elsewhere fails.
+docs: $(VENV)/.docs
+	$(BIN)/python -m docs.generate
+	NO_COLOR=1 $(BIN)/python -m zensical build --clean --strict
+	$(BIN)/python -m docs.check site
+	@echo "open site/index.html"
+
 presets:
 	@echo "presets/*.yaml are written by hand. presets/models/*.onnx are trained by"
 	@echo "    rtaudio train training/configs/NAME.yaml"
@@ -82,5 +97,5 @@ presets:
 	@echo "and carry their data, configuration and figures: rtaudio inspect presets/models/NAME.onnx"
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+	rm -rf $(VENV) build dist site docs/generated .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

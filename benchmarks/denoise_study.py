@@ -1,4 +1,4 @@
-"""Quality of a denoiser over the sound it has learnt from: docs/denoise.csv and docs/denoise.png.
+"""Quality of a denoiser over the sound it has learnt from: docs/studies/denoise.csv and .png.
 
 ``python -m benchmarks.denoise_study --data FOLDER 3.3=early.pt 8.3=later.pt ...``: checkpoints, and
 after how many hours of mixtures each. They are exported and scored as `rtaudio bench denoise` does.
@@ -16,7 +16,7 @@ from rtaudio.bench.denoise import System, scores, summary
 from rtaudio.bench.recordings import recordings
 from training.checkpoint import load_checkpoint
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[1] / "docs" / "studies"
 GROUPS = ("vbd17", "dfns6")
 MEASURES = {"pesq": "PESQ, wide band", "si_sdr_16k_db": "SI-SDR, dB"}
 

@@ -1,6 +1,6 @@
 """Write the JSON of RTNeural, as the AIDA-X plugin reads it (``.aidax``).
 
-What a file means is said in `rtaudio.models.formats.rtneural`.
+The format is described in `rtaudio.models.formats.rtneural`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["aidax_document"]
 
 MAX_KNOBS = 2
 PLUGIN_UNITS = (8, 12, 16, 20, 32, 40, 64, 80)
-"""What the AIDA-X plugin plays: one layer of one of these sizes."""
+"""Sizes of the one layer that the AIDA-X plugin plays."""
 
 
 def aidax_document(net: Net, card: Card, golden: Golden, *, plugin: bool = True) -> dict[str, Any]:
@@ -30,13 +30,18 @@ def aidax_document(net: Net, card: Card, golden: Golden, *, plugin: bool = True)
     net
         LSTMs or GRUs with a linear head.
     card
-        Name, rate, license, and error (`Card.esr`). Its knobs become those from 0 to 1 that the
-        plugin turns.
+        Its name, sample rate, license and error (`Card.esr`) go into the metadata. Its knobs
+        become the plugin's, from 0 to 1.
     golden
-        What the net makes from the zero state with every knob at its lowest.
+        A test vector of the net with every knob at its lowest value.
     plugin
         Whether the file must suit the AIDA-X plugin: units without weights are added up to the
         next size that it plays. RTNeural itself takes any size and number of layers.
+
+    Returns
+    -------
+    dict
+        The object, ready for ``json.dump``.
 
     Raises
     ------
@@ -45,7 +50,8 @@ def aidax_document(net: Net, card: Card, golden: Golden, *, plugin: bool = True)
     """
     if len(card.parameters) > MAX_KNOBS:
         raise ValueError(
-            f"{len(card.parameters)} knobs; AIDA-X turns at most {MAX_KNOBS}: export it as .onnx"
+            f"the net has {len(card.parameters)} knobs, AIDA-X at most {MAX_KNOBS}; export it as "
+            ".onnx"
         )
     cells, head = _parts(net)
     assert isinstance(net, Stack)
@@ -60,7 +66,7 @@ def aidax_document(net: Net, card: Card, golden: Golden, *, plugin: bool = True)
         "out_gain": _decibels(net.out_gain),
         "metadata": {
             "name": card.name,
-            "samplerate": str(card.sample_rate),
+            "samplerate": str(card.rate_hz),
             "license": card.license,
             **({} if card.esr is None else {"esr": card.esr}),
         },
@@ -97,8 +103,8 @@ def _parts(net: Net) -> tuple[list[Lstm | Gru], Dense]:
         )
     if any(isinstance(cell, Lstm) and (cell.hidden.any() or cell.cell.any()) for cell in cells):
         raise ValueError(
-            "the net starts from a state of its own, and an AIDA-X file from zero; export it as "
-            ".onnx or .nam"
+            "the net has a start state, and an AIDA-X file starts from zero; export it as .onnx or "
+            ".nam"
         )
     return cells, head
 
@@ -110,7 +116,7 @@ def _decibels(factor: float) -> float:
 
 
 def _from_zero_to_one(cell: Lstm | Gru, knobs: Sequence[ModelParameter]) -> Lstm | Gru:
-    """Take knobs as 0..1 instead of as they are."""
+    """Make a layer that takes knobs as 0..1 of one that takes them in natural units."""
     low = np.array([knob.min for knob in knobs])
     span = np.array([knob.max for knob in knobs]) - low
     slopes = cell.weight_ih[:, 1:].astype(np.float64)
@@ -122,13 +128,13 @@ def _from_zero_to_one(cell: Lstm | Gru, knobs: Sequence[ModelParameter]) -> Lstm
 
 
 def _padded(cells: list[Lstm | Gru], head: Dense) -> tuple[list[Lstm | Gru], Dense]:
-    """Add units that stay at zero, since nothing reaches them."""
+    """Add units that stay at zero, as nothing reaches them, up to a size of the plugin."""
     units = cells[0].weight_hh.shape[1]
     size = next((size for size in PLUGIN_UNITS if size >= units), None)
     if len(cells) > 1 or size is None:
         raise ValueError(
-            f"{len(cells)} layers of {units} units; the AIDA-X plugin plays one of at most "
-            f"{PLUGIN_UNITS[-1]}: export it as .json, for other players of RTNeural's format"
+            f"the net has {len(cells)} layers of {units} units, and the AIDA-X plugin plays one "
+            f"of at most {PLUGIN_UNITS[-1]}; export it as .json for other players of RTNeural"
         )
     cell = cells[0]
     more = size - units
@@ -147,7 +153,7 @@ def _padded(cells: list[Lstm | Gru], head: Dense) -> tuple[list[Lstm | Gru], Den
 
 
 def _cell(cell: Lstm | Gru) -> dict[str, Any]:
-    """Keras' layout: matrices transposed; gates i, f, c, o and z, r, h."""
+    """Return a layer in Keras' layout: matrices transposed; gates i, f, c, o and z, r, h."""
     if isinstance(cell, Lstm):
         kind, weights = "lstm", [cell.weight_ih.T, cell.weight_hh.T, cell.bias]
     else:

@@ -1,4 +1,4 @@
-"""What `rtaudio export` does."""
+"""The work of ``rtaudio export``."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from export.streaming import StreamingModule
 from rtaudio.atomic import replacing
 from rtaudio.models.contract.card import Golden, ModelFile
 from rtaudio.models.contract.check import read_model
-from rtaudio.models.denoisers.reader import read_onnx
-from rtaudio.models.formats.read import FOREIGN_SUFFIXES, model_file, read_capture
+from rtaudio.models.formats.read import FOREIGN_SUFFIXES, model_file, read_foreign
 from rtaudio.models.net.from_graph import net_of
 from rtaudio.models.net.types import Net
 from rtaudio.models.onnx_player import model_node, play
+from rtaudio.models.read import read_onnx
 from rtaudio.runtime.memory import Floats
 
 __all__ = ["export", "export_net"]
@@ -33,34 +33,34 @@ TOLERANCE = 2e-5
 
 
 def export(source: Path, out: Path) -> None:
-    """Write a net in the format that the ending of ``out`` names, after proof that it plays right.
+    """Write a net to a file, and prove that it plays the same before it is put in its place.
 
     Parameters
     ----------
     source
-        A model file (.onnx), a third-party capture (.nam, .aidax, .json), or a third-party
+        A model file (.onnx), a third-party model file (.nam, .aidax, .json), or a third-party
         denoiser (a file, or the folder of its files).
     out
-        The file to write: .onnx, .nam (Neural Amp Modeler), .aidax (the AIDA-X plugin) or .json
-        (RTNeural).
+        The file to write. Its suffix chooses the format: .onnx, .nam (Neural Amp Modeler), .aidax
+        (the AIDA-X plugin) or .json (RTNeural).
 
     Raises
     ------
     ValueError
-        A net that cannot be exported, or not in this format; one line that says why.
+        The net cannot be exported, or not in this format; one line that says why.
     FileNotFoundError
         No such file.
     """
     _check_target(source, out)
     if source.suffix in FOREIGN_SUFFIXES:
-        capture = read_capture(source)
-        model = model_file(capture)
-        net: Net | None = capture.net
+        foreign = read_foreign(source)
+        model = model_file(foreign)
+        net: Net | None = foreign.net
     else:
         model = read_onnx(source)
         if out.suffix == ".onnx" and not model.sources:
             raise ValueError(
-                f"{source}: is a model file already; copy it, or choose another ending"
+                f"{source}: is a model file already; copy it, or choose another suffix"
             )
         net = net_of(model)
     _write(model, net, out)
@@ -81,13 +81,15 @@ def export_net(net: StreamingModule, card: dict[str, Any], source: Path, out: Pa
     Raises
     ------
     ValueError
-        As `export`.
+        As for `export`.
     """
     _check_target(source, out)
     if out.suffix == ".onnx":
         parity = export_model(net, card, out)
         latency = (
-            "not measurable" if parity.latency is None else f"peak at {parity.latency} samples"
+            "not measurable"
+            if parity.latency_samples is None
+            else f"peak at {parity.latency_samples} samples"
         )
         print(
             f"{out}: {out.stat().st_size:,} bytes; ONNX Runtime = PyTorch within "
@@ -104,28 +106,28 @@ def export_net(net: StreamingModule, card: dict[str, Any], source: Path, out: Pa
 
 def _check_target(source: Path, out: Path) -> None:
     if out.suffix not in (".onnx", *FOREIGN_SUFFIXES):
-        raise ValueError(f"{out}: unknown ending; choose .onnx, .nam, .aidax or .json")
+        raise ValueError(f"{out}: unknown suffix; choose .onnx, .nam, .aidax or .json")
     if out.exists() and source.samefile(out):
-        raise ValueError(f"{out}: is the file to read; choose another name to write")
+        raise ValueError(f"{out}: is the source itself; choose another name to write")
 
 
 def _write(model: ModelFile, net: Net | None, out: Path) -> None:
     if out.suffix == ".onnx":
         with replacing(out) as temporary:
             temporary.write_bytes(model.data)
-        print(f"{out}: {out.stat().st_size:,} bytes; plays in any host of ONNX Runtime")
+        print(f"{out}: {out.stat().st_size:,} bytes; plays in any host with ONNX Runtime")
         return
     if net is None:
         kind = model.card.architecture.get("type", "this kind of net")
         raise ValueError(
-            f"{model.path}: {kind} cannot be written as {out.suffix}; it plays as .onnx"
+            f"{model.path}: {kind} cannot be written as {out.suffix}; export it as .onnx"
         )
     card = model.card
     model = _with_knobs_down(model)
     golden = Golden(model.golden_input, _play(model, model.golden_input))
     try:
         if out.suffix == ".nam":
-            loudness = measure_loudness(lambda x: _play(model, x[None])[0], card.sample_rate)
+            loudness = measure_loudness(lambda x: _play(model, x[None])[0], card.rate_hz)
             document = nam_document(net, card, loudness)
         else:
             document = aidax_document(net, card, golden, plugin=out.suffix == ".aidax")
@@ -133,18 +135,19 @@ def _write(model: ModelFile, net: Net | None, out: Path) -> None:
         raise ValueError(f"{out}: not written: {error}") from None
     with replacing(out) as temporary:
         temporary.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
-        read = model_file(read_capture(temporary))
+        read = model_file(read_foreign(temporary))
         difference = float(np.abs(_play(read, golden.input) - golden.output).max())
         if not difference <= TOLERANCE * max(1.0, float(np.abs(golden.output).max())):
             raise ValueError(
-                f"{out}: not written: it would differ by {difference:.1g} from {model.path}"
+                f"{out}: not written: it would differ by {difference:.1g} from {model.path}; "
+                "export it as .onnx"
             )
     size = out.stat().st_size
     print(f"{out}: {size:,} bytes; read back, it plays the same within {difference:.1e}")
 
 
 def _with_knobs_down(model: ModelFile) -> ModelFile:
-    """Make the lowest value of every knob its default, as the other formats have it."""
+    """Make the lowest value of every knob its default, as in the third-party formats."""
     down = tuple(knob.model_copy(update={"default": knob.min}) for knob in model.card.parameters)
     return dataclasses.replace(model, card=model.card.model_copy(update={"parameters": down}))
 

@@ -1,11 +1,9 @@
-"""Write a streaming net as a model file, or refuse it with the reason."""
+"""Write a streaming net as a model file, or refuse it with a reason."""
 
 from __future__ import annotations
 
 import io
-import os
 import re
-import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 
 from export.parity import Parity, ParityError, check_parity, probe, run_torch
 from export.streaming import StreamingModule
+from rtaudio.atomic import replacing
 from rtaudio.errors import ContractError, RtaudioError, first_fault
 from rtaudio.models.contract.card import FRAMES_AXIS, GOLDEN_SAMPLES, Card, Golden
 from rtaudio.models.contract.check import check_model
@@ -34,28 +33,28 @@ class ExportError(RtaudioError):
 
 
 def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path) -> Parity:
-    """Export a net, prove the file right, and only then put it in its place.
+    """Export a net to a model file, and prove the file before it is put in its place.
 
     Parameters
     ----------
     net
         The net, in evaluation mode, on the CPU.
     card
-        What the net does not know of itself: name, sample_rate, license, provenance, and the
-        optional entries of `rtaudio.models.contract.card.Card`. Channels, hop, latency, pre-warm,
+        Entries of `rtaudio.models.contract.card.Card` that the net does not have: name,
+        sample_rate, license, provenance, and optional ones. Channels, hop, latency, pre-warm,
         parameters and architecture come from the net.
     path
-        The file to write; an older one is replaced in one step.
+        The file to write; an existing one is replaced in one step.
 
     Returns
     -------
     Parity
-        The differences and the latency that were measured.
+        The measured differences and latency.
 
     Raises
     ------
     ExportError
-        The net cannot stream, or the graph does not keep the contract or is not equal to the net.
+        The net cannot stream, the graph does not keep the contract, or it differs from the net.
     """
     path = Path(path)
     if not path.parent.is_dir():
@@ -66,7 +65,7 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
             **card,
             channels=net.channels,
             hop=net.hop,
-            latency=net.latency,
+            latency_samples=net.latency_samples,
             prewarm_samples=net.prewarm_samples,
             parameters=net.controls,
             architecture=net.architecture(),
@@ -89,7 +88,8 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
         raise ExportError(str(error)) from None
     except ParityError as error:
         raise ExportError(f"{path}: not written: {error}") from None
-    _write(path, model.data)
+    with replacing(path) as temporary:
+        temporary.write_bytes(model.data)
     return parity
 
 
@@ -104,27 +104,27 @@ def _refuse_unstreamable(net: StreamingModule) -> None:
 def _reason(module: nn.Module) -> str | None:
     match module:
         case nn.RNNBase() if module.bidirectional:
-            return "it reads the signal backwards as well; train a one-directional net"
+            return "it reads the signal backwards, too; train a unidirectional net"
         case nn.RNNBase() if module.dropout and module.training:
             return "dropout is switched on; call eval() on the net first"
         case nn.modules.batchnorm._BatchNorm() if module.training or not module.track_running_stats:
             return "it normalises by the statistics of the block; call eval() on the net first"
         case nn.modules.instancenorm._InstanceNorm() | nn.GroupNorm():
-            return "it normalises over time, so the output would depend on the block size"
+            return "it normalises over time, so blocks would change the output; use BatchNorm1d"
         case nn.modules.dropout._DropoutNd() if module.training:
             return "dropout is switched on; call eval() on the net first"
-        # The first axis of a convolution over two is time; across bands padding is no matter.
+        # In a convolution over two axes the first one is time; padding across bands is harmless.
         case nn.modules.conv._ConvNd() if module.padding == "same" or (
             module.padding != "valid"
             and (module.padding[0] if len(module.kernel_size) == 2 else any(module.padding))
         ):
-            return "padding makes up samples around each block; use export.layers.CausalConv1d"
+            return "padding adds samples around each block; use export.layers.CausalConv1d"
         case _:
             return None
 
 
 class _Flat(nn.Module):
-    """The net with its state as a list of tensors, as a graph wants it."""
+    """The net with its state as a list of tensors, as a graph needs it."""
 
     def __init__(self, net: StreamingModule, names: list[str]) -> None:
         super().__init__()
@@ -172,7 +172,7 @@ def _trace(net: StreamingModule) -> onnx.ModelProto:
 
 
 def _declare(graph: onnx.GraphProto, net: StreamingModule, state: Mapping[str, Tensor]) -> None:
-    """State the shapes that tracing leaves open."""
+    """Declare the shapes that tracing leaves open."""
     shapes: dict[str, list[int | str]] = {f"next.{k}": list(v.shape) for k, v in state.items()}
     shapes["audio_out"] = [1, net.channels[1], net.hop or FRAMES_AXIS]
     for value in graph.output:
@@ -201,15 +201,3 @@ def _rename(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         for place, name in enumerate(node.input):
             node.input[place] = new.get(name, name)
-
-
-def _write(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

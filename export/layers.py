@@ -1,7 +1,7 @@
-"""The stateful layers that streaming nets are made of.
+"""The stateful layers of streaming nets.
 
 Convolutions take (batch, channels, samples). Recurrent layers take (samples, batch, channels), the
-order in which their kernels walk. All start from zeros and look only back.
+order in which their kernels run. All start from zeros and are causal.
 """
 
 from __future__ import annotations
@@ -18,11 +18,22 @@ __all__ = ["CausalConv1d", "CausalConvTranspose1d", "Gru", "Lstm"]
 class CausalConv1d(StreamingModule):
     r"""Dilated convolution that remembers the end of the last block.
 
-    With ``past = (kernel - 1) * dilation`` the state holds the samples in front of the block::
+    With ``past = (kernel - 1) * dilation`` the state holds the samples before the block::
 
         state.past [batch, in, past] | x [batch, in, n]
         \_____________________________________________/
-           convolution without padding -> y [batch, out, n];  next.past = the last ``past`` of it
+           convolution without padding -> y [batch, out, n];  next.past = its last samples
+
+    Parameters
+    ----------
+    in_channels, out_channels
+        Channels.
+    kernel
+        Number of taps.
+    dilation
+        Distance between taps, in samples.
+    groups, bias
+        As in `torch.nn.Conv1d`.
 
     Examples
     --------
@@ -64,10 +75,33 @@ class CausalConv1d(StreamingModule):
 
 
 class CausalConvTranspose1d(StreamingModule):
-    """Upsampling convolution that hands the overlap of its last block to the next one.
+    """Upsampling convolution that adds the overlap of its last block to the next one.
 
     n samples in make ``n * stride`` out. Each input sample spreads over ``kernel`` >= ``stride``
-    samples, so ``kernel - stride`` unfinished ones stay behind in ``state.tail``.
+    samples, so ``kernel - stride`` unfinished samples stay in ``state.tail``.
+
+    Parameters
+    ----------
+    in_channels, out_channels
+        Channels.
+    kernel
+        Number of taps, at the output's rate.
+    stride
+        Output samples per input sample.
+    bias
+        Whether a learnt constant is added to each channel.
+
+    Raises
+    ------
+    ValueError
+        The kernel is shorter than the stride.
+
+    Examples
+    --------
+    >>> layer = CausalConvTranspose1d(2, 1, kernel=4, stride=2)
+    >>> y, state = layer(torch.zeros(1, 2, 5), layer.initial_state())
+    >>> tuple(y.shape), tuple(state["tail"].shape)
+    ((1, 1, 10), (1, 1, 2))
     """
 
     def __init__(
@@ -75,12 +109,12 @@ class CausalConvTranspose1d(StreamingModule):
     ) -> None:
         super().__init__()
         if kernel < stride:
-            raise ValueError(f"kernel {kernel} < stride {stride}: samples would have gaps")
+            raise ValueError(f"kernel {kernel} < stride {stride} leaves gaps; use a longer kernel")
         self.channels = (in_channels, out_channels)
         self.stride = stride
         self.tail = kernel - stride
         self.conv = nn.ConvTranspose1d(in_channels, out_channels, kernel, stride, bias=False)
-        # Apart from the convolution, since overlapping sums would count it twice.
+        # Not in the convolution, as overlapping sums would count it twice.
         self.bias = nn.Parameter(torch.zeros(out_channels, 1)) if bias else None
 
     @override
@@ -102,7 +136,15 @@ class CausalConvTranspose1d(StreamingModule):
 
 
 class Lstm(StreamingModule):
-    """Long short-term memory; state ``h`` and ``c``, each (layers, batch, hidden)."""
+    """Long short-term memory; state ``h`` and ``c``, each (layers, batch, hidden).
+
+    Parameters
+    ----------
+    in_channels, hidden
+        Channels in and out.
+    layers
+        Number of layers, one after the other.
+    """
 
     def __init__(self, in_channels: int, hidden: int, *, layers: int = 1) -> None:
         super().__init__()
@@ -122,7 +164,15 @@ class Lstm(StreamingModule):
 
 
 class Gru(StreamingModule):
-    """Gated recurrent unit; state ``h`` (layers, batch, hidden)."""
+    """Gated recurrent unit; state ``h`` (layers, batch, hidden).
+
+    Parameters
+    ----------
+    in_channels, hidden
+        Channels in and out.
+    layers
+        Number of layers, one after the other.
+    """
 
     def __init__(self, in_channels: int, hidden: int, *, layers: int = 1) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How loud a model plays, as Neural Amp Modeler's files state it."""
+"""Loudness of a model, as Neural Amp Modeler's files state it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ STEPS = 11
 
 
 class Loudness(NamedTuple):
-    """``loudness_db`` as `rtaudio.analysis.loudness.loudness_db` defines it.
+    """Level of a model's output, and its dependence on the input.
 
-    ``compression`` is 0 for a model whose output grows with its input and 1 for one whose output
-    has the same level whatever the input.
+    Attributes
+    ----------
+    loudness_db
+        As `rtaudio.analysis.loudness.loudness_db` defines it.
+    compression
+        0 for a model whose output is proportional to its input, 1 for one whose output always has
+        the same level.
     """
 
     loudness_db: float
@@ -34,7 +39,7 @@ def measure_loudness(play: Callable[[Floats], Any], rate_hz: int) -> Loudness:
     Parameters
     ----------
     play
-        From float32 samples (frames,) to those of the model, from its zero state.
+        From float32 samples (frames,) to the model's output (frames,), from its zero state.
     rate_hz
         Sample rate of the model.
 
@@ -46,7 +51,7 @@ def measure_loudness(play: Callable[[Floats], Any], rate_hz: int) -> Loudness:
     rest = np.zeros(round(REST_S * rate_hz), np.float32)
 
     def softer(gain: float) -> float:
-        """Return the loudness with a softer clip, in dB."""
+        """Return the loudness in dB for the clip times ``gain``."""
         return loudness_db(
             lambda clip, _: play(np.concatenate([rest, np.float32(gain) * clip]))[rest.size :],
             rate_hz,
@@ -54,7 +59,7 @@ def measure_loudness(play: Callable[[Floats], Any], rate_hz: int) -> Loudness:
 
     levels_db = [softer(gain) for gain in np.linspace(0, 1, STEPS)]
     levels = 10.0 ** (np.array(levels_db) / 20.0)
-    # The sum of the levels lies between that of a straight line and that of a constant.
+    # The mean level is 1/2 of the last one if the output is proportional, and 1 if it is constant.
     share = 2.0 * levels.sum() / (STEPS * levels[-1]) - 1.0
     silent = levels[-1] <= 1e-10
     return Loudness(levels_db[-1], 0.0 if silent else float(np.clip(share, 0.0, 1.0)))

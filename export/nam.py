@@ -1,14 +1,14 @@
 """Write ``.nam`` files (Neural Amp Modeler).
 
-What a file means is said in `rtaudio.models.nam`. A file is given the oldest version that holds
-it: 0.5.4 for LSTMs and for WaveNets of the A1 form, 0.7.0 for those whose layers have kernels or
-activations of their own (A2).
+The format is described in `rtaudio.models.formats.nam`. A file gets the oldest version that can
+hold the net: 0.5.4 for LSTMs and for WaveNets of the A1 form, 0.7.0 for WaveNets whose layers
+differ in kernel or activation (A2).
 
-A ``.nam`` LSTM has no path past its cells, and one unit more in every layer makes it one: with the
-gates i and o held open, f held shut and a weight of 1/2,048, both of the unit's tanh work where
-they are straight, and the head multiplies by 2,048. For x within -1..1 the error is below 2e-7. The
-fast tanh of Neural Amp Modeler's plugin is not so straight: there the dry part comes out about
-2 % too loud. Training without ``residual`` avoids both the unit and that.
+A ``.nam`` LSTM has no path around its cells, so one more unit in every layer makes one. Its gates i
+and o are held open, f is held shut, and a weight of 1/2,048 keeps both tanh of the unit in their
+linear range; the head multiplies by 2,048. For x within -1..1 the error is below 2e-7. The fast
+tanh of Neural Amp Modeler's plugin is less linear: there the dry part is about 2 % too loud.
+Training without ``residual`` avoids both the unit and the error.
 """
 
 from __future__ import annotations
@@ -72,10 +72,15 @@ def nam_document(net: Net, card: Card, loudness: Loudness) -> dict[str, Any]:
     net
         An LSTM with a linear head, or a plain WaveNet.
     card
-        Name, rate, levels, ``provenance`` (date, modeled_by, gear_make, gear_model, gear_type,
-        tone_type) and error (`Card.esr`) go into the metadata.
+        Its name, sample rate, levels, ``provenance`` (date, modeled_by, gear_make, gear_model,
+        gear_type, tone_type) and error (`Card.esr`) go into the metadata.
     loudness
-        As `export.loudness.measure_loudness` found it.
+        As `export.loudness.measure_loudness` returns it.
+
+    Returns
+    -------
+    dict
+        The object, ready for ``json.dump``.
 
     Raises
     ------
@@ -96,7 +101,7 @@ def nam_document(net: Net, card: Card, loudness: Loudness) -> dict[str, Any]:
         "architecture": architecture,
         "config": config,
         "weights": np.concatenate([np.ravel(part) for part in weights]).tolist(),
-        "sample_rate": card.sample_rate,
+        "sample_rate": card.rate_hz,
     }
 
 
@@ -166,7 +171,7 @@ def _lstm(net: Stack) -> tuple[dict[str, Any], list[Floats]]:
 
 
 def _with_dry(layer: Lstm, *, first: bool) -> Lstm:
-    """Add a unit that hands on the first input, or the last one of the layer before."""
+    """Add a unit that passes on the audio, from the input or the unit added one layer before."""
     hidden, inputs = len(layer.hidden), layer.weight_ih.shape[1]
 
     def grown(matrix: Floats, columns: int) -> Floats:
@@ -265,7 +270,7 @@ def _array_config(array: WaveNetArray, *, old: bool) -> dict[str, Any]:
         "groups_input": 1,
         "groups_input_mixin": 1,
         "slimmable": None,
-        # Players take a FiLM that is not mentioned for one that is there.
+        # Players take a missing FiLM for an active one.
         **{f"{place}_film": {"active": False, "shift": True, "groups": 1} for place in _FILMS},
     }
 
@@ -285,7 +290,7 @@ def _activation(activation: Activation) -> dict[str, Any]:
 
 def _array_weights(array: WaveNetArray) -> list[Floats]:
     channels = array.rechannel.weight.shape[0]
-    # A layer that hands nothing on is one that hands on zero.
+    # A layer without output to the next one is written with an output of zero.
     silent = Conv(np.zeros((channels, channels, 1), np.float32))
     parts: list[Sequence[Floats]] = [[array.rechannel.weight]]
     for layer in array.layers:

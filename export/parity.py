@@ -1,4 +1,4 @@
-"""Proof that an exported graph is the net it was made from, and that the net streams."""
+"""Proof that an exported graph equals its net, and that the net streams."""
 
 from __future__ import annotations
 
@@ -20,26 +20,33 @@ __all__ = ["Parity", "check_parity", "run_onnx", "run_torch"]
 TOLERANCE = 1e-5
 SAMPLES = 24_000
 OWN_DELAY_S = 0.001
-"""How much later than its reported latency a net may begin to respond, as the gear it copies."""
+"""A net may respond later than its reported latency by this much, like the gear it models."""
 
 SETTLE = 8192
-"""Samples of silence before an impulse, so that a net's own start has died away."""
+"""Samples of silence before an impulse, for the net to settle."""
 
 
 class ParityError(RtaudioError):
-    """The graph and the net disagree, or the net does not stream; the text says which and where."""
+    """The graph and the net differ, or the net does not stream; the text says which and where."""
 
 
 @dataclass(frozen=True)
 class Parity:
-    """What was measured: largest differences, and the latency in samples.
+    """The measured differences and latency.
 
-    ``latency`` is None where the response to an impulse is too far from linear to tell.
+    Attributes
+    ----------
+    onnx_error
+        Largest difference between graph and net, relative to the larger of the output's peak and 1.
+    streaming_error
+        The same between the net in blocks and in one piece.
+    latency_samples
+        Where the response to an impulse has its peak; None if the net is too non-linear to tell.
     """
 
     onnx_error: float
     streaming_error: float
-    latency: int | None
+    latency_samples: int | None
 
 
 def check_parity(net: StreamingModule, model: ModelFile) -> Parity:
@@ -60,33 +67,46 @@ def check_parity(net: StreamingModule, model: ModelFile) -> Parity:
     Raises
     ------
     ParityError
-        Net in blocks != net in one piece (by more than 1e-5), graph in blocks != net in one piece
-        (by more than 2e-5: ONNX Runtime rounds its tanh in another way, which a net of high gain
-        magnifies), or a reported latency outside the impulse response.
+        The net in blocks differs from the net in one piece by more than 1e-5, the graph in blocks
+        differs from it by more than 2e-5 (ONNX Runtime rounds its tanh in another way, and a net of
+        high gain magnifies that), or the reported latency is outside the impulse response.
     """
     signal = probe(model.card.channels[0], SAMPLES, model.card.hop)
     blocks = random_blocks(signal.shape[1], model.card.hop)
     whole = run_torch(net, signal, [signal.shape[1]])
     if not np.isfinite(whole).all():
-        raise ParityError("the net's output holds NaN or infinity")
+        raise ParityError("the net's output holds NaN or infinity; train it again")
     streaming_error = _difference(run_torch(net, signal, blocks), whole)
     if not streaming_error <= TOLERANCE:
         raise ParityError(
             f"the net does not stream: in blocks it differs by {streaming_error:.2g} from one "
-            "piece; carry all of its memory in the state and look at no sample to come"
+            "piece; keep all of its memory in the state, and use no later samples"
         )
     onnx_error = _difference(run_onnx(model, signal, blocks), whole)
     if not onnx_error <= GOLDEN_TOLERANCE:
         raise ParityError(
-            f"ONNX Runtime and PyTorch differ by {onnx_error:.2g} (allowed {GOLDEN_TOLERANCE:.0e})"
+            f"ONNX Runtime and PyTorch differ by {onnx_error:.2g}, more than "
+            f"{GOLDEN_TOLERANCE:.0e}; keep all of the net's memory in the state"
         )
     return Parity(onnx_error, streaming_error, _check_latency(net, model))
 
 
 def probe(channels: int, samples: int, hop: int) -> Floats:
-    """Test signal, shape (channels, samples rounded up to whole hops), peak about 0.5.
+    """Return a test signal: decaying plucks over noise that fades in, never silent.
 
-    Decaying plucks over noise that fades in: loud and soft, tonal and not, never silent.
+    Parameters
+    ----------
+    channels
+        Number of channels.
+    samples
+        Length, which is rounded up to whole hops.
+    hop
+        Samples per hop; 0: any length.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (channels, samples), with a peak of about 0.5.
     """
     if hop:
         samples = -(-samples // hop) * hop
@@ -94,11 +114,19 @@ def probe(channels: int, samples: int, hop: int) -> Floats:
     time = np.arange(samples)
     pluck = np.exp(-(time % 3000) / 900) * np.sin(2 * np.pi * 0.004 * time * (1 + time // 3000))
     noise = generator.standard_normal((channels, samples)) * (0.02 * (time + 1) / samples)
-    return (0.4 * pluck + noise).astype(np.float32)
+    return np.asarray(0.4 * pluck + noise, np.float32)
 
 
 def random_blocks(samples: int, hop: int) -> list[int]:
-    """Block sizes that add up to ``samples``: all equal to ``hop``, or random from 1 to 997."""
+    """Return block sizes that add up to a length.
+
+    Parameters
+    ----------
+    samples
+        The length; whole hops.
+    hop
+        Size of all blocks; 0: random sizes from 1 to 997.
+    """
     if hop:
         return [hop] * (samples // hop)
     generator = np.random.default_rng(2)
@@ -110,7 +138,22 @@ def random_blocks(samples: int, hop: int) -> list[int]:
 
 @torch.inference_mode()
 def run_torch(net: StreamingModule, signal: Floats, blocks: list[int]) -> Floats:
-    """Play ``signal`` (channels, samples) through the net, from the zero state, block by block."""
+    """Play a signal through a net, from the zero state, with knobs at their defaults.
+
+    Parameters
+    ----------
+    net
+        The net.
+    signal
+        float32 (channels, samples).
+    blocks
+        Sizes of the blocks, which add up to the length.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (channels, samples).
+    """
     state = net.initial_state()
     knobs = [torch.tensor([[c.default for c in net.controls]])] if net.controls else []
     pieces = []
@@ -121,7 +164,22 @@ def run_torch(net: StreamingModule, signal: Floats, blocks: list[int]) -> Floats
 
 
 def run_onnx(model: ModelFile, signal: Floats, blocks: list[int]) -> Floats:
-    """The same through ONNX Runtime."""
+    """Play a signal through ONNX Runtime, from the zero state, with knobs at their defaults.
+
+    Parameters
+    ----------
+    model
+        The model file.
+    signal
+        float32 (channels, samples).
+    blocks
+        Sizes of the blocks, which add up to the length.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (channels, samples).
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -141,14 +199,20 @@ def run_onnx(model: ModelFile, signal: Floats, blocks: list[int]) -> Floats:
 
 def _difference(a: Floats, b: Floats) -> float:
     if a.shape != b.shape:
-        raise ParityError(f"output of shape {a.shape} in blocks, {b.shape} in one piece")
+        raise ParityError(
+            f"the output has the shape {a.shape} in blocks, {b.shape} in one piece; return as many "
+            "samples as go in"
+        )
     return float(np.abs(a - b).max() / max(1.0, float(np.abs(b).max())))
 
 
 def _check_latency(net: StreamingModule, model: ModelFile) -> int | None:
-    """The reported latency must lie within the impulse response, or just before it."""
+    """Check that the reported latency is within the impulse response, or just before it.
+
+    Returns the peak of the response, or None if it is too far from linear.
+    """
     card = model.card
-    length = 2 * card.latency + 4096
+    length = 2 * card.latency_samples + 4096
     silence = np.zeros_like(probe(card.channels[0], SETTLE + length, card.hop))
     blocks = [silence.shape[1]] if not card.hop else random_blocks(silence.shape[1], card.hop)
     rest = run_torch(net, silence, blocks)
@@ -163,11 +227,11 @@ def _check_latency(net: StreamingModule, model: ModelFile) -> int | None:
         return None
     present = np.flatnonzero(np.abs(soft) > 0.01 * np.abs(soft).max())
     first, last = int(present[0]), int(present[-1])
-    # What was learnt from gear may respond a little later than it could.
-    own_delay = round(OWN_DELAY_S * card.sample_rate)
-    if not first - own_delay <= card.latency <= last:
+    # A net that learnt from gear may respond a little later than it could.
+    own_delay = round(OWN_DELAY_S * card.rate_hz)
+    if not first - own_delay <= card.latency_samples <= last:
         raise ParityError(
-            f"latency {card.latency} is reported, but the response to an impulse spans samples "
-            f"{first} to {last}; report the true latency, or align the training data"
+            f"latency {card.latency_samples} is reported, but the response to an impulse spans "
+            f"samples {first} to {last}; report the true latency, or align the training data"
         )
     return int(np.abs(soft).argmax())

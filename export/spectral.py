@@ -1,4 +1,4 @@
-"""Spectral streaming: windowed Fourier frames in, overlap-add out, around any net over frames."""
+"""Spectral streaming: windowed Fourier frames and overlap-add around any net over frames."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Fourier", "OverlapAdd"]
 
 
 class OverlapAdd(StreamingModule):
-    r"""A net over spectral frames as a net over audio, delayed by exactly ``latency`` samples.
+    r"""A net over spectral frames as a net over audio, delayed by exactly ``latency_samples``.
 
-    Nothing is centred. Each hop of samples makes one frame of the newest ``n_fft``, and completes
-    the oldest ``hop`` samples of the sum of all frames that came back::
+    Frames are not centred. Each hop of samples makes one frame of the newest ``n_fft`` samples, and
+    completes the oldest ``hop`` samples of the overlapping sum::
 
         state.history [batch, 1, n_fft - hop] | x [batch, 1, hop]
         \________________________________________________________/
@@ -31,21 +31,21 @@ class OverlapAdd(StreamingModule):
     Parameters
     ----------
     net
-        Takes frames, float32 (batch, 2, frames, n_fft // 2 + 1) with real part first, and its own
-        state; returns as many frames and the state. Its state appears as ``net.<name>``.
+        From frames, float32 (batch, 2, frames, n_fft // 2 + 1) with real part first, and its state
+        to as many frames and the state. Its state appears as ``net.<name>``.
     n_fft, hop
         Length of a frame, and its distance to the next one, in samples.
     windows
-        Analysis and synthesis window, ``n_fft`` values each, whose products add up to a constant
-        over the hops; the constant is divided out. None: the square root of a Hann window twice.
+        Analysis and synthesis window, [n_fft] each. Their products must add up to a constant over
+        the hops, which is divided out. None: the square root of a Hann window, twice.
     look_ahead
-        Frames by which the net's answer is late: frame t of its output belongs to frame
-        t - ``look_ahead`` of its input.
+        The net's look-ahead: frame t of its output belongs to frame t - ``look_ahead`` of its
+        input.
 
     Raises
     ------
     ValueError
-        The windows do not add up at this hop, or the sizes make no sense.
+        The windows do not add up at this hop, or a size is out of range.
 
     Notes
     -----
@@ -53,15 +53,22 @@ class OverlapAdd(StreamingModule):
     the IEEE 65(11), 1977. The latency is ``n_fft - hop + look_ahead * hop``; a host whose block
     is no multiple of the hop adds ``hop - gcd(hop, block)``.
 
-    In a graph the transform is a product with fixed matrices in two stages (`Fourier`): cheaper
-    than dense matrices or the operator DFT from 512 samples on (``python -m benchmarks.spectral``).
-    Elsewhere it is ``torch.fft``; the exporter proves that both give the same samples.
+    In a graph the transform is a product with fixed matrices in two stages (`Fourier`). From 512
+    samples on that is cheaper than dense matrices or the operator DFT (see
+    ``python -m benchmarks.spectral``). Elsewhere it is ``torch.fft``; the exporter proves that both
+    give the same samples.
 
     Examples
     --------
-    >>> net = OverlapAdd(Gain(), n_fft=512, hop=128)                # doctest: +SKIP
-    >>> net.latency                                                 # doctest: +SKIP
-    384
+    >>> class Halved(StreamingModule):
+    ...     def initial_state(self, batch=1):
+    ...         return {}
+    ...     def forward(self, x, state):
+    ...         return 0.5 * x, state
+    >>> net = OverlapAdd(Halved(), n_fft=512, hop=128)
+    >>> y, state = net(torch.ones(1, 1, 1280), net.initial_state())
+    >>> net.latency_samples, round(float(y[0, 0, -1]), 3)
+    (384, 0.5)
     """
 
     def __init__(
@@ -75,16 +82,18 @@ class OverlapAdd(StreamingModule):
     ) -> None:
         super().__init__()
         if not 1 <= hop <= n_fft:
-            raise ValueError(f"hop = {hop}: wanted 1 to n_fft = {n_fft} samples")
+            raise ValueError(
+                f"hop = {hop} is out of range 1 .. {n_fft} samples, the length of a frame"
+            )
         if look_ahead < 0:
-            raise ValueError(f"look_ahead = {look_ahead}: frames are never less than 0")
+            raise ValueError(f"look_ahead = {look_ahead} is out of range: 0 frames or more")
         if windows is None:
             root = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft))
             windows = (root, root)
         self.net = net
         self.n_fft = n_fft
         self.hop = hop
-        self.latency = n_fft - hop + look_ahead * hop
+        self.latency_samples = n_fft - hop + look_ahead * hop
         self.fourier = Fourier(*normalised_windows(windows, n_fft, hop))
 
     @override
@@ -104,7 +113,7 @@ class OverlapAdd(StreamingModule):
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         if x.shape[-1] % self.hop:
-            raise ValueError(f"{x.shape[-1]} samples: wanted a multiple of the hop, {self.hop}")
+            raise ValueError(f"{x.shape[-1]} samples are not a multiple of the hop, {self.hop}")
         rest = self.n_fft - self.hop
         seen = torch.cat([state["history"], x], dim=-1) if rest else x
         inner = {
@@ -123,13 +132,13 @@ class OverlapAdd(StreamingModule):
         return summed[..., :-rest], following
 
     def _frames(self, seen: Tensor) -> Tensor:
-        """(batch, 1, samples) -> (batch, frames, n_fft)."""
-        if seen.shape[-1] == self.n_fft:  # one hop, as in a graph: it is the frame
+        """Cut (batch, 1, samples) into overlapping frames (batch, frames, n_fft)."""
+        if seen.shape[-1] == self.n_fft:  # one hop, as in a graph: one frame
             return seen
         return seen[:, 0].unfold(-1, self.n_fft, self.hop)
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
-        """(batch, frames, n_fft) -> (batch, 1, samples)."""
+        """Add up frames (batch, frames, n_fft) to (batch, 1, samples)."""
         count = frames.shape[1]
         if count == 1:
             return frames
@@ -142,6 +151,11 @@ class Fourier(nn.Module):
     """Windowed Fourier transform of real frames, and its windowed inverse.
 
     In a graph it is two products with fixed matrices (`rtaudio.models.graph.fourier`).
+
+    Parameters
+    ----------
+    analysis, synthesis
+        Windows, [n] each.
     """
 
     analysis: Tensor
@@ -172,7 +186,7 @@ class Fourier(nn.Module):
 
     @override
     def forward(self, frames: Tensor) -> Tensor:
-        """(batch, frames, n) -> (batch, 2, frames, bins)."""
+        """Transform frames (batch, frames, n) to spectra (batch, 2, frames, bins)."""
         windowed = frames * self.analysis
         if not torch.onnx.is_in_onnx_export():
             return torch.view_as_real(torch.fft.rfft(windowed)).permute(0, 3, 1, 2)
@@ -183,10 +197,11 @@ class Fourier(nn.Module):
         return ordered.transpose(1, 2)
 
     def inverse(self, spectra: Tensor) -> Tensor:
-        """(batch, 2, frames, bins) -> (batch, frames, n)."""
+        """Transform spectra (batch, 2, frames, bins) to frames (batch, frames, n)."""
         if not torch.onnx.is_in_onnx_export():
             values = torch.complex(spectra[:, 0], spectra[:, 1])
-            return torch.fft.irfft(values, self.n) * self.synthesis
+            frames: Tensor = torch.fft.irfft(values, self.n)
+            return frames * self.synthesis
         flat = spectra.transpose(1, 2).reshape(1, -1, 2 * self.bins)
         placed = flat.index_select(2, self.places).reshape(-1, self.kept, 1, 2 * self.columns)
         inner = (placed @ self.second_inverse).reshape(-1, 2 * self.kept, self.columns)

@@ -16,50 +16,71 @@ State = dict[str, Tensor]
 class StreamingModule(nn.Module):
     """Base of every trainable net and every stateful layer.
 
-    A subclass keeps nothing between calls: all memory goes in and comes out as ``state``, a
-    dictionary of tensors that starts as `initial_state`. So a whole excerpt in one call and the
-    same excerpt in blocks of any size give the same samples.
+    A subclass keeps nothing between calls: all memory goes in and out as ``state``, a dictionary of
+    tensors that starts as `initial_state`. So an excerpt in one call and the same excerpt in blocks
+    of any size give the same samples.
 
     Attributes
     ----------
     channels
         Audio channels in and out.
     hop
-        Block length in samples that the net insists on; 0 if it takes any.
-    latency
-        Delay of the output in samples at the net's own rate.
+        Samples per call, for a net that needs whole hops; 0: any number.
+    latency_samples
+        Delay of the output, in samples at the net's own rate.
     prewarm_samples
-        How much silence a host plays through the net in front of the first sample, for one that
+        Samples of silence that a host plays through the net before the first sample, for a net that
         does not rest in its zero state.
     controls
-        The knobs, if any. A net that has some takes them as third argument of `forward`,
-        shape (batch, number of knobs), in natural units.
+        The knobs. A net with knobs takes them as third argument of `forward`, float32 (batch,
+        knobs), in natural units.
     task
         What the net is for, as in the card.
+
+    Examples
+    --------
+    >>> class Halved(StreamingModule):
+    ...     def initial_state(self, batch=1):
+    ...         return {}
+    ...     def forward(self, x, state):
+    ...         return 0.5 * x, state
     """
 
     channels: tuple[int, int] = (1, 1)
     hop: int = 0
-    latency: int = 0
+    latency_samples: int = 0
     prewarm_samples: int = 0
     controls: tuple[ModelParameter, ...] = ()
     task: Literal["", "denoise"] = ""
 
     def initial_state(self, batch: int = 1) -> State:
-        """Start values, zeros by contract; a net with another start adds it inside `forward`."""
+        """Return the state before the first block: zeros. Add another start inside `forward`."""
         raise NotImplementedError
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """One block: (output, following state). Shape: (batch, channels, samples) for a net."""
+        """Process one block.
+
+        Parameters
+        ----------
+        x
+            For a net float32 (batch, channels, samples).
+        state
+            As `initial_state` or the last call returned it.
+
+        Returns
+        -------
+        y, following
+            Output, of the same form as ``x``, and the state for the next block.
+        """
         raise NotImplementedError
 
     def folded(self) -> StreamingModule:
-        """The same function of an evaluated net in fewer operations: what a file holds.
+        """Return a net that computes the same in fewer operations, for export.
 
-        For a net with frozen normalisation, say; others are it themselves.
+        A net in evaluation mode can fold its normalisation into its weights, for example.
         """
         return self
 
     def architecture(self) -> dict[str, Any]:
-        """Type and sizes for the model card, by which a loader may pick a faster kernel."""
+        """Return type and sizes for the card, by which a loader may choose a faster kernel."""
         return {"type": type(self).__name__.lower()}

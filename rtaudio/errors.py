@@ -122,7 +122,14 @@ def closest(word: str, known: Iterable[str]) -> str:
 
 
 def span(low: float | None, high: float | None, unit: str = "") -> str:
-    """Return a range with its unit; an end that is None is open.
+    """Return a range with its unit.
+
+    Parameters
+    ----------
+    low, high
+        Its ends; None: open.
+    unit
+        Its unit.
 
     Examples
     --------
@@ -167,7 +174,15 @@ def out_of_range(
 
 
 def shortened(text: str, longest: int = 40) -> str:
-    """Return a text, cut with three dots if it is longer than ``longest`` characters."""
+    """Return a text, cut with three dots if it is too long.
+
+    Parameters
+    ----------
+    text
+        Any text.
+    longest
+        Number of characters that fit.
+    """
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
@@ -186,7 +201,7 @@ def field_span(model: type[BaseModel], location: Location) -> str:
     for part in location:
         if isinstance(part, int):
             continue
-        field = getattr(inner, "model_fields", {}).get(part)
+        field = _fields(inner).get(part)
         if field is None:
             return ""
         types = [field.annotation, *get_args(field.annotation)]
@@ -198,6 +213,12 @@ def field_span(model: type[BaseModel], location: Location) -> str:
     if low is None and high is None:
         return ""
     return span(low, high, (field.json_schema_extra or {}).get("unit", ""))
+
+
+def _fields(model: Any) -> dict[str, Any]:
+    """Return the fields of a pydantic class by their names, and by those that files use."""
+    fields = dict(getattr(model, "model_fields", {}))
+    return fields | {field.alias: field for field in fields.values() if field.alias}
 
 
 def fault_text(
@@ -225,13 +246,14 @@ def fault_text(
         value = fault["input"]
         shown = f"{value:g}" if isinstance(value, float) else shortened(repr(value))
     limits = field_span(model, fault["loc"]) if model is not None else ""
+    fields = model.model_fields if model is not None else {}
     what = f"{key} = {shown}" if key else shown
     context = fault.get("ctx", {})
     match fault["type"]:
         case "missing" | "missing_argument":
             return f"{key} is missing; give it a value"
         case "extra_forbidden" | "unexpected_keyword_argument":
-            known = list(model.model_fields) if model is not None else []
+            known = [field.alias or key for key, field in fields.items()]
             near = difflib.get_close_matches(str(fault["loc"][-1]), known, 1)
             remedy = f"did you mean {near[0]!r}?" if near else "remove it"
             return f"{key}: unknown key; {remedy}"
@@ -282,7 +304,20 @@ def first_fault(error: ValidationError, model: type[BaseModel], root: str = "") 
 
 
 def dotted(root: str, location: Location) -> str:
-    """Return the name of a place: ``root.key[0].key``."""
+    """Return the name of a place.
+
+    Parameters
+    ----------
+    root
+        Name of the whole; may be empty.
+    location
+        Keys and indices, as pydantic tells them.
+
+    Examples
+    --------
+    >>> dotted("preset", ("chain", 0, "gain_db"))
+    'preset.chain[0].gain_db'
+    """
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
     return (root + "".join(parts)).removeprefix(".")
 

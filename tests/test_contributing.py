@@ -1,28 +1,68 @@
-"""The examples of the pages are run: the effect in one file, the Python API, the preset."""
+"""What the pages say is run: the effect in one file, Python blocks, presets, command lines."""
 
 from __future__ import annotations
 
 import re
-import shutil
+import shlex
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 import rtaudio as rt
 import rtaudio.effects
+from docs.generate import verbs, words
+from rtaudio.audio.riff import riff
+from rtaudio.audio.writer import write_audio
 from rtaudio.effects.registry import effect_kinds
 from rtaudio.errors import PresetError
 from rtaudio.preset.load import load_preset
 from rtaudio.shipped import shipped_presets
 
 ROOT = Path(__file__).parents[1]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(
+        page.relative_to(ROOT).as_posix()
+        for page in (ROOT / "docs").rglob("*.md")
+        if page.parent.name != "generated"
+    ),
+]
+FOREIGN = {"--cap-add", "--ulimit"}
+"""Options of other programs that the pages name."""
+
+
+def text_of(page):
+    return (ROOT / page).read_text("utf-8")
 
 
 def blocks(page, language):
-    text = (ROOT / page).read_text("utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```", text_of(page), re.DOTALL | re.MULTILINE)
+
+
+def pages_with(language):
+    return [page for page in PAGES if page != "CONTRIBUTING.md" and blocks(page, language)]
+
+
+@pytest.fixture(scope="module")
+def guitar():
+    return riff(48000)[:24000]
+
+
+@pytest.fixture
+def folder(guitar, tmp_path, monkeypatch):
+    """A working folder as a reader has it: the shipped presets, and some sound."""
+    for name in ("presets", "models", "cabinets"):
+        source = ROOT / "presets" / (name if name != "presets" else "")
+        (tmp_path / name).symlink_to(source, target_is_directory=True)
+    (tmp_path / "recordings").mkdir()
+    for name in ("dry.wav", "recordings/take.wav"):
+        write_audio(tmp_path / name, guitar, 48000)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture
@@ -52,18 +92,22 @@ def test_an_effect_in_one_file_plays_in_python_and_in_presets(tremolo, tmp_path)
         load_preset(preset)
 
 
-def test_the_python_of_the_readme_runs():
-    for code in blocks("README.md", "python"):
-        exec(compile(code, "README.md", "exec"), {})
+@pytest.mark.parametrize("page", pages_with("python"))
+def test_the_python_of_a_page_runs(page, folder, capsys):
+    """The blocks of a page are one program, from the first to the last."""
+    names = {}
+    for code in blocks(page, "python"):
+        exec(compile(code, page, "exec"), names)
 
 
-def test_the_preset_of_the_readme_plays(tmp_path):
-    folder = shipped_presets()["bypass"].parent
-    for name in ("models", "cabinets"):
-        shutil.copytree(folder / name, tmp_path / name)
-    (tmp_path / "preset.yaml").write_text(blocks("README.md", "yaml")[0], "utf-8")
-    chain = load_preset(tmp_path / "preset.yaml")
-    assert chain(np.zeros(480, np.float32), 48000).shape == (2, 480)
+@pytest.mark.parametrize("page", pages_with("yaml"))
+def test_the_presets_of_a_page_play(page, folder):
+    for number, text in enumerate(blocks(page, "yaml")):
+        assert "chain" in yaml.safe_load(text), "other YAML is no block of the language yaml"
+        preset = folder / f"preset-{number}.yaml"
+        preset.write_text(text, "utf-8")
+        wet = load_preset(preset)(np.zeros(480, np.float32), 48000)
+        assert wet.shape[-1] == 480
 
 
 @pytest.mark.parametrize("kind", effect_kinds())
@@ -73,10 +117,51 @@ def test_every_parameter_stands_in_the_docstring(kind):
         assert re.search(rf"\b{name}\b", cls.__doc__), name
 
 
-def test_the_readme_names_every_shipped_preset_and_only_real_options():
-    text = (ROOT / "README.md").read_text("utf-8")
+def test_the_pages_name_every_shipped_preset():
+    text = "".join(map(text_of, PAGES))
     for name in shipped_presets():
         assert f"`{name.removesuffix('-light')}`" in text
-    source = "".join(p.read_text("utf-8") for p in (ROOT / "rtaudio" / "cli").glob("*.py"))
-    for option in set(re.findall(r"(?<![-\w])--([a-z][a-z-]*[a-z])\b", text)) - {"help", "json"}:
-        assert f'"--{option}"' in source or f"{option.replace('-', '_')}:" in source
+
+
+def command_lines(page):
+    """Return the calls of the command in a page, each as a list of words."""
+    lines = re.findall(
+        r"`(rtaudio [a-z][^`]*)`", re.sub(r"```.*?```", "", text_of(page), flags=re.DOTALL)
+    )
+    for block in blocks(page, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            found = re.search(r"(?:^|[ &(])(rtaudio [a-z-].*)", line)
+            lines += [found[1]] if found else []
+    return [shlex.split(line.partition(" && ")[0], comments=True) for line in lines]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if command_lines(page)])
+def test_the_command_lines_of_a_page_have_real_verbs_and_options(page):
+    known = {name: words(command.callback) for name, command in verbs().items()}
+    for line in command_lines(page):
+        verb, given = line[1], line[2:]
+        assert verb in known, line
+        options = {name for word in known[verb] for name in word.names if word.is_option}
+        for word in given:
+            if word.startswith("--"):
+                assert word.partition("=")[0] in options | {"--help"}, line
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_only_real_options(page):
+    options = {
+        name for verb in verbs().values() for word in words(verb.callback) for name in word.names
+    }
+    text = re.sub(r"<!--.*?-->|^.*python -m .*$|[|:-]{3,}", "", text_of(page), flags=re.MULTILINE)
+    named = set(re.findall(r"(?<![-\w])--[a-z][a-z-]*[a-z]\b", text))
+    assert named <= options | FOREIGN | {"--help", "--json", "--debug", "--version"}
+
+
+def test_the_configuration_of_the_training_guide_is_understood(folder):
+    config = pytest.importorskip("training.config", reason="needs the extra train")
+    text = re.findall(
+        r'title="my-amp.yaml" }\n(.*?)^```', text_of("docs/guides/training.md"), re.S | re.M
+    )
+    (folder / "my-amp.yaml").write_text(text[0], "utf-8")
+    (folder / "my-amp").mkdir()
+    assert config.load_config(folder / "my-amp.yaml").net.arguments == {"hidden": 24}

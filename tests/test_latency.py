@@ -34,7 +34,7 @@ def test_a_change_is_heard_after_exactly_the_reported_latency(name, block):
     early = sum(
         program.plan.latency_parts[e.name]
         for e in chain.effects
-        if isinstance(e, rt.Model) and e.card.sample_rate != RATE
+        if isinstance(e, rt.Model) and e.card.rate_hz != RATE
     )
     early += sum(
         program.plan.latency_parts[e.name] + e.card.hop

@@ -1,4 +1,4 @@
-"""What `rtaudio train` does, and `rtaudio export` with a checkpoint."""
+"""`rtaudio train`, and `rtaudio export` with a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,20 +6,48 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
 from export.cli import export_net
 from training.checkpoint import load_checkpoint
-from training.config import ConfigError, TrainingConfig, load_config
-from training.denoise.config import load_denoise_config
-from training.denoise.run import denoise_run
-from training.denoise.scenes import load_scene_config, scene_run
+from training.config import ConfigError, RunConfig, load_config
+from training.denoise.config import DenoiseConfig
+from training.denoise.scene_config import SceneConfig
+from training.denoise.scene_task import SceneTask
+from training.denoise.task import DenoiseTask
+from training.engine import train_run
 from training.guitar.captures import capture_config
+from training.guitar.config import GuitarConfig
 from training.guitar.seeds import train_seeds
-from training.run import train_run
+from training.guitar.task import AmpTask
+from training.task import Task
 
-__all__ = ["export", "train"]
+__all__ = ["TASKS", "Kind", "export", "train"]
+
+
+class Kind(NamedTuple):
+    """A kind of training: configuration and task, the options it takes, and why no others."""
+
+    config: type[RunConfig]
+    task: type[Task]
+    options: tuple[str, ...] = ()
+    refusal: str = ""
+
+
+GUITAR = "guitar"
+
+TASKS = {
+    GUITAR: Kind(GuitarConfig, AmpTask, ("seeds", "epochs", "checkpoint")),
+    "denoise": Kind(
+        DenoiseConfig, DenoiseTask, ("checkpoint",), "a denoiser; seed and steps are in the file"
+    ),
+    "denoise-features": Kind(
+        SceneConfig, SceneTask, (), "a feature net; it is trained once, from its file alone"
+    ),
+}
+"""Kinds of training by the ``task`` of a configuration; a file without one is for guitar."""
 
 
 def train(
@@ -34,7 +62,7 @@ def train(
     checkpoint: Path | None = None,
     as_json: bool = False,
 ) -> None:
-    """Train a model, score it on what it has never heard, and say what to do next.
+    """Train a model, score it on held-out data, and print the scores and what to do next.
 
     Parameters
     ----------
@@ -45,9 +73,9 @@ def train(
     resume
         Go on with a run.
     seeds
-        Train from so many random starts and keep the best.
+        Number of random starts; the best run is kept.
     device
-        See `training.run.pick_device`.
+        See `training.engine.pick_device`.
     size
         For captures; see `training.guitar.captures.SIZES`.
     epochs
@@ -65,97 +93,76 @@ def train(
         No such configuration or folder.
     """
     if all(path.is_dir() for path in what):
-        config = capture_config(what, size=size or "medium", epochs=epochs)
-        begun = (out or config.run_folder) / "config.json"
-        if resume and size is None and epochs is None and begun.is_file():
-            with suppress(ValueError):  # a damaged file is train_run's to refuse
-                config = TrainingConfig.model_validate_json(begun.read_text(encoding="utf-8"))
+        kind = TASKS[GUITAR]
+        config: RunConfig = _of_captures(what, out, resume, size, epochs)
     elif len(what) == 1:
+        kind = _kind(what[0])
         if size is not None:
             raise ConfigError(f"--size is for captures; the net of {what[0]} is in the file")
-        if _task(what[0]) == "denoise-features":
-            if seeds != 1 or epochs is not None or resume or checkpoint is not None:
-                raise ConfigError(
-                    f"{what[0]}: a feature net; it is trained once, from its file alone"
-                )
-            _train_features(what[0], out, device, as_json)
-            return
-        if _task(what[0]) == "denoise":
-            if seeds != 1 or epochs is not None:
-                raise ConfigError(f"{what[0]}: a denoiser; seed and steps are in the file")
-            _train_denoiser(what[0], out, resume, device, checkpoint, as_json)
-            return
-        config = load_config(what[0])
-        if epochs is not None:
+        given = {"seeds": seeds != 1, "epochs": epochs is not None, "checkpoint": bool(checkpoint)}
+        if any(used and option not in kind.options for option, used in given.items()):
+            raise ConfigError(f"{what[0]}: {kind.refusal}")
+        config = load_config(what[0], kind.config)
+        if isinstance(config, GuitarConfig) and epochs is not None:
             schedule = config.schedule.model_copy(update={"epochs": epochs})
             config = config.model_copy(update={"schedule": schedule})
     else:
         raise ConfigError("give one configuration, or capture folders only")
     if out is not None:
         config = config.model_copy(update={"folder": str(out)})
-    if seeds == 1:
-        metrics = train_run(config, resume=resume, device=device, start=checkpoint)
-    else:
+    if isinstance(config, GuitarConfig) and seeds != 1:
         metrics = train_seeds(config, seeds, resume=resume, device=device, start=checkpoint)
+    else:
+        metrics = train_run(config, kind.task, resume=resume, device=device, start=checkpoint)
     if as_json:
         print(json.dumps(metrics))
         return
-    print(f"{config.name}, on what it never trained on: {metrics['esr_in_words']}")
+    print(f"{config.name}, on what it never trained on: {kind.task.verdict(metrics)}")
     if "seeds" in metrics:
         each = ", ".join(f"{seed}: {esr:.4f}" for seed, esr in metrics["seeds"].items())
         print(f"validation ESR of the seeds: {each}; the best is kept")
-    print(f"look and listen: {config.run_folder / 'report.html'}")
-    best = config.run_folder / "best.pt"
-    print(f"export it: rtaudio export {best} {config.name}.onnx (or .nam, .aidax)")
+    for line in kind.task.next_steps(config):
+        print(line)
 
 
 def export(source: Path, out: Path) -> None:
-    """Write the net of a checkpoint; see `export.cli.export` for ``out`` and what is raised."""
+    """Export the net of a checkpoint.
+
+    Parameters
+    ----------
+    source
+        The ``best.pt`` of a run.
+    out
+        The file to write; its suffix names the format, see `export.cli.export`.
+
+    Raises
+    ------
+    ValueError
+        No such checkpoint, or a net that this format cannot hold.
+    """
     net, card = load_checkpoint(source)
     export_net(net, card, source, out)
 
 
-def _task(path: Path) -> str:
-    """The task a configuration names; effects name none. Faults are the loader's to tell."""
+def _of_captures(
+    folders: Sequence[Path], out: Path | None, resume: bool, size: str | None, epochs: int | None
+) -> GuitarConfig:
+    """Return the configuration for captures; that of the run, if it goes on without options."""
+    config = capture_config(folders, size=size or "medium", epochs=epochs)
+    begun = (out or config.run_folder) / "config.json"
+    if resume and size is None and epochs is None and begun.is_file():
+        with suppress(ValueError):  # the engine refuses a damaged file
+            config = GuitarConfig.model_validate_json(begun.read_text(encoding="utf-8"))
+    return config
+
+
+def _kind(path: Path) -> Kind:
+    """Return the kind of training that a configuration names; other faults are `load_config`'s."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
-        return ""
-    return str(content.get("task", "")) if isinstance(content, dict) else ""
-
-
-def _train_denoiser(
-    path: Path,
-    out: Path | None,
-    resume: bool,
-    device: str,
-    checkpoint: Path | None,
-    as_json: bool,
-) -> None:
-    config = load_denoise_config(path)
-    if out is not None:
-        config = config.model_copy(update={"folder": str(out)})
-    metrics = denoise_run(config, resume=resume, device=device, start=checkpoint)
-    if as_json:
-        print(json.dumps(metrics))
-        return
-    print(
-        f"{config.name}, on mixtures it never trained on: SI-SDR "
-        f"{metrics['validation_si_sdr_db']:.1f} dB, loss {metrics['validation_loss']:.4f}"
-    )
-    print(f"export it: rtaudio export {config.run_folder / 'best.pt'} {config.name}.onnx")
-
-
-def _train_features(path: Path, out: Path | None, device: str, as_json: bool) -> None:
-    config = load_scene_config(path)
-    if out is not None:
-        config = config.model_copy(update={"folder": str(out)})
-    metrics = scene_run(config, device=device)
-    if as_json:
-        print(json.dumps(metrics))
-        return
-    print(
-        f"{config.name}, on what it never trained on: {100 * metrics['scene_accuracy']:.0f} % of "
-        f"{metrics['excerpts']} excerpts of {metrics['kinds']} kinds named rightly"
-    )
-    print(f"it serves the loss term 'features': net: {config.run_folder / 'features.pt'}")
+        content = None
+    name = content.get("task", GUITAR) if isinstance(content, dict) else GUITAR
+    if not isinstance(name, str) or name not in TASKS:
+        raise ConfigError(f"{path}: task: unknown task {name!r}; choose from {', '.join(TASKS)}")
+    return TASKS[name]

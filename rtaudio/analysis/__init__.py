@@ -1,1 +1,1 @@
-"""Measurements of sound in plain numpy: pitch, loudness, speech quality, aliasing, percentiles."""
+"""Measurements of sound in numpy: pitch, loudness, speech quality, aliasing, percentiles."""

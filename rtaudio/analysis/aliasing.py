@@ -1,4 +1,4 @@
-"""Aliasing: what an effect folds back from above the Nyquist frequency, against its harmonics."""
+"""Aliasing: harmonics that an effect folds back from above the Nyquist frequency."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rtaudio.errors import MetricsError
 
 HEARD_HZ = 20000.0
 SINES_HZ = (1249, 2503, 3541, 4999, 7001, 9001)
-"""Primes, so that no alias of one second falls on a harmonic."""
+"""Primes, so that no alias falls on a harmonic in one second of signal."""
 
 SETTLE_S = 0.5
 
@@ -23,17 +23,18 @@ def aliasing_db(
     level_db: float = -6.0,
     sines_hz: Sequence[int] = SINES_HZ,
 ) -> dict[int, float]:
-    """Measure the aliases of sines: their power below 20 kHz, relative to that of the harmonics.
+    """Measure the power of aliases below 20 kHz, relative to the power of the harmonics.
 
-    One second of the settled response to a sine of whole hertz has its harmonics in the bins k f;
-    what is in the others is aliases (and noise).
+    One second of the settled response to a sine of f Hz, a whole number, has its harmonics in the
+    bins k f; all other bins hold aliases (and noise).
 
     Parameters
     ----------
     effect
-        Called with one channel and its rate, returns one channel: any effect of rtaudio is one.
+        From one channel, float32 [frames], and its sample rate to one channel; any effect of
+        rtaudio.
     rate_hz
-        Sample rate; no sine may divide it.
+        Sample rate; no sine's frequency may divide it.
     level_db
         Peak of the sines in dBFS.
     sines_hz
@@ -42,13 +43,19 @@ def aliasing_db(
     Returns
     -------
     dict
-        Frequency in Hz -> power of all aliases over that of all harmonics, in dB; -200 if there is
-        none.
+        Frequency in Hz -> power of all aliases over the power of all harmonics, in dB; -200 if
+        there are none.
+
+    Raises
+    ------
+    MetricsError
+        A frequency divides the sample rate.
 
     Examples
     --------
-    >>> round(aliasing_db(Gain(gain_db=6.0), sines_hz=[1249])[1249]) < -120
-    True
+    >>> found = aliasing_db(lambda x, rate_hz: np.tanh(9 * x), sines_hz=[1249, 7001])
+    >>> {hz: round(db) for hz, db in found.items()}
+    {1249: -71, 7001: -17}
     """
     settle = round(SETTLE_S * rate_hz)
     time_s = np.arange(settle + rate_hz) / rate_hz
@@ -56,7 +63,9 @@ def aliasing_db(
     result = {}
     for hz in sines_hz:
         if rate_hz % hz == 0:
-            raise MetricsError(f"{hz} Hz divides {rate_hz} Hz: aliases would hide in the harmonics")
+            raise MetricsError(
+                f"{hz} Hz divides {rate_hz} Hz, so aliases would fall on harmonics; use a prime"
+            )
         sine = 10.0 ** (level_db / 20.0) * np.sin(2 * np.pi * hz * time_s)
         wet = np.asarray(effect(sine.astype(np.float32), rate_hz), np.float64)[settle:]
         power = np.abs(np.fft.rfft(wet))[: heard + 1] ** 2

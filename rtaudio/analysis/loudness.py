@@ -1,4 +1,4 @@
-"""Loudness: how loud a model plays, so that models can be brought to one level."""
+"""Loudness of effects, by which models are brought to one level."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ CLIP_DB = -15.0
 
 
 def level_db(x: Any) -> float:
-    """Return the RMS level of a signal in dBFS, -200 at the least."""
+    """Return the RMS level of a signal of any shape in dBFS, or -200 if it is lower."""
     power = float(np.mean(np.square(x, dtype=np.float64))) if np.size(x) else 0.0
     return 10.0 * math.log10(max(power, 1e-20))
 
 
 def standard_clip(rate_hz: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Return one second of pink noise, down to 1 Hz, at -15 dBFS RMS; always the same."""
+    """Return one second of pink noise at -15 dBFS RMS, float32 [frames]; always the same."""
     bins = np.arange(1, rate_hz // 2 + 1)
     phases = np.random.default_rng(0).uniform(0.0, 2.0 * np.pi, bins.size)
     clip = np.fft.irfft(np.r_[0.0, np.exp(1j * phases) / np.sqrt(bins)], rate_hz)
@@ -31,20 +31,20 @@ def standard_clip(rate_hz: int) -> np.ndarray[Any, np.dtype[np.float32]]:
 def loudness_db(effect: Callable[[Any, int], Any], rate_hz: int) -> float:
     """Return the RMS level of an effect's output for the standard clip, in dBFS.
 
-    The Neural Amp Modeler keeps the same figure in its files (``loudness``), measured on a clip of
-    its own, of the same level and spectrum; the two agree within 0.5 dB.
+    Neural Amp Modeler has the same figure in its files (``loudness``), measured with another clip
+    of the same level and spectrum; the two agree within 0.5 dB.
 
     Parameters
     ----------
     effect
-        Called with one channel and its rate, returns one channel: any `rtaudio.effects.base.Effect`
-        is one.
+        From one channel, float32 [frames], and its sample rate to one channel; any effect of
+        rtaudio.
     rate_hz
         Sample rate.
 
     Examples
     --------
-    >>> round(loudness_db(Gain(gain_db=-3.0), 48000), 1)
-    -18.0
+    >>> round(loudness_db(lambda x, rate_hz: 0.5 * x, 48000), 1)
+    -21.0
     """
     return level_db(effect(standard_clip(rate_hz), rate_hz))

@@ -1,4 +1,4 @@
-"""Minimum phase: the least delayed response of a magnitude."""
+"""Minimum phase: the least delayed response with a given magnitude."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["minimum_phase"]
 
 
 def minimum_phase(level: Any) -> np.ndarray[Any, np.dtype[np.complex128]]:
-    """Return the logarithm of the minimum-phase response of a magnitude.
+    """Return the logarithm of the minimum-phase response with a given magnitude.
 
     Parameters
     ----------
     level
-        Natural logarithm of the magnitude at the bins of ``numpy.fft.rfft``, ``[bins]``.
+        Natural logarithm of the magnitude at the bins of ``numpy.fft.rfft``, float64 ``[bins]``.
 
     Returns
     -------
@@ -24,7 +24,7 @@ def minimum_phase(level: Any) -> np.ndarray[Any, np.dtype[np.complex128]]:
 
     Notes
     -----
-    By the cepstrum: Oppenheim and Schafer, Discrete-Time Signal Processing.
+    Computed by the cepstrum: Oppenheim and Schafer, Discrete-Time Signal Processing.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Overview: a sound of any length in a few columns, for a picture of it."""
+"""Overview: a sound of any length in a fixed number of columns, for a picture of it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,21 @@ _SPECTRUM_COLUMNS = 900
 
 
 class Overview:
-    """The extremes and the spectrum of a sound over time, gathered while it passes.
+    """The extremes and the spectrum of a sound over time, collected piece by piece.
 
     Parameters
     ----------
     frames
-        How long it will be; what comes after that is left out.
+        Length of the sound; later frames are ignored.
     channels
-        How many channels it has. The extremes of more than two are drawn together.
+        Number of channels. More than two share one row of extremes.
     rate_hz
-        Its sample rate.
+        Sample rate.
 
     Attributes
     ----------
     low, high
-        Extremes ``[channels, columns]``, of ``step`` frames each.
-    peak
-        The largest magnitude.
+        Extremes ``[rows, columns]``, of ``step`` frames each.
 
     Examples
     --------
@@ -64,11 +62,11 @@ class Overview:
 
     @property
     def rms(self) -> float:
-        """The root of the mean square of all samples."""
+        """The root mean square of all samples."""
         return math.sqrt(self._squares / max(1, self._samples))
 
     def add(self, x: Array) -> None:
-        """Take the next piece, planar ``[channels, frames]``."""
+        """Add the next piece, planar ``[channels, frames]``."""
         x = x[:, : self.frames - self._position]
         if x.shape[1] == 0:
             return
@@ -93,7 +91,7 @@ class Overview:
         self.high[here] = np.maximum(self.high[here], highs)
 
     def _add_spectrum(self, mono: Array) -> None:
-        """Add the power of every window that is complete to the column where it lies."""
+        """Add the power of every complete window to its column."""
         mono = np.concatenate([self._rest, mono])
         count = min((mono.size - self._size) // self._hop + 1, self._hops - self._done)
         for start in range(0, count, 256):
@@ -109,8 +107,8 @@ class Overview:
     def spectrogram(self, bands: int) -> tuple[Array, Array, Array]:
         """Return times in seconds, frequencies in hertz, and magnitudes ``[bands, times]``.
 
-        The frequencies lie evenly on a logarithmic scale, from 60 Hz to 0.46 of the rate; a sine at
-        full scale has the magnitude 1.
+        The frequencies are evenly spaced on a logarithmic scale, from 60 Hz to 0.46 of the sample
+        rate; a sine at full scale has the magnitude 1.
         """
         seconds = (np.arange(self._columns) + 0.5) * self.frames / self._columns / self.rate_hz
         hertz = np.geomspace(60.0, 0.46 * self.rate_hz, bands)

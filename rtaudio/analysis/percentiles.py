@@ -21,7 +21,17 @@ class Percentiles:
     def of_histogram(
         cls, counts: np.ndarray[Any, Any], values_ns: np.ndarray[Any, Any], max_ns: int
     ) -> Percentiles:
-        """Read the percentiles off bucket counts; ``values_ns`` is the middle of each bucket."""
+        """Compute the percentiles of a histogram.
+
+        Parameters
+        ----------
+        counts
+            Number of durations per bucket, [buckets].
+        values_ns
+            Middle of each bucket in nanoseconds, [buckets].
+        max_ns
+            The longest duration, in nanoseconds.
+        """
         total = counts.sum()
         if total == 0:
             return cls()
@@ -35,7 +45,13 @@ class Percentiles:
 
     @classmethod
     def of_samples(cls, microseconds: np.ndarray[Any, Any]) -> Percentiles:
-        """Compute the percentiles of single measurements, in microseconds."""
+        """Compute the percentiles of single durations in microseconds, [durations].
+
+        Examples
+        --------
+        >>> Percentiles.of_samples(np.arange(1001.0))
+        Percentiles(p50=500.0, p99=990.0, p99_9=999.0, max=1000.0)
+        """
         p50, p99, p99_9 = np.percentile(microseconds, [50.0, 99.0, 99.9])
         return cls(
             round(float(p50), 2),

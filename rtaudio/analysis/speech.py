@@ -1,12 +1,12 @@
-"""How close enhanced speech is to clean speech: PESQ, STOI, SI-SDR, and the gain in SNR.
+"""Quality of enhanced speech against clean speech: PESQ, STOI, SI-SDR, and the gain in SNR.
 
-Every measure compares sample with sample. Nothing here searches for a delay: whoever measures a
-system shifts its output back by the latency that the system reports, so that a wrong report costs
-what it costs a listener who mixes.
+Every measure compares sample with sample and does not search for a delay: the caller shifts the
+output of a system back by the latency that the system reports. So a wrong report costs points, as
+it costs sound quality in a mix.
 
 PESQ and STOI are defined below 8 kHz and are computed at 16 kHz. SI-SDR and SNR are computed at the
-rate of the signals, so what a system removes above 8 kHz counts; `score` gives SI-SDR at 16 kHz,
-too, by which systems of 16 kHz are compared.
+sample rate of the signals, so that all removal above 8 kHz counts; `score` has SI-SDR at 16 kHz,
+too, to compare systems that run at 16 kHz.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ METRICS_HZ = 16000
 """Sample rate of PESQ, STOI and DNSMOS."""
 
 SILENCE = 1e-12
-"""Mean power, relative to full scale, below which a signal holds no speech to compare with."""
+"""A signal with a mean power below this, relative to full scale, counts as silent."""
 
 _TAPS_PER_SIDE = 128
 _STOP_DB = 100.0
@@ -44,18 +44,18 @@ _STOP_DB = 100.0
 def si_sdr_db(clean: ArrayLike, x: ArrayLike) -> float:
     """Return the scale-invariant signal-to-distortion ratio of ``x``, in decibels.
 
-    The part of ``x`` that is a multiple of ``clean``, over the rest.
+    It compares the part of ``x`` that is a multiple of ``clean`` with the rest.
 
     Parameters
     ----------
     clean, x
-        Mono signals of one length, aligned; any rate.
+        Mono signals ``[frames]`` of one length, aligned; any sample rate.
 
     Returns
     -------
     float
-        Infinite if ``x`` is an exact multiple of ``clean``, and minus infinity if it has no part
-        of it.
+        Infinite if ``x`` is an exact multiple of ``clean``, minus infinity if it is orthogonal to
+        ``clean``.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def si_sdr_db(clean: ArrayLike, x: ArrayLike) -> float:
     References
     ----------
     .. [1] J. Le Roux, S. Wisdom, H. Erdogan, J. Hershey, "SDR - half-baked or well done?",
-       ICASSP 2019. As in most published figures the mean is not removed.
+       ICASSP 2019. As in most published figures, the mean is not removed.
 
     Examples
     --------
@@ -78,9 +78,9 @@ def si_sdr_db(clean: ArrayLike, x: ArrayLike) -> float:
 
 
 def snr_db(clean: ArrayLike, x: ArrayLike) -> float:
-    """Return the signal-to-noise ratio of ``x``, where all that is not ``clean`` is noise, in dB.
+    """Return the signal-to-noise ratio of ``x`` in decibels; the noise is ``x - clean``.
 
-    Unlike `si_sdr_db` a wrong level counts as noise.
+    Unlike in `si_sdr_db`, a wrong level counts as noise.
 
     Parameters
     ----------
@@ -97,9 +97,9 @@ def snr_db(clean: ArrayLike, x: ArrayLike) -> float:
 
 
 def level_change_db(clean: ArrayLike, x: ArrayLike) -> float:
-    """Return how much louder than ``clean`` the part of it in ``x`` is, in decibels.
+    """Return the level of ``clean`` in ``x``, relative to ``clean``, in decibels.
 
-    What neither `si_sdr_db` nor PESQ hears, and a listener does.
+    A listener hears such a change, and neither `si_sdr_db` nor PESQ does.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def level_change_db(clean: ArrayLike, x: ArrayLike) -> float:
     Returns
     -------
     float
-        Minus infinity if ``x`` has no part of ``clean``, or its inverse.
+        Minus infinity if ``x`` is orthogonal to ``clean``, or has it inverted.
 
     Examples
     --------
@@ -122,19 +122,19 @@ def level_change_db(clean: ArrayLike, x: ArrayLike) -> float:
 
 
 def stoi(clean: ArrayLike, x: ArrayLike, rate_hz: int) -> float:
-    """Return the short-time objective intelligibility of ``x``: 1 is as clear as ``clean``.
+    """Return the short-time objective intelligibility of ``x``; 1 is best.
 
     Parameters
     ----------
     clean, x
-        Mono signals of one length, aligned, of at least 0.4 s of speech.
+        Mono signals ``[frames]`` of one length, aligned, with at least 0.4 s of speech.
     rate_hz
-        Their sample rate.
+        Sample rate.
 
     Raises
     ------
     MetricsError
-        As `si_sdr_db`, or pystoi is not installed.
+        As for `si_sdr_db`; or pystoi is not installed.
 
     References
     ----------
@@ -151,14 +151,14 @@ def stoi(clean: ArrayLike, x: ArrayLike, rate_hz: int) -> float:
 
 
 def pesq_wb(clean: ArrayLike, x: ArrayLike, rate_hz: int) -> float:
-    """Return the perceptual quality of ``x`` by wide-band PESQ: from 1.04 to 4.64, clean.
+    """Return the perceptual quality of ``x`` by wide-band PESQ, from 1.04 to 4.64 (clean).
 
     Parameters
     ----------
     clean, x
-        Mono signals of one length, of at least 0.25 s.
+        Mono signals ``[frames]`` of one length, of at least 0.25 s.
     rate_hz
-        Their sample rate.
+        Sample rate.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def pesq_wb(clean: ArrayLike, x: ArrayLike, rate_hz: int) -> float:
     Raises
     ------
     MetricsError
-        As `si_sdr_db`, or pesq is not installed.
+        As for `si_sdr_db`; or pesq is not installed.
 
     References
     ----------
@@ -191,22 +191,22 @@ def pesq_wb(clean: ArrayLike, x: ArrayLike, rate_hz: int) -> float:
 def score(
     noisy: ArrayLike, clean: ArrayLike, enhanced: ArrayLike, rate_hz: int
 ) -> dict[str, float]:
-    """Return the measures of one enhanced recording.
+    """Return all measures of one enhanced recording.
 
     Parameters
     ----------
     noisy, clean, enhanced
-        Mono signals of one length, ``enhanced`` shifted back by the latency of its system.
+        Mono signals ``[frames]`` of one length, ``enhanced`` shifted back by the latency of its
+        system.
     rate_hz
-        Their sample rate.
+        Sample rate.
 
     Returns
     -------
     dict
-        ``pesq``, ``stoi``, ``si_sdr_db``, ``si_sdr_16k_db`` (that of what lies below 8 kHz),
-        ``level_change_db``, and what was gained over the noisy recording: ``si_sdr_gain_db`` and
-        ``snr_gain_db``, both 0 if nothing was changed. A gain is NaN where the noisy recording is
-        the clean one.
+        ``pesq``, ``stoi``, ``si_sdr_db``, ``si_sdr_16k_db`` (below 8 kHz), ``level_change_db``, and
+        the gains over the noisy recording ``si_sdr_gain_db`` and ``snr_gain_db``, both 0 if nothing
+        was changed. A gain is NaN if the noisy recording equals the clean one.
 
     Raises
     ------
@@ -215,7 +215,7 @@ def score(
 
     Examples
     --------
-    >>> scores = [score(*pair, 16000) for pair in pairs]                    # doctest: +SKIP
+    >>> scores = [score(noisy, clean, enhanced, 16000)]                     # doctest: +SKIP
     >>> np.nanmean([s["pesq"] for s in scores])                             # doctest: +SKIP
     2.64
     """
@@ -233,19 +233,21 @@ def score(
 
 
 def at_rate(x: ArrayLike, rate_hz: int, to_hz: int) -> NDArray[np.float64]:
-    """Return a mono signal at another rate, without delay: flat to 0.95 of the lower band.
+    """Return a mono signal at another sample rate, without delay.
+
+    The response is flat up to 0.95 of the lower Nyquist frequency.
 
     Parameters
     ----------
     x
-        Mono signal.
+        Mono signal ``[frames]``.
     rate_hz, to_hz
-        Its rate, and the rate of the result.
+        Its sample rate, and that of the result.
 
     Returns
     -------
     numpy.ndarray
-        ``ceil(len(x) * to_hz / rate_hz)`` samples.
+        float64, ``ceil(len(x) * to_hz / rate_hz)`` samples.
     """
     x = np.asarray(x, np.float64)
     if rate_hz == to_hz:
@@ -276,12 +278,12 @@ def _pair(clean: ArrayLike, x: ArrayLike) -> tuple[NDArray[np.float64], NDArray[
     target, found = np.asarray(clean, np.float64), np.asarray(x, np.float64)
     if target.ndim != 1 or target.shape != found.shape:
         raise MetricsError(
-            f"wanted two mono signals of one length, not {target.shape} and {found.shape}"
+            f"needs two mono signals of one length, not {target.shape} and {found.shape}"
         )
     if not (np.isfinite(target).all() and np.isfinite(found).all()):
-        raise MetricsError("a signal holds NaN or infinite samples")
+        raise MetricsError("a signal holds NaN or infinite samples; record it again")
     if not target.size or float(np.mean(target**2)) < SILENCE:
-        raise MetricsError("the clean signal is silent: there is nothing to compare with")
+        raise MetricsError("the clean signal is silent; compare with a recording of speech")
     return target, found
 
 

@@ -1,9 +1,9 @@
 """Tuner: the pitch of one string, to a fraction of a cent.
 
 The period is found in the autocorrelation (P. McLeod and G. Wyvill, "A smarter way to find pitch",
-ICMC 2005). Then the partials are read from a spectrum of six periods. Those of a stiff string are
-wider apart the higher they are, f_n = n f (1 + B n^2)^(1/2) (H. Fletcher, JASA 1964), so f and B
-are fitted to them: the period alone would read a low string some cents too sharp.
+ICMC 2005). Then the partials are found in a spectrum of six periods. The partials of a stiff string
+spread with their number, f_n = n f (1 + B n^2)^(1/2) (H. Fletcher, JASA 1964), so f and B are
+fitted to them: by the period alone, a low string would read some cents too sharp.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 LOWEST_HZ, HIGHEST_HZ = 27.0, 1400.0
-"""A0 .. F6; a bass of five strings begins at 31 Hz, fret 24 of a high E string is 1319 Hz."""
+"""A0 .. F6; the lowest note of a five-string bass is 31 Hz, fret 24 of a high E string 1319 Hz."""
 
 A4_HZ = 440.0
 LISTEN_S = 0.25
-"""What a reading may need; a low E of a guitar needs 0.08 s."""
+"""Longest excerpt that a reading needs; a low E of a guitar needs 0.08 s."""
 
 QUIETEST_DB = -60.0
 CLARITY = 0.75
@@ -48,7 +48,7 @@ class Tuning:
     note
         Nearest note of the equal temperament, such as ``"E2"``; C4 is the middle C.
     cents
-        How much the string is above (or, negative, below) the note: -50 .. 50.
+        Distance of the string from the note, -50 .. 50; positive if the string is sharp.
     """
 
     hz: float
@@ -57,12 +57,12 @@ class Tuning:
 
 
 def read_tuning(x: Any, rate_hz: int, a4_hz: float = A4_HZ) -> Tuning | None:
-    """Return the pitch at the end of a recording, or None where there is no clear one.
+    """Return the pitch at the end of a recording, or None if there is no clear pitch.
 
     Parameters
     ----------
     x
-        Mono audio ``[frames]``; the last 0.25 s are looked at, or fewer if the pitch is higher.
+        Mono audio ``[frames]``; only the last 0.25 s are used, or less for a higher pitch.
     rate_hz
         Sample rate.
     a4_hz
@@ -92,7 +92,7 @@ def read_tuning(x: Any, rate_hz: int, a4_hz: float = A4_HZ) -> Tuning | None:
 
 
 def _period_hz(x: Samples, rate_hz: int) -> float | None:
-    """Return the pitch by the normalised square difference function, or None if there is none."""
+    """Return the pitch by the normalised square difference function, or None if it is unclear."""
     x = x - x.mean() if len(x) else x
     longest = int(rate_hz / LOWEST_HZ)
     if len(x) < 2 * longest or np.mean(x**2) < 10.0 ** (QUIETEST_DB / 10.0):
@@ -111,11 +111,11 @@ def _period_hz(x: Samples, rate_hz: int) -> float | None:
     if not len(peaks) or similarity[peaks].max() < CLARITY:
         return None
     lag = peaks[similarity[peaks] >= FIRST_PEAK * similarity[peaks].max()][0]
-    return rate_hz / (lag + _vertex(similarity[lag - 1 : lag + 2])[0])
+    return rate_hz / (float(lag) + _vertex(similarity[lag - 1 : lag + 2])[0])
 
 
 def _vertex(three: Samples) -> tuple[float, float]:
-    """Return place and height of the parabola through three neighbours, from the middle one."""
+    """Return the vertex of the parabola through three neighbours: place (0: middle) and height."""
     left, middle, right = three
     bend = left - 2.0 * middle + right
     if bend == 0.0:
@@ -125,7 +125,7 @@ def _vertex(three: Samples) -> tuple[float, float]:
 
 
 def _first_partial_hz(x: Samples, rate_hz: int, coarse_hz: float) -> float:
-    """Return the frequency of the first partial of a stiff string, fitted to all that are heard."""
+    """Return the frequency of the first partial, by a fit to all partials that are heard."""
     frames = len(x)
     turn = 2.0 * np.pi * (np.arange(frames) + 0.5) / frames
     window = sum(a * np.cos(k * turn) for k, a in enumerate(_WINDOW))

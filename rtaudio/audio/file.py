@@ -1,4 +1,4 @@
-"""Audio files: read whole or in pieces, written whole or not at all, faults in one line."""
+"""Names of audio files as the operating system has them."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ STEREO = 2
 
 
 def native_path(path: Path) -> str | bytes:
-    """Return a path as the system has it: on POSIX a name is bytes, in UTF-8 or not."""
+    """Return a path as the operating system has it: on POSIX a name is bytes, not always UTF-8."""
     return str(path) if sys.platform == "win32" else os.fsencode(path)

@@ -1,6 +1,6 @@
-"""Plucked strings: an electric guitar or bass, plugged straight in.
+"""Plucked strings: a dry electric guitar or bass.
 
-Each note is one string of the extended Karplus-Strong kind, with a pick and a pickup::
+Each note is one string by the extended Karplus-Strong algorithm, with a pick and a pickup::
 
     pick noise -> comb (place of the pick) -> (+) --+--> comb (place of the pickup) -> coil
                                                ^    |
@@ -20,9 +20,22 @@ from rtaudio.runtime.jit import jit
 
 
 class Note(NamedTuple):
-    """A pluck: when and how long in beats, the MIDI pitch, how hard, and how it is played.
+    """A pluck.
 
-    ``bend`` is in semitones, reached within a fifth of a second; ``vibrato`` in cents.
+    Attributes
+    ----------
+    beat, beats
+        Start and length in beats.
+    pitch
+        MIDI number; 69 is 440 Hz.
+    force
+        Strength; 1 is a firm stroke.
+    muted
+        Whether the palm mutes it.
+    bend
+        In semitones, reached within 0.22 s.
+    vibrato
+        Depth in cents.
     """
 
     beat: float
@@ -36,14 +49,14 @@ class Note(NamedTuple):
 
 @jit
 def _string(excitation, period, gain, damping, line, out):
-    """Add one string to ``out``; ``period`` in samples and ``gain`` per period vary with time.
+    """Add one string to ``out``; ``period`` in samples and ``gain`` per period vary over time.
 
-    ``line`` is the delay line: zeros, a power of two of them, more than the longest period.
+    ``line`` is the delay line: zeros, a power of two long, longer than the longest period.
     """
     mask = line.size - 1
     former = 0.0
     for n in range(out.size):
-        # Third-order Lagrange interpolation: unlike the linear one it does not dull high notes.
+        # Third-order Lagrange interpolation; linear interpolation would dull high notes.
         delay = period[n] - damping[n]
         whole = int(delay)
         d = delay - whole + 1.0
@@ -66,7 +79,7 @@ def _string(excitation, period, gain, damping, line, out):
 
 
 def _comb(x: np.ndarray[Any, Any], delay: int) -> np.ndarray[Any, Any]:
-    """Subtract a delayed copy: the notches of a place along the string."""
+    """Subtract a delayed copy, for the notches of a position along the string."""
     y = x.copy()
     y[delay:] -= x[: x.size - delay]
     return y
@@ -86,7 +99,7 @@ def _resonance(x, b0, b1, b2, a1, a2):
 def _pluck(
     note: Note, beats_per_minute: float, rate_hz: int, rng: np.random.Generator
 ) -> np.ndarray[Any, Any]:
-    """Return the sound of one note, its release included."""
+    """Return the sound of one note with its release, float64 ``[frames]``."""
     held = int(note.beats * 60.0 / beats_per_minute * rate_hz)
     release = int(0.08 * rate_hz)
     time_s = np.arange(held + release) / rate_hz
@@ -102,7 +115,7 @@ def _pluck(
     sustain_s = 0.32 if note.muted else 5.0 * (110.0 / pitch) ** 0.35
     decay = np.where(np.arange(time_s.size) < held, sustain_s, 0.07)
     gain = 10.0 ** (-3.0 * period / (decay * rate_hz))
-    # The damping filter is a mean of two neighbours, so its weight scales with the sample rate.
+    # The damping filter averages two neighbours, so its weight depends on the sample rate.
     scale = rate_hz / 48_000.0
     dull = np.full(time_s.size, (0.5 if note.muted else 0.2) / max(scale, 1.0))
     dull[held:] = 0.45 / max(scale, 1.0)
@@ -134,7 +147,19 @@ def _pluck(
 def chord(
     beat: float, beats: float, pitches: tuple[int, ...], force: float, strum: float = 0.02
 ) -> list[Note]:
-    """Strum a chord, ``strum`` beats from string to string."""
+    """Return the notes of a strummed chord.
+
+    Parameters
+    ----------
+    beat, beats
+        Start and length in beats.
+    pitches
+        MIDI numbers, in the order of the strum.
+    force
+        Strength of the first string.
+    strum
+        Beats from string to string.
+    """
     return [
         Note(beat + strum * k, beats - strum * k, pitch, force * 0.93**k)
         for k, pitch in enumerate(pitches)
@@ -142,12 +167,32 @@ def chord(
 
 
 def power(beat: float, beats: float, root: int, force: float = 1.0) -> list[Note]:
-    """Play a power chord: root, fifth and octave."""
+    """Return the notes of a power chord: root, fifth and octave.
+
+    Parameters
+    ----------
+    beat, beats
+        Start and length in beats.
+    root
+        MIDI number of the lowest note.
+    force
+        Strength of the first string.
+    """
     return chord(beat, beats, (root, root + 7, root + 12), force, 0.012)
 
 
 def chug(beat: float, root: int, force: float = 0.9) -> list[Note]:
-    """Play a palm mute on two strings."""
+    """Return the notes of a palm mute on two strings.
+
+    Parameters
+    ----------
+    beat
+        Start in beats.
+    root
+        MIDI number of the lower note.
+    force
+        Strength of the lower note.
+    """
     return [
         Note(beat, 0.42, root, force, muted=True),
         Note(beat + 0.012, 0.4, root + 7, 0.7 * force, muted=True),
@@ -164,27 +209,27 @@ def play(
     level_dbfs: float,
     peak: float,
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Play notes on as many strings as it takes.
+    """Synthesise notes, each on a string of its own.
 
     Parameters
     ----------
     notes
-        What is played.
+        The notes.
     beats, beats_per_minute
         Length of the result, and the tempo.
     rate_hz
         Sample rate.
     rng
-        Where the noise of the pick comes from.
+        Generator for the noise of the pick.
     level_dbfs
-        RMS level of the whole.
+        RMS level of the result in dBFS.
     peak
-        Magnitude that the hardest attacks, bent by a soft knee, stay below.
+        Largest magnitude; a soft knee limits the hardest attacks to it.
 
     Returns
     -------
     numpy.ndarray
-        Mono float64, with the hiss of a quiet input (-84 dBFS).
+        float64 ``[frames]``, with the hiss of a quiet input (-84 dBFS).
     """
     beat_s = 60.0 / beats_per_minute
     sound = np.zeros(int(beats * beat_s * rate_hz))
@@ -193,7 +238,7 @@ def play(
         voice = _pluck(note, beats_per_minute, rate_hz, rng)[: sound.size - at]
         sound[at : at + voice.size] += voice
 
-    # The pickup: a coil with its cable is a low-pass that rings at 2.8 kHz.
+    # The pickup: a coil with its cable is a low-pass filter with a resonance at 2.8 kHz.
     w = 2.0 * math.pi * min(2_800.0, 0.45 * rate_hz) / rate_hz
     alpha, cosine = math.sin(w) / (2.0 * 1.2), math.cos(w)
     a0 = 1.0 + alpha

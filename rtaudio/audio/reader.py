@@ -1,4 +1,4 @@
-"""Reading sound files, whole or in pieces; damage is told in one line."""
+"""Reading sound files, whole or in pieces; damage is reported in one line."""
 
 from __future__ import annotations
 
@@ -22,18 +22,27 @@ _PIECE_FRAMES = 1 << 20
 class Reader:
     """A sound file while it is read from its start to its end; see :func:`opened`.
 
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    file
+        The same, open for reading.
+
     Attributes
     ----------
-    path, rate_hz, channels, subtype
-        What is read; ``subtype`` is libsndfile's word for the storage of a sample.
+    path, rate_hz, channels
+        The file, its sample rate, and its number of channels.
+    subtype
+        libsndfile's name of the sample format.
     frames
-        How many frames libsndfile expects; a damaged file has fewer.
+        Number of frames that libsndfile expects; a damaged file has fewer.
     position
-        How many frames have been read.
+        Number of frames read so far.
     metadata
         Title, artist and the like, as far as the file has them.
     fault
-        Why something could not be read, if so.
+        Why a part of the file could not be read; empty if all could.
     """
 
     def __init__(self, path: Path, file: soundfile.SoundFile) -> None:
@@ -48,12 +57,12 @@ class Reader:
         self._first_gap: int | None = None
 
     def read(self, frames: int) -> Floats:
-        """Read the next ``frames`` frames, planar; fewer only at the end of what can be read.
+        """Read the next frames, float32 planar ``[channels, frames]``; fewer only at the end.
 
         Notes
         -----
-        A FLAC file is read on behind a damaged part, with silence in its place; other compressed
-        files are not, as nothing tells where the sound goes on.
+        In a FLAC file a damaged part is replaced by silence, and reading goes on after it. Other
+        compressed files end at the damage, as they do not show where the sound goes on.
         """
         piece = np.empty((frames, self.channels), np.float32)
         at = 0
@@ -78,7 +87,7 @@ class Reader:
         return np.ascontiguousarray(piece[:at].T)
 
     def _jump(self, position: int) -> int:
-        """Go on behind what cannot be decoded; returns the frames that are lost, 0 if all are."""
+        """Go on after a damaged part; returns the number of lost frames, 0 if none can be read."""
         lost = _STEP_FRAMES
         while self._file.format == "FLAC" and position + lost < self.frames:
             with suppress(soundfile.LibsndfileError):
@@ -100,12 +109,12 @@ class Reader:
         self._file.close()
 
     def damage(self) -> str:
-        """Say, after the end, where and why a damaged file stopped; an empty text if it is whole.
+        """Return, at the end, where and why the file is damaged; an empty text if it is not.
 
         Notes
         -----
-        A file whose header leaves its length open, as recorders do that write into a pipe, is
-        whole. The length of an MP3 file without a header of its own is only an estimate.
+        A header may leave the length open, as recorders do that write into a pipe; such a file is
+        not damaged. The length of an MP3 file without a header is only an estimate.
         """
         stated = self._stated_frames()
         if not self.fault and stated <= self.position and not self._cut():
@@ -113,7 +122,7 @@ class Reader:
         if self._first_gap is not None and self.position == self.frames:
             return (
                 f"{self.path}: is damaged: {self._missing / self.rate_hz:.2f} s are missing, from "
-                f"{self._first_gap / self.rate_hz:.2f} s on: silence in their place"
+                f"{self._first_gap / self.rate_hz:.2f} s on; silence replaces them"
             )
         seconds = f"{self.position / self.rate_hz:.2f}"
         whole = f" of {stated / self.rate_hz:.2f}" if stated > self.position else ""
@@ -121,7 +130,7 @@ class Reader:
         return f"{self.path}: is damaged: it can be read up to {seconds}{whole} s{reason}"
 
     def _stated_frames(self) -> int:
-        """Return how many frames the header promises, if more than there are bytes for."""
+        """Return the number of frames that the header states, even if the file is cut short."""
         if self._file.format == "MP3" and not _has_length(self.path):
             return 0
         for stated, present in re.findall(
@@ -143,7 +152,7 @@ class Reader:
 
 
 def _has_length(path: Path) -> bool:
-    """Tell whether an MP3 file begins with the frame that states its length."""
+    """Tell whether an MP3 file begins with a frame that states its length."""
     with path.open("rb") as file:
         head = file.read(10)
         if head[:3] == b"ID3" and len(head) == 10:
@@ -166,12 +175,18 @@ def opened(path: str | Path, max_channels: int = STEREO) -> Iterator[Reader]:
     path
         A file in any format of libsndfile: wav, flac, aiff, ogg, mp3 ...
     max_channels
-        How many channels are welcome.
+        Most channels that are accepted.
+
+    Yields
+    ------
+    Reader
+        The open file.
 
     Raises
     ------
     AudioFileError
-        Not an audio file, without frames, or with a rate or channels that cannot be played.
+        Not an audio file, one without frames, or one with an unsupported sample rate or number of
+        channels.
     FileNotFoundError
         No such file.
     """
@@ -192,7 +207,7 @@ def opened(path: str | Path, max_channels: int = STEREO) -> Iterator[Reader]:
             raise AudioFileError(f"{path}: has no frames; record it again")
         if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
             raise AudioFileError(
-                f"{path}: a sample rate of {file.samplerate} Hz; convert it to one of "
+                f"{path}: has a sample rate of {file.samplerate} Hz; convert it to one of "
                 f"{MIN_RATE_HZ} .. {MAX_RATE_HZ} Hz"
             )
         if file.channels > max_channels:
@@ -207,15 +222,29 @@ def opened(path: str | Path, max_channels: int = STEREO) -> Iterator[Reader]:
 def read_audio(path: str | Path, max_channels: int = STEREO) -> tuple[Floats, int]:
     """Read a whole file.
 
+    Parameters
+    ----------
+    path
+        As for :func:`opened`.
+    max_channels
+        Most channels that are accepted.
+
     Returns
     -------
-    tuple
-        Planar float32 audio ``[channels, frames]``, and the sample rate in hertz.
+    audio, rate_hz
+        float32 planar ``[channels, frames]``, and the sample rate in hertz.
 
     Raises
     ------
     AudioFileError, FileNotFoundError
-        As :func:`opened`; also for NaN or infinite samples.
+        As for :func:`opened`; also for a damaged file, and for NaN or infinite samples.
+
+    Examples
+    --------
+    >>> from rtaudio.shipped import shipped_cabinets
+    >>> response, rate_hz = read_audio(shipped_cabinets()["british-4x12"])
+    >>> response.dtype, response.shape[0], rate_hz
+    (dtype('float32'), 1, 48000)
     """
     with opened(path, max_channels) as file:
         pieces = [file.read(_PIECE_FRAMES)]

@@ -1,6 +1,6 @@
-"""The demo riff: an electric guitar, plugged straight in, made of plucked strings.
+"""The demo riff: a dry electric guitar, synthesised from plucked strings.
 
-It has what tells one amp from another: palm mutes, power chords, open chords that ring, single
+It has the sounds by which amps differ: palm mutes, power chords, open chords that ring, single
 notes with bends and vibrato, and silence.
 """
 
@@ -49,7 +49,7 @@ def _score() -> list[Note]:
 
 
 def riff(rate_hz: int = 48_000) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Play the riff.
+    """Return the riff.
 
     Parameters
     ----------
@@ -59,11 +59,11 @@ def riff(rate_hz: int = 48_000) -> np.ndarray[Any, np.dtype[np.float32]]:
     Returns
     -------
     numpy.ndarray
-        Mono float32, about 14 s at -18 dBFS RMS, the same at every call.
+        float32 ``[frames]``, about 14 s at -18 dBFS RMS, the same at every call.
 
     Examples
     --------
-    >>> dry = riff(48_000)
+    >>> dry = riff(22_050)
     >>> dry.dtype, bool(np.abs(dry).max() < 1.0)
     (dtype('float32'), True)
     """

@@ -1,4 +1,4 @@
-"""The chunks of a WAV file: what lies beside the sound, and headers for more than 4 GB."""
+"""The chunks of a WAV file: data beside the sound, and headers for more than 4 GB."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNKNOWN = 0xFFFFFFFF
 
 
 class Chunk(NamedTuple):
-    """A chunk: its name, where its content begins in the file, and how long that is."""
+    """A chunk: its name, and place and size of its content in the file, in bytes."""
 
     name: bytes
     at: int
@@ -22,7 +22,7 @@ class Chunk(NamedTuple):
 
 
 def chunks(file: BinaryIO) -> Iterator[Chunk]:
-    """Walk through the chunks of a RIFF or RF64 file; none, if it is something else.
+    """Yield the chunks of a RIFF or RF64 file; none, if the file is something else.
 
     Parameters
     ----------
@@ -50,9 +50,9 @@ def chunks(file: BinaryIO) -> Iterator[Chunk]:
 
 
 def copy_chunks(source: Path, target: Path) -> list[str]:
-    """Append what lies beside the sound of one WAV file to another, in place.
+    """Append the chunks beside the sound of one WAV file to another, in place.
 
-    That is every chunk that does not speak of the storage of samples and that the target lacks:
+    It copies every chunk that the target lacks and that does not describe the storage of samples:
     broadcast extension (``bext``), ``cart``, ``iXML``, markers (``cue ``), loops (``smpl``) ...
 
     Parameters
@@ -63,7 +63,7 @@ def copy_chunks(source: Path, target: Path) -> list[str]:
     Returns
     -------
     list of str
-        The names of the chunks that were copied.
+        Names of the copied chunks.
     """
     copied = []
     with source.open("rb") as old, target.open("r+b") as new:
@@ -108,7 +108,7 @@ def _state_size(file: BinaryIO) -> None:
 
 
 def rf64_to_riff(path: Path) -> None:
-    """Turn an RF64 file into a plain WAV file, in place, if it is small enough to be one.
+    """Turn an RF64 file into a plain WAV file, in place, if it is small enough.
 
     Parameters
     ----------

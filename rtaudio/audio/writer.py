@@ -1,4 +1,4 @@
-"""Writing sound files, whole or not at all."""
+"""Writing sound files; a file appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -32,12 +32,24 @@ _SYSTEM_ERROR = 2
 
 
 def suited_subtype(path: str | Path, like: str = "FLOAT") -> str:
-    """Return how a new file should store its samples: as ``like``, or else in 24 bit.
+    """Return the sample format of a new file: ``like`` if the file can have it, else 24 bit.
+
+    Parameters
+    ----------
+    path
+        The file; its suffix chooses the file format.
+    like
+        libsndfile's name of the preferred sample format.
 
     Raises
     ------
     AudioFileError
-        The suffix of ``path`` names no format that can be written.
+        The suffix of ``path`` is not that of a format that can be written.
+
+    Examples
+    --------
+    >>> suited_subtype("wet.wav"), suited_subtype("wet.flac"), suited_subtype("wet.ogg")
+    ('FLOAT', 'PCM_24', 'VORBIS')
     """
     kind = _format(path)
     if Path(path).suffix.lower() == ".opus":
@@ -61,7 +73,7 @@ def _format(path: str | Path) -> str:
 
 
 def is_audio_name(path: str | Path) -> bool:
-    """Tell whether the suffix of a path is that of a sound file that can be read and written."""
+    """Tell whether a path has the suffix of a sound file that can be read and written."""
     try:
         return bool(_format(path))
     except AudioFileError:
@@ -71,12 +83,21 @@ def is_audio_name(path: str | Path) -> bool:
 class Writer:
     """A sound file while it is written; see :func:`created`.
 
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    file
+        The same, open for writing.
+    metadata
+        Title, artist and the like; those that the format has no place for are dropped.
+
     Attributes
     ----------
     path, subtype
-        What is written, and libsndfile's word for the storage of a sample.
+        The file, and libsndfile's name of its sample format.
     kept
-        What was taken over from another file beside the sound: title, artist ..., WAV chunks.
+        Names of the metadata and WAV chunks that were copied from another file.
     """
 
     def __init__(self, path: Path, file: soundfile.SoundFile, metadata: Mapping[str, str]) -> None:
@@ -88,12 +109,12 @@ class Writer:
                 self.kept.append(name)
 
     def write(self, frames: Any) -> None:
-        """Append audio ``[frames, channels]``, rounded to the nearest step of the storage.
+        """Append audio ``[frames, channels]``, rounded to the nearest value of the sample format.
 
         Notes
         -----
-        Nothing is dithered: silence stays silence, and what nothing has changed stays what it was.
-        (libsndfile itself rounds down, which adds half a step of constant offset.)
+        There is no dither: silence stays silent, and unchanged samples stay equal. (libsndfile
+        itself rounds down, which adds an offset of half a step.)
 
         Raises
         ------
@@ -106,7 +127,7 @@ class Writer:
 
 
 def _steps(frames: Any, bits: int) -> Any:
-    """Return samples as integers of 32 bits that ``bits`` hold exactly."""
+    """Return samples as 32-bit integers that ``bits`` bits can hold exactly."""
     top = 2.0 ** (bits - 1)
     rounded = np.clip(np.rint(np.asarray(frames, np.float64) * top), -top, top - 1.0)
     return rounded.astype(np.int32) << (32 - bits)
@@ -114,7 +135,7 @@ def _steps(frames: Any, bits: int) -> Any:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Turn a failure to write into an error that names the file which the user asked for."""
+    """Turn a failure to write into an error with the name of the user's file."""
     try:
         yield
     except soundfile.LibsndfileError as error:
@@ -132,28 +153,33 @@ def created(
     frames: int | None = None,
     beside: Reader | None = None,
 ) -> Iterator[Writer]:
-    """Open a new audio file for writing; it appears under its name when the block ends well.
+    """Open a new audio file for writing; it gets its name when the block ends without an error.
 
     Parameters
     ----------
     path
-        Where; the suffix chooses the format. A WAV file of more than 4 GB becomes one in RF64.
+        The file; its suffix chooses the format. A WAV file of more than 4 GB is written as RF64.
     rate_hz, channels
-        What it holds.
+        Sample rate and number of channels.
     subtype
-        libsndfile's word for the storage of a sample, see :func:`suited_subtype`.
+        libsndfile's name of the preferred sample format, see :func:`suited_subtype`.
     frames
-        How many frames are expected; None: nobody knows.
+        Expected number of frames; None: unknown.
     beside
-        A file whose title, artist and the like, and from WAV to WAV all chunks beside the sound,
-        are taken over, as far as the format has a place for them.
+        A file to copy metadata from: title, artist and the like, and from WAV to WAV all chunks
+        beside the sound, as far as the format has a place for them.
+
+    Yields
+    ------
+    Writer
+        The open file.
 
     Raises
     ------
     AudioFileError
-        The format cannot hold this.
+        The format does not support this sample rate, number of channels or size.
     OSError
-        The place cannot be written, or is full.
+        The file cannot be written, or the disk is full.
     """
     path = Path(path)
     subtype, kind = suited_subtype(path, subtype), _format(path)
@@ -187,12 +213,29 @@ def created(
 
 
 def write_audio(path: str | Path, audio: Any, rate_hz: int, subtype: str = "FLOAT") -> None:
-    """Write planar audio ``[channels, frames]`` or mono ``[frames]``; see :func:`created`."""
+    """Write a whole audio file.
+
+    Parameters
+    ----------
+    path
+        The file; its suffix chooses the format.
+    audio
+        Planar ``[channels, frames]`` or mono ``[frames]``; 1 is full scale.
+    rate_hz
+        Sample rate.
+    subtype
+        As for :func:`created`.
+
+    Raises
+    ------
+    AudioFileError, OSError
+        As for :func:`created`.
+    """
     planar = np.atleast_2d(audio)
     with created(path, rate_hz, planar.shape[0], subtype, frames=planar.shape[1]) as file:
         file.write(planar.T)
 
 
 def clips(subtype: str) -> bool:
-    """Tell whether samples above full scale are lost in a storage format."""
+    """Tell whether a sample format clips samples above full scale."""
     return subtype not in ("FLOAT", "DOUBLE")

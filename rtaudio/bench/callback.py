@@ -63,11 +63,14 @@ def time_callback(
     engine = Engine(rate_hz, block, ins, outs)
     engine.connect(list(range(ins)), ins, list(range(outs)), outs)
     engine.publish(effect.compile(rate_hz, block, in_channels=ins, out_channels=outs))
-    source = aligned(ins * block)
-    source[:] = np.random.default_rng(0).uniform(-0.3, 0.3, source.size)
-    result = aligned(outs * block)
-    addresses = (engine.address, source.ctypes.data, result.ctypes.data)
-    _time_blocks(*addresses, block, np.zeros(_WARM_UP, np.int64))
-    durations = np.zeros(repeats, np.int64)
-    _time_blocks(*addresses, block, durations)
+    try:
+        source = aligned(ins * block)
+        source[:] = np.random.default_rng(0).uniform(-0.3, 0.3, source.size)
+        result = aligned(outs * block)
+        addresses = (engine.address, source.ctypes.data, result.ctypes.data)
+        _time_blocks(*addresses, block, np.zeros(_WARM_UP, np.int64))
+        durations = np.zeros(repeats, np.int64)
+        _time_blocks(*addresses, block, durations)
+    finally:
+        engine.close()  # a worker must not outlive the memory it works on
     return durations / 1000.0

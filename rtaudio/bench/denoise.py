@@ -292,9 +292,9 @@ def measure_costs(
                 f"{model.file.path}: has {card.channels[0]} input and {card.channels[1]} output "
                 "channels; only mono models can be measured"
             )
-        hop = card.hop or card.sample_rate * BLOCK_MS // 1000
+        hop = card.hop or card.rate_hz * BLOCK_MS // 1000
         nodes[system.name] = (model.node(hop, model.default_params()), hop)
-        x = at_rate(speech, rate_hz, card.sample_rate)
+        x = at_rate(speech, rate_hz, card.rate_hz)
         x = x[: x.size // hop * hop]
         signals[system.name] = np.concatenate([x, np.zeros_like(x)])
         found[system.name] = _describe(model.file, hop)
@@ -313,11 +313,11 @@ def _describe(file: ModelFile, hop: int) -> dict[str, Any]:
     """Return the costs that need no timing."""
     card = file.card
     n_fft = card.architecture.get("n_fft", card.architecture.get("window"))
-    hops_per_s = card.sample_rate / hop
+    hops_per_s = card.rate_hz / hop
     return {
-        "rate_hz": card.sample_rate,
-        "hop_ms": 1000.0 * hop / card.sample_rate,
-        "latency_ms": 1000.0 * (card.latency + card.hop) / card.sample_rate,
+        "rate_hz": card.rate_hz,
+        "hop_ms": 1000.0 * hop / card.rate_hz,
+        "latency_ms": 1000.0 * (card.latency_samples + card.hop) / card.rate_hz,
         "weights": weight_count(file),
         "mmacs": macs_per_second(file) / 1e6,
         "fourier_mmacs": fourier_macs(n_fft) * hops_per_s / 1e6 if isinstance(n_fft, int) else None,

@@ -48,7 +48,7 @@ def macs_per_second(file: ModelFile) -> float:
     if file.has_params:
         defaults = [parameter.default for parameter in file.card.parameters]
         feeds["params"] = np.array([defaults], np.float32)
-    return sum(graph_macs(file.proto, feeds).values()) * file.card.sample_rate / hop
+    return sum(graph_macs(file.proto, feeds).values()) * file.card.rate_hz / hop
 
 
 def graph_macs(proto: onnx.ModelProto, feeds: dict[str, Any]) -> Counter[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rtaudio.models.formats.foreign_net import Capture
+from rtaudio.models.formats.foreign_net import ForeignNet
 from rtaudio.models.formats.read import model_file
 from rtaudio.models.loader import LoadedModel
 from rtaudio.models.net.types import (
@@ -142,5 +142,5 @@ def make_model(name: str) -> LoadedModel:
     >>> sorted(make_model("LSTM 1x8").golden_errors)
     ['native', 'onnx']
     """
-    source = Capture(Path(name), "made up", "", 48000, make_net(name))
-    return LoadedModel(model_file(source), source)
+    net = ForeignNet(Path(name), "made up", "", 48000, make_net(name))
+    return LoadedModel(model_file(net), net)

@@ -149,7 +149,7 @@ def _bench_aliasing(json: bool) -> None:
     rows = []
     with terminal.progress(not json) as bars:
         for model in bars.track(models, description="measuring"):
-            found = aliasing_db(model, model.card.sample_rate, sines_hz=SINES_HZ)
+            found = aliasing_db(model, model.card.rate_hz, sines_hz=SINES_HZ)
             rows.append((model.file.stem, model.oversample, *found.values()))
     if json:
         names = ("model", "oversample", *(f"{hz}_hz_db" for hz in SINES_HZ))

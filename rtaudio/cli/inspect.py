@@ -43,11 +43,11 @@ def inspect(
     if json:
         terminal.print_json({
             "file": file,
-            "card": model.file.card.model_dump(mode="json"),
+            "card": model.file.card.model_dump(mode="json", by_alias=True),
             "states": {state.name: list(state.shape) for state in model.file.states},
             "golden_error": dict(model.golden_errors),
             "engine": model.engine,
-            "capture": _third_party(model.capture),
+            "capture": _third_party(model.foreign),
             "net": None if model.net is None else summary(model.net),
             "cost_us": costs,
         })  # fmt: skip
@@ -81,9 +81,10 @@ def _card_rows(model: LoadedModel, slim: float) -> Iterator[tuple[str, str]]:
     yield "kind", f"{card.kind}, {card.channels[0]} in, {card.channels[1]} out"
     if card.task:
         yield "task", card.task
-    yield "rate", f"{card.sample_rate} Hz"
+    yield "rate", f"{card.rate_hz} Hz"
     yield "hop", f"{card.hop} samples" if card.hop else "any block size"
-    yield "latency", f"{card.latency} samples, {1e3 * card.latency / card.sample_rate:.1f} ms"
+    latency_ms = 1e3 * card.latency_samples / card.rate_hz
+    yield "latency", f"{card.latency_samples} samples, {latency_ms:.1f} ms"
     if card.prewarm_samples:
         yield "pre-warm", f"{card.prewarm_samples} samples"
     yield "parameters", ", ".join(map(_parameter, card.parameters)) or "none"
@@ -94,14 +95,14 @@ def _card_rows(model: LoadedModel, slim: float) -> Iterator[tuple[str, str]]:
     yield from _leaves("architecture", card.architecture)
     yield from _leaves("provenance", card.provenance)
     yield from _leaves("metrics", card.metrics)
-    if model.capture is None:
+    if model.foreign is None:
         yield "contract", f"version {card.contract}, fulfilled"
         return
-    if model.capture.slim_steps:
-        steps = ", ".join(f"{step:g}" for step in model.capture.slim_steps)
+    if model.foreign.slim_steps:
+        steps = ", ".join(f"{step:g}" for step in model.foreign.slim_steps)
         yield "sizes", f"slim {slim:g}; changes at {steps}"
-    yield from _leaves("metadata", model.capture.metadata)
-    for text in model.capture.warnings:
+    yield from _leaves("metadata", model.foreign.metadata)
+    for text in model.foreign.warnings:
         yield "warning", text
 
 
@@ -121,7 +122,7 @@ def _measure_costs(model: LoadedModel, quiet: bool) -> dict[str, dict[str, dict[
                 times = Percentiles.of_samples(
                     block_microseconds(node, block, REPEATS, channels=card.channels)
                 )
-                share = 100.0 * times.p99 * card.sample_rate / (1e6 * block)
+                share = 100.0 * times.p99 * card.rate_hz / (1e6 * block)
                 costs[engine][str(block)] = {
                     "p50": times.p50, "p99": times.p99, "share_percent": share,
                 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What every effect has: a name, mix, bypass, declared parameters, and a way into a program."""
+"""Base of the effects: a name, mix, bypass, declared parameters, and the way into a program."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ def parameter(default: Any, low: float, high: float, unit: str, description: str
 class Effect(BaseModel):
     """Base of all effects.
 
-    A subclass declares its live parameters with :func:`parameter`, anything fixed at build time as
-    a plain pydantic field, and implements :meth:`build`. Assigning to a field validates it; an
-    unknown field, a wrong type or a value out of range raises
+    A subclass declares its live parameters with :func:`parameter`, parameters that are fixed at
+    build time as plain pydantic fields, and implements :meth:`build`. Assigning to a field
+    validates it; an unknown field, a wrong type or a value out of range raises
     :class:`~rtaudio.errors.ParameterError`.
 
     Parameters
     ----------
     name
-        How :meth:`rtaudio.Host.set` and the statistics call it; default: the kind of effect.
+        Its name for :meth:`rtaudio.Host.set` and the statistics; default: the kind of effect.
     mix
         0 is dry, 1 is wet. The dry signal is delayed by the effect's own latency.
     bypass
@@ -146,7 +146,25 @@ class Effect(BaseModel):
         return {name: float(getattr(self, name)) for name in names}
 
     def set_live(self, parameter: str, value: float | bool) -> float:
-        """Assign a live parameter, validated, and return the value for its slot."""
+        """Assign a live parameter.
+
+        Parameters
+        ----------
+        parameter
+            Its name.
+        value
+            In natural units.
+
+        Returns
+        -------
+        float
+            The value for the slot.
+
+        Raises
+        ------
+        ParameterError
+            The value is out of range, or no number.
+        """
         setattr(self, parameter, value)
         return float(getattr(self, parameter))
 
@@ -179,7 +197,15 @@ class Effect(BaseModel):
         return builder.publish(self, self.live_values())
 
     def add_to(self, builder: Builder, x: Bus) -> Bus:
-        """Append the whole effect: its nodes, then the blend with the equally late dry signal."""
+        """Append the whole effect: its nodes, then the blend with the equally late dry signal.
+
+        Parameters
+        ----------
+        builder
+            Takes the nodes.
+        x
+            The input.
+        """
         with builder.named(self.name, self.kind) as name:
             slots = self.publish(builder)
             wet = self.build(builder, x, slots)
@@ -229,7 +255,13 @@ class Effect(BaseModel):
         out_channels: int | None = None,
         offline: bool = False,
     ) -> Program:
-        """Return the program that plays this effect; the arguments are those of :meth:`plan`."""
+        """Return the program that plays this effect.
+
+        Parameters
+        ----------
+        rate_hz, block, in_channels, out_channels, offline
+            As for :meth:`plan`.
+        """
         return Program(
             self.plan(
                 rate_hz,
@@ -259,8 +291,8 @@ class Effect(BaseModel):
         Returns
         -------
         numpy.ndarray
-            float32, as long as ``x`` and aligned with it (the latency is compensated); one-dimensional
-            if ``x`` was and the effect stays mono.
+            float32, as long as ``x`` and aligned with it (the latency is compensated);
+            one-dimensional if ``x`` was and the effect stays mono.
 
         Raises
         ------
@@ -307,11 +339,11 @@ def slots_at(effect: type[Effect]) -> Any:
     effect
         The class; its live parameters are the fields of the record.
 
-    Examples
-    --------
-    >>> _slots_at = slots_at(Gain)
-    >>> @kernel(STATE)
-    ... def louder(state, src, dst, frames):
-    ...     gain_db = _slots_at(_state_at(address_of(state)).params).gain_db
+    Notes
+    -----
+    In a kernel::
+
+        p = _slots_at(s.params)        # _slots_at = slots_at(Gain), at the top of the module
+        factor = from_db(p.gain_db)
     """
     return struct_at(np.dtype([(name, "f4") for name in effect.live_parameters()]))

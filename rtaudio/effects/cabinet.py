@@ -35,7 +35,7 @@ class Cabinet(Effect):
     file
         A sound file of one or two channels, at any rate, up to 2 s long.
     gain_db
-        Level behind the response, -40 .. 24 dB; a change is a 20 ms ramp.
+        Level after the convolution, -40 .. 24 dB; a change is a 20 ms ramp.
 
     Raises
     ------
@@ -57,7 +57,7 @@ class Cabinet(Effect):
     """
 
     file: str = Field("", description="path of the impulse response")
-    gain_db: float = parameter(0.0, -40.0, 24.0, "dB", "level behind the response")
+    gain_db: float = parameter(0.0, -40.0, 24.0, "dB", "level after the convolution")
 
     _given: tuple[Response, int] | None = PrivateAttr(None)
 
@@ -68,7 +68,17 @@ class Cabinet(Effect):
 
     @classmethod
     def from_array(cls, response: Any, rate_hz: int, **fields: Any) -> Cabinet:
-        """Return a cabinet with the response ``[taps]`` or ``[channels, taps]`` at ``rate_hz``."""
+        """Return a cabinet with a response that is not in a file.
+
+        Parameters
+        ----------
+        response
+            ``[taps]`` or ``[channels, taps]``.
+        rate_hz
+            Its sample rate.
+        **fields
+            As for :class:`Cabinet`.
+        """
         given = checked(np.atleast_2d(np.asarray(response, np.float64)), rate_hz, "the response")
         cabinet = cls.__new__(cls)
         super(Cabinet, cabinet).__init__(**fields)
@@ -90,7 +100,7 @@ def read_response(file: str) -> tuple[Response, int]:
         raise FileNotFoundError(f"{file}: no such file; name an impulse response (.wav)")
     try:
         with soundfile.SoundFile(file) as sound:
-            # checked before reading: a long recording may not even fit the memory
+            # Checked before reading: a long recording may not even fit into memory.
             check_size(sound.channels, sound.frames, sound.samplerate, file)
             response = sound.read(dtype="float64", always_2d=True).T
             rate_hz = sound.samplerate
@@ -102,7 +112,20 @@ def read_response(file: str) -> tuple[Response, int]:
 
 
 def check_size(channels: int, taps: int, rate_hz: int, what: str) -> None:
-    """Refuse a response of a wrong size, with one line."""
+    """Refuse a response of a wrong size.
+
+    Parameters
+    ----------
+    channels, taps, rate_hz
+        Its size and sample rate.
+    what
+        Its name, for the message.
+
+    Raises
+    ------
+    AudioFileError
+        It has more than two channels, is empty or too long.
+    """
     if channels > 2:
         raise AudioFileError(f"{what}: has {channels} channels; make it mono or stereo")
     if taps == 0:
@@ -113,7 +136,22 @@ def check_size(channels: int, taps: int, rate_hz: int, what: str) -> None:
 
 
 def checked(response: Response, rate_hz: int, what: str) -> tuple[Response, int]:
-    """Return a response that can be played and its rate, or refuse it with one line."""
+    """Return a response that can be played, and its rate.
+
+    Parameters
+    ----------
+    response
+        ``[channels, taps]``.
+    rate_hz
+        Its sample rate.
+    what
+        Its name, for the message.
+
+    Raises
+    ------
+    AudioFileError
+        It cannot be played.
+    """
     check_size(len(response), response.shape[1], rate_hz, what)
     if not np.isfinite(response).all():
         raise AudioFileError(f"{what}: contains NaN or Inf; export it again")
@@ -125,8 +163,15 @@ def checked(response: Response, rate_hz: int, what: str) -> tuple[Response, int]
 def resampled(response: Response, from_hz: int, to_hz: int) -> Response:
     """Return a response at another rate, with the same spectrum up to the lower Nyquist frequency.
 
-    The spectrum is cut by a raised cosine over its last tenth, which keeps the ringing short. What
-    rings before the start is dropped: it cannot be had without latency.
+    The spectrum is cut by a raised cosine over its last tenth, which keeps the ringing short. The
+    ringing before the start is dropped: it would cost latency.
+
+    Parameters
+    ----------
+    response
+        ``[channels, taps]``.
+    from_hz, to_hz
+        Its sample rate, and that of the result.
     """
     if from_hz == to_hz:
         return response
@@ -140,7 +185,15 @@ def resampled(response: Response, from_hz: int, to_hz: int) -> Response:
 
 
 def normalized(response: Response, rate_hz: int) -> Response:
-    """Return a response scaled to a mean power of 1 over a pink spectrum, 80 Hz to 8 kHz."""
+    """Return a response scaled to a mean power of 1 over a pink spectrum, 80 Hz to 8 kHz.
+
+    Parameters
+    ----------
+    response
+        ``[channels, taps]``.
+    rate_hz
+        Its sample rate.
+    """
     size = max(response.shape[1], rate_hz // 4)
     frequency = np.fft.rfftfreq(size, 1.0 / rate_hz)
     heard = (frequency >= 80.0) & (frequency <= 8000.0)

@@ -22,7 +22,7 @@ class Chain(Effect):
     ----------
     effects
         The effects; may be empty (a wire). A :class:`~rtaudio.NoiseGate` measures its key where it
-        stands and acts behind the next :class:`~rtaudio.Model` of this chain.
+        stands and acts after the next :class:`~rtaudio.Model` of this chain.
 
     Examples
     --------
@@ -38,7 +38,7 @@ class Chain(Effect):
         super().__init__(**{"effects": list(effects), **fields})
 
     def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
-        """Append every effect; a gate's gain is applied behind the model it guards."""
+        """Append every effect; a gate's gain is applied after the model it guards."""
         waiting = []
         for position, effect in enumerate(self.effects):
             rest = self.effects[position + 1 :]

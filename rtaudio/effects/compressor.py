@@ -36,7 +36,7 @@ class Compressor(Effect):
     knee_db
         Width of the bend at the threshold, 0 (hard) .. 24 dB.
     makeup_db
-        Gain behind the compressor, -12 .. 24 dB.
+        Gain after the compressor, -12 .. 24 dB.
 
     Examples
     --------
@@ -51,7 +51,7 @@ class Compressor(Effect):
     attack_ms: float = parameter(10.0, 0.1, 200.0, "ms", "time constant of turning down")
     release_ms: float = parameter(120.0, 5.0, 2000.0, "ms", "time constant of recovery")
     knee_db: float = parameter(6.0, 0.0, 24.0, "dB", "width of the bend at the threshold")
-    makeup_db: float = parameter(0.0, -12.0, 24.0, "dB", "gain behind the compressor")
+    makeup_db: float = parameter(0.0, -12.0, 24.0, "dB", "gain after the compressor")
 
     def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append one node."""

@@ -1,4 +1,4 @@
-"""DcBlock: takes a constant offset away."""
+"""DcBlock: removes a constant offset."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ CUTOFF_HZ = 5.0
 
 
 class DcBlock(Effect):
-    """High-pass at 5 Hz, first order, for behind a model whose output has an offset.
+    """High-pass at 5 Hz, first order, to follow a model whose output has an offset.
 
-    A net may rest at a value other than zero, or leave it under load. That steals headroom, makes a
-    limiter work and a bypass thump, and is not heard otherwise; neither is its removal: at 41 Hz,
-    the lowest note of a bass, the level falls by 0.06 dB.
+    A net may rest at a value other than zero, or drift from zero under load. An offset costs
+    headroom, makes a limiter work and a bypass thump. It is inaudible otherwise, and so is its
+    removal: at 41 Hz, the lowest note of a bass, the level falls by 0.06 dB.
 
     Examples
     --------

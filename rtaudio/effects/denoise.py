@@ -1,6 +1,6 @@
-"""Denoise: a voice without what is around it.
+"""Denoise: a voice without the noise around it.
 
-How much of a denoiser's answer is heard is made from it and from the equally late noisy signal:
+The kernel mixes the output of a denoiser (wet) with the equally late noisy signal (dry):
 
 ::
 
@@ -12,12 +12,12 @@ How much of a denoiser's answer is heard is made from it and from the equally la
                 |                                                            ^
                 `--> wet against dry while there is voice: level match -----'
 
-The denoiser is the voice detector: what it lets through is speech where it stands out of what it
-leaves in pauses, its floor, found as the minimum of its power over the last seconds (after
+The denoiser is the voice detector. Its output is speech where its power stands out of the floor,
+which is the power that it leaves in pauses: the minimum over the last seconds (after
 R. Martin, "Noise power spectral density estimation based on optimal smoothing and minimum
-statistics", IEEE TSAP 9(5), 2001, with one band and two windows), and is no further below the
-speech so far than words are. To open too often costs nothing but the reduction; so the threshold is
-low, it opens at once and closes late.
+statistics", IEEE TSAP 9(5), 2001, with one band and two windows); and where it is no further below
+the speech so far than words are. Opening too often costs only some reduction. So the threshold is
+low, the gate opens at once and closes late.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def shipped_denoiser() -> Path:
 
 
 class Denoise(Effect):
-    """Keep the voice, remove the noise: a denoising model and what is asked of one while it plays.
+    """Keep the voice, remove the noise: a denoising model, and its controls while it plays.
 
-    The noisy signal is delayed by exactly what the model takes (its window and look-ahead, and
-    resampling, hop and worker where they are needed), so what is mixed of the two never combs, and
-    an attenuation limit of 0 dB, mix 0 and bypass are pure delays.
+    The noisy signal is delayed by exactly the latency of the model (its window and look-ahead, and
+    resampling, hop and worker where they are needed), so a mix of the two never combs. An
+    attenuation limit of 0 dB, mix 0 and bypass are pure delays.
 
     Parameters
     ----------
@@ -60,18 +60,18 @@ class Denoise(Effect):
     worker
         As for :class:`~rtaudio.Model`: None decides live.
     attenuation_limit_db
-        The most by which noise is turned down: ``10^(-limit / 20)`` of the noisy signal is mixed
-        in, 0 .. 100 dB. 0 is a pure delay, 100 no limit.
+        Maximum reduction of the noise: ``10^(-limit / 20)`` of the noisy signal is mixed in,
+        0 .. 100 dB. 0 is a pure delay, 100 no limit.
     pause_db
-        Turn the rest down by this much more between words, 0 (off) .. 40 dB, within the limit.
+        Further reduction between words, 0 (off) .. 40 dB, within the limit.
     hold_ms
-        How long a word is taken to last after its last sound, 50 .. 2000 ms.
+        Time after its last sound for which a word lasts, 50 .. 2000 ms.
     gain_db
         Level of the output, -40 .. 40 dB.
     compare
         True plays the noisy signal in place of the cleaned one, with its speech at the same level,
-        so that the ear compares noise and not loudness; a ramp of 20 ms. ``bypass`` and ``mix``
-        leave the level alone.
+        so that the ear compares noise, not loudness; a ramp of 20 ms. ``bypass`` and ``mix`` do not
+        change the level.
 
     Raises
     ------
@@ -81,7 +81,7 @@ class Denoise(Effect):
     Notes
     -----
     The limit is that of DeepFilterNet (H. Schröter et al., 2022), on samples in place of spectra.
-    Voice is measured on what the model lets through; it costs no latency.
+    Voice is detected in the output of the model, which costs no latency.
 
     Examples
     --------
@@ -90,9 +90,11 @@ class Denoise(Effect):
 
     file: Path = Field(default_factory=shipped_denoiser)
     worker: bool | None = Field(None, description="run in a thread of its own; null: decide live")
-    attenuation_limit_db: float = parameter(100.0, 0.0, 100.0, "dB", "noise goes down by this much")
-    pause_db: float = parameter(0.0, 0.0, 40.0, "dB", "further down between words")
-    hold_ms: float = parameter(250.0, 50.0, 2000.0, "ms", "length of a word behind its last sound")
+    attenuation_limit_db: float = parameter(
+        100.0, 0.0, 100.0, "dB", "maximum reduction of the noise"
+    )
+    pause_db: float = parameter(0.0, 0.0, 40.0, "dB", "further reduction between words")
+    hold_ms: float = parameter(250.0, 50.0, 2000.0, "ms", "length of a word after its last sound")
     gain_db: float = parameter(0.0, -40.0, 40.0, "dB", "level of the output")
     compare: bool = Field(
         default=False,
@@ -166,7 +168,7 @@ STATE = state_dtype(
     ("wet_power", "f8"),
     ("common_power", "f8"),
 )
-"""``dry``: address of the noisy signal, in time with src. ``share``: how much of it is heard.
+"""``dry``: address of the noisy signal, in time with src. ``share``: its part of the output.
 ``fast``, ``slow``: power of the wet signal, smoothed; ``lowest``, ``before``: minimum of the
 latter in this window, which has ``window_left`` samples to go, and in the one before.
 ``opened``: 1 in speech .. 0 in pauses. ``wet_power``, ``common_power``: mean in speech of wet
@@ -237,7 +239,7 @@ def blend(state, src, dst, frames):
         kept = (one - share) * (pause + np.float32(opened) * (one - pause))
         match = np.float32(0.0)
         if compare > 0.0:
-            # the speech in the noisy signal is as loud as in what is heard otherwise
+            # Match the speech in the noisy signal to that in the cleaned one.
             speech = wet_power / max(common_power, wet_power / LARGEST_MATCH)
             speech = max(1.0 / LARGEST_MATCH, speech)
             match = share + (one - share) * np.float32(speech)

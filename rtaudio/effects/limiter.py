@@ -31,11 +31,12 @@ from rtaudio.runtime.words import address_of, f32_at, i64_at, struct_at
 
 
 class Limiter(Effect):
-    """Turn peaks down before they arrive, so that no sample is above the ceiling.
+    """Reduce the gain ahead of peaks, so that no sample exceeds the ceiling.
 
-    The signal is delayed by the look-ahead, in which the gain falls in a straight line to what the
-    peak needs. Below the ceiling the output is the delayed input, bit by bit. All channels share
-    one gain. The ceiling holds for samples, not for the curve between them ("true peak").
+    The signal is delayed by the look-ahead, during which the gain falls in a straight line to the
+    value that the peak needs. Below the ceiling the output is the delayed input, bit by bit. All
+    channels share one gain. The ceiling holds for samples, not for the curve between them ("true
+    peak").
 
     Parameters
     ----------
@@ -54,7 +55,13 @@ class Limiter(Effect):
     """
 
     ceiling_db: float = parameter(-1.0, -40.0, 0.0, "dB", "largest magnitude of the output")
-    lookahead_ms: float = Field(1.5, ge=0.1, le=20.0, description="look-ahead, the latency (ms)")
+    lookahead_ms: float = Field(
+        1.5,
+        ge=0.1,
+        le=20.0,
+        description="look-ahead, the latency",
+        json_schema_extra={"unit": "ms"},
+    )
     release_ms: float = parameter(80.0, 1.0, 2000.0, "ms", "time constant of the recovery")
 
     def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:

@@ -36,10 +36,9 @@ _NORMAL_DB = -18.0
 class Model(Effect):
     """A neural net from a file, one state per channel.
 
-    The file is a streaming model file (see :mod:`rtaudio.models.contract`), or a capture of
-    another program: ``.nam``, AIDA-X and RTNeural (``.aidax``, ``.json``), GuitarML (``.json``); or
-    a denoiser of others, a file or the folder of its files (see
-    :mod:`rtaudio.models.denoisers.reader`).
+    The file is a streaming model file (see :mod:`rtaudio.models.contract`); or a third-party model:
+    ``.nam``, AIDA-X and RTNeural (``.aidax``, ``.json``), GuitarML (``.json``); or a third-party
+    denoiser, a file or the folder of its files (see :mod:`rtaudio.models.read`).
     The knobs of a net are live parameters of the effect. It starts settled, without a thump. A
     model at another rate than the chain's is resampled, one with a hop is adapted to the block;
     both are in the reported latency.
@@ -49,15 +48,15 @@ class Model(Effect):
     file
         The file.
     slim
-        Which size to play of a ``.nam`` file that holds several: 0 is the smallest and cheapest, 1
-        the whole. Fixed once the effect is made.
+        The size to play, of a ``.nam`` file that holds several: 0 is the smallest and cheapest, 1
+        the full size. Fixed once the effect is made.
     engine
         ``"auto"`` takes a native kernel if there is one that reproduces the golden vector, else
-        ONNX Runtime; ``"onnx"`` and ``"native"`` insist.
+        ONNX Runtime; ``"onnx"`` and ``"native"`` force one.
     worker
         True runs the model in a thread of its own, one block late or more; False runs it in the
-        callback; None decides live: a worker, if all models in the callback together would take
-        more than half of a block.
+        callback; None decides when it is built for live use: a worker, if all models in the
+        callback together would take more than half of a block.
     oversample
         2 or 4 plays the model at a multiple of its rate, by as many copies of it (see
         :mod:`rtaudio.runtime.kernels.oversampler`): it folds less back into the audible band, for
@@ -151,17 +150,17 @@ class Model(Effect):
         return load_settings().interface_dbu
 
     def _levels(self) -> list[tuple[float, float] | None]:
-        """Return the gains before and behind the model, or None for no change.
+        """Return the gains before and after the model, or None for no change.
 
         Each is (a, b): a + b * interface_dbu, in decibels.
         """
         before = (-self._stated("input"), 1.0) if self.input == "calibrated" else None
-        behind = None
+        after = None
         if self.output == "calibrated":
-            behind = (self._stated("output"), -1.0)
+            after = (self._stated("output"), -1.0)
         elif self.output == "normalized":
-            behind = (_NORMAL_DB - self._loudness_db(), 0.0)
-        return [before, behind]
+            after = (_NORMAL_DB - self._loudness_db(), 0.0)
+        return [before, after]
 
     def _stated(self, side: str) -> float:
         try:
@@ -178,7 +177,7 @@ class Model(Effect):
             return float(self.card.levels["loudness_db"])
         if self._measured_db is None:
             model = Model(self.file, slim=self.slim, engine=self.engine, worker=False)
-            self._measured_db = loudness_db(model, self.card.sample_rate)
+            self._measured_db = loudness_db(model, self.card.rate_hz)
         return self._measured_db
 
     def set_live(self, parameter: str, value: float | bool) -> float:
@@ -198,7 +197,7 @@ class Model(Effect):
         """Append the model once per channel, or once if it takes all channels together."""
         knobs = len(self.card.parameters)
         interface = slots.slot("interface_dbu") if "interface_dbu" in slots else None
-        before, behind = self._levels()
+        before, after = self._levels()
         x = builder.adapt(x, x.channels if self.card.channels == (1, 1) else self.card.channels[0])
         if before:
             x = builder.run(level_node(*before, interface, builder.rate_hz), x)
@@ -207,13 +206,13 @@ class Model(Effect):
         chunk = self._worker_chunk(builder, params, instances)
         nodes = [self._node(builder, params, chunk) for _ in range(instances)]
         y = builder.run_each(nodes, x) if self.card.channels == (1, 1) else builder.run(nodes[0], x)
-        if behind:
-            y = builder.run(level_node(*behind, interface, builder.rate_hz), y)
+        if after:
+            y = builder.run(level_node(*after, interface, builder.rate_hz), y)
         return y
 
     def _inline_node(self, builder: Builder, block: int, params: Array | None) -> Node:
         """Make the node for calls of ``block`` frames at the builder's rate."""
-        rate = self.card.sample_rate
+        rate = self.card.rate_hz
         if rate == builder.rate_hz:
             return self._net(block, params)
         inner_block = math.ceil(block * rate / builder.rate_hz) + 1
@@ -231,7 +230,7 @@ class Model(Effect):
             self._loaded.node(block, params, engine=engine, varying=varying)
             for _ in range(self.oversample)
         ]
-        return oversampled_node(copies, self.card.sample_rate, block)
+        return oversampled_node(copies, self.card.rate_hz, block)
 
     def _node(self, builder: Builder, params: Array | None, chunk: int) -> Node:
         if not chunk:
@@ -248,16 +247,17 @@ class Model(Effect):
         return node
 
     def _worker_chunk(self, builder: Builder, params: Array | None, instances: int) -> int:
-        """Decide where the model runs, and count its cost if that is the callback.
+        """Decide where the model runs; if in the callback, count its cost.
 
         Returns
         -------
         int
-            Frames that a worker computes at a time, or 0 for the callback: at least a block, and
-            enough to have four times as long as it takes; more than a hop would only be later.
+            Frames that a worker computes at a time, or 0 for the callback. A chunk is at least a
+            block, and long enough to last four times as long as its computation; more than a hop
+            would only add latency.
         """
         block = builder.block
-        hop = math.ceil(self.card.hop * builder.rate_hz / self.card.sample_rate)
+        hop = math.ceil(self.card.hop * builder.rate_hz / self.card.rate_hz)
         longest = max(block * math.ceil(hop / block), block, _SMALLEST_CHUNK)
         if builder.offline:
             return longest if self.worker else 0
@@ -275,10 +275,10 @@ class Model(Effect):
         return min(chunk, longest)
 
     def _block_cost_us(self, builder: Builder, params: Array | None) -> float:
-        """Measure the most that one instance costs in a block: all hops that may fall into it."""
+        """Measure the largest cost of one instance in a block: all hops that may fall into it."""
         hop = self.card.hop
         if hop:
-            model_block = math.ceil(builder.block * self.card.sample_rate / builder.rate_hz)
+            model_block = math.ceil(builder.block * self.card.rate_hz / builder.rate_hz)
             engine = None if self.engine == "auto" else self.engine
             node, block = self._loaded.node(hop, params, engine=engine), hop
             runs = math.ceil(model_block / hop)

@@ -16,10 +16,10 @@ from rtaudio.runtime.words import address_of, f32_at, struct_at
 class NoiseGate(Effect):
     """Turn the signal down while it is below a threshold.
 
-    In a :class:`~rtaudio.Chain` with a :class:`~rtaudio.Model` behind it, the gate listens where
-    it stands, where the noise is still far below the notes, and acts behind the model, where the
-    noise has been amplified. The gain curve is delayed by exactly the latency between. Without a
-    model it acts in place. All channels share one gain, made from the loudest of them.
+    In a :class:`~rtaudio.Chain` with a :class:`~rtaudio.Model` after it, the gate listens where it
+    stands, where the noise is still far below the notes, and acts after the model, where the noise
+    has been amplified. The gain curve is delayed by exactly the latency in between. Without a model
+    it acts in place. All channels share one gain, made from the loudest of them.
 
     Parameters
     ----------
@@ -55,7 +55,15 @@ class NoiseGate(Effect):
         return builder.run(Node(apply, curve=_curve(builder, x, slots)), x)
 
     def add_key(self, builder: Builder, x: Bus) -> Key:
-        """Append the key alone; its ``apply`` appends the product further down the chain."""
+        """Append the key alone; its ``apply`` appends the product further down the chain.
+
+        Parameters
+        ----------
+        builder
+            Takes the nodes.
+        x
+            The signal that opens the gate.
+        """
         with builder.named(self.name, self.kind) as name:
             slots = self.publish(builder)
             builder.latency_parts[name] = 0
@@ -70,7 +78,15 @@ class Key(NamedTuple):
     curve: Bus
 
     def apply(self, builder: Builder, y: Bus) -> Bus:
-        """Append the product, with mix and bypass, in time with ``y``."""
+        """Append the product, with mix and bypass.
+
+        Parameters
+        ----------
+        builder
+            Takes the nodes.
+        y
+            The signal to gate; the curve is delayed to its latency.
+        """
         with builder.within(self.name):
             curve = builder.delay_to(self.curve, y.latency_samples)
             return builder.blend(y, builder.run(Node(apply, curve=curve), y), self.slots)

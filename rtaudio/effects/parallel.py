@@ -19,6 +19,8 @@ class Branch(Chain):
 
     Parameters
     ----------
+    effects
+        The effects in series; none: the dry signal.
     gain_db
         Level of this branch in the sum.
     pan
@@ -35,12 +37,14 @@ class Parallel(Effect):
     Parameters
     ----------
     branches
-        Two or more :class:`Branch`; a branch without effects is the dry signal. The sum is stereo if a
-        branch is panned or stereo when the program is built, else it has the channels of the input.
+        Two or more :class:`Branch`; a branch without effects is the dry signal. The sum is stereo
+        if a branch is panned or stereo when the program is built, else it has the channels of the
+        input.
 
     Examples
     --------
-    >>> wide = Parallel([Branch([Gain()], pan=-1.0), Branch([Delay(time_ms=12.0, mix=1.0)], pan=1.0)])
+    >>> late = Delay(time_ms=12.0, mix=1.0)
+    >>> wide = Parallel([Branch([Gain()], pan=-1.0), Branch([late], pan=1.0)])
     """
 
     branches: list[Branch] = Field(min_length=1)

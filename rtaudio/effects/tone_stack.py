@@ -18,7 +18,7 @@ def _knob(what: str) -> float:
 
 
 class ToneStack(Effect):
-    """Three tone knobs that do nothing at noon.
+    """Three tone knobs; at 5 they do nothing.
 
     The bands and ranges are those of the tone stack in the Neural Amp Modeler plug-in, so a sound
     set up there can be copied knob by knob: a low shelf at 150 Hz, a peak at 425 Hz (Q 0.7 when

@@ -33,12 +33,12 @@ class Host:
     Parameters
     ----------
     effect
-        What to play.
+        The effect or chain to play.
     device
         ``"default"``, a PortAudio device by name, part of its name or index, or ``"clock"``: the
         virtual clock, which calls the same callback at the exact block period without hardware.
     out_device
-        Where to play, if that is another device than ``device``, from which is then only recorded.
+        Another device to play on; ``device`` is then only recorded from.
     rate_hz, block
         Sample rate in Hz and frames per block.
     in_channels, out_channels
@@ -185,20 +185,28 @@ class Host:
                         self._recorder.finish()
 
     def set(self, target: str, value: float | bool) -> None:
-        """Change a parameter of the playing chain, e.g. ``host.set("amp.gain_db", -3.0)``.
+        """Change a parameter of the playing chain; the audio thread ramps to it.
+
+        Parameters
+        ----------
+        target
+            ``"effect.parameter"``, such as ``"amp.gain_db"``.
+        value
+            In natural units.
 
         Raises
         ------
         ValueError
-            No such effect or parameter, or the value is out of range.
+            No such effect or parameter, or the value is out of range (a
+            :class:`~rtaudio.errors.ParameterError`).
         """
         with self._lock:
             self._program.set(target, value)
 
     def parameters(self) -> dict[str, LiveParameter]:
-        """Return by name what :meth:`set` can change, as ``effect.parameter``.
+        """Return the parameters that :meth:`set` can change, by ``effect.parameter``.
 
-        Each effect has ``<effect>.mix`` and ``<effect>.bypass`` besides.
+        Each effect also has ``<effect>.mix`` and ``<effect>.bypass``.
         """
         with self._lock:
             return {
@@ -209,12 +217,12 @@ class Host:
 
     @property
     def chain_name(self) -> str:
-        """Name of the whole of what plays, as :meth:`set` knows it."""
+        """Name of the root effect, for :meth:`set`."""
         return self._program.plan.effects[0]
 
     @property
     def muted(self) -> bool:
-        """Whether nothing is heard, whatever the chain plays; a change is a ramp of 20 ms."""
+        """Whether the output is muted; a change is a ramp of 20 ms."""
         return self._engine.muted
 
     @muted.setter
@@ -224,8 +232,8 @@ class Host:
     def swap(self, effect: Effect) -> None:
         """Cross-fade to another effect or chain; the sound goes on without a gap.
 
-        The new one is built beside the playing one, which costs the audio thread nothing. Then both
-        play for 50 ms (and the latency of the new one) while the one fades into the other. If the
+        The new program is built beside the playing one, which costs the audio thread nothing. Then
+        both play for 50 ms (plus the latency of the new one) while one fades into the other. If the
         new one cannot be built, the old one plays on.
 
         Raises
@@ -252,8 +260,8 @@ class Host:
     def tuning(self, a4_hz: float = A4_HZ) -> Tuning | None:
         """Read the pitch that is played into the first input channel, before the chain.
 
-        It is computed here and now, in one or two milliseconds, from what the audio thread has
-        heard last; the audio thread itself does not measure.
+        It is computed in the calling thread, in one or two milliseconds, from the latest input; the
+        audio thread does not measure.
 
         Parameters
         ----------
@@ -270,7 +278,7 @@ class Host:
 
     @property
     def error(self) -> str | None:
-        """Why the run ended by itself, or None."""
+        """Why the run ended on its own, or None."""
         self._watch()
         return self._error
 

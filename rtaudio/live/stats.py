@@ -1,4 +1,4 @@
-"""What a run has done so far, as figures."""
+"""Statistics of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rtaudio.analysis.percentiles import Percentiles
 
 @dataclass(frozen=True)
 class Stats:
-    """What a run has done so far.
+    """Statistics of a run so far.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Loading: from a model file to the nodes that play it, by the fastest engine that is right."""
+"""Loading: from a model file to the nodes that play it, by the fastest engine that is exact."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import numpy as np
 
 from rtaudio.errors import ContractError
 from rtaudio.models.contract.card import ModelFile
-from rtaudio.models.denoisers.reader import model_paths, read_onnx
-from rtaudio.models.formats.foreign_net import Capture
-from rtaudio.models.formats.read import FOREIGN_SUFFIXES, model_file, read_capture
+from rtaudio.models.denoisers.reader import model_paths
+from rtaudio.models.formats.foreign_net import ForeignNet
+from rtaudio.models.formats.read import FOREIGN_SUFFIXES, model_file, read_foreign
 from rtaudio.models.net.from_graph import net_of
 from rtaudio.models.net.to_kernel import native_node
 from rtaudio.models.net.types import Net
 from rtaudio.models.onnx_player import default_params, model_node, play
+from rtaudio.models.read import read_onnx
 from rtaudio.runtime.abi import Node
 from rtaudio.runtime.kernels.hop import hop_node
 from rtaudio.runtime.prewarm import prewarm
@@ -27,7 +28,7 @@ from rtaudio.runtime.prewarm import prewarm
 EngineName = Literal["onnx", "native"]
 
 MODEL_SUFFIXES = (".onnx", *FOREIGN_SUFFIXES)
-"""Endings of the files that :func:`load_model` reads; a denoiser may also be a folder."""
+"""Suffixes of the files that :func:`load_model` reads; a denoiser may also be a folder."""
 
 GOLDEN_TOLERANCE = 2e-5
 """Largest error of an engine on the golden vector, relative to the larger of its peak and 1."""
@@ -39,30 +40,41 @@ PREWARM_BLOCK = 1024
 class LoadedModel:
     """A checked model file and the engines that reproduce its golden vector.
 
+    Parameters
+    ----------
+    file
+        The model file.
+    foreign
+        The third-party net that the model file was made from; None: it was made from none.
+
     Attributes
     ----------
     file
-        The file as :func:`~rtaudio.models.contract.check.read_model` returned it; of a capture, the one
-        it would be exported to.
-    capture
-        What was read, if the file is one of another program; else None.
+        The model file.
+    foreign
+        The third-party net that the model file was made from, or None.
     net
         The net in plain data, if it is known.
     golden_errors
-        Largest absolute error on the golden vector, for every engine that can play the model.
+        Engine -> its largest absolute error on the golden vector, for every engine that can play
+        the model.
     engine
-        The engine that plays it unless another is asked for: native if it is right, else ONNX
-        Runtime.
+        The default engine: native if its error is within the tolerance, else ONNX Runtime.
+
+    Raises
+    ------
+    ContractError
+        The model is not an effect, or no engine reproduces its golden vector.
     """
 
-    def __init__(self, file: ModelFile, capture: Capture | None = None) -> None:
+    def __init__(self, file: ModelFile, foreign: ForeignNet | None = None) -> None:
         if file.card.kind != "effect":
             raise ContractError(
-                f"{file.path}: is an {file.card.kind}; only an effect can be played"
+                f"{file.path}: a model of the kind {file.card.kind!r}; only effects can be played"
             )
         self.file = file
-        self.capture = capture
-        self.net: Net | None = net_of(file) if capture is None else capture.net
+        self.foreign = foreign
+        self.net: Net | None = net_of(file) if foreign is None else foreign.net
         self._makers: dict[EngineName, Callable[[int, Any], Node]] = {"onnx": self._onnx}
         if self._native(PREWARM_BLOCK, default_params(file)) is not None:
             self._makers["native"] = self._native
@@ -86,18 +98,20 @@ class LoadedModel:
         engine: EngineName | None = None,
         varying: bool = False,
     ) -> Node:
-        """Make a node, with a state of its own, at the model's rate and with its channels.
+        """Make a node with its own state, at the model's sample rate and with its channels.
 
-        It starts, and is reset to, the state that the model's pre-warm leaves.
+        It starts in, and a reset returns it to, the state after the model's pre-warm.
 
         Parameters
         ----------
         block
-            Most frames per call; ``varying`` says that calls may have fewer.
+            Most frames per call.
         params
-            Float32 slots in the order of the card's parameters; needed exactly if it has some.
+            Float32 slots, one per parameter of the card, in their order; None if it has none.
         engine
-            Which engine; None: the one chosen at load.
+            Which engine; None: the default one.
+        varying
+            Whether calls may have fewer frames than ``block``.
 
         Raises
         ------
@@ -127,7 +141,7 @@ class LoadedModel:
     def _native(self, block: int, params: np.ndarray[Any, Any] | None) -> Any:
         if self.net is None:
             return None
-        return native_node(self.net, params, rate_hz=self.file.card.sample_rate)
+        return native_node(self.net, params, rate_hz=self.file.card.rate_hz)
 
     def _golden_error(self, make: Callable[[int, Any], Node]) -> float:
         """Play the golden input from the zero state and return the largest absolute error."""
@@ -136,16 +150,16 @@ class LoadedModel:
 
 
 def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
-    """Read, check and prove a model file; a file already loaded and unchanged is not read again.
+    """Read, check and prove a model file; an unchanged file is read only once.
 
     Parameters
     ----------
     path
-        One of our own files (``.onnx``), or one of another program: ``.nam``, ``.aidax``,
-        ``.json`` (see :func:`rtaudio.models.formats.read.read_capture`), or a file or folder of a
-        denoiser (see :func:`rtaudio.models.denoisers.reader.read_onnx`).
+        A model file (``.onnx``); a third-party model file (``.nam``, ``.aidax``, ``.json``, see
+        :func:`rtaudio.models.formats.read.read_foreign`); or a file or folder of a third-party
+        denoiser (see :func:`rtaudio.models.read.read_onnx`).
     slim
-        Which size of a ``.nam`` file that holds several: 0 is the smallest, 1 the whole.
+        Which size to take from a ``.nam`` file that holds several: 0 is the smallest, 1 the whole.
 
     Raises
     ------
@@ -154,11 +168,18 @@ def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
     ContractError, FormatError
         The file breaks the contract or its format, cannot be run, or does not reproduce its golden
         vector.
+
+    Examples
+    --------
+    >>> from rtaudio.shipped import shipped_models
+    >>> model = load_model(shipped_models()["denoise"])
+    >>> model.file.card.rate_hz, model.engine
+    (48000, 'onnx')
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such model file")
-    # Not where a link leads: what lies beside it, and its suffix, tell what it is.
+    # Symbolic links are not resolved: the file's suffix and its neighbours identify the model.
     key = Path(os.path.abspath(path)), float(slim)
     model, before = _load(*key)
     if before != _stamps(before):
@@ -171,7 +192,7 @@ Stamps = dict[Path, tuple[int, int] | None]
 
 
 def _stamps(paths: Iterable[Path]) -> Stamps:
-    """What changes when a file does: its time and size, or None if there is none."""
+    """Return time and size of each file, which change with it; None if there is no file."""
     stamps: Stamps = {}
     for path in paths:
         try:
@@ -185,11 +206,11 @@ def _stamps(paths: Iterable[Path]) -> Stamps:
 
 @lru_cache(maxsize=64)
 def _load(path: Path, slim: float) -> tuple[LoadedModel, Stamps]:
-    """Load a model, and say how its files were before they were read."""
+    """Load a model; returns it and the stamps of its files from before they were read."""
     if path.suffix.lower() in FOREIGN_SUFFIXES:
         before = _stamps([path])
-        capture = read_capture(path, slim=slim)
-        return LoadedModel(model_file(capture), capture), before
+        foreign = read_foreign(path, slim=slim)
+        return LoadedModel(model_file(foreign), foreign), before
     if slim != 1:
         raise ContractError(f"{path}: has one size only; leave slim at 1")
     before = _stamps([path, *model_paths(path if path.is_dir() else path.parent)])

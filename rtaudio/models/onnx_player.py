@@ -1,4 +1,4 @@
-"""A model file in ONNX Runtime: as a node, and over a whole vector."""
+"""A model file in ONNX Runtime: as a node, and over a whole signal."""
 
 from __future__ import annotations
 
@@ -37,6 +37,15 @@ def default_params(file: ModelFile) -> np.ndarray[Any, Any] | None:
 def model_node(file: ModelFile, block: int, params: np.ndarray[Any, Any] | None = None) -> Node:
     """Make a node that plays a model file from its zero state.
 
+    Parameters
+    ----------
+    file
+        The model file.
+    block
+        Most frames per call.
+    params
+        Float32 slots, one per parameter of the card, in their order; None if it has none.
+
     Raises
     ------
     ContractError
@@ -50,8 +59,8 @@ def model_node(file: ModelFile, block: int, params: np.ndarray[Any, Any] | None 
             block=block,
             states={s.name: (s.shape, np.dtype(s.dtype)) for s in file.states},
             params=params,
-            rate_hz=file.card.sample_rate,
-            latency_samples=file.card.latency,
+            rate_hz=file.card.rate_hz,
+            latency_samples=file.card.latency_samples,
         )
     except OnnxRuntimeError as error:
         raise ContractError(f"{file.path}: ONNX Runtime refuses the model: {error}") from error
@@ -60,12 +69,24 @@ def model_node(file: ModelFile, block: int, params: np.ndarray[Any, Any] | None 
 def play(
     file: ModelFile, make: Callable[[int, Any], Node], x: np.ndarray[Any, Any]
 ) -> np.ndarray[Any, Any]:
-    """Play x [channels, frames] with the node that ``make(block, params)`` makes, at defaults.
+    """Play a signal with all parameters at their defaults.
 
-    All samples are NaN if the node makes some that a program would silence.
+    Parameters
+    ----------
+    file
+        The model file.
+    make
+        From a block size and the parameters' slots to the node that plays.
+    x
+        float32 [channels, frames], at the model's sample rate.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 [channels, frames]; all NaN if the node makes samples that a program would silence.
     """
     card = file.card
-    builder = Builder(card.sample_rate, card.hop or BLOCK)
+    builder = Builder(card.rate_hz, card.hop or BLOCK)
     source = builder.bus(card.channels[0])
     node = make(builder.block, default_params(file))
     program = Program(builder.finish(source, builder.run(node, source)))
@@ -76,16 +97,18 @@ def play(
 def proved_file(
     path: Path, proto: onnx.ModelProto, card: Card, golden: Golden | None = None
 ) -> ModelFile:
-    """Make a model file of a graph that was made from a file of another program.
+    """Make a model file from the graph of a third-party file.
 
     Parameters
     ----------
     path
-        That file.
+        The third-party file.
     proto
-        The graph without metadata, which are written into it.
+        The graph, without metadata; they are added to it.
+    card
+        The card.
     golden
-        The test vector of the file, if it carries one; else it is what ONNX Runtime makes of noise.
+        The test vector of the third-party file; None: what ONNX Runtime makes of noise.
 
     Raises
     ------
@@ -102,7 +125,7 @@ def proved_file(
     if golden is None:
         output = play(file, lambda block, params: model_node(file, block, params), noise)
         if not np.isfinite(output).all():
-            raise FormatError(f"{path}: the net makes no usable signal of noise; get it again")
+            raise FormatError(f"{path}: the net makes no usable signal from noise; get it again")
         golden = Golden(noise, output)
         write_metadata(proto, card, golden)
         file = dataclasses.replace(file, data=proto.SerializeToString(), golden=golden)

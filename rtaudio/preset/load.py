@@ -47,10 +47,10 @@ def load_preset(preset: str | Path, *, cabinet: str | Path | None = None) -> Cha
     ----------
     preset
         A file, or the name of a shipped preset. A name with a suffix or a folder is a file. A model
-        file plays as it is, behind a noise gate, brought to the usual loudness, into a limiter; a
-        denoiser, or the folder with the files of one, plays alone.
+        file plays after a noise gate, normalized in loudness, into a limiter; a denoiser, or the
+        folder with the files of one, plays alone.
     cabinet
-        The loudspeaker behind a model file, for a capture of an amp alone: an impulse response, or
+        The loudspeaker after a model file, for a model of an amp alone: an impulse response, or
         the name of a shipped one (see `shipped_cabinets`). A preset names its own.
 
     Returns

@@ -17,8 +17,8 @@ for a block (a model that reports an error) returns a fault code and leaves ``ds
 
 The memory of a node is one aligned block. Python owns it, and keeps it alive until the audio
 thread has let go of the program. An image of the block is taken when the program is built;
-resetting a node is copying the image back. What must survive a reset (weights, spectra, parameter
-slots) lies outside the block as constants.
+resetting a node is copying the image back. Whatever must survive a reset (weights, spectra,
+parameter slots) lies outside the block as constants.
 
 Parameters are float32 slots that any thread may store to (see :mod:`rtaudio.runtime.slots`). A
 kernel reads them at the start of a block and ramps (see :mod:`rtaudio.runtime.kernels.ramp`).
@@ -94,6 +94,7 @@ def kernel(state: np.dtype[Any]) -> Callable[[Callable[..., int]], Kernel]:
 
     Examples
     --------
+    >>> from rtaudio.runtime.words import address_of, struct_at
     >>> STATE = state_dtype(("factor", "f4"))
     >>> state_at = struct_at(STATE)
     >>> @kernel(STATE)
@@ -128,8 +129,8 @@ class Pointer(NamedTuple):
     memory, offset
         The block of memory that the word stands in, and where, in bytes.
     target, shift
-        What it leads to, and how many bytes behind its start: a block of memory, a function, or
-        a bus, whose place is not known before there is a program.
+        The target of the address: a block of memory, a function, or a bus, which has no address
+        before there is a program; and the offset into it, in bytes.
     """
 
     memory: Array
@@ -144,9 +145,9 @@ class Node:
     Parameters
     ----------
     kernel
-        What to call.
+        The process function.
     latency_samples
-        By how many samples the output lags the input, exactly.
+        Samples by which the output lags the input, exactly.
     out_channels
         Number of output channels; None: as many as the input has.
     params
@@ -160,7 +161,7 @@ class Node:
     inner
         Nodes that this one calls; they are reset with it.
     relocatable
-        False says that there are addresses in the memory which `pointers` do not tell.
+        False if the memory holds addresses that are not in `pointers`.
     **fields
         Start values of the other state fields. A field receives the address of a bus, a kernel, a
         node's state, a slot, or an effect's own slots.
@@ -255,11 +256,11 @@ class Node:
 
 
 Addressed = Bus | Kernel | Node | Slot | Slots
-"""What has an address that a node may hold."""
+"""Everything whose address a node may hold."""
 
 
 def _place(what: Addressed) -> tuple[Array | Kernel | Bus, int]:
-    """Return what an address leads to, and how far behind its start."""
+    """Return the target of an address, and the offset into it in bytes."""
     match what:
         case Node():
             return what.memory, 0

@@ -122,12 +122,28 @@ class Builder:
         return next(slots for known, slots in reversed(self._slots.values()) if known is owner)
 
     def bus(self, channels: int, latency_samples: int = 0) -> Bus:
-        """Take a new buffer."""
+        """Take a new buffer.
+
+        Parameters
+        ----------
+        channels
+            Number of channels.
+        latency_samples
+            How late its signal is.
+        """
         self._buffers.append(channels)
         return Bus(len(self._buffers) - 1, channels, latency_samples)
 
     def run(self, node: Node, src: Bus) -> Bus:
-        """Append a node that reads ``src``, and return the bus it writes."""
+        """Append a node, and return the bus that it writes.
+
+        Parameters
+        ----------
+        node
+            The node; it is placed once.
+        src
+            The bus that it reads.
+        """
         dst = self.bus(
             node.out_channels or src.channels, src.latency_samples + node.latency_samples
         )
@@ -135,7 +151,15 @@ class Builder:
         return dst
 
     def run_each(self, nodes: list[Node], src: Bus) -> Bus:
-        """Append one single-channel node for each channel of ``src``."""
+        """Append one single-channel node for each channel.
+
+        Parameters
+        ----------
+        nodes
+            As many nodes of equal latency as ``src`` has channels.
+        src
+            The bus that they read.
+        """
         latency = nodes[0].latency_samples
         dst = self.bus(src.channels, src.latency_samples + latency)
         for channel, node in enumerate(nodes):
@@ -149,13 +173,29 @@ class Builder:
         self._steps.append(Step(self.effect, node, src, dst))
 
     def adapt(self, src: Bus, channels: int) -> Bus:
-        """Bring a bus to a number of channels: mono is copied, many are averaged to mono."""
+        """Bring a bus to a number of channels: mono is copied, many are averaged to mono.
+
+        Parameters
+        ----------
+        src
+            Any bus.
+        channels
+            Channels of the result.
+        """
         if src.channels == channels:
             return src
         return self.run(Node(routing.adapt, out_channels=channels, outputs=channels), src)
 
     def delay_to(self, src: Bus, latency_samples: int) -> Bus:
-        """Delay a bus until its latency is ``latency_samples``."""
+        """Delay a bus.
+
+        Parameters
+        ----------
+        src
+            The bus.
+        latency_samples
+            Latency of the result, at least that of ``src``.
+        """
         samples = latency_samples - src.latency_samples
         if samples == 0:
             return src
@@ -167,7 +207,17 @@ class Builder:
         )
 
     def blend(self, dry: Bus, wet: Bus, slots: Slots) -> Bus:
-        """Cross-fade from a bus to the effect made of it, by the slots ``mix`` and ``bypass``."""
+        """Cross-fade from the dry to the wet signal of an effect.
+
+        Parameters
+        ----------
+        dry
+            Input of the effect; it is delayed to the latency of ``wet``.
+        wet
+            Output of the effect.
+        slots
+            Slots of the effect: ``mix`` and ``bypass`` decide.
+        """
         dry = self.delay_to(self.adapt(dry, wet.channels), wet.latency_samples)
         return self.run(
             Node(
@@ -213,7 +263,13 @@ class Builder:
         return self.run(node, timed[0])
 
     def finish(self, source: Bus, output: Bus) -> Plan:
-        """Return the plan from an input to a result."""
+        """Return the plan.
+
+        Parameters
+        ----------
+        source, output
+            The buses of the input and of the result.
+        """
         return Plan(
             rate_hz=self.rate_hz,
             block=self.block,

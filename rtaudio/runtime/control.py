@@ -1,4 +1,4 @@
-"""Controls: what of a playing program can be turned."""
+"""Controls: the parameters of a playing program that can be changed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,23 @@ from rtaudio.runtime.slots import Slot
 
 
 class Owner(Protocol):
-    """What a control belongs to: an effect, which knows the ranges of its parameters."""
+    """The owner of a control: an effect, which knows the ranges of its parameters."""
 
     def set_live(self, parameter: str, value: float | bool) -> float:
-        """Keep a value, validated, and return it for its slot."""
+        """Validate and keep a value.
+
+        Parameters
+        ----------
+        parameter
+            Its name.
+        value
+            In natural units.
+
+        Returns
+        -------
+        float
+            The value for the slot.
+        """
 
     def live_range(self, parameter: str) -> tuple[float, float, str]:
         """Return the smallest and the largest value, and the unit."""
@@ -25,7 +38,7 @@ class Control(NamedTuple):
     effect, parameter
         Their names; together ``"effect.parameter"``.
     owner
-        The effect, which keeps the value too: a saved preset has it.
+        The effect. It keeps the value too, so that a saved preset has it.
     slot
         Where the audio thread reads it.
     """
@@ -46,7 +59,7 @@ class Control(NamedTuple):
         return self.owner.live_range(self.parameter)
 
     def set(self, value: float | bool) -> None:
-        """Turn it: the effect keeps the value, the audio thread ramps to it.
+        """Change the value: the effect keeps it, the audio thread ramps to it.
 
         Raises
         ------

@@ -27,12 +27,20 @@ _HEARD_S = 1.0
 
 @jit
 def _store(address, value):
-    """Publish a value: what was written before is seen by whoever reads it."""
+    """Publish a value: a reader of it sees everything that was written before."""
     atomic_store(address, value)
 
 
 def silence(rate_hz: int, block: int, in_channels: int, out_channels: int) -> Program:
-    """Return a program that plays nothing: what a stream starts from and stops with."""
+    """Return a program that plays silence: a stream starts from it and ends with it.
+
+    Parameters
+    ----------
+    rate_hz, block
+        Sample rate and largest block.
+    in_channels, out_channels
+        Channels of its input and output.
+    """
     builder = Builder(rate_hz, block)
     source = builder.bus(in_channels)
     node = Node(routing.silence, out_channels=out_channels, outputs=out_channels)
@@ -40,10 +48,10 @@ def silence(rate_hz: int, block: int, in_channels: int, out_channels: int) -> Pr
 
 
 class Engine:
-    """Everything behind one callback: buffers, statistics, and the programs in use.
+    """Everything that one callback works on: buffers, statistics, and the programs in use.
 
-    Starting is a cross-fade of 20 ms from silence, stopping one to silence, a swap one of 50 ms in
-    between. Only then two programs run at a time.
+    A start is a cross-fade of 20 ms from silence, a stop one to silence, a swap one of 50 ms
+    between two programs. Two programs run only during a cross-fade.
 
     Parameters
     ----------
@@ -90,7 +98,15 @@ class Engine:
     def connect(
         self, inputs: list[int], device_inputs: int, outputs: list[int], device_outputs: int
     ) -> None:
-        """Say which of the channels that the device interleaves are used, counted from 0."""
+        """Choose channels of the device.
+
+        Parameters
+        ----------
+        inputs, outputs
+            The device channels that are used, counted from 0.
+        device_inputs, device_outputs
+            Number of channels that the device interleaves.
+        """
         self.record["in_map"][: len(inputs)] = inputs
         self.record["out_map"][: len(outputs)] = outputs
         self.record["device_inputs"], self.record["device_outputs"] = device_inputs, device_outputs
@@ -109,7 +125,7 @@ class Engine:
         self.record["tap"] = self._buffers["tap"].ctypes.data
 
     def read_tap(self) -> np.ndarray[Any, Any]:
-        """Take what the tap has gathered: interleaved ``[frames, out_channels]``."""
+        """Take the frames gathered so far: interleaved ``[frames, out_channels]``."""
         read, write = int(self.record["tap_read"]), int(self.record["tap_write"])
         ring = self._buffers["tap"].reshape(-1, self.out_channels)
         frames = ring[np.arange(read, write) % len(ring)].copy()
@@ -136,9 +152,9 @@ class Engine:
             _store(self.address + _PENDING, program.address)
 
     def reap(self) -> None:
-        """Let go of the programs the callback no longer uses, and stop their workers.
+        """Release the programs that the callback no longer uses, and stop their workers.
 
-        While a program is being adopted nothing can be said about the others, so nothing is done.
+        While a program is being adopted, the others may still be in use: then nothing is done.
         """
         with self._lock:
             if not self.settled:
@@ -188,7 +204,15 @@ class Engine:
         return bool(self.record["muted"])
 
     def mute(self, muted: bool, *, at_once: bool = False) -> None:
-        """Mute or unmute; ``at_once`` without a ramp, for a stream that has not begun."""
+        """Mute or unmute.
+
+        Parameters
+        ----------
+        muted
+            True for silence.
+        at_once
+            Without a ramp, for a stream that has not begun.
+        """
         self.record["muted"] = muted
         if at_once:
             self.record["level"] = 0.0 if muted else 1.0

@@ -78,7 +78,7 @@ def _cached_here() -> Iterator[None]:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Keep Ctrl-C until the compiler is done: raised in one of its callbacks it would be lost."""
+    """Delay Ctrl-C until the compiler is done; raised in one of its callbacks, it would be lost."""
     former = signal.getsignal(signal.SIGINT)
     if former is None or threading.current_thread() is not threading.main_thread():
         yield

@@ -29,11 +29,29 @@ def aligned(count: int, dtype: Any = np.float32) -> Array:
 
 
 def offset_of(record: np.dtype[Any], field: str) -> int:
-    """Return where a field of a structured dtype stands, in bytes."""
+    """Return the offset of a field in bytes.
+
+    Parameters
+    ----------
+    record
+        A structured dtype.
+    field
+        Its name.
+    """
     assert record.fields is not None
     return int(record.fields[field][1])
 
 
 def write_word(memory: Array, offset: int, word: int) -> None:
-    """Store an int64 in a block, ``offset`` bytes behind its start."""
+    """Store an int64 in a block.
+
+    Parameters
+    ----------
+    memory
+        The block.
+    offset
+        Place of the word in it, in bytes.
+    word
+        The value.
+    """
     memory.view(np.uint8)[offset : offset + 8].view(np.int64)[0] = word

@@ -43,10 +43,22 @@ def _run(program, source, result, channel_frames, frames):
 
 
 def run(program: Program, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Feed planar audio ``[in_channels, frames]`` to a program, continuing from its state.
+    """Feed audio to a program, continuing from its state.
 
-    The result ``[out_channels, frames]`` lags the input by ``program.latency_samples``. The last
-    block is filled up with zeros, so only a whole number of blocks can be continued exactly.
+    The last block is filled up with zeros, so only a whole number of blocks can be continued
+    exactly.
+
+    Parameters
+    ----------
+    program
+        The program.
+    x
+        Planar audio ``[in_channels, frames]``.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 ``[out_channels, frames]``; it lags the input by ``program.latency_samples``.
     """
     source = np.ascontiguousarray(x, np.float32)
     result = np.empty((program.out_channels, source.shape[1]), np.float32)

@@ -156,11 +156,7 @@ def onnx_node(
     else:
         sizes = [block, *(1 << e for e in range(13, -1, -1) if (1 << e) < block)]
     extent = sizes[0]
-    shapes = {name: shape for name, (shape, _) in states.items()}
-    lengths = [
-        -(-int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize // 64) * 64
-        for shape, dtype in states.values()
-    ]
+    state_bytes = sum(_padded_bytes(shape, dtype) for shape, dtype in states.values())
     start = np.zeros(1, np.float32) if params is None else params
     node = Node(
         run_model,
@@ -172,7 +168,7 @@ def onnx_node(
             "audio_out": np.zeros(channels[1] * extent, np.float32),
             "param_tensor": start.copy(),
             "ramps": np.array([settled(float(value)) for value in start], RAMP),
-            "states": np.zeros(max(64, 2 * sum(lengths)), np.uint8),
+            "states": np.zeros(max(64, 2 * state_bytes), np.uint8),
         },
         constants={"sizes": np.array(sizes, np.int64)},
         run=api().address["Run"],
@@ -186,40 +182,57 @@ def onnx_node(
         stride=extent,
         relocatable=False,
     )
+    _bind(node, session, sizes, channels=channels, states=states, params=params)
+    _warm_up(node, sizes)
+    return node
+
+
+def _bind(
+    node: Node,
+    session: Session,
+    sizes: Sequence[int],
+    *,
+    channels: tuple[int, int],
+    states: Mapping[str, tuple[tuple[int, ...], Any]],
+    params: np.ndarray[Any, Any] | None,
+) -> None:
+    """Make the tensors over a node's memory, and the table of values for each size and parity."""
     record = node.record
     state_sets: list[list[int]] = [[], []]
     at = int(record["states"])
     for parity in (0, 1):
-        for (shape, dtype), length in zip(states.values(), lengths, strict=True):
+        for shape, dtype in states.values():
             state_sets[parity].append(session.tensor(at, shape, dtype))
-            at += length
-    fixed = (
-        []
-        if params is None
-        else [session.tensor(int(record["param_tensor"]), (1, params.size), "f4")]
-    )
+            at += _padded_bytes(shape, dtype)
+    fixed = []
+    if params is not None:
+        fixed = [session.tensor(int(record["param_tensor"]), (1, params.size), "f4")]
     rows = []
     for size in sizes:
         audio = session.tensor(int(record["audio"]), (1, channels[0], size), "f4")
         audio_out = session.tensor(int(record["audio_out"]), (1, channels[1], size), "f4")
         for parity in (0, 1):
             rows.append([audio, *fixed, *state_sets[parity], audio_out, *state_sets[1 - parity]])
-    input_names = ["audio", *(["params"] if fixed else []), *(f"state.{k}" for k in shapes)]
-    output_names = ["audio_out", *(f"next.{k}" for k in shapes)]
-    inputs, input_texts = _name_table(input_names)
-    outputs, output_texts = _name_table(output_names)
+    inputs, input_texts = _name_table(
+        ["audio", *(["params"] if fixed else []), *(f"state.{name}" for name in states)]
+    )
+    outputs, output_texts = _name_table(["audio_out", *(f"next.{name}" for name in states)])
     values = np.array(rows, np.int64)
     node.keep += [session, inputs, outputs, input_texts, output_texts, values]
     record["input_names"], record["input_count"] = inputs.ctypes.data, len(inputs)
     record["output_names"], record["output_count"] = outputs.ctypes.data, len(outputs)
     record["values"] = values.ctypes.data
-    _warm_up(node, sizes)
-    return node
+
+
+def _padded_bytes(shape: Sequence[int], dtype: Any) -> int:
+    """Size of a state in memory: whole cache lines."""
+    size: int = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    return -(-size // 64) * 64
 
 
 @jit
 def _call_once(process, state, src, dst, frames):
-    """Call a node, and undo the denormal mode that ONNX Runtime leaves behind in the thread."""
+    """Call a node, and undo the denormal mode that ONNX Runtime leaves in the thread."""
     former = flush_denormals()
     code = call_process(process, state, src, dst, frames)
     restore_denormals(former)

@@ -162,7 +162,15 @@ class Session:
             ort.release("ReleaseSessionOptions", options)
 
     def tensor(self, address: int, shape: Sequence[int], dtype: Any) -> int:
-        """Return an ``OrtValue`` over memory at ``address``; it lives as long as the session."""
+        """Return an ``OrtValue`` over existing memory; it lives as long as the session.
+
+        Parameters
+        ----------
+        address
+            Where the elements lie.
+        shape, dtype
+            Of the tensor: float32 or int64.
+        """
         dtype = np.dtype(dtype)
         dims = (ctypes.c_int64 * len(shape))(*shape)
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize

@@ -1,4 +1,4 @@
-"""The plan: what an effect compiles to, as data, before anything has an address.
+"""The plan: an effect compiled to data, before anything has an address.
 
 ::
 
@@ -22,7 +22,7 @@ from rtaudio.runtime.memory import Array
 
 
 class WorkerThread(Protocol):
-    """The thread behind a worker node; see :mod:`rtaudio.runtime.worker`."""
+    """The thread of a worker node; see :mod:`rtaudio.runtime.worker`."""
 
     @property
     def late_chunks(self) -> int:
@@ -56,7 +56,8 @@ class Relocation(NamedTuple):
     block, offset
         The block that the word stands in, by number, and where, in bytes.
     target, shift
-        The block or the function that the address leads to, and how many bytes behind its start.
+        The block (by number) or the function (by name) that the address leads to, and the offset
+        into it in bytes.
     """
 
     block: int
@@ -79,7 +80,7 @@ class Image(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a built effect is.
+    """A compiled effect, as data. One program is made of a plan: its nodes have one memory.
 
     Attributes
     ----------
@@ -100,7 +101,7 @@ class Plan:
     latency_parts
         How many samples of latency each effect adds.
     workers
-        The threads behind worker nodes, by effect.
+        The threads of worker nodes, with the names of their effects.
     """
 
     rate_hz: int

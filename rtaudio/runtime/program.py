@@ -5,8 +5,9 @@
     input buffer -> [process, state, src, dst] -> [process, state, src, dst] -> ... -> output buffer
 
 Python makes a program of a :class:`~rtaudio.runtime.plan.Plan` and keeps it alive; the audio
-thread runs it with :func:`run_program`, which also guards every instruction: an output with NaN, Inf or a runaway
-level (above +60 dBFS) is replaced by silence, its node is reset and the fault is counted.
+thread runs it with :func:`run_program`, which also guards every instruction: an output with NaN,
+Inf or a runaway level (above +60 dBFS) is replaced by silence, its node is reset and the fault is
+counted.
 """
 
 from __future__ import annotations
@@ -184,7 +185,14 @@ class Program:
         return {name: count for name, count in counts.items() if count}
 
     def set(self, target: str, value: float | bool) -> None:
-        """Store a parameter by ``"effect.parameter"``; the audio thread ramps to it.
+        """Store a parameter; the audio thread ramps to it.
+
+        Parameters
+        ----------
+        target
+            ``"effect.parameter"``.
+        value
+            In natural units.
 
         Raises
         ------

@@ -2,8 +2,7 @@
 
 ::
 
-    common | mix | bypass |        own | own 0 | own 1 | ... |     a kernel reads them as a record,
-                                                                  by name, in whatever order
+    common | mix | bypass |      own | own 0 | own 1 | ... |      kernels read a record, by name
 """
 
 from __future__ import annotations

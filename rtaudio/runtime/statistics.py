@@ -1,4 +1,4 @@
-"""Statistics: what the audio thread counts, and one reading of it."""
+"""Statistics: the counters of the audio thread, and a snapshot of them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a callback has done so far, read at one moment.
+    """The counters of a callback at one moment.
 
     Attributes
     ----------

@@ -8,8 +8,8 @@
 
 Input and output are two single-producer rings of the same slots. A chunk has one deadline: the
 callback that plays it, ``ceil(chunk / block)`` blocks after the one that filled it. What is not
-done by then is bridged (the last sample fades out, the sound fades in again) and counted; its late
-result is dropped, because every chunk has its place in time. So the delay never grows.
+done by then is bridged (the last sample fades out, the sound fades in again) and counted. Its late
+result is dropped, because every chunk has its place in time: the delay never grows.
 
 The worker thread is one compiled loop without the interpreter lock. It looks for work at an eighth
 of a chunk's duration and sleeps in between.
@@ -17,6 +17,7 @@ of a chunk's duration and sleeps in between.
 
 from __future__ import annotations
 
+import atexit
 import math
 import threading
 from typing import Any
@@ -26,7 +27,7 @@ from numba import types
 
 from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.jit import inlined, jit
-from rtaudio.runtime.memory import aligned, offset_of
+from rtaudio.runtime.memory import Array, aligned, offset_of
 from rtaudio.runtime.program import RUNAWAY_BITS, largest_bits
 from rtaudio.runtime.system import (
     WORKER_PRIORITY,
@@ -205,10 +206,24 @@ def exchange(state, src, dst, frames):
 
 
 class Worker:
-    """The thread behind a worker node: start it before the audio, stop it after."""
+    """The thread of a worker node: start it before the audio, stop it after.
 
-    def __init__(self, shared: np.ndarray[Any, Any], name: str) -> None:
+    A running thread keeps its memory alive, and ends with the program at the latest: whoever
+    forgets to stop it pays with a thread, not with a crash.
+
+    Parameters
+    ----------
+    shared
+        The SHARED record.
+    name
+        Name of the inner node.
+    keep
+        Everything that the thread works on.
+    """
+
+    def __init__(self, shared: Array, name: str, keep: list[Any]) -> None:
         self._shared = shared
+        self._keep = keep
         self._thread: threading.Thread | None = None
         self.name = name
 
@@ -222,6 +237,7 @@ class Worker:
             target=_work, args=(self._shared.ctypes.data,), name=f"worker {self.name}", daemon=True
         )
         self._thread.start()
+        _running.add(self)
 
     def stop(self) -> None:
         """Stop the thread and wait for the chunk it is computing."""
@@ -229,6 +245,7 @@ class Worker:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        _running.discard(self)
 
     @property
     def late_chunks(self) -> int:
@@ -241,8 +258,24 @@ class Worker:
         return int(self._shared["faults"][0])
 
 
+_running: set[Worker] = set()
+
+
+@atexit.register
+def _stop_all() -> None:
+    for worker in list(_running):
+        worker.stop()
+
+
 def worker_latency_samples(chunk: int, block: int) -> int:
     """Return the latency of a worker: hop adaptation, and one chunk of time rounded to blocks.
+
+    Parameters
+    ----------
+    chunk
+        Frames that the worker computes at a time.
+    block
+        Frames per call of the callback.
 
     Examples
     --------
@@ -255,9 +288,27 @@ def worker_latency_samples(chunk: int, block: int) -> int:
 def worker_node(
     inner: Node, chunk: int, block: int, rate_hz: int, *, channels: tuple[int, int], offline: bool
 ) -> tuple[Node, Worker]:
-    """Put ``inner`` behind a worker thread, or, offline, behind the same delay without a thread.
+    """Run a node in a worker thread; offline with the same delay, but without a thread.
 
-    ``inner`` is called with exactly ``chunk`` frames at a time.
+    Parameters
+    ----------
+    inner
+        The node; it is called with exactly ``chunk`` frames.
+    chunk
+        Frames per call of ``inner``.
+    block
+        Frames per call of the result.
+    rate_hz
+        Sample rate.
+    channels
+        Inputs and outputs, at most 8 each.
+    offline
+        True if nobody waits for the result.
+
+    Raises
+    ------
+    ValueError
+        Too many channels, or a chunk that is too small for the block.
     """
     ins, outs = channels
     if max(channels) > 8:
@@ -298,5 +349,6 @@ def worker_node(
         channels=ins,
         relocatable=False,
     )
-    node.keep += [shared, regions, buffers, inner]
-    return node, Worker(shared, inner.kernel.name)
+    keep = [shared, regions, buffers, inner]
+    node.keep += keep
+    return node, Worker(shared, inner.kernel.name, keep)

@@ -1,4 +1,4 @@
-"""The measures of speech: closed forms, published values, and what every measure must obey."""
+"""The measures of speech: closed forms, published values, and properties of all measures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ needs_pesq = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def voice():
-    """Three seconds of pulses through formants, in syllables: what the measures take for speech."""
+    """Three seconds of pulses through formants, in syllables, which the measures take as speech."""
     time = np.arange(3 * RATE_HZ) / RATE_HZ
     phase = np.cumsum(120.0 + 20.0 * np.sin(2 * np.pi * 0.7 * time)) / RATE_HZ
     sound = np.diff(np.floor(phase), prepend=0.0)
@@ -43,7 +43,7 @@ def voice():
 
 
 def noise_for(clean, seed=0):
-    """Noise of the power of ``clean`` that has no part of it."""
+    """Noise with the power of ``clean``, and orthogonal to it."""
     noise = np.random.default_rng(seed).standard_normal(clean.size)
     noise -= clean * np.dot(noise, clean) / np.dot(clean, clean)
     return noise * np.sqrt(np.sum(clean**2) / np.sum(noise**2))
@@ -80,7 +80,7 @@ def test_the_ends_of_the_scale(voice):
 
 @needs_pesq
 def test_one_sample_of_delay_costs(voice):
-    """For white noise every delay is as bad as another recording: nothing may be fitted."""
+    """For white noise every delay is as bad as another recording: the measures fit no delay."""
     clean = np.random.default_rng(1).standard_normal(20000)
     assert si_sdr_db(clean, np.roll(clean, 1)) < -30
     assert score(voice, voice, np.roll(voice, 5), RATE_HZ)["si_sdr_db"] < 20
@@ -130,7 +130,7 @@ def test_more_noise_is_worse_by_every_measure(voice):
 def test_the_measures_below_8_khz_do_not_depend_on_the_rate(voice):
     noisy = voice + 0.2 * noise_for(voice)
     raised = [at_rate(each, RATE_HZ, 48000) for each in (voice, noisy)]
-    # what lies above 8 kHz is none of their business
+    # noise above 8 kHz must not matter
     hiss = at_rate(noise_for(voice), RATE_HZ, 48000) * np.cos(np.pi * np.arange(raised[0].size))
     here = score(noisy, voice, noisy, RATE_HZ)
     there = score(raised[1], raised[0], raised[1] + 0.5 * hiss, 48000)
@@ -143,7 +143,7 @@ def test_the_measures_below_8_khz_do_not_depend_on_the_rate(voice):
 @needs_pesq
 @pytest.mark.data
 def test_the_published_recordings_have_their_published_scores(data_folder):
-    """PESQ and SI-SDR of noisy speech as they were measured when the recordings were collected."""
+    """PESQ and SI-SDR of noisy speech, as published with the recordings."""
     folder = data_folder / "denoise_eval"
     with open(folder / "reference_scores.csv", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["pesq_wb"]]
@@ -175,7 +175,7 @@ def test_resampling_lets_no_alias_through():
     assert np.abs(at_rate(x, 48000, 16000)[1000:-1000]).max() < 3e-5
 
 
-# -- what cannot be measured -----------------------------------------------------------------------
+# -- refused signals -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

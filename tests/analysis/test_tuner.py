@@ -1,4 +1,4 @@
-"""The tuner on strings whose pitch is known, and on a recorded bass against another method."""
+"""The tuner on strings of known pitch, and on a recorded bass against another method."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_note_of_a_guitar_is_read_within_150_ms(hz):
 
 @pytest.mark.parametrize("hz", [30.87, 41.2, 55.0])
 def test_a_bass_is_read_without_its_fundamental(hz):
-    """Small loudspeakers and pick-ups near the bridge lose it; nine of ten are right."""
+    """Small loudspeakers and pick-ups near the bridge lose it; nine of ten must be right."""
     right = 0
     for seed in range(20):
         x = string(hz, RATE, 0.5, stiffness=5e-5, seed=seed)
@@ -109,7 +109,7 @@ def test_names_the_note(hz, a4_hz, note, cents):
     ],
     ids=["silence", "offset", "noise", "too quiet", "too short", "too low", "nothing"],
 )
-def test_what_has_no_clear_pitch_is_not_read(x):
+def test_sounds_without_a_clear_pitch_are_not_read(x):
     assert read_tuning(x, RATE) is None
 
 

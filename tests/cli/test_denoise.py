@@ -21,9 +21,9 @@ from export.spectral import OverlapAdd  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402
 from rtaudio.audio.reader import opened, read_audio  # noqa: E402
 from rtaudio.audio.wave_chunks import chunks  # noqa: E402
-from rtaudio.audio.writer import created
+from rtaudio.audio.writer import created  # noqa: E402
 from rtaudio.batch.folder import pairs  # noqa: E402
-from rtaudio.errors import AudioFileError
+from rtaudio.errors import AudioFileError  # noqa: E402
 
 CARD = {"name": "test", "sample_rate": 48000, "license": "Apache-2.0", "provenance": {}}
 RATE = 48000

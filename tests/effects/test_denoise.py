@@ -310,6 +310,6 @@ def test_a_file_that_is_no_denoiser_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.onnx: no such model file"):
         rt.Denoise(tmp_path / "absent.onnx")
     with pytest.raises(
-        ValueError, match="attenuation_limit_db = 101 is out of range 0 \.\. 100 dB"
+        ValueError, match=r"attenuation_limit_db = 101 is out of range 0 \.\. 100 dB"
     ):
         rt.Denoise(attenuation_limit_db=101.0)

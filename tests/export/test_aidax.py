@@ -1,4 +1,4 @@
-"""Written AIDA-X files: what RTNeural computes from them is what the net computes."""
+"""Written AIDA-X files: RTNeural computes the same from them as the net."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SILENCE = Golden(np.zeros((1, 2048), np.float32), np.zeros((1, 2048), np.float32
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    """Leave out the proof of the ONNX export, which has tests of its own."""
+    """Skip the proof of the ONNX export, which has its own tests."""
     monkeypatch.setattr("export.exporter.check_parity", lambda net, model: Parity(0.0, 0.0, 0))
 
 
@@ -38,7 +38,7 @@ def logistic(z):
 
 
 def player(document, x, *knobs):
-    """Compute what the text of the format says, in double precision; knobs from 0 to 1."""
+    """Play a file by the definition of the format, in double precision; knobs from 0 to 1."""
     x = 10 ** (document["in_gain"] / 20) * np.asarray(x, float)
     assert document["in_shape"] == [None, None, 1 + len(knobs)]
     y = np.stack([x, *(np.full(x.size, knob) for knob in knobs)], axis=1)
@@ -92,7 +92,7 @@ def test_a_trained_net_plays_the_same_as_an_aidax_file(net, ending, units, tmp_p
     file = read_model(source)
     played = player(document, file.golden_input[0])
     np.testing.assert_allclose(played, file.golden_output[0], rtol=0, atol=2e-6)
-    # The vector in the file is in its own words.
+    # The vector in the file is that of the file's net.
     played = player(document, document["input_batch"])
     np.testing.assert_allclose(played, document["output_batch"], rtol=0, atol=2e-6)
     assert len(document["input_batch"]) == 2048
@@ -157,7 +157,7 @@ def test_units_are_added_without_changing_a_sample():
         (lambda: WaveNetAmp(size="nano"), "holds LSTMs and GRUs"),
     ],
 )
-def test_what_the_plugin_cannot_play_is_refused_and_nothing_is_written(net, reason, tmp_path):
+def test_an_unsupported_net_is_refused_and_nothing_is_written(net, reason, tmp_path):
     source = exported(net(), tmp_path)
     assert net_of(read_model(source)) is not None
     with pytest.raises(ValueError, match=reason):

@@ -1,4 +1,4 @@
-"""The exporter: a file equal to its net, or no file and the reason."""
+"""The exporter: a file equal to its net, or no file and a reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from export.exporter import ExportError, export_model  # noqa: E402
 from export.layers import CausalConv1d, Gru, Lstm  # noqa: E402
 from export.parity import run_onnx, run_torch  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402
-from rtaudio.models.contract.card import ModelParameter
+from rtaudio.models.contract.card import ModelParameter  # noqa: E402
 from rtaudio.models.contract.check import read_model  # noqa: E402
 from training.models import NETS  # noqa: E402
 
@@ -25,7 +25,7 @@ CARD = {"name": "test", "sample_rate": 48000, "license": "Apache-2.0", "provenan
 
 
 class Net(StreamingModule):
-    """A net made of one function: the body of ``forward``."""
+    """A net whose ``forward`` is a given function."""
 
     def __init__(self, body=None, state=None, **modules):
         super().__init__()
@@ -42,11 +42,11 @@ class Net(StreamingModule):
 
 
 class Delay(Net):
-    """A pure delay, which may lie about itself."""
+    """A pure delay, which may report another latency."""
 
     def __init__(self, samples, reported):
         super().__init__(state={"line": torch.zeros(1, 1, samples)})
-        self.latency = reported
+        self.latency_samples = reported
 
     def forward(self, x, state):
         line = torch.cat([state["line"], x], dim=-1)
@@ -86,7 +86,7 @@ class Knob(StreamingModule):
 
 
 class Framed(Delay):
-    """Takes whole blocks of 30 samples, which 2,048 is no multiple of."""
+    """Takes whole blocks of 30 samples; 2,048 is not a multiple of them."""
 
     hop = 30
 
@@ -136,7 +136,7 @@ def test_an_lstm_is_one_node_with_its_state_outside(amp):
 
 
 def test_the_hint_describes_the_net(amp):
-    """The formulas a loader would compute from the hint and the weights give the golden vector."""
+    """The formulas with the hint and the weights give the golden vector."""
     _, model = amp
     from onnx import numpy_helper
 
@@ -192,7 +192,7 @@ def test_other_nets_are_exported(net, tmp_path):
     assert model.card.channels == net.channels
     assert model.card.hop == net.hop
     if type(net) in (Framed, Delay):
-        assert parity.latency == net.latency
+        assert parity.latency_samples == net.latency_samples
 
 
 def bidirectional():
@@ -213,7 +213,7 @@ def forgetful():
 
 
 def hidden_memory():
-    """Keeps its memory out of the state, where no host can see it."""
+    """Keeps its memory outside of the state, where no host can see it."""
 
     def body(net, x, state):
         y = x + net.memory
@@ -226,7 +226,7 @@ def hidden_memory():
 
 
 REFUSED = {
-    "bidirectional": (bidirectional, "reads the signal backwards"),
+    "bidirectional": (bidirectional, "reads the signal backwards, too"),
     "batch norm": (lambda: Net(bn=nn.BatchNorm1d(1)).train(), "statistics of the block"),
     "instance norm": (lambda: Net(norm=nn.InstanceNorm1d(1)), "normalises over time"),
     "group norm": (lambda: Net(norm=nn.GroupNorm(1, 1)), "normalises over time"),

@@ -1,4 +1,4 @@
-"""Stateful layers: blocks of any sizes give what one piece gives, and that is the right thing."""
+"""Stateful layers: blocks of any sizes give the same as one piece, and as torch's own layers."""
 
 from __future__ import annotations
 

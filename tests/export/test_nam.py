@@ -1,4 +1,4 @@
-"""Written .nam files: what a player computes from them is what the net computes."""
+"""Written .nam files: a player computes the same from them as the net."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from export.parity import Parity
 from rtaudio.cli import main
 from rtaudio.models.contract.card import Card
 from rtaudio.models.contract.check import read_model
+from rtaudio.models.formats.nam.reader import read_nam
 from rtaudio.models.loader import load_model
-from rtaudio.models.nam import read_nam
 from rtaudio.models.net.from_graph import net_of
 from rtaudio.models.net.types import Activation, Conv, WaveNet, WaveNetArray, WaveNetLayer
 from training.cli import export as export_checkpoint
@@ -42,7 +42,7 @@ QUIET = Loudness(-20.0, 0.5)
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    """Leave out the proof of the ONNX export, which has tests of its own."""
+    """Skip the proof of the ONNX export, which has its own tests."""
     monkeypatch.setattr("export.exporter.check_parity", lambda net, model: Parity(0.0, 0.0, 0))
 
 
@@ -51,7 +51,7 @@ def logistic(z):
 
 
 def player(document, x):
-    """Compute what the text of the format says, in double precision."""
+    """Play a file by the definition of the format, in double precision."""
     weights = iter(document["weights"])
 
     def take(*shape):
@@ -108,7 +108,7 @@ def player(document, x):
 
 
 def checkpoint(net, path):
-    """Write a checkpoint as training does, of a net with random weights."""
+    """Write a checkpoint of a net with random weights, as training does."""
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in net.parameters():
@@ -159,20 +159,18 @@ def test_a_trained_net_plays_the_same_as_a_nam_file(name, tmp_path):
 
 @pytest.mark.data
 @pytest.mark.parametrize("path", sorted(CAPTURES.glob("*.nam")), ids=lambda path: path.stem)
-def test_a_capture_read_and_written_has_the_same_weights(path, tmp_path):
-    capture = read_nam(path)
+def test_a_file_read_and_written_has_the_same_weights(path, tmp_path):
+    net = read_nam(path).net
     card = Card(**CARD, channels=(1, 1), hop=0, latency=0)
     if path.stem in ("core_wavenet_a2_max", "core_wavenet_condition_dsp"):
         with pytest.raises(ValueError, match="only plain WaveNets"):
-            nam_document(capture.net, card, QUIET)
+            nam_document(net, card, QUIET)
         return
-    document = nam_document(capture.net, card, QUIET)
+    document = nam_document(net, card, QUIET)
     (tmp_path / "again.nam").write_text(json.dumps(document))
     again = read_nam(tmp_path / "again.nam").net
-    assert repr(again) == repr(capture.net)
-    assert all(
-        np.array_equal(a, b) for a, b in zip(arrays(again), arrays(capture.net), strict=True)
-    )
+    assert repr(again) == repr(net)
+    assert all(np.array_equal(a, b) for a, b in zip(arrays(again), arrays(net), strict=True))
 
 
 def arrays(part):
@@ -185,7 +183,7 @@ def arrays(part):
         yield from arrays(list(vars(part).values()))
 
 
-def test_layers_with_kernels_of_their_own_need_the_newest_version():
+def test_layers_that_differ_in_kernel_need_the_newest_version():
     rng = np.random.default_rng(0)
 
     def conv(*shape, bias=True, dilation=1):
@@ -239,7 +237,7 @@ def test_layers_with_kernels_of_their_own_need_the_newest_version():
         (lambda: made(LstmAmp, hidden=3, knobs=[KNOB], conditioning="film"), "lstm_film"),
     ],
 )
-def test_what_the_format_cannot_hold_is_refused_and_nothing_is_written(net, reason, tmp_path):
+def test_an_unsupported_net_is_refused_and_nothing_is_written(net, reason, tmp_path):
     with pytest.raises(ValueError, match=reason):
         export_checkpoint(checkpoint(net(), tmp_path / "best.pt"), tmp_path / "amp.nam")
     assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
@@ -258,8 +256,8 @@ def test_a_hint_that_lies_is_found_before_anything_is_written(tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "out", "reason"),
-    [("amp.onnx", "amp.wav", "unknown ending"), ("amp.onnx", "b.onnx", "empty"),
-     ("amp.nam", "amp.nam", "file to read"), ("none.nam", "amp.onnx", "no such file")],
+    [("amp.onnx", "amp.wav", "unknown suffix"), ("amp.onnx", "b.onnx", "empty"),
+     ("amp.nam", "amp.nam", "source itself"), ("none.nam", "amp.onnx", "no such file")],
 )  # fmt: skip
 def test_the_command_line_refuses_in_one_line(source, out, reason, tmp_path, capsys):
     for name in ("amp.onnx", "amp.nam"):
@@ -272,7 +270,7 @@ def test_the_command_line_refuses_in_one_line(source, out, reason, tmp_path, cap
     assert said.count("\n") == 1
 
 
-def test_a_capture_becomes_a_model_file(tmp_path):
+def test_a_nam_file_becomes_a_model_file(tmp_path):
     export_checkpoint(
         checkpoint(made(LstmAmp, hidden=3, residual=False), tmp_path / "best.pt"),
         tmp_path / "amp.nam",

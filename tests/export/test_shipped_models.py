@@ -1,4 +1,4 @@
-"""The models in presets/models: what their cards say is so."""
+"""The models in presets/models: their cards tell the truth."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from rtaudio.models.contract.check import read_model
-from rtaudio.models.nam import read_nam
+from rtaudio.models.formats.nam.reader import read_nam
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("RTAUDIO_DATA") or ROOT.parent / "shared" / "data")
@@ -49,7 +49,7 @@ def test_every_amp_is_there():
 def test_the_card_is_complete(model):
     card = model.card
     assert len(model.data) < 200_000
-    assert (card.channels, card.latency, card.name) == ((1, 1), 0, model.path.stem)
+    assert (card.channels, card.latency_samples, card.name) == ((1, 1), 0, model.path.stem)
     assert card.license == "Apache-2.0"
     assert card.metrics["esr_max"] <= LARGEST_ESR.get(card.name, 0.01)
     held_out = {name for part in card.metrics["esr"].values() for name in part}
@@ -73,7 +73,7 @@ def test_it_plays_its_golden_vector_and_stays_silent(model):
 @pytest.mark.data
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no recordings in {DATA}")
 def test_it_sounds_like_its_teacher(model):
-    """Three seconds from the middle of a take that was held out."""
+    """Three seconds from the middle of a held-out take."""
     pytest.importorskip("torch", reason="torch is not installed (extra: train)")
     from training.guitar.teacher import Teacher
     from training.models import imported
@@ -92,7 +92,7 @@ def test_it_sounds_like_its_teacher(model):
     dry *= 10 ** (source["teacher"].get("gain_db", 0) / 20)
     if ":" in name:
         knobs = {p.name: p.default for p in card.parameters}
-        wet = imported(name)(dry, card.sample_rate, **knobs)
+        wet = imported(name)(dry, card.rate_hz, **knobs)
     else:
         wet = Teacher(read_nam(DATA / name))(dry)
     advance = source["teacher"]["advance_samples"]
@@ -108,7 +108,7 @@ def test_a_denoiser_is_small_and_says_what_it_is(name):
     card = model.card
     assert len(model.data) < 4_200_000
     assert (card.channels, card.name) == ((1, 1), name)
-    assert (card.sample_rate, card.hop, card.latency) == (48000, 480, DENOISERS[name])
+    assert (card.rate_hz, card.hop, card.latency_samples) == (48000, 480, DENOISERS[name])
     assert card.metrics["weights"] <= 1_000_000
     assert set(card.provenance) == {"data", "config", "code", "date"}
 
@@ -116,7 +116,7 @@ def test_a_denoiser_is_small_and_says_what_it_is(name):
 @pytest.mark.skipif(not (DATA / "denoise_eval").is_dir(), reason="no folder denoise_eval (data)")
 @pytest.mark.parametrize("name", DENOISERS)
 def test_a_denoiser_is_as_good_as_it_was_said_to_be(name):
-    """The bars of the two sets of pairs; `rtaudio bench denoise` gives the whole table."""
+    """Lower limits for two sets of pairs; ``rtaudio bench denoise`` gives the whole table."""
     pytest.importorskip("pesq", reason="pesq is not installed (extra: metrics)")
     from rtaudio.bench.denoise import System, scores, summary
     from rtaudio.bench.recordings import recordings

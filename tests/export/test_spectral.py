@@ -42,7 +42,7 @@ class Identity(StreamingModule):
 
 
 class Late(StreamingModule):
-    """Hands out each frame ``frames`` frames later."""
+    """Returns each frame ``frames`` frames later."""
 
     def __init__(self, frames, bins):
         super().__init__()
@@ -76,7 +76,7 @@ class Recurrent(StreamingModule):
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """Model file of a net at a size, made once."""
+    """The model file of a net at a size, made once."""
     folder, made = tmp_path_factory.mktemp("spectral"), {}
 
     def get(kind, n_fft, hop):
@@ -93,17 +93,17 @@ def exported(tmp_path_factory):
 @pytest.mark.parametrize(("n_fft", "hop"), SIZES)
 def test_identity_is_a_delay_of_the_reported_latency(exported, n_fft, hop):
     net, _, parity = exported("identity", n_fft, hop)
-    assert parity.latency == net.latency == n_fft - hop
+    assert parity.latency_samples == net.latency_samples == n_fft - hop
     signal = NOISE[None, : len(NOISE) // hop * hop]
     out = run_torch(net, signal, [signal.shape[1]])[0]
-    assert np.abs(out[: net.latency]).max() <= 1e-6
-    assert np.abs(out[net.latency :] - signal[0, : -net.latency]).max() <= 1e-6
+    assert np.abs(out[: net.latency_samples]).max() <= 1e-6
+    assert np.abs(out[net.latency_samples :] - signal[0, : -net.latency_samples]).max() <= 1e-6
 
 
 @pytest.mark.parametrize("block", BLOCKS)
 @pytest.mark.parametrize(("n_fft", "hop"), SIZES)
 def test_the_engine_plays_the_identity_as_a_delay(exported, n_fft, hop, block):
-    """n_fft - gcd(block, hop) in all, with the host's own part."""
+    """With the host's own part the latency is n_fft - gcd(block, hop)."""
     _, path, _ = exported("identity", n_fft, hop)
     program = Model(path).compile(48000, block, offline=True)
     late = program.latency_samples
@@ -120,7 +120,7 @@ def test_a_recurrent_net_plays_alike_at_every_block_size(exported, block):
     signal = NOISE[: len(NOISE) // 128 * 128]
     whole = run_torch(net, signal[None], [len(signal)])[0]
     program = Model(path).compile(48000, block, offline=True)
-    added = program.latency_samples - net.latency
+    added = program.latency_samples - net.latency_samples
     out = run(program, np.pad(signal, (0, -len(signal) % block))[None])[0]
     length = min(len(whole), len(out) - added)
     assert np.abs(out[added : added + length] - whole[:length]).max() <= 1e-5
@@ -128,7 +128,7 @@ def test_a_recurrent_net_plays_alike_at_every_block_size(exported, block):
 
 @pytest.mark.parametrize(("n_fft", "hop"), [(64, 16), (64, 32), (60, 15)])
 def test_frames_and_sum_are_those_of_an_uncentred_transform(n_fft, hop):
-    """A net that changes frames, beside a plain loop over the whole signal."""
+    """A net that changes frames, against a plain loop over the whole signal."""
     torch.manual_seed(0)
     bins = n_fft // 2 + 1
     mask = torch.randn(bins)
@@ -155,7 +155,7 @@ def test_frames_and_sum_are_those_of_an_uncentred_transform(n_fft, hop):
 @settings(max_examples=40, deadline=None)
 @given(n=st.integers(2, 130), seed=st.integers(0, 99))
 def test_the_graph_s_transform_is_the_fourier_transform(n, seed):
-    """The stages in matrices, for any length: even, odd, prime."""
+    """The two stages in matrices, for any length: even, odd, prime."""
     generator = np.random.default_rng(seed)
     analysis, synthesis = generator.uniform(0.1, 1, (2, n))
     fourier = Fourier(analysis, synthesis)
@@ -183,7 +183,7 @@ def test_a_net_says_what_it_is_for(tmp_path):
 def test_look_ahead_is_in_the_latency(tmp_path):
     net = OverlapAdd(Late(2, 33), n_fft=64, hop=32, look_ahead=2).eval()
     parity = export_model(net, CARD, tmp_path / "late.onnx")
-    assert parity.latency == net.latency == 64 - 32 + 2 * 32
+    assert parity.latency_samples == net.latency_samples == 64 - 32 + 2 * 32
     out = run_torch(net, NOISE[None, :3200], [32] * 100)[0]
     assert np.abs(out[96:] - NOISE[: 3200 - 96]).max() <= 1e-6
 

@@ -1,4 +1,4 @@
-"""Every rule of the contract: a file that keeps it is read, one that breaks it is refused."""
+"""Every rule of the contract: a file that keeps it is read, a file that breaks it is refused."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def model(
 
 
 def with_node(op, inputs, **attributes):
-    """The valid model with one more node, whose output nobody uses."""
+    """The valid model with one more node, whose output is unused."""
     base = model().graph
     extra = helper.make_node(op, inputs, ["extra"], name="extra_node", **attributes)
     return model(nodes=[*base.node, extra])
@@ -85,7 +85,7 @@ def with_metadata(key, text):
 
 
 def changed_card(**changes):
-    content = json.loads(card().model_dump_json())
+    content = json.loads(card().model_dump_json(by_alias=True))
     content.update(changes)
     return with_metadata("rtaudio", json.dumps(content))
 
@@ -124,6 +124,26 @@ def test_metadata_comes_back_as_written():
     assert read.card == written
     np.testing.assert_array_equal(read.golden_input, vector.input)
     np.testing.assert_array_equal(read.golden_output, vector.output)
+
+
+def test_the_keys_of_a_card_are_those_of_the_file():
+    """Attributes have units in their names; files keep the old keys."""
+    by_key = card(sample_rate=44100, latency=7)
+    by_name = Card(
+        name="thru",
+        rate_hz=44100,
+        channels=(1, 1),
+        hop=0,
+        latency_samples=7,
+        license="Apache-2.0",
+        provenance={"data": "none"},
+    )
+    assert by_key == by_name
+    assert (by_key.rate_hz, by_key.latency_samples) == (44100, 7)
+    entry = model(the_card=by_key).metadata_props[0]
+    content = json.loads(entry.value)
+    assert (content["sample_rate"], content["latency"]) == (44100, 7)
+    assert not content.keys() & {"rate_hz", "latency_samples"}
 
 
 def test_a_fixed_hop_is_read():
@@ -309,9 +329,13 @@ BROKEN = {
     "metadata a list": (with_metadata("rtaudio", "[]"), "not a JSON object"),
     "version": (changed_card(contract=2), "contract version 2"),
     "extra key": (changed_card(colour="red"), "card.colour"),
+    "misspelt key": (changed_card(sample_rat=48000), "did you mean 'sample_rate'?"),
     "missing key": (with_metadata("rtaudio", '{"contract": 1}'), "card.name"),
     "rate as text": (changed_card(sample_rate="48000"), "card.sample_rate"),
-    "negative latency": (changed_card(latency=-1), "card.latency"),
+    "negative latency": (
+        changed_card(latency=-1),
+        "card.latency = -1 is out of range",
+    ),
     "huge hop": (changed_card(hop=1 << 40), "card.hop"),
     "parameter out of range": (
         changed_card(parameters=[{**knob_json, "default": 2}]),
@@ -344,7 +368,7 @@ BROKEN = {
         ),
         "not float32 [1, 1]",
     ),
-    "external data": (external(), "lies in another file"),
+    "external data": (external(), "is in another file"),
     "huge tensor": (huge_tensor(), "which its data do not fill"),
     "if": (branch(), "control flow (If)"),
     "random": (with_node("RandomNormalLike", ["audio"]), "randomness (RandomNormalLike)"),
@@ -371,10 +395,10 @@ BROKEN = {
     "huge state": (renamed_state([1 << 40, 1 << 20, 1]), "numbers of state"),
     "free channels": (reshaped("input", "audio", [1, "c", "frames"]), "has c channels"),
     "stereo graph": (reshaped("input", "audio", [1, 2, "frames"]), "has 2 channels"),
-    "wrong axis name": (model(axis="n"), "asks for 'frames'"),
-    "undeclared axis": (model(axis=None), "asks for 'frames'"),
-    "fixed for hop 0": (model(axis=64), "asks for 'frames'"),
-    "free for hop 64": (changed_card(hop=64), "asks for 64"),
+    "wrong axis name": (model(axis="n"), "needs 'frames'"),
+    "undeclared axis": (model(axis=None), "needs 'frames'"),
+    "fixed for hop 0": (model(axis=64), "needs 'frames'"),
+    "free for hop 64": (changed_card(hop=64), "needs 64"),
     "double audio": (reshaped("input", "audio", [1, 1, "frames"], TensorProto.DOUBLE), "is double"),
     "flat audio": (reshaped("input", "audio", ["frames"]), "not float32"),
     "stray input": (

@@ -1,7 +1,7 @@
 """DeepFilterNet3 in one streaming graph against its three published graphs over a whole recording.
 
-The way there is written out here from the published description: transform, features, gains, filter
-and overlap-add in float64, and the three graphs by ONNX Runtime over all frames at once.
+The reference follows the published description: transform, features, gains, filter and overlap-add
+in float64, and the three graphs by ONNX Runtime over all frames at once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.data
 N_FFT, HOP, LOOK_AHEAD, ORDER, BANDS, LOWER = 960, 480, 2, 5, 32, 96
 LATENCY = N_FFT - HOP + LOOK_AHEAD * HOP
 GRAPHS = ("enc.onnx", "erb_dec.onnx", "df_dec.onnx")
-# Bins per band, as the authors' library gives them.
+# Bins per band, from the authors' library.
 WIDTHS = [2] * 13 + [5, 5, 7, 7, 8, 10, 12, 13, 15, 18, 20, 24, 28, 31, 37, 42, 50, 56, 67]
 
 
@@ -36,7 +36,7 @@ def folder(data_folder):
 
 @pytest.fixture(scope="module")
 def copy(folder, tmp_path_factory):
-    """Make copies of the folder, to be changed."""
+    """Return a function that copies the folder, so that files can be changed."""
 
     def make():
         target = tmp_path_factory.mktemp("net")
@@ -106,7 +106,7 @@ def whole_file(folder, x, look_ahead=LOOK_AHEAD, filter_ahead=2):
 
 @pytest.fixture(scope="module")
 def wanted(folder, noisy):
-    """What the pipeline makes of the recording and the silence that lets it end."""
+    """The reference output for the recording and the silence after it."""
     return whole_file(folder, ended(noisy))[: HOP + len(noisy)]
 
 
@@ -115,9 +115,9 @@ def ended(x, look_ahead=LOOK_AHEAD):
 
 
 def played(program, x):
-    """Play x and what is late of it, and cut off the latency but for the hop before x.
+    """Play x to its end, and drop the latency except for the hop before x.
 
-    There the filter answers early: its first frame begins there, and is made of later ones too.
+    The filter already answers there: its first frame begins there, and depends on later ones.
     """
     late = program.latency_samples
     block = program.block
@@ -128,7 +128,7 @@ def played(program, x):
 
 
 @pytest.mark.parametrize("block", [17, 64, 480, 512, 24_000])
-def test_any_block_size_gives_what_the_whole_recording_gives(folder, noisy, wanted, block):
+def test_any_block_size_gives_the_output_of_the_whole_recording(folder, noisy, wanted, block):
     program = Model(folder).compile(48_000, block, offline=True)
     assert program.latency_samples == LATENCY + HOP - np.gcd(HOP, block)
     assert np.abs(played(program, noisy) - wanted).max() <= 1e-4
@@ -170,8 +170,8 @@ def test_the_look_ahead_is_that_of_the_config(copy, noisy, look_ahead, filter_ah
     assert np.abs(played(program, x) - wanted).max() <= 1e-4
 
 
-def test_minutes_of_silence_leave_it_sound(folder, noisy):
-    """The running levels have sunk below all numbers by then."""
+def test_minutes_of_silence_do_no_harm(folder, noisy):
+    """By then the running levels have underflowed."""
     file = load_model(folder).file
     session = onnxruntime.InferenceSession(file.data, providers=["CPUExecutionProvider"])
     states = {state.input_name: state.zeros() for state in file.states}
@@ -186,12 +186,12 @@ def test_minutes_of_silence_leave_it_sound(folder, noisy):
         assert (np.abs(out).max() == 0) == (k <= 10)
 
 
-def test_the_card_says_what_it_is(folder):
+def test_the_card_is_complete(folder):
     card = load_model(folder).file.card
-    assert (card.name, card.sample_rate, card.hop) == ("DeepFilterNet3", 48_000, HOP)
-    assert card.latency == LATENCY
+    assert (card.name, card.rate_hz, card.hop) == ("DeepFilterNet3", 48_000, HOP)
+    assert card.latency_samples == LATENCY
     assert card.architecture["weights"] == pytest.approx(2.13e6, rel=0.01)
-    assert load_model(folder / "df_dec.onnx").file.card.latency == LATENCY
+    assert load_model(folder / "df_dec.onnx").file.card.latency_samples == LATENCY
 
 
 def remove(name):
@@ -266,7 +266,7 @@ BROKEN = {
     "huge": (rewrite("nb_erb = 32", "nb_erb = 100000000"), "nb_erb"),
     "too far ahead": (rewrite("df_lookahead = 2", "df_lookahead = 3"), "df_lookahead 3"),
     "another size": (rewrite("conv_ch = 64", "conv_ch = 32"), "not float32 of shape"),
-    "post-filter": (rewrite("mask_pf = False", "mask_pf = True"), "post-filter is not played"),
+    "post-filter": (rewrite("mask_pf = False", "mask_pf = True"), "post-filter is not supported"),
     "cut short": (cut, "not an ONNX file, or cut short"),
     "weights of another shape": (edit("enc.onnx", transposed), "not float32 of shape"),
     "weights that claim memory": (edit("erb_dec.onnx", giant), "not float32 of shape"),
@@ -277,14 +277,14 @@ BROKEN = {
 }
 
 
-def test_a_constant_that_nothing_can_use_is_passed_over(copy):
+def test_a_constant_without_output_is_ignored(copy):
     folder = copy()
     edit("erb_dec.onnx", constant_of_nothing)(folder)
     assert load_model(folder).file.card.name == "DeepFilterNet3"
 
 
 @pytest.mark.parametrize(("damage", "reason"), BROKEN.values(), ids=BROKEN.keys())
-def test_what_is_not_the_net_is_refused_in_one_line(copy, damage, reason):
+def test_damaged_files_are_refused_in_one_line(copy, damage, reason):
     folder = copy()
     damage(folder)
     with pytest.raises((FormatError, ContractError)) as caught:

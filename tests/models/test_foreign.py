@@ -1,7 +1,8 @@
-"""Captures as model files: kept whole, started settled, and never worse than refused."""
+"""Third-party model files as ours: complete, started settled, and damaged ones refused."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from rtaudio.effects.model import Model
 from rtaudio.errors import ContractError, FormatError
 from rtaudio.models.contract.check import read_model
-from rtaudio.models.formats.read import model_file, read_capture
+from rtaudio.models.formats.read import model_file, read_foreign
 from rtaudio.models.loader import load_model
 
 RANDOM = np.random.default_rng(0)
@@ -69,24 +70,24 @@ FILES = {"amp.nam": NAM, "amp.aidax": AIDA, "amp.json": GUITARML}
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_capture_saved_as_one_of_our_files_is_the_same_model(name, tmp_path):
+def test_a_file_saved_as_one_of_ours_is_the_same_model(name, tmp_path):
     path = tmp_path / name
     path.write_text(json.dumps(FILES[name]))
-    file = model_file(read_capture(path))
+    file = model_file(read_foreign(path))
     ours = tmp_path / "amp.onnx"
     ours.write_bytes(file.data)
     assert read_model(ours).card == file.card
     dry = RANDOM.uniform(-0.5, 0.5, 3000).astype(np.float32)
-    rate = file.card.sample_rate
+    rate = file.card.rate_hz
     heard = [Model(each, engine="onnx")(dry, rate) for each in (path, ours)]
     np.testing.assert_array_equal(*heard)
 
 
-def test_the_card_tells_what_the_file_says(tmp_path):
+def test_the_card_has_the_metadata_of_the_file(tmp_path):
     path = tmp_path / "amp.nam"
     path.write_text(json.dumps(NAM))
     card = load_model(path).file.card
-    assert (card.name, card.description, card.sample_rate) == ("Big One", "Acme", 44100)
+    assert (card.name, card.description, card.rate_hz) == ("Big One", "Acme", 44100)
     assert card.levels == {"loudness_db": -18.5}
     assert card.metrics == {"esr": 0.02}
     assert card.prewarm_samples == 6
@@ -94,18 +95,17 @@ def test_the_card_tells_what_the_file_says(tmp_path):
 
 
 def test_one_of_our_files_is_prewarmed_by_its_card(tmp_path):
-    """A convolution with a bias settles to another value than it starts with."""
+    """A convolution with a bias starts at another value than it settles to."""
     path, ours = tmp_path / "amp.nam", tmp_path / "amp.onnx"
     path.write_text(json.dumps(NAM))
     for prewarm_samples in (0, 6):
-        capture = read_capture(path)
-        object.__setattr__(capture, "prewarm_samples", prewarm_samples)
-        ours.write_bytes(model_file(capture).data)
+        net = dataclasses.replace(read_foreign(path), prewarm_samples=prewarm_samples)
+        ours.write_bytes(model_file(net).data)
         silence = Model(ours)(np.zeros(100, np.float32), 44100)
         assert (np.ptp(silence) < 1e-6) == (prewarm_samples > 0)
 
 
-def test_a_capture_that_makes_no_numbers_is_refused(tmp_path):
+def test_a_net_that_makes_no_finite_numbers_is_refused(tmp_path):
     path = tmp_path / "amp.nam"
     huge = {**NAM["config"], "activation": "ReLU"}
     path.write_text(json.dumps({**NAM, "config": huge, "weights": [1e38] * len(NAM["weights"])}))
@@ -133,7 +133,7 @@ def test_a_damaged_file_is_read_or_refused_never_worse(name, tmp_path, place, by
     path.write_bytes(whole[:place] if cut else whole[:place] + bytes([byte]) + whole[place + 1 :])
     message = ""
     try:
-        model_file(read_capture(path))
+        model_file(read_foreign(path))
     except (FormatError, ContractError) as error:
         message = str(error)
         assert message.startswith(str(path))
@@ -173,7 +173,7 @@ def test_a_value_of_any_other_kind_is_read_or_refused_never_worse(name, tmp_path
     path.write_text(json.dumps(document))
     message = ""
     try:
-        model_file(read_capture(path))
+        model_file(read_foreign(path))
     except (FormatError, ContractError) as error:
         message = str(error)
     assert "\n" not in message

@@ -1,4 +1,4 @@
-"""A .nam file as it sounds: against an oracle in float64 that reads the file by itself."""
+"""The sound of .nam files: against an oracle in float64 that reads them independently."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FILMS = (
 
 
 class Weights:
-    """The flat list of a file, read from the front; without a list it is made up on the way."""
+    """The flat list of a file, read from the front; without a list, weights are drawn at random."""
 
     def __init__(self, values=None, seed=0):
         self.made = None if values is not None else []
@@ -192,7 +192,7 @@ def wavenet(config, weights, x, condition):
             head = to_sum if head is None else head + to_sum
             if one["active"]:
                 change = conv(z, *out, groups=one["groups"])
-                # The reference player leaves this one out in the other modes.
+                # The reference player ignores this one in the other modes.
                 y = y + (modulate("layer1x1_post_film", change) if gating == "blended" else change)
         settings = array.get("head") or {
             "out_channels": array["head_size"],
@@ -264,7 +264,7 @@ def linear(config, weights, x):
 
 
 def oracle(document, x, seed=None):
-    """Play x (1, frames) from the start state; with a seed, make the weights up first."""
+    """Play x (1, frames) from the start state; with a seed, draw the weights first."""
     config, kind = document["config"], document["architecture"]
     condition = x
     if config.get("condition_dsp"):
@@ -280,12 +280,12 @@ def oracle(document, x, seed=None):
 
 
 def warmed(document, x, silence, seed=None):
-    """Play x as a player that has heard silence before."""
+    """Play x after silence."""
     return oracle(document, np.pad(x.astype(np.float64), (silence, 0))[None], seed)[0, silence:]
 
 
 def in_blocks(path, x, sizes, engine, **options):
-    """Play a file through the effect, in calls of these sizes, by turns."""
+    """Play a file through the effect, in calls of these sizes in turn."""
     import ctypes
 
     from rtaudio.runtime.program import run_program
@@ -384,11 +384,11 @@ DOCUMENTS = {
         one(condition_size=3, groups_input_mixin=1, input_mixin_pre_film=film(groups=3)),
         condition_dsp=CONDITION,
     ),
-    "head behind": nam_wavenet(
+    "head after the arrays": nam_wavenet(
         {**A1, "head_size": 3},
         head={"channels": 5, "out_channels": 1, "kernel_sizes": [3, 2], "activation": "SiLU"},
     ),
-    # Of a width that has no native kernel: what those do with each activation, they prove.
+    # The bottleneck has no native kernel; tests/runtime proves the kernels' activations.
     **{
         f"activation {name}": nam_wavenet(one(activation=name, bottleneck=3))
         for name in (
@@ -462,7 +462,7 @@ def test_it_starts_settled_and_is_reset_to_that(name, tmp_path):
 @pytest.mark.parametrize("slim", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("gating", ["none", "gated"])
 def test_a_slimmed_net_is_the_net_of_the_leading_channels(slim, gating, tmp_path):
-    """The oracle plays the small file whose matrices are cut by hand."""
+    """The oracle plays the small file, whose matrices are cut by hand."""
     big = nam_wavenet(
         one(
             gating_mode=gating,
@@ -517,7 +517,7 @@ def test_a_file_of_one_size_refuses_slim(tmp_path):
         "core_wavenet_a2_max",
     ],
 )
-def test_real_captures_sound_as_the_formulas_say(name, data_folder):
+def test_real_files_sound_as_the_formulas_say(name, data_folder):
     import soundfile
 
     dry, _ = soundfile.read(

@@ -1,4 +1,4 @@
-"""GuitarML files, made from torch modules as its trainer makes them."""
+"""GuitarML files, made from torch modules as by its trainer."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_it_sounds_as_the_torch_module(sizes, tmp_path):
     net = SimpleRnn(**sizes)
     model = load_model(save(net.document(), tmp_path))
     card = model.file.card
-    assert card.sample_rate == 44100
+    assert card.rate_hz == 44100
     assert [knob.name for knob in card.parameters] == ["param1", "param2"][: len(card.parameters)]
     wanted = net.play(NOISE, [0.5] * (sizes.get("inputs", 1) - 1)).numpy()
     for engine in model.golden_errors:
@@ -85,8 +85,8 @@ def test_it_sounds_as_the_torch_module(sizes, tmp_path):
 
 
 def test_a_rate_in_the_file_is_kept(tmp_path):
-    capture = read_guitarml(save({**SimpleRnn().document(), "sample_rate": 48000}, tmp_path))
-    assert capture.sample_rate == 48000
+    net = read_guitarml(save({**SimpleRnn().document(), "sample_rate": 48000}, tmp_path))
+    assert net.rate_hz == 48000
 
 
 def changed(*keys, to):

@@ -1,4 +1,4 @@
-"""The hint of a model file: the net it stands for, or none."""
+"""The hint of a model file: the net that it describes, or None."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def exported(net, path):
 
 
 def play(net: Stack, dry, knobs=()):
-    """Play a net of recurrent and dense layers by torch's cells in double precision."""
+    """Play a net of recurrent and dense layers with torch's cells in double precision."""
     x = torch.tensor(np.vstack([dry, *(np.full_like(dry, knob) for knob in knobs)]).T)
     x = y = x.double()
     for layer in net.layers:

@@ -1,4 +1,4 @@
-"""Captures: read whole, or refused in one line."""
+"""``.nam`` files: read to the last weight, or refused in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rtaudio.errors import FormatError
-from rtaudio.models.nam import read_nam
+from rtaudio.models.formats.nam.reader import read_nam
 from rtaudio.models.net.summary import weight_count
 from rtaudio.models.net.types import Dense, Stack, WaveNet
 
@@ -67,9 +67,9 @@ def changed(document, *keys, to):
 
 
 def test_a_wavenet_is_read_in_the_order_of_its_weights(tmp_path):
-    capture = read_nam(save(WAVENET, tmp_path))
-    assert capture.sample_rate == 48000
-    net = capture.net
+    file = read_nam(save(WAVENET, tmp_path))
+    assert file.rate_hz == 48000
+    net = file.net
     assert isinstance(net, WaveNet)
     assert net.receptive_field == 1 + 1 + 4 + 2
     first = net.arrays[0]
@@ -83,10 +83,10 @@ def test_a_wavenet_is_read_in_the_order_of_its_weights(tmp_path):
 
 
 def test_an_lstm_is_read_with_its_start_state(tmp_path):
-    capture = read_nam(save(LSTM, tmp_path))
-    assert capture.sample_rate == 44100
-    assert capture.metadata == {"name": "x"}
-    net = capture.net
+    file = read_nam(save(LSTM, tmp_path))
+    assert file.rate_hz == 44100
+    assert file.metadata == {"name": "x"}
+    net = file.net
     assert isinstance(net, Stack)
     assert [layer.weight_ih.shape for layer in net.layers[:2]] == [(12, 1), (12, 3)]
     np.testing.assert_array_equal(net.layers[0].hidden, [60, 61, 62])
@@ -194,11 +194,11 @@ BROKEN = {
     "empty container": (changed(CONTAINER, "config", "submodels", to=[]), "submodels"),
     "unsorted container": (
         changed(CONTAINER, "config", "submodels", 0, "max_value", to=1.5),
-        "not one above the other",
+        "is [1.5, 1.0], which does not rise to 1",
     ),
     "short container": (
         changed(CONTAINER, "config", "submodels", 1, "max_value", to=0.9),
-        "up to 1",
+        "is [0.4, 0.9], which does not rise to 1",
     ),
     "damage in a size that is not played": (
         changed(CONTAINER, "config", "submodels", 0, "model", "weights", to=[]),
@@ -210,14 +210,14 @@ BROKEN = {
     ),
     "condition of another rate": (
         changed(changed(WAVENET, "config", "condition_dsp", to=WAVENET), "sample_rate", to=44100),
-        "condition_dsp is of 48000 Hz",
+        "condition_dsp has a sample rate of 48000 Hz",
     ),
     "recurrent condition": (changed(WAVENET, "config", "condition_dsp", to=LSTM), "not a WaveNet"),
 }
 
 
 @pytest.mark.parametrize(("document", "reason"), BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_capture_is_refused_in_one_line(document, reason, tmp_path):
+def test_a_broken_file_is_refused_in_one_line(document, reason, tmp_path):
     path = save(document, tmp_path)
     with pytest.raises(FormatError) as caught:
         read_nam(path)
@@ -238,14 +238,14 @@ def test_a_newer_patch_and_unknown_keys_are_read_with_a_warning(tmp_path):
     assert "colour" in warnings[1]
 
 
-def test_a_container_gives_the_size_asked_for(tmp_path):
+def test_slim_selects_a_size_of_a_container(tmp_path):
     path = save(CONTAINER, tmp_path)
     whole = read_nam(path)
     assert isinstance(whole.net, Stack)
     assert whole.slim_steps == (0.4,)
     assert isinstance(read_nam(path, slim=0.39).net, WaveNet)
     assert isinstance(read_nam(path, slim=0.4).net, Stack)
-    # What the container says of the whole goes for its parts, unless they say otherwise.
+    # Metadata of the container holds for its sizes, unless they have their own.
     assert whole.metadata == {**CONTAINER["metadata"], "name": "x"}
     assert whole.levels == {"input_dbu": 12.0}
 
@@ -291,7 +291,7 @@ def test_a_slimmable_net_is_cut_to_leading_channels(tmp_path):
         ("core_wavenet_condition_dsp", 1, 147 + 137),
     ],
 )
-def test_real_captures_are_read_to_the_last_weight(data_folder, name, slim, size):
+def test_real_files_are_read_to_the_last_weight(data_folder, name, slim, size):
     net = read_nam(data_folder / "guitar" / "captures" / f"{name}.nam", slim=slim).net
     scales, inner = 0, net
     while isinstance(inner, WaveNet):

@@ -1,4 +1,4 @@
-"""Which nets get a native kernel, and that it plays what the net's graph plays."""
+"""Nets with a native kernel: it plays the same as the net's graph."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_recurrent_stack_plays_what_its_graph_plays(layer, inputs):
     assert np.max(np.abs(played - graph_output(net, x, knobs))) < 5e-6
 
 
-def test_others_are_left_to_onnx_runtime():
+def test_other_nets_have_no_native_kernel():
     head = Dense(floats(1, 8), floats(1))
     for layers in (
         (head,),

@@ -1,4 +1,4 @@
-"""RTNeural and AIDA-X files: against an oracle in float64, and against vectors of RTNeural."""
+"""RTNeural and AIDA-X files: against an oracle in float64, and RTNeural's own vectors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ACTIVATIONS = {
 
 
 def played(layer, x):
-    """One layer of Keras over x (frames, in)."""
+    """Apply one layer of Keras to x (frames, in)."""
     weights = [np.array(w, np.float32).astype(np.float64) for w in layer["weights"]]
     activation = ACTIVATIONS[layer.get("activation", "")]
     match layer["type"]:
@@ -100,7 +100,7 @@ def oracle(document, x, knobs=()):
 
 
 def layer(kind, given, size, seed=0, **more):
-    """One layer with weights made up."""
+    """One layer with random weights."""
     random = np.random.default_rng([seed, given, size])
 
     def draw(*shape):
@@ -129,8 +129,8 @@ DOCUMENTS = {
     "lstm": document(layer("lstm", 1, 5), HEAD),
     "lstm of two": document(layer("lstm", 1, 4), layer("lstm", 4, 5), HEAD),
     "gru": document(layer("gru", 1, 5), HEAD, in_skip=1, in_gain=-3.0, out_gain=2.5),
-    "gru behind dense": document(layer("dense", 1, 4, activation="relu"), layer("gru", 4, 5), HEAD),
-    "conv behind gru": document(layer("gru", 1, 4),
+    "gru after dense": document(layer("dense", 1, 4, activation="relu"), layer("gru", 4, 5), HEAD),
+    "conv after gru": document(layer("gru", 1, 4),
                                 layer("conv1d", 4, 5, kernel_size=[3], dilation=[2]), HEAD),
     "convolutions": document(
         layer("conv1d", 1, 4, kernel_size=[3], dilation=[1], activation="tanh"),
@@ -189,21 +189,21 @@ def test_the_test_vector_of_a_file_is_its_golden_vector(tmp_path):
     content = copy.deepcopy(DOCUMENTS["gru"])
     content["input_batch"] = NOISE.tolist()
     content["output_batch"] = oracle(content, NOISE).tolist()
-    capture = read_rtneural(save(content, tmp_path))
-    assert capture.format == "aida-x"
-    np.testing.assert_array_equal(capture.golden.input[0], NOISE)
-    model = load_model(capture.path)
+    net = read_rtneural(save(content, tmp_path))
+    assert net.format == "aida-x"
+    np.testing.assert_array_equal(net.golden.input[0], NOISE)
+    model = load_model(net.path)
     assert max(model.golden_errors.values()) <= 2e-6
     content["output_batch"][1000] += 0.01
     with pytest.raises(ContractError, match="does not reproduce its golden vector"):
         load_model(save(content, tmp_path, "damaged.aidax"))
 
 
-def test_what_the_file_says_of_itself_is_kept(tmp_path):
+def test_the_metadata_of_the_file_are_kept(tmp_path):
     metadata = {"name": "Big One", "samplerate": "44100", "author": "me", "esr": 0.01}
     path = save(document(layer("lstm", 1, 5), HEAD, metadata=metadata), tmp_path)
     card = load_model(path).file.card
-    assert (card.name, card.sample_rate, card.metrics) == ("Big One", 44100, {"esr": 0.01})
+    assert (card.name, card.rate_hz, card.metrics) == ("Big One", 44100, {"esr": 0.01})
     assert "by me" in card.description
     assert card.prewarm_samples == 2048
     assert read_rtneural(save(DOCUMENTS["lstm"], tmp_path)).format == "rtneural"
@@ -283,7 +283,7 @@ def test_vectors_of_rtneural_are_reproduced(name, data_folder):
     model = load_model(folder / "models" / f"{name}.json")
     dry, wanted = vector(folder, f"{name}_x_python")[:, 0], vector(folder, f"{name}_y_python")[:, 0]
     for engine in model.golden_errors:
-        # A net over whole takes has no output for the samples before its kernels are filled.
+        # A net over whole takes has no output before its kernels are filled.
         error = from_zero(model, engine, dry)[-len(wanted) :] - wanted
         assert np.max(np.abs(error)) <= 2e-6 * max(1.0, np.max(np.abs(wanted)))
 

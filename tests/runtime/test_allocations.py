@@ -34,7 +34,7 @@ chains = {
         rt.Equalizer(),
         rt.ToneStack(bass=7.0),
         rt.DcBlock(),
-        rt.Parallel([rt.Branch([rt.Gain()], pan=-1.0), rt.Branch([rt.Delay(time_ms=20.0)], pan=1.0)]),
+        rt.Parallel([rt.Branch([rt.Gain()], pan=-1), rt.Branch([rt.Delay(time_ms=20)], pan=1)]),
         rt.Cabinet(sys.argv[3]),
         rt.Limiter(ceiling_db=-1.0),
     ]),

@@ -202,12 +202,10 @@ def test_missing_file_and_foreign_file_are_refused(tmp_path):
 
 
 def test_models_share_the_callback_until_half_a_block_is_spent(model_file, monkeypatch):
-    import rtaudio.runtime.timing
-
     def fixed(node, block, repeats, **options):
         return np.full(repeats, 300.0)
 
-    monkeypatch.setattr(rtaudio.runtime.timing, "block_microseconds", fixed)
+    monkeypatch.setattr("rtaudio.effects.model.block_microseconds", fixed)
     path = model_file("lstm")
     chain = Chain([Model(path, name=name) for name in "abc"])
     assert [name for name, _ in chain.plan(RATE, 64).workers] == ["c"]
@@ -221,12 +219,11 @@ def test_models_share_the_callback_until_half_a_block_is_spent(model_file, monke
 @pytest.mark.parametrize(("cost_us", "chunk"), [(100, 0), (500, 128), (900, 256), (9000, 512)])
 def test_a_worker_is_as_late_as_its_cost_asks(model_file, monkeypatch, cost_us, chunk):
     """Four times as long as a hop takes, and no longer than a hop; cheap ones need no worker."""
-    import rtaudio.runtime.timing
 
     def fixed(node, block, repeats, **options):
         return np.full(repeats, float(cost_us))
 
-    monkeypatch.setattr(rtaudio.runtime.timing, "block_microseconds", fixed)
+    monkeypatch.setattr("rtaudio.effects.model.block_microseconds", fixed)
     program = Model(model_file("lag", hop=480, size=5)).compile(RATE, 64)
     assert len(program.plan.workers) == bool(chunk)
     adapted = 480 - math.gcd(480, chunk or 64)

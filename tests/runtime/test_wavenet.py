@@ -293,7 +293,7 @@ def with_layer(net, **changes):
 PLAIN = wavenet((2, [(2, 1)], 1))
 FANCY = {
     "a condition net": replace(PLAIN, condition=PLAIN),
-    "behind the head": replace(PLAIN, post=((Activation(), PLAIN.arrays[0].head),)),
+    "after the head": replace(PLAIN, post=((Activation(), PLAIN.arrays[0].head),)),
     "gates": with_layer(PLAIN, gating="gated", secondary=Activation("sigmoid")),
     "FiLM": with_layer(PLAIN, films={"conv_pre": Film(PLAIN.arrays[0].layers[0].mixer, False)}),
     "a head of a layer": with_layer(PLAIN, head_1x1=PLAIN.arrays[0].layers[0].out),

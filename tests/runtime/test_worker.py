@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -153,3 +155,29 @@ def test_stopping_waits_for_the_worker_and_ends():
 def test_a_chunk_too_small_for_the_block_is_refused():
     with pytest.raises(ValueError, match="too small"):
         worker_node(Node(slow), 64, 4096, RATE, channels=(1, 1), offline=False)
+
+
+FORGOTTEN = """
+import gc
+import numpy as np
+import rtaudio as rt
+from rtaudio.bench.callback import _time_blocks
+from rtaudio.runtime.engine import Engine
+from rtaudio.shipped import shipped_models
+
+noise = np.random.default_rng(0).uniform(-0.3, 0.3, 64).astype(np.float32)
+result = np.zeros(64, np.float32)
+for _ in range(20):
+    engine = Engine(48000, 64, 1, 1)
+    engine.connect([0], 1, [0], 1)
+    engine.publish(rt.Model(shipped_models()["denoise"], worker=True).compile(48000, 64))
+    _time_blocks(engine.address, noise.ctypes.data, result.ctypes.data, 64, np.zeros(99, "i8"))
+    del engine
+    gc.collect()
+print("alive")
+"""
+
+
+def test_a_worker_that_nobody_stops_never_outlives_its_memory():
+    done = subprocess.run([sys.executable, "-c", FORGOTTEN], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "alive"), done.stderr

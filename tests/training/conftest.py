@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +21,13 @@ def _one_thread():
     """Tiny nets lose more by waiting for a second thread than it gives them."""
     torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Pictures and report take longer than a tiny guitar run."""
+    for name in ("plots.loss_curve", "plots.comparison", "save_clips", "write_report"):
+        monkeypatch.setattr(f"training.guitar.task.{name}", lambda *_: None)
 
 
 @pytest.fixture
@@ -94,3 +104,42 @@ class Workspace:
 
     def section(self, name, **changes):
         return self.rewrite(**{name: {**self.content[name], **changes}})
+
+
+@pytest.fixture
+def ctrl_c():
+    """`ctrl_c()`: what the key does, even where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def killed():
+    """`killed(function, wanted)`: call a function in a process that gets SIGKILL in the midst.
+
+    It happens right after the first file is in its place for which ``wanted(path)`` holds. Returns
+    whether it did.
+    """
+    if not hasattr(os, "fork"):
+        pytest.skip("this system cannot fork")
+
+    def call(function, wanted):
+        child = os.fork()
+        if child == 0:
+            written = os.replace
+
+            def replace(source, target):
+                written(source, target)
+                if wanted(Path(target)):
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            try:
+                os.replace = replace
+                function()
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+    return call

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
+import types
 
 import pytest
 
@@ -54,6 +56,7 @@ def test_the_weights_come_back(tmp_path):
         ({"net": "training.models.lstm:math"}, "not known"),
         ({"net": "training.models.nowhere:Net"}, "not known"),
         ({"net": 3}, "not known"),
+        ({"net": "torch.nn:Linear"}, "does not stream"),
         ({"arguments": {"units": 4}}, "units"),
         ({"arguments": {"hidden": 5}}, "do not fit"),
         ({"weights": {}}, "do not fit"),
@@ -64,6 +67,25 @@ def test_a_strange_checkpoint_is_refused(changes, reason, tmp_path):
     with pytest.raises(CheckpointError, match=reason) as caught:
         load_checkpoint(save(content(**changes), tmp_path))
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_imports_nothing(tmp_path, monkeypatch):
+    (tmp_path / "planted.py").write_text("open(__file__ + '.ran', 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(CheckpointError, match="'planted:Net' is not known here"):
+        load_checkpoint(save(content(net="planted:Net"), tmp_path))
+    assert not (tmp_path / "planted.py.ran").exists()
+
+
+@pytest.mark.parametrize("name", ["training.models.naive:NaiveLstm", f"{__name__}:Own"])
+def test_nets_outside_the_registry_load_once_their_module_is_imported(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, __name__, types.SimpleNamespace(Own=Own))
+    net, _ = load_checkpoint(save(content(net=name), tmp_path))
+    assert type(net).__name__ == name.partition(":")[2]
+
+
+class Own(NETS["lstm"]):
+    """A net of a user."""
 
 
 class Trap:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
-from training.config import ConfigError, TeacherData, load_config
+from training.config import ConfigError, load_config
+from training.denoise.config import DenoiseConfig
+from training.denoise.scene_config import SceneConfig
+from training.guitar.config import GuitarConfig, TeacherData
 from training.guitar.sweep import load_sweep
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +22,7 @@ DATA = Path(os.environ.get("RTAUDIO_DATA") or ROOT.parent / "shared" / "data")
 
 
 def test_a_configuration_is_read(workspace):
-    config = load_config(workspace.path)
+    config = load_config(workspace.path, GuitarConfig)
     assert config.data.root == str(workspace.folder)
     assert config.run_folder == workspace.folder / "run"
 
@@ -25,7 +30,7 @@ def test_a_configuration_is_read(workspace):
 def test_the_environment_names_the_data(workspace, monkeypatch):
     path = workspace.section("data", root="/nowhere")
     monkeypatch.setenv("RTAUDIO_DATA", str(workspace.folder))
-    assert load_config(path).data.root == str(workspace.folder)
+    assert load_config(path, GuitarConfig).data.root == str(workspace.folder)
 
 
 @pytest.mark.parametrize(
@@ -51,11 +56,32 @@ def test_the_environment_names_the_data(workspace, monkeypatch):
 def test_a_wrong_key_is_named(section, changes, reason, workspace):
     path = workspace.section(section, **changes) if section else workspace.rewrite(**changes)
     with pytest.raises(ConfigError) as caught:
-        load_config(path)
+        load_config(path, GuitarConfig)
     message = str(caught.value)
     assert message.startswith(str(path))
     assert reason in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("form", "data", "key"),
+    [
+        (GuitarConfig, {"root": ".", "takes": "t"}, "data.teacher"),
+        (GuitarConfig, {"root": ".", "captures": []}, "data.license"),
+        (DenoiseConfig, {"root": ".", "excerpt_samples": 1}, "data.excerpt_samples"),
+        (SceneConfig, {"root": ".", "rate_hz": 1}, "data.rate_hz"),
+    ],
+)
+def test_a_key_of_the_data_is_named_as_the_file_has_it(form, data, key, tmp_path):
+    path = tmp_path / "run.yaml"
+    fields = {"name": "x", "description": "", "license": "", "source": "", "data": data}
+    if form is not GuitarConfig:
+        fields["task"] = form.model_fields["task"].annotation.__args__[0]
+    else:
+        del fields["source"]
+    path.write_text(yaml.safe_dump(fields))
+    with pytest.raises(ConfigError, match=rf"run\.yaml: {re.escape(key)}: "):
+        load_config(path, form)
 
 
 @pytest.mark.parametrize("text", ["", "- 1\n", "a: [", "\x00"])
@@ -63,12 +89,12 @@ def test_no_yaml_is_refused(text, tmp_path):
     path = tmp_path / "run.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"run\.yaml"):
-        load_config(path)
+        load_config(path, GuitarConfig)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"run\.yaml"):
-        load_config(tmp_path / "run.yaml")
+        load_config(tmp_path / "run.yaml", GuitarConfig)
 
 
 CONFIGS = sorted(
@@ -81,11 +107,11 @@ CONFIGS = sorted(
 def test_no_knob_of_a_configuration_lies_outside_of_the_registries(workspace):
     for loss in ({"esr": 1, "loudness": 1}, {"esr": 0}, {}):
         with pytest.raises(ConfigError, match="loss"):
-            load_config(workspace.rewrite(loss=loss))
+            load_config(workspace.rewrite(loss=loss), GuitarConfig)
     workspace.rewrite(loss={"mse": 1, "mrstft": 0.001})
-    assert load_config(workspace.path).loss == {"mse": 1, "mrstft": 0.001}
+    assert load_config(workspace.path, GuitarConfig).loss == {"mse": 1, "mrstft": 0.001}
     with pytest.raises(ConfigError, match=r"schedule\.shape"):
-        load_config(workspace.section("schedule", shape="exponential"))
+        load_config(workspace.section("schedule", shape="exponential"), GuitarConfig)
 
 
 @pytest.mark.data
@@ -96,7 +122,7 @@ def test_no_knob_of_a_configuration_lies_outside_of_the_registries(workspace):
 )
 def test_the_shipped_configurations_hold(path, monkeypatch):
     monkeypatch.setenv("RTAUDIO_DATA", str(DATA))
-    config = load_config(path)
+    config = load_config(path, GuitarConfig)
     assert config.name == path.stem
     if isinstance(config.data, TeacherData):
         held_out = {*config.data.validation, *config.data.test}

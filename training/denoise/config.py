@@ -1,31 +1,28 @@
-"""What a denoiser's training run is told: a YAML file, checked before anything is computed."""
+"""The configuration of a denoiser's training: data, net, loss and schedule."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
+from typing_extensions import override
 
-from training.config import NetConfig, check_net, data_root, read_yaml
+from training.config import NetConfig, RunConfig, Section, check_net
 from training.denoise.features import LAYERS
 from training.denoise.losses import FEATURES, LOSSES
 from training.denoise.mixture import MixtureConfig
 from training.denoise.pairs import PairedFoldersConfig
 
-__all__ = ["DenoiseConfig", "DenoiseSchedule", "FeatureConfig", "load_denoise_config"]
+__all__ = ["DenoiseConfig", "DenoiseSchedule", "FeatureConfig"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DenoiseSchedule(_Section):
+class DenoiseSchedule(Section):
     """Length and pace of a training.
 
-    The learning rate rises over ``warmup_steps``, then falls to zero with a cosine. What is kept
-    and exported is the running average of the weights over the last ``1 / (1 - average)`` steps.
+    The learning rate rises over ``warmup_steps``, then falls to zero along a cosine. The run keeps
+    and exports a running average of the weights over about the last ``1 / (1 - average)`` steps.
     After every ``epoch_steps`` the net is validated on ``validation_mixtures``.
     """
 
@@ -38,7 +35,7 @@ class DenoiseSchedule(_Section):
     validation_mixtures: Annotated[int, Field(ge=1)] = 64
 
 
-class FeatureConfig(_Section):
+class FeatureConfig(Section):
     """The term ``features`` of a loss; see `training.denoise.features.FeatureLoss`.
 
     ``net`` is the ``features.pt`` of a run of denoise-features.yaml, relative to the working
@@ -59,25 +56,19 @@ DenoiseData = Annotated[
     Annotated[MixtureConfig, Tag("mixtures")] | Annotated[PairedFoldersConfig, Tag("pairs")],
     Discriminator(_kind_of_data),
 ]
-"""Mixtures made up on the fly, or folders of pairs; told by the key ``train`` of the latter."""
+"""Mixtures made while training, or folders of pairs, told apart by the key ``train``."""
 
 
-class DenoiseConfig(_Section):
-    """A whole run, written to ``folder``, or to ``runs/<name>`` of the working folder if empty.
+class DenoiseConfig(RunConfig):
+    """The configuration of a run.
 
-    ``loss`` weighs the terms of `training.denoise.losses.LOSSES`, and ``features``, of which the
-    section of that name tells more. ``workers`` processes mix.
+    ``loss`` weighs the terms of `training.denoise.losses.LOSSES`, and ``features``, which the
+    section of that name sets up. ``workers`` processes mix.
     """
 
-    task: Annotated[str, Field(pattern=r"^denoise$")]
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-    description: str
-    license: str
+    task: Literal["denoise"]
     source: str
-    seed: int = 0
-    threads: Annotated[int, Field(ge=1, le=256)] = 1
     workers: Annotated[int, Field(ge=0, le=64)] = 1
-    folder: str = ""
     data: DenoiseData
     net: NetConfig
     loss: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
@@ -93,24 +84,7 @@ class DenoiseConfig(_Section):
                 )
         return self
 
-    @property
-    def run_folder(self) -> Path:
-        """Where the run writes."""
-        return Path(self.folder or f"runs/{self.name}")
-
-
-def load_denoise_config(path: str | Path) -> DenoiseConfig:
-    """Read and check a configuration; ``data.root`` comes back as an absolute path.
-
-    Raises
-    ------
-    ConfigError
-        Not YAML, an unknown or missing key, a value out of range, a missing folder.
-    FileNotFoundError
-        No such file.
-    """
-    path = Path(path)
-    config = read_yaml(path, DenoiseConfig)
-    check_net(path, config.net)
-    root = data_root(path, config.data.root)
-    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
+    @override
+    def resolved(self, path: Path) -> Self:
+        check_net(path, self.net)
+        return super().resolved(path)

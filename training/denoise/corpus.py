@@ -1,74 +1,43 @@
-"""What a denoiser learns from: recordings decoded once, and who speaks or hums in them."""
+"""The recordings that denoisers learn from: decoded once, with their speakers and kinds."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import math
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import soundfile
-from numpy.typing import NDArray
-from rich.progress import track
 
-from rtaudio.atomic import replacing
 from training.config import ConfigError
+from training.denoise.recordings import Recordings, decoded
 
-__all__ = [
-    "Clip",
-    "Collection",
-    "Corpus",
-    "Part",
-    "Recordings",
-    "Source",
-    "active_rms",
-    "cache_folder",
-    "load_corpus",
-]
+__all__ = ["Clip", "Collection", "Corpus", "Part", "Source", "load_corpus"]
 
-Floats = NDArray[np.float32]
 Part = Literal["train", "validation"]
 
 MEN = 0.45
-"""Share of the speech that men say; by minutes they would have a third."""
+"""Share of the speech by men; by minutes it would be a third."""
 
 SPEAKER_SHARE = 0.2
-"""No voice is heard more often than this."""
+"""Largest share of one voice."""
 
 FULL_BAND_HZ = 12000.0
-"""Voices that reach higher than this are the only ones that teach treble: they count twice."""
+"""Voices with a bandwidth above this count twice: only they teach treble."""
 
 LIST_HZ = 48000
-"""Rate that the positions in the list of utterances count at."""
-
-FORM = 1
-"""Counted up when the decoded files change."""
-
-
-def active_rms(signal: Floats, rate_hz: int) -> float:
-    """Return the RMS of the frames of 20 ms within 30 dB of the loudest: pauses do not count."""
-    frame = max(1, min(len(signal), rate_hz // 50))
-    frames = signal[: len(signal) // frame * frame].reshape(-1, frame)
-    power = np.einsum("ij,ij->i", frames, frames) / frame
-    if not len(power) or not power.max() > 0:
-        return 0.0
-    return math.sqrt(float(power[power >= 1e-3 * power.max()].mean()))
+"""Sample rate of the positions in the list of utterances."""
 
 
 @dataclass(frozen=True)
 class Clip:
     """A stretch of a `Recordings`: samples ``start`` to ``stop``, silent above ``bandwidth_hz``.
 
-    ``rms`` is its `active_rms`.
+    ``rms`` is its `training.denoise.recordings.active_rms`.
     """
 
     start: int
@@ -90,30 +59,9 @@ class Source:
     sex: str = ""
 
 
-class Recordings:
-    """Decoded sound in one file: int16 at one rate, mapped into memory.
-
-    Processes that read the same file share its pages; pickled, it is a path.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._samples = np.memmap(path, np.int16, "r")
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Recordings, (self.path,)
-
-    def read(self, start: int, stop: int) -> Floats:
-        """Return samples as float32 in -1 .. 1."""
-        return self._samples[start:stop].astype(np.float32) * np.float32(1 / 32768)
-
-
 @dataclass(frozen=True)
 class Collection:
-    """Sources and the recordings that they point into."""
+    """Sources, and the recordings that they refer to."""
 
     recordings: Recordings
     sources: tuple[Source, ...]
@@ -142,9 +90,9 @@ class _File:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A clip before it has a place.
+    """A clip before it is decoded.
 
-    A ``group`` goes into one part as a whole, a ``pool`` is what a share is held out of.
+    A ``group`` goes into one part as a whole; of each ``pool`` of groups a share is held out.
     """
 
     source: str
@@ -156,16 +104,10 @@ class _Piece:
     stop_s: float = math.inf
 
 
-def cache_folder() -> Path:
-    """Return where decoded recordings are kept: in the user's cache folder."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "rtaudio" / "corpora"
-
-
 def load_corpus(
     root: Path, rate_hz: int, part: Part, cache: Path, *, music: bool = False
 ) -> Corpus:
-    """Decode what is not yet decoded, and return one part of the data folder.
+    """Return one part of the data folder, after decoding new recordings.
 
     Whole utterances are held out for validation (2 % of every group of voices, and all takes of one
     prompt together), whole noise recordings (8 %, at least one of each theme) and pieces of
@@ -182,7 +124,7 @@ def load_corpus(
     cache
         Folder of decoded recordings.
     music
-        Whether songs, loops, stems and dry guitars are wanted.
+        Include songs, loops, stems and dry guitars.
 
     Raises
     ------
@@ -216,7 +158,7 @@ def load_corpus(
     return Corpus(found["speech"], found["noise"], found.get("music"))
 
 
-# What there is
+# The lists of the data folder
 
 
 def _rows(path: Path, *columns: str) -> list[dict[str, str]]:
@@ -298,7 +240,7 @@ def _music_files(root: Path) -> list[_File]:
 
 
 def _held_out(pieces: Iterable[_Piece], share: float) -> set[str]:
-    """Groups of each pool that come first by their hash: no list to keep, the same everywhere."""
+    """Choose the groups of each pool with the lowest hashes: the same ones on every machine."""
     pools: dict[str, set[str]] = defaultdict(set)
     for piece in pieces:
         pools[piece.pool].add(piece.group)
@@ -314,7 +256,7 @@ def _length(source: Source) -> int:
 
 
 def _voice_shares(sources: Sequence[Source]) -> list[float]:
-    """Men and women at fixed shares; within, many voices count more than many minutes."""
+    """Return the shares of voices: men and women fixed; within, more voices beat more minutes."""
     weights = np.array([_length(source) ** 0.75 for source in sources])
     weights *= [2 if source.clips[0].bandwidth_hz > FULL_BAND_HZ else 1 for source in sources]
     men = np.array([source.sex == "m" for source in sources])
@@ -326,7 +268,7 @@ def _voice_shares(sources: Sequence[Source]) -> list[float]:
             rest = rows & ~capped
             weights[rest] *= max(0.0, share - SPEAKER_SHARE * capped.sum()) / weights[rest].sum()
             over = rest & (weights > SPEAKER_SHARE)
-            # Where voices are few, someone has to say the rest.
+            # If voices are few, the limit cannot hold.
             if not over.any() or share > SPEAKER_SHARE * rows.sum():
                 break
             weights[over] = SPEAKER_SHARE
@@ -335,7 +277,7 @@ def _voice_shares(sources: Sequence[Source]) -> list[float]:
 
 
 def _kind_shares(sources: Sequence[Source]) -> list[float]:
-    """Root of the length: what is rare still comes up, and does not wear out."""
+    """Return shares by the root of the length: rare kinds still occur, but not too often."""
     weights = np.array([math.sqrt(_length(source)) for source in sources])
     return list(weights / weights.sum())
 
@@ -346,74 +288,13 @@ def _kind_shares(sources: Sequence[Source]) -> list[float]:
 def _decoded(
     files: Sequence[_File], rate_hz: int, folder: Path, name: str
 ) -> tuple[Recordings, list[tuple[_Piece, Clip]]]:
-    """Find or make the decoded file, and put the pieces of the files into it."""
-    digest = hashlib.sha256(f"{FORM} {rate_hz}".encode())
-    for file in files:
-        try:
-            spans = [(piece.start_s, piece.stop_s) for piece in file.clips]
-            digest.update(repr(spans).encode() + file.path.read_bytes())
-        except OSError as error:
-            raise ConfigError(f"{file.path}: cannot be read ({error.strerror})") from None
-    sound = folder / f"{name}-{rate_hz}-{digest.hexdigest()[:24]}.i16"
-    index = sound.with_suffix(".json")
-    if not (index.is_file() and sound.is_file()):
-        folder.mkdir(parents=True, exist_ok=True)
-        _decode(files, rate_hz, sound, index, name)
-    places = json.loads(index.read_text(encoding="utf-8"))
-    recordings = Recordings(sound)
+    """Return the decoded files, and their pieces with the clips that these became."""
+    spans = [(file.path, [(piece.start_s, piece.stop_s) for piece in file.clips]) for file in files]
+    recordings, places = decoded(spans, rate_hz, folder, name)
     pieces = [piece for file in files for piece in file.clips]
     clips = [
-        Clip(int(start), int(stop), min(piece.bandwidth_hz, rate_hz / 2), float(rms))
+        Clip(start, stop, min(piece.bandwidth_hz, rate_hz / 2), rms)
         for piece, (start, stop, rms) in zip(pieces, places, strict=True)
     ]
     # A silent clip has no level to mix at.
     return recordings, [pair for pair in zip(pieces, clips, strict=True) if pair[1].rms > 0]
-
-
-def _decode(files: Sequence[_File], rate_hz: int, sound: Path, index: Path, name: str) -> None:
-    places: list[tuple[int, int, float]] = []
-    position = 0
-    workers = os.cpu_count() or 1
-    with (
-        replacing(sound) as temporary,
-        temporary.open("wb") as out,
-        ThreadPoolExecutor(workers) as pool,
-    ):
-        waiting = iter(files)
-        # Few at a time, so that decoded files do not pile up in memory.
-        running = [
-            (file, pool.submit(_read, file.path, rate_hz)) for file in islice(waiting, 2 * workers)
-        ]
-        for _ in track(range(len(files)), description=f"decoding {name}, once"):
-            file, future = running.pop(0)
-            samples = future.result()
-            running += [
-                (file, pool.submit(_read, file.path, rate_hz)) for file in islice(waiting, 1)
-            ]
-            samples.tofile(out)
-            for piece in file.clips:
-                start = min(round(piece.start_s * rate_hz), len(samples))
-                stop = int(min(piece.stop_s * rate_hz, len(samples)))
-                signal = samples[start:stop].astype(np.float32) * np.float32(1 / 32768)
-                places.append((position + start, position + stop, active_rms(signal, rate_hz)))
-            position += len(samples)
-    with replacing(index) as temporary:
-        temporary.write_text(json.dumps(places), encoding="utf-8")
-
-
-def _read(path: Path, rate_hz: int) -> NDArray[np.int16]:
-    """Return a file as mono int16 at a rate; a peak beyond full scale is scaled down."""
-    from scipy.signal import resample_poly
-
-    try:
-        signal, found = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.error_string}") from None
-    mono = signal.mean(axis=1)
-    if found != rate_hz:
-        common = math.gcd(found, rate_hz)
-        mono = resample_poly(mono, rate_hz // common, found // common)
-    peak = float(np.abs(mono).max(initial=0.0))
-    if not math.isfinite(peak):
-        raise ConfigError(f"{path}: holds NaN or infinity; record it again")
-    return np.round(mono * (32768 * min(1.0, 0.99 / max(peak, 1e-9)))).astype(np.int16)

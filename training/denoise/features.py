@@ -1,9 +1,8 @@
-"""Deep features of sound, and the distance of two sounds in them."""
+"""Deep features of sound, and a loss that compares sounds by them."""
 
 from __future__ import annotations
 
 import itertools
-import pickle
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
+from training.checkpoint import CheckpointError, read_plain
 from training.config import ConfigError
 
 __all__ = ["FeatureLoss", "FeatureNet", "load_features"]
@@ -24,11 +24,11 @@ _EPSILON = 1e-3
 
 
 class FeatureNet(nn.Module):
-    """Fourteen convolutions whose activations say what a sound is like.
+    """Fourteen convolutions whose activations describe a sound.
 
     Kernel 3; each but the last halves the samples; 32 channels, doubled in layers 5 and 10; batch
     normalisation with an offset; leaky ReLU of slope 0.2. A layer's padding makes its output
-    ``ceil(n / 2)`` long: a zero behind an even number of samples, one on both sides of an odd one.
+    ``ceil(n / 2)`` long: one zero after an even number of samples, one on each side of an odd one.
 
     Notes
     -----
@@ -57,7 +57,7 @@ class FeatureNet(nn.Module):
 
     @override
     def forward(self, x: Tensor, layers: int = LAYERS) -> list[Tensor]:
-        """Activations of the first ``layers`` layers; x: (batch, 1, samples)."""
+        """Return the activations of the first ``layers`` layers; x: (batch, 1, samples)."""
         found = []
         for n in range(layers):
             conv = cast("nn.Conv1d", self.convs[n])
@@ -71,18 +71,18 @@ class FeatureNet(nn.Module):
 class FeatureLoss(nn.Module):
     """Sum over the first ``layers`` of mean |activation of output - of target| / weight.
 
-    The feature net is frozen and stays in evaluation. The weights are 1 at first. With
-    ``balance_after_epochs`` each of them becomes the mean that its distance had while training in
-    that last epoch, so that from then on every layer counts for about 1.
+    The feature net is frozen and stays in evaluation mode. The weights start at 1. At the end of
+    epoch ``balance_after_epochs`` each weight becomes the mean distance of its layer while training
+    in that epoch, so that from then on every layer contributes about 1.
 
     Parameters
     ----------
     features
         The trained net.
     layers
-        How many of its layers, from the first, are compared.
+        Number of layers to compare, from the first.
     balance_after_epochs
-        When the weights are set; None: never.
+        Number of epochs after which the weights are set; None: never.
 
     Examples
     --------
@@ -113,14 +113,14 @@ class FeatureLoss(nn.Module):
 
     @override
     def train(self, mode: bool = True) -> FeatureLoss:
-        """As of any module, but the feature net stays as it is: frozen, in evaluation."""
+        """Set the mode, except that of the feature net, which stays in evaluation."""
         super().train(mode)
         self.features.eval()
         return self
 
     @override
     def forward(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (total, terms of the layers) of two sounds (batch, 1, samples)."""
+        """Return (total, terms of the layers) for two sounds, each (batch, 1, samples)."""
         with torch.no_grad():
             wanted = self.features(target, self.layers)
         found = self.features(output, self.layers)
@@ -138,10 +138,10 @@ class FeatureLoss(nn.Module):
         return after is not None and int(self._epochs) >= after
 
     def end_epoch(self) -> None:
-        """Count an epoch of training; after the last one of ``balance_after_epochs``, balance."""
+        """Count an epoch of training; set the weights after epoch ``balance_after_epochs``."""
         self._epochs += 1
         if int(self._epochs) == self.balance_after_epochs and int(self._count):
-            # A layer that hears no difference at all keeps its weight.
+            # A layer without any distance keeps its weight.
             mean = self._sums / self._count
             self.weights.copy_(torch.where(mean > 0, mean, self.weights))
         self._sums.zero_()
@@ -149,7 +149,7 @@ class FeatureLoss(nn.Module):
 
 
 def load_features(path: str | Path) -> FeatureNet:
-    """Read the ``features.pt`` of a run of `training.denoise.scenes`.
+    """Read the ``features.pt`` that a run of `training.denoise.scene_task` has written.
 
     Raises
     ------
@@ -162,17 +162,7 @@ def load_features(path: str | Path) -> FeatureNet:
         raise ConfigError(f"{path}: no feature net; {remedy}")
     net = FeatureNet()
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        net.load_state_dict(content["features"])
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        OSError,
-    ):
+        net.load_state_dict(read_plain(path)["features"])
+    except (CheckpointError, RuntimeError, LookupError, TypeError, AttributeError):
         raise ConfigError(f"{path}: not a feature net, or cut short; {remedy}") from None
     return net.eval()

@@ -1,4 +1,4 @@
-"""Losses of a denoiser, deaf above the real bandwidth of the target."""
+"""Losses of a denoiser, which ignore what lies above the real bandwidth of the target."""
 
 from __future__ import annotations
 
@@ -13,20 +13,25 @@ from training.denoise.features import FeatureLoss
 __all__ = ["FEATURES", "LOSSES", "DenoiseLoss", "denoise_loss", "si_sdr_db"]
 
 FEATURES = "features"
-"""Name of the one term that has a net and weights of its own."""
+"""Name of the term that has a net and weights of its own."""
 
 RESOLUTIONS = (512, 2048)
-"""Samples of the windows at 48 kHz; at other rates as long in time."""
+"""Lengths of the windows in samples at 48 kHz; at other rates as long in time."""
 FLOOR = 1e-6
-"""Mean square of a spectral line beside that of the mixture, below which nothing is heard."""
+"""Power of a spectral line, relative to the mixture, below which differences hardly count."""
 BEST_DB = 30.0
 
 
 def compressed_spectrum(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
     """Distance of the spectra S |S|^-0.75, at two resolutions: 0.7 magnitude, 0.3 complex.
 
-    A bin counts by its share of the ERB scale: bins alone would give two thirds to what lies above
-    8 kHz.
+    Bins are weighted by their width on the ERB scale: equal weights would give two thirds to the
+    frequencies above 8 kHz.
+
+    Parameters
+    ----------
+    output, target, noisy, keep
+        As for `denoise_loss`.
 
     Notes
     -----
@@ -49,7 +54,12 @@ def compressed_spectrum(output: Tensor, target: Tensor, noisy: Tensor, keep: Kee
 def si_sdr(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
     """Negative scale-invariant signal-to-distortion ratio in dB / 100, where there is speech.
 
-    Beyond 30 dB it counts no more.
+    It saturates at 30 dB.
+
+    Parameters
+    ----------
+    output, target, noisy, keep
+        As for `denoise_loss`.
     """
     samples = output.shape[-1]
     there = keep.bins(samples)
@@ -59,13 +69,19 @@ def si_sdr(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
     )
     spoken = (target * target).mean(dim=(1, 2)) > 1e-9
     ratio = si_sdr_db(a, b)
-    # A soft limit: the last decibels of nearly clean speech would outweigh all else.
+    # Without the soft limit, the last decibels of nearly clean speech would outweigh the rest.
     limited = -10 * torch.log10(10 ** (-ratio / 10) + 10 ** (-BEST_DB / 10))
     return -(limited * spoken).sum() / (100 * spoken.sum().clamp(min=1))
 
 
 def sdr(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
-    """As `si_sdr`, but a wrong level is an error, too."""
+    """Like `si_sdr`, but a wrong level is an error, too.
+
+    Parameters
+    ----------
+    output, target, noisy, keep
+        As for `denoise_loss`.
+    """
     there = keep.bins(output.shape[-1])
     a, b = (
         torch.view_as_real(torch.fft.rfft(signal[:, 0]) * there).flatten(1)
@@ -81,6 +97,11 @@ def sdr(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
 def si_sdr_db(output: Tensor, target: Tensor) -> Tensor:
     """Scale-invariant signal-to-distortion ratio in dB over the last axis.
 
+    Parameters
+    ----------
+    output, target
+        float32 of shape (..., samples).
+
     Notes
     -----
     Le Roux et al.: SDR - half-baked or well done?, ICASSP 2019.
@@ -93,33 +114,47 @@ def si_sdr_db(output: Tensor, target: Tensor) -> Tensor:
 
 
 def l1(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
-    """Mean absolute error of the samples."""
+    """Mean absolute error of the samples.
+
+    Parameters
+    ----------
+    output, target, noisy, keep
+        As for `denoise_loss`.
+    """
     return keep.heard(output - target).abs().mean()
 
 
 def l2(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
-    """Mean square error of the samples."""
+    """Mean square error of the samples.
+
+    Parameters
+    ----------
+    output, target, noisy, keep
+        As for `denoise_loss`.
+    """
     return keep.heard(output - target).square().mean()
 
 
 class Keep:
-    """Which part of the spectrum counts: ``bandwidth_hz`` of each target, shape (batch,)."""
+    """The part of the spectrum to compare: up to ``bandwidth_hz`` of each target, (batch,)."""
 
     def __init__(self, bandwidth_hz: Tensor, rate_hz: int) -> None:
         self.bandwidth_hz, self.rate_hz = bandwidth_hz, rate_hz
 
     def bins(self, n_fft: int) -> Tensor:
-        """1 for the bins that count: (batch, n_fft // 2 + 1)."""
+        """Return 1 for the bins to compare, else 0: (batch, n_fft // 2 + 1)."""
         hz = torch.arange(n_fft // 2 + 1, device=self.bandwidth_hz.device) * self.rate_hz / n_fft
         return (hz <= self.bandwidth_hz[:, None]).float()
 
     def heard(self, signal: Tensor) -> Tensor:
-        """Return the part of a signal (batch, 1, samples) that counts."""
+        """Return a signal (batch, 1, samples) without the frequencies above."""
         samples = signal.shape[-1]
-        return torch.fft.irfft(torch.fft.rfft(signal) * self.bins(samples)[:, None], samples)
+        kept: Tensor = torch.fft.rfft(signal) * self.bins(samples)[:, None]
+        sound: Tensor = torch.fft.irfft(kept, samples)
+        return sound
 
     def erb_shares(self, n_fft: int) -> Tensor:
-        """Width of each bin on the ERB scale, but for a constant: (n_fft // 2 + 1,)."""
+        """Return the width of each bin on the ERB scale, up to a constant: (n_fft // 2 + 1,)."""
         hz = torch.arange(n_fft // 2 + 1, device=self.bandwidth_hz.device) * self.rate_hz / n_fft
         return 1 / (1 + 0.00437 * hz)
 
@@ -131,18 +166,18 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor, Keep], Tensor]] = {
     "l1": l1,
     "l2": l2,
 }
-"""Terms by the name a configuration gives them, but for `FEATURES`."""
+"""Terms by their name in a configuration, without `FEATURES`."""
 
 
 class DenoiseLoss(nn.Module):
-    """Weighted sum of terms, as a run computes it: those of `LOSSES`, and the distance in features.
+    """Weighted sum of the terms of `LOSSES` and of the distance in features.
 
     Parameters
     ----------
     weights
-        By name.
+        Weights by name of the term.
     features
-        For the term `FEATURES`, which hears what lies below the bandwidth of the target.
+        The term `FEATURES`; it compares the frequencies below the bandwidth of the target.
     """
 
     def __init__(self, weights: Mapping[str, float], features: FeatureLoss | None = None) -> None:
@@ -162,11 +197,11 @@ class DenoiseLoss(nn.Module):
 
     @property
     def balanced(self) -> bool:
-        """Whether the loss means something else than at first; see `FeatureLoss`."""
+        """Whether the loss has changed its scale; see `FeatureLoss`."""
         return self.features is not None and self.features.balanced
 
     def end_epoch(self) -> None:
-        """Let what counts epochs do so."""
+        """Advance the epoch counter of `FeatureLoss`."""
         if self.features is not None:
             self.features.end_epoch()
 
@@ -174,26 +209,44 @@ class DenoiseLoss(nn.Module):
 def denoise_loss(
     output: Tensor, target: Tensor, noisy: Tensor, keep: Keep, weights: Mapping[str, float]
 ) -> Tensor:
-    """Weighted sum of the terms of `LOSSES`. Shape: (batch, 1, samples) each."""
+    """Return the weighted sum of terms of `LOSSES`.
+
+    Parameters
+    ----------
+    output, target, noisy
+        The denoised, clean and noisy sounds, float32 of shape (batch, 1, samples), aligned.
+    keep
+        The frequencies to compare.
+    weights
+        Weights by name of the term.
+    """
     terms = [weight * LOSSES[name](output, target, noisy, keep) for name, weight in weights.items()]
     return torch.stack(terms).sum()
 
 
 def window_samples(size: int, rate_hz: int) -> int:
-    """Length at a rate of one of the windows of `RESOLUTIONS`."""
+    """Return the length in samples at ``rate_hz`` of a window of ``size`` samples at 48 kHz.
+
+    Parameters
+    ----------
+    size
+        Samples at 48 kHz.
+    rate_hz
+        Samples per second.
+    """
     return round(size * rate_hz / 48000)
 
 
 def _compressed(signal: Tensor, n_fft: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Real part, imaginary part and magnitude of S |S|^-0.75: (batch, frames, bins) each.
+    """Return real part, imaginary part and magnitude of S |S|^-0.75: (batch, frames, bins) each.
 
-    S is of unit mean square for unit noise.
+    S is scaled so that unit noise has unit mean square.
     """
     window = torch.hann_window(n_fft, device=signal.device)
     window = window * float((window * window).sum()) ** -0.5
     spectrum = torch.fft.rfft(signal[:, 0].unfold(-1, n_fft, n_fft // 2) * window)
     re, im = spectrum.real.contiguous(), spectrum.imag.contiguous()
-    # |S|^(1/4) by square roots: a power with its derivative costs as much as the net.
+    # |S|^(1/4) by square roots: a power and its derivative would cost as much as the net.
     root = (re * re + im * im + FLOOR).sqrt()
     magnitude = root.sqrt().sqrt()
     shrink = magnitude / root

@@ -1,4 +1,4 @@
-"""Noisy speech and the clean speech in it, made up on the fly."""
+"""Noisy speech and the clean speech in it, mixed while training."""
 
 from __future__ import annotations
 
@@ -8,32 +8,28 @@ import numpy as np
 from scipy import fft
 from torch.utils.data import Dataset
 
-from training.denoise.corpus import (
-    Corpus,
-    Part,
-    cache_folder,
-    load_corpus,
-)
-from training.denoise.mixing import MARGIN, _Mixing
+from training.denoise.corpus import Corpus, Part, load_corpus
+from training.denoise.mixing import MARGIN, Mixing
 from training.denoise.mixture import Mixture, MixtureConfig, collate
+from training.denoise.recordings import cache_folder
 from training.denoise.rooms import Rooms
 
 __all__ = ["Mixture", "MixtureConfig", "Mixtures", "collate"]
 
 
 class Mixtures(Dataset[Mixture]):
-    """Mixtures without end; each depends on ``seed`` and its index alone.
+    """Endless mixtures; each depends on ``seed`` and its index alone.
 
     Parameters
     ----------
     config
-        What they are like; ``root`` must be an absolute path, or right from the working folder.
+        Their distribution; ``root`` is absolute, or relative to the working folder.
     part
-        ``train`` or ``validation``: which utterances and noises they are made from.
+        ``train`` or ``validation``: the utterances and noises to mix.
     seed
-        Another seed, other mixtures.
+        The random seed.
     length
-        How many there are said to be; a larger index works too.
+        The length of the data set; a larger index works too.
 
     Raises
     ------
@@ -69,4 +65,4 @@ class Mixtures(Dataset[Mixture]):
         if index < 0:
             raise IndexError(f"mixture {index}: they are counted from 0")
         generator = np.random.default_rng([self.seed, index])
-        return _Mixing(self.config, self.corpus, self.rooms, self._samples, generator).mix()
+        return Mixing(self.config, self.corpus, self.rooms, self._samples, generator).mix()

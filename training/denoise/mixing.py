@@ -1,4 +1,4 @@
-"""The mixing of one mixture, from voices, noises, rooms and damages."""
+"""The mixing of one mixture, from voices, noises, rooms and defects."""
 
 from __future__ import annotations
 
@@ -12,48 +12,47 @@ import torch
 from scipy import fft
 from scipy.ndimage import maximum_filter1d
 
-from training.denoise.corpus import (
-    Collection,
-    Corpus,
-    active_rms,
-)
+from training.denoise.corpus import Collection, Corpus
 from training.denoise.curves import (
     STEPS,
-    _fill_treble,
-    _high_pass,
-    _low_pass,
-    _octaves,
-    _ratio,
-    _ratios,
-    _sloped,
+    fill_treble,
+    high_pass,
+    low_pass,
+    octaves,
+    ratio,
+    ratios,
 )
 from training.denoise.mixture import Floats, Generator, Mixture, MixtureConfig, Range, Spectrum
+from training.denoise.recordings import active_rms
 from training.denoise.rooms import Rooms
+from training.denoise.synthetic import synthetic_noise
+
+__all__ = ["MARGIN", "Mixing"]
 
 Reader = Callable[[int], tuple[Floats, float]]
-"""Gives so many samples of a sound, and how high it reaches, in hertz."""
+"""Returns a number of samples of a sound, and its bandwidth in hertz."""
 
 MARGIN = 256
-"""Samples behind an excerpt, so that a filter's ringing does not come round to its end."""
+"""Samples after an excerpt, which take up the ringing of filters that wraps around."""
 
 TELEPHONE_HZ = 4500.0
-"""What ends below lacks bass, too."""
+"""Below this band limit, bass is cut as well."""
 
 
 @dataclass
 class _Sound:
-    """Sound on its way: its spectrum, and up to where its source had anything to say."""
+    """A spectrum, and the bandwidth that its source really covers."""
 
     spectrum: Spectrum
     bandwidth_hz: float
 
 
 @dataclass
-class _Mixing:
+class Mixing:
     """The making of one mixture.
 
-    Filters work on the spectrum of the whole, ``samples`` long. The excerpt lies inside; what wraps
-    around, and the first echoes that nobody caused, are left in the margins.
+    Filters work on the spectrum of all ``samples``. The excerpt lies inside them; the margins take
+    up ringing that wraps around, and the first echoes, whose cause is missing.
     """
 
     config: MixtureConfig
@@ -63,65 +62,67 @@ class _Mixing:
     generator: Generator
 
     def mix(self) -> Mixture:
-        """Choose what sounds, and where."""
+        """Choose the sounds and their room, and mix them."""
         config, rate_hz = self.config, self.config.rate_hz
-        silent = self.chance(config.no_speech)
-        quiet = not silent and self.chance(config.no_noise)
-        music = self.corpus.music is not None and self.chance(config.music_probability)
+        silent = self._chance(config.no_speech)
+        quiet = not silent and self._chance(config.no_noise)
+        music = self.corpus.music is not None and self._chance(config.music_probability)
         responses = None
-        if self.rooms is not None and self.chance(config.room):
+        if self.rooms is not None and self._chance(config.room):
             responses = self.rooms[int(self.generator.integers(len(self.rooms)))]
         clean = heard = noise = None
         bandwidth_hz = rate_hz / 2
         if not silent:
-            target = self.target(music and config.music == "keep")
+            target = self._target(music and config.music == "keep")
             bandwidth_hz = min(bandwidth_hz, target.bandwidth_hz)
             clean = heard = target.spectrum
             if responses is not None:
-                heard = clean * self.filter(responses[0])
-                clean = clean * self.filter(responses[0] * _early(len(responses[0]), rate_hz))
+                heard = clean * self._filter(responses[0])
+                clean = clean * self._filter(responses[0] * _early(len(responses[0]), rate_hz))
         if not quiet:
-            noise = self.noise(bandwidth_hz, music and config.music == "remove", responses)
-        if self.chance(config.band_limit):
-            limit_hz = self.limit_hz(bandwidth_hz)
-            shape = _low_pass(self.samples, rate_hz, limit_hz)
+            noise = self._noise(bandwidth_hz, music and config.music == "remove", responses)
+        if self._chance(config.band_limit):
+            limit_hz = self._limit_hz(bandwidth_hz)
+            shape = low_pass(self.samples, rate_hz, limit_hz)
             if limit_hz < TELEPHONE_HZ:
-                shape *= _high_pass(self.samples, rate_hz, self.generator.uniform(150, 350))
+                shape *= high_pass(self.samples, rate_hz, self.generator.uniform(150, 350))
             clean, heard, noise = (
                 None if spectrum is None else spectrum * shape for spectrum in (clean, heard, noise)
             )
             if limit_hz <= bandwidth_hz:
-                # Now input and target both end here, and nothing above is left unsaid.
+                # Input and target now end at the same frequency, so all of it may be compared.
                 bandwidth_hz = rate_hz / 2
-        speech = self.excerpt(clean)
-        return self.together(
+        speech = self._excerpt(clean)
+        return self._together(
             speech,
-            speech if heard is clean else self.excerpt(heard),
-            self.excerpt(noise),
+            speech if heard is clean else self._excerpt(heard),
+            self._excerpt(noise),
             bandwidth_hz,
         )
 
-    def together(self, clean: Floats, heard: Floats, noise: Floats, bandwidth_hz: float) -> Mixture:
-        """Set the levels of speech, of speech as the room has it, and of noise; then add them up.
+    def _together(
+        self, clean: Floats, heard: Floats, noise: Floats, bandwidth_hz: float
+    ) -> Mixture:
+        """Set the levels of speech, of speech in the room, and of noise; then add them up.
 
-        Clips come at a level of 1. What is much quieter is a breath: not worth bringing up, and
-        noise beside it comes at a level of its own.
+        Clips come at an RMS of 1. If the excerpt is much quieter, it is but a breath: it is muted,
+        and the noise gets a level of its own.
         """
         config = self.config
-        if noise.any() and self.chance(config.swell):
-            noise = noise * self.swell()
+        if noise.any() and self._chance(config.swell):
+            noise = noise * self._swell()
         speech_rms = active_rms(clean, config.rate_hz)
         noise_rms = math.sqrt(float(np.dot(noise, noise)) / len(noise))
         if speech_rms < 0.03:
             snr_db, gain = -math.inf, 0.0
-            noise_gain = _ratio(self.between(config.free_level_dbfs)) / max(noise_rms, 1e-9)
+            noise_gain = ratio(self._between(config.free_level_dbfs)) / max(noise_rms, 1e-9)
         else:
-            level = _ratio(self.between(config.level_dbfs))
+            level = ratio(self._between(config.level_dbfs))
             snr_db = math.inf
             if noise_rms > 0:
                 low, high = config.snr_db
                 snr_db = low + (high - low) * float(self.generator.beta(1.5, 2.5))
-            gain, noise_gain = level / speech_rms, level * _ratio(-snr_db) / max(noise_rms, 1e-9)
+            gain, noise_gain = level / speech_rms, level * ratio(-snr_db) / max(noise_rms, 1e-9)
         clean = clean * np.float32(gain)
         noisy = heard * np.float32(gain) + noise * np.float32(noise_gain)
         if config.music == "remove":
@@ -130,78 +131,76 @@ class _Mixing:
         if peak > 0.99:
             noisy *= np.float32(0.99 / peak)
             clean *= np.float32(0.99 / peak)
-        if self.chance(config.offset):
-            level = self.between(config.offset_level, geometric=True)
+        if self._chance(config.offset):
+            level = self._between(config.offset_level, geometric=True)
             noisy += np.float32(self.generator.choice([-level, level]))
-        if self.chance(config.clipping):
-            most = float(np.abs(noisy).max()) * _ratio(-self.between(config.clipping_db))
+        if self._chance(config.clipping):
+            most = float(np.abs(noisy).max()) * ratio(-self._between(config.clipping_db))
             np.clip(noisy, -most, most, out=noisy)
         np.clip(noisy, -1, 1, out=noisy)
         return Mixture(
             torch.from_numpy(noisy)[None], torch.from_numpy(clean)[None], bandwidth_hz, snr_db
         )
 
-    # What sounds
+    # Sounds
 
-    def target(self, with_music: bool) -> _Sound:
-        """Speech, or music, or both."""
+    def _target(self, with_music: bool) -> _Sound:
+        """Return the sound to keep: speech, music, or both."""
         choice = self.generator.uniform() if with_music else 0.0
         sound = (
-            self.played(self.speech, self.config.shift, self.config.shift_factor)
+            self._played(self._speech, self.config.shift, self.config.shift_factor)
             if choice < 0.7
             else None
         )
         if with_music and self.corpus.music is not None and choice > 0.35:
-            music = self.played(self.music, 1.0, self.config.noise_shift_factor)
+            music = self._played(self._music, 1.0, self.config.noise_shift_factor)
             if sound is None:
                 sound = music
             else:
-                sound.spectrum += (
-                    np.float32(_ratio(self.generator.uniform(-20, 5))) * music.spectrum
-                )
+                sound.spectrum += np.float32(ratio(self.generator.uniform(-20, 5))) * music.spectrum
                 sound.bandwidth_hz = min(sound.bandwidth_hz, music.bandwidth_hz)
         assert sound is not None
         if sound.bandwidth_hz < self.config.rate_hz / 2:
-            # Coders leave a little above.
-            sound.spectrum *= _low_pass(self.samples, self.config.rate_hz, sound.bandwidth_hz)
-        if self.chance(self.config.equalizer):
-            sound.spectrum *= self.curve()
+            # Coders leave a little above the bandwidth.
+            sound.spectrum *= low_pass(self.samples, self.config.rate_hz, sound.bandwidth_hz)
+        if self._chance(self.config.equalizer):
+            sound.spectrum *= self._curve()
         return sound
 
-    def noise(self, bandwidth_hz: float, with_music: bool, responses: Floats | None) -> Spectrum:
-        """One noise, or two at once, each through its own filter and from its own place."""
+    def _noise(self, bandwidth_hz: float, with_music: bool, responses: Floats | None) -> Spectrum:
+        """Return one noise, or two at once, each with its own filter and place in the room."""
         config = self.config
         noises = []
         if with_music:
-            noises.append(self.played(self.music, 1.0, config.noise_shift_factor))
-        if self.chance(config.generated_noise):
-            noises.append(self.generated())
-        if not noises or self.chance(config.second_noise):
-            noise = self.played(self.ambience, 1.0, config.noise_shift_factor)
+            noises.append(self._played(self._music, 1.0, config.noise_shift_factor))
+        if self._chance(config.generated_noise):
+            noises.append(self._synthetic())
+        if not noises or self._chance(config.second_noise):
+            noise = self._played(self._ambience, 1.0, config.noise_shift_factor)
             noises.append(noise)
-            if noise.bandwidth_hz < 0.9 * bandwidth_hz and self.chance(config.treble):
-                if self.chance(0.7):
+            if noise.bandwidth_hz < 0.9 * bandwidth_hz and self._chance(config.treble):
+                if self._chance(0.7):
                     limit = noise.bandwidth_hz / config.rate_hz * self.samples
-                    _fill_treble(noise.spectrum, limit, self.generator.uniform(3, 12))
+                    fill_treble(noise.spectrum, limit, self.generator.uniform(3, 12))
                 else:
-                    noises.append(self.generated(wide=True))
-            if len(noises) == 1 and self.chance(config.second_noise):
-                noises.append(self.played(self.ambience, 1.0, config.noise_shift_factor))
+                    noises.append(self._synthetic(wide=True))
+            if len(noises) == 1 and self._chance(config.second_noise):
+                noises.append(self._played(self._ambience, 1.0, config.noise_shift_factor))
         total: Spectrum = np.zeros(self.samples // 2 + 1, np.complex64)
         for number, noise in enumerate(noises):
             spectrum = noise.spectrum
-            if self.chance(config.equalizer):
-                spectrum *= self.curve()
+            if self._chance(config.equalizer):
+                spectrum *= self._curve()
             if responses is not None:
-                spectrum *= self.filter(responses[1 + number % (len(responses) - 1)])
+                spectrum *= self._filter(responses[1 + number % (len(responses) - 1)])
             power = float(np.vdot(spectrum, spectrum).real)
             level_db = self.generator.uniform(-15, 5) if number else 0.0
-            total += spectrum * np.float32(_ratio(level_db) / math.sqrt(power + 1e-20))
+            total += spectrum * np.float32(ratio(level_db) / math.sqrt(power + 1e-20))
         return total * np.float32(self.samples)
 
-    def played(self, source: Reader, probability: float, factors: Range) -> _Sound:
-        """Read a sound, and play it at another speed: resampled in the spectrum."""
-        factor = self.between(factors, geometric=True) if self.chance(probability) else 1.0
+    def _played(self, source: Reader, probability: float, factors: Range) -> _Sound:
+        """Read a sound and change its speed, by resampling in the spectrum."""
+        factor = self._between(factors, geometric=True) if self._chance(probability) else 1.0
         length = self.samples
         if factor != 1.0:
             length = fft.next_fast_len(round(self.samples * factor), real=True)
@@ -217,14 +216,14 @@ class _Mixing:
             spectrum *= np.float32(1 / factor)
         return _Sound(spectrum, min(bandwidth_hz * factor, self.config.rate_hz / 2))
 
-    def speech(self, length: int) -> tuple[Floats, float]:
-        """Utterances with pauses, of one speaker, or of two in turn."""
+    def _speech(self, length: int) -> tuple[Floats, float]:
+        """Return utterances with pauses, of one speaker, or of two in turn."""
         corpus, generator, rate_hz = self.corpus.speech, self.generator, self.config.rate_hz
         voices = [corpus.draw(generator)]
-        if self.chance(self.config.second_speaker):
+        if self._chance(self.config.second_speaker):
             voices.append(corpus.draw(generator))
         out = np.zeros(length, np.float32)
-        gains = [1.0, _ratio(generator.uniform(-6, 6))]
+        gains = [1.0, ratio(generator.uniform(-6, 6))]
         turn, at = 0, 0
         while at < length:
             clip = voices[turn].clips[generator.integers(len(voices[turn].clips))]
@@ -240,20 +239,22 @@ class _Mixing:
                 signal = corpus.recordings.read(start, stop)
                 _fade(signal, rate_hz // 100)
                 out[at : at + stop - start] = signal * np.float32(gains[turn] / clip.rms)
-            pause_s = generator.uniform(1, 3) if self.chance(0.1) else generator.exponential(0.4)
+            pause_s = generator.uniform(1, 3) if self._chance(0.1) else generator.exponential(0.4)
             at += stop - start + round((0.05 + pause_s) * rate_hz)
             turn = (turn + 1) % len(voices)
         return out, min(voice.clips[0].bandwidth_hz for voice in voices)
 
-    def ambience(self, length: int) -> tuple[Floats, float]:
-        return self.stretch(self.corpus.noise, length)
+    def _ambience(self, length: int) -> tuple[Floats, float]:
+        """Return recorded noise of one kind."""
+        return self._stretch(self.corpus.noise, length)
 
-    def music(self, length: int) -> tuple[Floats, float]:
+    def _music(self, length: int) -> tuple[Floats, float]:
+        """Return music of one kind."""
         assert self.corpus.music is not None
-        return self.stretch(self.corpus.music, length)
+        return self._stretch(self.corpus.music, length)
 
-    def stretch(self, collection: Collection, length: int) -> tuple[Floats, float]:
-        """Sound of one kind; short recordings follow each other, cross-faded."""
+    def _stretch(self, collection: Collection, length: int) -> tuple[Floats, float]:
+        """Return sound of one kind; short recordings follow each other, cross-faded."""
         generator = self.generator
         source = collection.draw(generator)
         fade = self.config.rate_hz // 50
@@ -276,64 +277,28 @@ class _Mixing:
                 break
         return out, bandwidth_hz
 
-    def generated(self, wide: bool = False) -> _Sound:
-        """Noise that needs no recording; ``wide`` only such that reaches all frequencies."""
-        generator, rate_hz = self.generator, self.config.rate_hz
-        bins = self.samples // 2 + 1
-        kinds = ("coloured", "clicks") if wide else ("coloured", "rumble", "hum", "clicks")
-        match kinds[generator.integers(len(kinds))]:
-            case "coloured" | "rumble" as kind:
-                # 0: white, 3: pink, 6: brown; in decibels per octave.
-                steepest = 4 if wide else 7
-                slope_db = generator.uniform(*((9, 15) if kind == "rumble" else (0, steepest)))
-                spectrum = generator.standard_normal(2 * bins, np.float32).view(np.complex64)
-                spectrum *= _sloped(self.samples, rate_hz, round(slope_db, 1))
-            case "hum":
-                spectrum = np.zeros(bins, np.complex64)
-                mains_hz = generator.choice([50.0, 60.0]) * generator.uniform(0.99, 1.01)
-                count = min(int(generator.integers(3, 40)), int(0.45 * rate_hz / mains_hz))
-                orders = np.arange(1, count + 1)
-                places = np.round(orders * mains_hz / rate_hz * self.samples).astype(int)
-                levels_db = -generator.uniform(0.5, 3) * orders + generator.normal(0, 8, count)
-                phases = generator.uniform(0, 2 * np.pi, count)
-                spectrum[places] = 10 ** (levels_db / 20) * np.exp(1j * phases)
-            case _:
-                spectrum = fft.rfft(self.clicks())
-        return _Sound(spectrum, rate_hz / 2)
+    def _synthetic(self, wide: bool = False) -> _Sound:
+        """Return synthetic noise, see `synthetic_noise`."""
+        spectrum = synthetic_noise(self.generator, self.samples, self.config.rate_hz, wide=wide)
+        return _Sound(spectrum, self.config.rate_hz / 2)
 
-    def clicks(self) -> Floats:
-        """Keys, knocks, crackle: short bursts of decaying noise."""
-        generator, rate_hz = self.generator, self.config.rate_hz
-        out = np.zeros(self.samples, np.float32)
-        count = max(1, generator.poisson(generator.uniform(1, 12) * self.samples / rate_hz))
-        decay_s = generator.uniform(0.002, 0.03)
-        smooth = generator.uniform(0, 0.8)
-        for at in generator.integers(0, self.samples, count):
-            decay = decay_s * rate_hz * generator.uniform(0.5, 2)
-            length = min(int(7 * decay) + 1, self.samples - at)
-            burst = generator.standard_normal(length, np.float32)
-            burst[1:] -= np.float32(smooth * generator.uniform(-1, 1)) * burst[:-1]
-            burst *= np.exp(np.arange(len(burst), dtype=np.float32) * np.float32(-1 / decay))
-            out[at : at + len(burst)] += burst * np.float32(_ratio(generator.normal(0, 5)))
-        return out
+    # Filters and gains
 
-    # How it sounds
-
-    def curve(self) -> Floats:
-        """A gentle random curve over the bins, as microphones have."""
+    def _curve(self) -> Floats:
+        """Return a gentle random curve over the bins, as of a microphone."""
         most_db = self.config.equalizer_db
         knots = self.generator.uniform(-most_db, most_db, 8)
         knots[1:-1] = (knots[:-2] + 2 * knots[1:-1] + knots[2:]) / 4
         table = np.interp(np.linspace(0, 7, STEPS), np.arange(8), knots)
-        return _ratios(table)[_octaves(self.samples, self.config.rate_hz)]
+        return ratios(table)[octaves(self.samples, self.config.rate_hz)]
 
-    def filter(self, response: Floats) -> Spectrum:
+    def _filter(self, response: Floats) -> Spectrum:
         """Return the spectrum of an impulse response."""
         spectrum: Spectrum = fft.rfft(response, self.samples)
         return spectrum
 
-    def swell(self) -> Floats:
-        """Gain over the excerpt: jumps and slow fades between a few levels."""
+    def _swell(self) -> Floats:
+        """Return gains over the excerpt: jumps and slow fades between a few levels."""
         config, generator = self.config, self.generator
         count = int(generator.integers(1, 4))
         turns = np.sort(generator.uniform(0, config.excerpt_samples, count))
@@ -347,27 +312,30 @@ class _Mixing:
         coarse = np.arange(0, config.excerpt_samples + 100, 100)
         gains = 10 ** (np.interp(coarse, times, gains_db) / 20)
         fine = np.interp(np.arange(config.excerpt_samples), coarse, gains)
-        return fine.astype(np.float32)
+        return np.asarray(fine, np.float32)
 
-    def limit_hz(self, bandwidth_hz: float) -> float:
-        """Return where all is cut: half of the time right where the speech ends, or lower."""
+    def _limit_hz(self, bandwidth_hz: float) -> float:
+        """Return a band limit: half of the time the bandwidth of the speech, or lower."""
         low, high = self.config.band_limit_hz
-        if bandwidth_hz < high and self.chance(0.5):
+        if bandwidth_hz < high and self._chance(0.5):
             low, high = min(low, 0.9 * bandwidth_hz), bandwidth_hz
-            return high if self.chance(0.5) else self.between((low, high), geometric=True)
-        return self.between((low, high), geometric=True)
+            return high if self._chance(0.5) else self._between((low, high), geometric=True)
+        return self._between((low, high), geometric=True)
 
-    # Small change
+    # Helpers
 
-    def chance(self, probability: float) -> bool:
+    def _chance(self, probability: float) -> bool:
+        """Decide at random."""
         return bool(self.generator.uniform() < probability)
 
-    def between(self, limits: Range, *, geometric: bool = False) -> float:
+    def _between(self, limits: Range, *, geometric: bool = False) -> float:
+        """Draw a value from a range, evenly or evenly on a logarithmic scale."""
         low, high = limits
         place = self.generator.uniform()
         return float(low * (high / low) ** place if geometric else low + (high - low) * place)
 
-    def excerpt(self, spectrum: Spectrum | None) -> Floats:
+    def _excerpt(self, spectrum: Spectrum | None) -> Floats:
+        """Return the samples of the excerpt; zeros for no sound."""
         length = self.config.excerpt_samples
         if spectrum is None:
             return np.zeros(length, np.float32)
@@ -385,25 +353,25 @@ def _fade(signal: Floats, samples: int) -> None:
 
 @lru_cache(maxsize=8)
 def _early(samples: int, rate_hz: int) -> Floats:
-    """Window of what still is the voice itself: reflections until 40 ms, fading until 60."""
+    """Return a window for the early reflections: 1 until 40 ms, falling to 0 at 60 ms."""
     times_s = np.arange(samples) / rate_hz
     window: Floats = np.cos(np.pi / 2 * ((times_s - 0.04) / 0.02).clip(0, 1)) ** 2
     return window.astype(np.float32)
 
 
 def _expander(clean: Floats, rate_hz: int) -> Floats:
-    """Gains that quieten pauses: recordings at home have a room tone, which is noise, too.
+    """Return gains that soften pauses: the room tone of home recordings is noise, too.
 
-    Below 26 dB under the active level, 3 dB per decibel, 25 dB at most; never within 30 ms of
-    anything louder.
+    More than 26 dB below the active level, each decibel becomes 3, by 25 dB at most; never within
+    30 ms of anything louder.
     """
     frame = min(rate_hz // 100, len(clean))
     frames = clean[: len(clean) // frame * frame].reshape(-1, frame)
     power = maximum_filter1d(np.einsum("ij,ij->i", frames, frames) / frame, 7)
     active = max(active_rms(clean, rate_hz), 1e-9)
     level_db = 10 * np.log10(power / active**2 + 1e-9)
-    gains = _ratios(np.clip(2 * (level_db + 26), -25, 0))
-    # From the middle of one frame to that of the next, in a straight line.
+    gains = ratios(np.clip(2 * (level_db + 26), -25, 0))
+    # Linear from the middle of one frame to that of the next.
     ends = np.concatenate([gains[:1], gains, gains[-1:]])
     ramp = np.arange(frame, dtype=np.float32) / frame
     lines = ends[:-1, None] + (ends[1:] - ends[:-1])[:, None] * ramp

@@ -1,4 +1,4 @@
-"""A mixture, and the configuration by which mixtures are drawn."""
+"""A mixture, and the configuration of random mixtures."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
+
+from training.config import DataSection
 
 Floats = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
@@ -22,19 +24,8 @@ Positive = Annotated[float, Field(gt=0)]
 Factor = Annotated[float, Field(ge=0.25, le=4)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> _Section:
-        for name, value in self:
-            if isinstance(value, tuple) and value[0] > value[1]:
-                raise ValueError(f"{name}: {value[0]:g} .. {value[1]:g} is no range")
-        return self
-
-
-class MixtureConfig(_Section):
-    """What mixtures are like; each peculiarity has a probability, and most a range.
+class MixtureConfig(DataSection):
+    """The distribution of mixtures: each property has a probability, and most have a range.
 
     Parameters
     ----------
@@ -50,14 +41,15 @@ class MixtureConfig(_Section):
     level_dbfs
         Active level of the speech, RMS below full scale.
     free_level_dbfs
-        Level of the noise where nobody speaks.
+        Level of the noise in mixtures without speech.
     music
-        Whether a net learns to keep music or to take it off; ``music_probability``: how often it
-        occurs.
+        Whether a net learns to keep or to remove music; ``music_probability``: how often there is
+        some.
     no_speech, no_noise
-        How often nobody speaks, and how often there is only speech.
+        How often there is no speech, and how often only speech.
     second_speaker, second_noise
-        How often a second one joins: after the first speaker, with the first noise.
+        How often there is a second one: in turn with the first speaker, together with the first
+        noise.
     generated_noise
         How often the noise is white, pink, brown, mains hum, rumble or clicks.
     swell
@@ -67,25 +59,24 @@ class MixtureConfig(_Section):
     noise_shift_factor
         The same for every noise.
     equalizer, equalizer_db
-        How often speech and noise (each on its own) pass a gentle curve, and how far it deviates.
+        How often speech and noise, each on its own, pass a gentle curve, and its largest gain.
     treble
-        How often noise from a source without treble is given some.
+        How often noise from a source without treble gets some.
     band_limit, band_limit_hz
-        How often all is cut off at this frequency, as a telephone or a headset does.
+        How often everything is cut off at this frequency, as by a telephone or a headset.
     room, rt60_s
-        How often all is heard in a room, of so many made ones (``rooms``), and how long it rings.
-        The clean side keeps the direct sound and the reflections of the first 50 ms.
+        How often everything is in a room, one of ``rooms`` simulated ones, and its decay time. The
+        clean side keeps the direct sound and the reflections of the first 50 ms.
     clipping, clipping_db
         How often the noisy side is clipped, and how far below its peak.
     offset, offset_level
-        How often the noisy side has a constant offset, and of what size.
+        How often the noisy side has a constant offset, and its size.
 
     Notes
     -----
-    Where music is taken off, the pauses of the clean side are quietened, see `_expander`.
+    If music is to be removed, the pauses of the clean side are softened, see `_expander`.
     """
 
-    root: str
     cache: str = ""
     rate_hz: Annotated[int, Field(ge=8000, le=96000)] = 48000
     excerpt_samples: Annotated[int, Field(ge=256, le=1 << 24)]
@@ -116,6 +107,13 @@ class MixtureConfig(_Section):
     offset: Probability = 0.1
     offset_level: tuple[Positive, Positive] = (0.0001, 0.02)
 
+    @model_validator(mode="after")
+    def _ordered(self) -> MixtureConfig:
+        for name, value in self:
+            if isinstance(value, tuple) and value[0] > value[1]:
+                raise ValueError(f"{name}: {value[0]:g} .. {value[1]:g} is no range")
+        return self
+
 
 @dataclass(frozen=True)
 class Mixture:
@@ -126,8 +124,8 @@ class Mixture:
     noisy, clean
         float32 ``[1, samples]``, or ``[batch, 1, samples]``; aligned to the sample.
     bandwidth_hz
-        Above it ``clean`` is silent because its source was, not because nobody speaks: a loss must
-        look at the frequencies below only.
+        Bandwidth of the source of ``clean``. Above it ``clean`` is silent for that reason only, so
+        a loss must compare the frequencies below.
     snr_db
         Active level of ``clean`` over the level of the noise; infinite without noise, minus
         infinite without speech.

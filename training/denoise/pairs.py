@@ -10,31 +10,27 @@ import numpy as np
 import soundfile
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch.utils.data import Dataset
 
-from training.config import ConfigError
-from training.denoise.corpus import Part, active_rms
+from training.config import ConfigError, DataSection, Section
+from training.denoise.corpus import Part
 from training.denoise.mixture import Mixture
+from training.denoise.recordings import active_rms
 
 __all__ = ["PairFolders", "PairedFolders", "PairedFoldersConfig"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class PairFolders(_Section):
+class PairFolders(Section):
     """Two folders with files of the same names."""
 
     noisy: str
     clean: str
 
 
-class PairedFoldersConfig(_Section):
-    """Folders of pairs, relative to ``root``; ``bandwidth_hz`` where the clean files end early."""
+class PairedFoldersConfig(DataSection):
+    """Folders of pairs, relative to ``root``; ``bandwidth_hz`` if the clean files end below."""
 
-    root: str
     train: PairFolders
     validation: PairFolders
     rate_hz: Annotated[int, Field(ge=8000, le=192000)] = 48000
@@ -43,21 +39,21 @@ class PairedFoldersConfig(_Section):
 
 
 class PairedFolders(Dataset[Mixture]):
-    """Excerpts of paired files, each from a random place; what is too short ends in silence.
+    """Excerpts of paired files, each from a random place; short files are padded with silence.
 
-    Takes the place of `training.denoise.mixer.Mixtures`. Samples are float32, full scale is 1
-    whatever the files hold.
+    A replacement for `training.denoise.mixer.Mixtures`. Samples are float32 with full scale 1,
+    whatever the format of the files.
 
     Parameters
     ----------
     config
-        Which folders.
+        The folders.
     part
         ``train`` or ``validation``.
     seed
-        An excerpt depends on it and its index alone.
+        The random seed; an excerpt depends on it and its index alone.
     length
-        How many excerpts there are said to be.
+        The length of the data set; a larger index works too.
 
     Raises
     ------
@@ -105,7 +101,7 @@ class PairedFolders(Dataset[Mixture]):
             raise IndexError(f"excerpt {index}: they are counted from 0")
         config = self.config
         generator = np.random.default_rng([self.seed, index])
-        # A second of a long file comes up as often as a second of a short one.
+        # Files are drawn by their length, so that every second is equally likely.
         chosen = int(
             np.searchsorted(
                 np.cumsum(self._lengths), generator.integers(sum(self._lengths)), "right"

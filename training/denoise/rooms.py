@@ -1,4 +1,4 @@
-"""Rooms that a voice and noises are heard in: impulse responses by the image-source method."""
+"""Rooms for voices and noises: impulse responses by the image-source method."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from rich.progress import track
 
 from rtaudio.atomic import replacing
+from rtaudio.view.terminal import progress
 
 __all__ = ["Room", "Rooms"]
 
@@ -27,16 +27,16 @@ SPEED_OF_SOUND = 343.0
 """In metres per second, at 20 degrees Celsius."""
 
 REACH = 16
-"""Samples that a reflection between two samples spreads to, on either side."""
+"""Half the length, in samples, of the sinc of a reflection between two samples."""
 
 PHASES = 512
-"""Places between two samples that a reflection can have."""
+"""Number of positions between two samples that a reflection can have."""
 
 SECONDS = 0.4
-"""Length of the responses of a pool; what rings longer fades out at the end."""
+"""Length of the responses of a pool; longer ones fade out at the end."""
 
 FORM = 2
-"""Counted up when rooms come out otherwise."""
+"""Version of the rendered rooms; a new one makes caches render again."""
 
 
 def _sinc_table() -> Floats:
@@ -85,16 +85,25 @@ class Room:
     def response(
         self, source_m: Point, microphone_m: Point, rate_hz: int, length_samples: int
     ) -> Floats:
-        """Return the impulse response, float32 [length_samples], from the direct sound on.
+        """Return the impulse response, float32 (length_samples,), from the direct sound on.
 
-        The direct sound is sample 0, and 1: neither the way through the air nor the distance count.
+        The direct sound is sample 0, with the value 1: travel time and distance are taken out.
+
+        Parameters
+        ----------
+        source_m, microphone_m
+            Positions in the room, in metres.
+        rate_hz
+            Samples per second.
+        length_samples
+            Length of the response.
         """
         places = [np.asarray(point, np.float64) for point in (self.size_m, source_m, microphone_m)]
         response = self._heard(places, self.rt60_s, rate_hz, length_samples)
         if self.treble_rt60_s is None:
             return response
         treble = self._heard(places, self.treble_rt60_s, rate_hz, length_samples)
-        # Twice as long, for what the crossover puts before sample 0; it is cut off.
+        # Twice as long: the crossover also puts sound before sample 0, which is cut off.
         low, high = (
             np.fft.rfft(response, 2 * length_samples),
             np.fft.rfft(treble, 2 * length_samples),
@@ -105,11 +114,11 @@ class Room:
         return mixed.astype(np.float32)
 
     def reflection(self, rt60_s: float) -> float:
-        """Return the factor of a wall, 0 .. 1, that makes this time.
+        """Return the reflection factor of the walls, 0 .. 1, for this decay time.
 
-        After a way of d metres in direction u, sound has met d (|u_x| / x + |u_y| / y + |u_z| / z)
-        walls. It falls as the mean over all directions does, which is slower than Eyring's formula
-        has it, since what meets few walls outlasts the rest.
+        After d metres in direction u, sound has met d (|u_x| / x + |u_y| / y + |u_z| / z) walls.
+        The decay is the mean over all directions. It is slower than by Eyring's formula, since
+        sound that meets few walls outlasts the rest.
         """
         count = 500
         # An eighth of a sphere, evenly: the golden spiral.
@@ -128,11 +137,11 @@ class Room:
         return math.exp(-(at_35_db - at_5_db) / (SPEED_OF_SOUND * rt60_s))
 
     def _heard(self, places: list[Place], rt60_s: float, rate_hz: int, length: int) -> Floats:
-        # Later than this all has fallen by 80 dB and more.
+        # Later than this, everything has fallen by 80 dB or more.
         reach = min(length, math.ceil(1.5 * rt60_s * rate_hz))
         out = np.zeros(length + 2 * REACH, np.float32)
         reflection = -self.reflection(rt60_s)
-        # What has met more walls than these is below -100 dB.
+        # Sound that has met more walls than these is below -100 dB.
         count = 1 + math.floor(math.log(1e-5) / math.log(-reflection))
         reflections = (reflection ** np.arange(count)).astype(np.float32)
         _add_images(*places, reflections, rate_hz / SPEED_OF_SOUND, reach, SINC, out)
@@ -140,10 +149,10 @@ class Room:
 
 
 CROSSOVER_HZ = 3000.0
-"""Where the decay of the treble begins."""
+"""Frequency above which the treble's decay time holds."""
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
 def _add_images(
     size: Place,
     source: Place,
@@ -154,7 +163,7 @@ def _add_images(
     sinc: Floats,
     out: Floats,
 ) -> None:
-    """Add all images whose sound comes within ``length`` samples of the direct one."""
+    """Add all images whose sound arrives within ``length`` samples of the direct sound."""
     direct = np.sqrt(np.sum((source - microphone) ** 2))
     farthest = direct + length / samples_per_m
     reach_x = int(np.ceil(farthest / (2 * size[0]))) + 1
@@ -190,7 +199,7 @@ def _add_images(
 class Rooms:
     """A pool of rooms, rendered once into a file that worker processes share.
 
-    In each room there are a speaker, near the microphone, and two noises, farther away.
+    Each room has a speaker, near the microphone, and two noises, farther away.
     """
 
     SOURCES = 3
@@ -204,7 +213,7 @@ class Rooms:
         return len(self._responses)
 
     def __getitem__(self, index: int) -> Floats:
-        """Return the responses of a room, [3, samples]: the speaker's, and those of two noises."""
+        """Return the responses of a room, (3, samples): the speaker's, then the two noises'."""
         return np.array(self._responses[index])
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -212,7 +221,19 @@ class Rooms:
 
     @classmethod
     def rendered(cls, count: int, rate_hz: int, rt60_s: tuple[float, float], folder: Path) -> Rooms:
-        """Find or render so many rooms, with times from ``rt60_s``; the same on every machine."""
+        """Find or render a pool of rooms, the same on every machine.
+
+        Parameters
+        ----------
+        count
+            Number of rooms.
+        rate_hz
+            Samples per second.
+        rt60_s
+            Lowest and highest decay time, in seconds.
+        folder
+            The cache.
+        """
         length = round(SECONDS * rate_hz)
         label = hashlib.sha256(f"{FORM} {count} {rate_hz} {rt60_s}".encode()).hexdigest()[:24]
         path = folder / f"rooms-{rate_hz}-{label}.f32"
@@ -222,17 +243,18 @@ class Rooms:
                 replacing(path) as temporary,
                 temporary.open("wb") as out,
                 ThreadPoolExecutor(os.cpu_count()) as pool,
+                progress() as bar,
             ):
                 work = pool.map(
                     lambda number: _responses(number, rate_hz, rt60_s, length), range(count)
                 )
-                for responses in track(work, description="rendering rooms, once", total=count):
+                for responses in bar.track(work, count, description="rendering rooms, once"):
                     responses.tofile(out)
         return cls(path, length)
 
 
 def _responses(number: int, rate_hz: int, rt60_s: tuple[float, float], length: int) -> Floats:
-    """Make up a room."""
+    """Render the responses of a random room."""
     generator = np.random.default_rng([FORM, number])
     size = generator.uniform((2.5, 2.5, 2.2), (8.0, 7.0, 3.8))
     time_s = generator.uniform(*rt60_s)
@@ -244,7 +266,7 @@ def _responses(number: int, rate_hz: int, rt60_s: tuple[float, float], length: i
         while True:
             place = generator.uniform(*inside)
             if nearest == 0.15:
-                # Around the microphone, as often near as far.
+                # Around the microphone, its distance spread evenly on a logarithmic scale.
                 way = generator.standard_normal(3)
                 distance = 10 ** generator.uniform(math.log10(nearest), math.log10(farthest))
                 place = np.clip(microphone + distance * way / np.linalg.norm(way), *inside)

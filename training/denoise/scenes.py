@@ -1,118 +1,38 @@
-"""Teach a feature net what surroundings sound like: the frozen ear of `FeatureLoss`.
-
-What a run leaves behind::
-
-    config.json    what was asked for
-    train.log      what was said
-    features.pt    the trained net; also the kinds of noise that it knows
-    metrics.json   how many held-out excerpts it names rightly, time spent
-"""
+"""Excerpts of noise of known kinds, and the classifier that a feature net is trained in."""
 
 from __future__ import annotations
 
-import json
-import logging
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
-from torch.nn import functional
 from typing_extensions import override
 
-from rtaudio.atomic import replacing
-from rtaudio.view.terminal import progress
-from training.config import ConfigError, data_root, read_yaml
-from training.denoise.corpus import Clip, Collection, cache_folder, load_corpus
+from training.config import ConfigError
+from training.denoise.corpus import Clip, Collection
 from training.denoise.features import FeatureNet
-from training.run import SAID, logging_to, pick_device
 
-__all__ = ["SceneClassifier", "SceneConfig", "Scenes", "load_scene_config", "scene_run"]
-
-LOG = logging.getLogger("training")
+__all__ = ["SceneClassifier", "Scenes", "score"]
 
 LEVEL_DBFS = (-35.0, -20.0)
 MIX_DB = 6.0
-"""How much louder one of two mixed noises is at most."""
+"""Largest difference in level between two mixed noises."""
 
 ASKED = 6
-"""Held-out excerpts of each kind."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class SceneData(_Section):
-    """Noise recordings: the part of the data folder that denoisers train on.
-
-    The last ``held_out`` of every recording is for scoring.
-    """
-
-    root: str
-    cache: str = ""
-    rate_hz: Annotated[int, Field(ge=8000, le=96000)] = 16000
-    excerpt_samples: Annotated[int, Field(ge=256, le=1 << 22)] = 16384
-    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
-
-
-class SceneSchedule(_Section):
-    """Length and pace; the learning rate falls to zero with a cosine."""
-
-    steps: Annotated[int, Field(ge=1)]
-    batch: Annotated[int, Field(ge=2, multiple_of=2)] = 16
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.001
-
-
-class SceneConfig(_Section):
-    """A whole run, written to ``folder``, or to ``runs/<name>`` of the working folder if empty."""
-
-    task: Literal["denoise-features"]
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-    description: str
-    license: str
-    source: str
-    seed: int = 0
-    threads: Annotated[int, Field(ge=1, le=256)] = 1
-    folder: str = ""
-    data: SceneData
-    schedule: SceneSchedule
-
-    @property
-    def run_folder(self) -> Path:
-        """Where the run writes."""
-        return Path(self.folder or f"runs/{self.name}")
-
-
-def load_scene_config(path: str | Path) -> SceneConfig:
-    """Read and check a configuration; ``data.root`` comes back as an absolute path.
-
-    Raises
-    ------
-    ConfigError
-        Not YAML, an unknown or missing key, a value out of range, a missing folder.
-    FileNotFoundError
-        No such file.
-    """
-    path = Path(path)
-    config = read_yaml(path, SceneConfig)
-    root = data_root(path, config.data.root)
-    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
+"""Number of held-out excerpts of each kind."""
 
 
 class SceneClassifier(nn.Module):
-    """A feature net, averaged over time, and what it is asked about ``kinds`` of noise.
+    """A feature net with two linear answers about ``kinds`` of noise.
 
-    Two answers of shape (batch, kinds): which one it is (scene), and which ones occur (tags), both
-    before softmax and sigmoid. All layers answer together, so that the first ones, which a loss
-    compares, learn as fast as the last.
+    Two outputs of shape (batch, kinds): which kind it is (scene), and which kinds occur (tags),
+    before softmax and sigmoid. Both see all layers, averaged over time, so that the first layers,
+    which a loss compares, learn as fast as the last.
     """
 
     def __init__(self, kinds: int) -> None:
@@ -135,7 +55,7 @@ class _Kind:
 
 
 class Scenes:
-    """Excerpts of noise and what they are of: the kinds long enough to be split.
+    """Excerpts of noise and their kinds; kinds too short to be split are left out.
 
     Parameters
     ----------
@@ -169,9 +89,19 @@ class Scenes:
         return _Kind(name, tuple(parts[0]), tuple(parts[1]))
 
     def batch(self, generator: np.random.Generator, size: int) -> tuple[Tensor, Tensor]:
-        """Return sounds (size, 1, samples) and what is in them (size, kinds), 0 or 1.
+        """Draw a batch: the first half holds one kind of noise each, the second half two.
 
-        The first half is of one kind each, the second half of two at once.
+        Parameters
+        ----------
+        generator
+            All randomness comes from it.
+        size
+            Number of excerpts, even.
+
+        Returns
+        -------
+        sounds, present
+            float32 of shapes (size, 1, samples) and (size, kinds), the latter 0 or 1.
         """
         sounds = np.zeros((size, self.samples), np.float32)
         present = np.zeros((size, len(self.kinds)), np.float32)
@@ -189,7 +119,7 @@ class Scenes:
         return torch.from_numpy(sounds[:, None]), torch.from_numpy(present)
 
     def held_out(self, number: int) -> NDArray[np.float32]:
-        """Return excerpts of a kind, evenly spaced over what is held out of it."""
+        """Return excerpts of a kind, (excerpts, samples), evenly spaced over its held-out parts."""
         clips = self.kinds[number].held_out
         starts = np.concatenate(
             [np.arange(clip.start, clip.stop - self.samples + 1, self.samples) for clip in clips]
@@ -203,116 +133,23 @@ class Scenes:
         return signal / np.float32(math.sqrt(float(np.dot(signal, signal)) / len(signal)) + 1e-6)
 
 
-def scene_run(config: SceneConfig, *, device: str = "auto", show: bool = True) -> dict[str, Any]:
-    """Train a classifier of scenes and tags, score it, and keep its features.
+@torch.no_grad()
+def score(net: SceneClassifier, scenes: Scenes) -> dict[str, Any]:
+    """Score a classifier on the held-out parts of the recordings.
 
     Parameters
     ----------
-    config
-        The run. It takes minutes, so there is no resuming.
-    device
-        Where to compute; see `training.run.pick_device`.
-    show
-        Show progress.
-
-    Returns
-    -------
-    dict
-        What ``metrics.json`` holds; see `score`.
-
-    Raises
-    ------
-    ConfigError
-        The run folder holds a run already, or the recordings do not do.
-    """
-    folder, schedule = config.run_folder, config.schedule
-    if (folder / "features.pt").exists():
-        raise ConfigError(f"{folder} holds a run already; start anew with --out")
-    place = pick_device(device)
-    torch.set_num_threads(config.threads)
-    torch.set_flush_denormal(True)
-    torch.manual_seed(config.seed)
-    data = config.data
-    cache = Path(data.cache) if data.cache else cache_folder()
-    corpus = load_corpus(Path(data.root), data.rate_hz, "train", cache)
-    scenes = Scenes(corpus.noise, data.excerpt_samples, data.held_out)
-    net = SceneClassifier(len(scenes.kinds)).to(place)
-    optimizer = torch.optim.Adam(net.parameters(), lr=schedule.learning_rate)
-    shape = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, schedule.steps)
-    generator = np.random.default_rng(config.seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_text(folder / "config.json", config.model_dump_json(indent=2))
-    begun = (time.monotonic(), time.process_time())
-    with logging_to(folder / "train.log", show), progress(show) as bar:
-        LOG.log(
-            SAID,
-            "training %s: %d kinds of noise, on %s",
-            config.name,
-            len(scenes.kinds),
-            place.type,
-        )
-        line = bar.add_task(config.name, total=schedule.steps)
-        for step in range(1, schedule.steps + 1):
-            sounds, present = (t.to(place) for t in scenes.batch(generator, schedule.batch))
-            loss = _loss(net, sounds, present)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            shape.step()
-            bar.update(line, completed=step)
-            if step % 100 == 0:
-                LOG.info("step %d of %d: loss %.3f", step, schedule.steps, loss.item())
-        metrics = {
-            **score(net.cpu().eval(), scenes),
-            "steps": schedule.steps,
-            "wall_minutes": round((time.monotonic() - begun[0]) / 60, 1),
-            "cpu_minutes": round((time.process_time() - begun[1]) / 60, 1),
-        }
-        LOG.log(
-            SAID,
-            "of %d held-out excerpts %.0f %% named rightly (chance: %.1f %%); of two "
-            "mixed kinds %.0f %% found",
-            metrics["excerpts"],
-            100 * metrics["scene_accuracy"],
-            100 / len(scenes.kinds),
-            100 * metrics["tags_found"],
-        )
-    with replacing(folder / "features.pt") as temporary:
-        torch.save(
-            {
-                "features": net.features.state_dict(),
-                "kinds": [kind.name for kind in scenes.kinds],
-                "rate_hz": data.rate_hz,
-                "license": config.license,
-                "source": config.source,
-                "metrics": metrics,
-            },
-            temporary,
-        )
-    _write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    return metrics
-
-
-def _loss(net: SceneClassifier, sounds: Tensor, present: Tensor) -> Tensor:
-    """Cross-entropy of the scene for the first half, of every tag for the second."""
-    scene, tags = net(sounds)
-    half = len(sounds) // 2
-    which = functional.cross_entropy(scene[:half], present[:half].argmax(dim=1))
-    binary = functional.binary_cross_entropy_with_logits(tags[half:], present[half:])
-    # Nearly all tags are absent; as a sum over them, the two that are not weigh like a scene.
-    return which + binary * present.shape[1] / 2
-
-
-@torch.no_grad()
-def score(net: SceneClassifier, scenes: Scenes) -> dict[str, Any]:
-    """Ask an evaluated classifier about stretches of the recordings that it has not heard.
+    net
+        The classifier, on the CPU, in evaluation mode.
+    scenes
+        The recordings.
 
     Returns
     -------
     dict
         ``scene_accuracy``: share of excerpts named rightly, every kind counting alike;
-        ``tags_found``: two kinds mixed at equal level, share of them among the two highest tags;
-        ``kinds``, ``excerpts``: how many.
+        ``tags_found``: of two kinds mixed at equal level, the share among the two highest tags;
+        ``kinds``, ``excerpts``: their numbers.
     """
     asked = [scenes.held_out(number) for number in range(len(scenes.kinds))]
     right = []
@@ -321,7 +158,7 @@ def score(net: SceneClassifier, scenes: Scenes) -> dict[str, Any]:
         right.append(float((scene.argmax(dim=1) == number).float().mean()))
     found = []
     for number, sounds in enumerate(asked):
-        # Neighbours by name are often alike; a kind far down the list is not.
+        # Neighbours in the alphabet often sound alike; kinds half a list apart do not.
         other = (number + len(asked) // 2) % len(asked)
         count = min(len(sounds), len(asked[other]))
         mixed = torch.from_numpy((sounds[:count] + asked[other][:count])[:, None])
@@ -337,8 +174,3 @@ def score(net: SceneClassifier, scenes: Scenes) -> dict[str, Any]:
 
 def _ratio(db: float) -> np.float32:
     return np.float32(10 ** (db / 20))
-
-
-def _write_text(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

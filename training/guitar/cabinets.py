@@ -1,8 +1,8 @@
-"""Write the shipped cabinet responses, designed from descriptions: ``python -m training.guitar.cabinets``.
+"""Write the shipped cabinet responses: ``python -m training.guitar.cabinets``.
 
-No recording is behind them. Each is the minimum-phase response with the magnitude of a described
-loudspeaker: a curve through a few points, resonances of the cone, and reflections on the way to
-the microphone. The same command always writes the same files.
+They are designed from descriptions; no recording was used. Each is the minimum-phase response with
+the magnitude of a described loudspeaker: a curve through a few points, resonances of the cone, and
+reflections on the way to the microphone. The same command always writes the same files.
 """
 
 from __future__ import annotations
@@ -100,9 +100,17 @@ CABINETS = {
 }
 
 
-def magnitude(speaker: Loudspeaker, frequency: Array) -> Array:
-    """Return the linear magnitude of a described loudspeaker at frequencies in Hz."""
-    octaves = np.log2(np.maximum(frequency, 10.0))
+def magnitude(speaker: Loudspeaker, frequency_hz: Array) -> Array:
+    """Return the linear magnitude of a described loudspeaker at frequencies in Hz.
+
+    Parameters
+    ----------
+    speaker
+        The description.
+    frequency_hz
+        Frequencies in hertz, (bins,).
+    """
+    octaves = np.log2(np.maximum(frequency_hz, 10.0))
     # straight lines between the points, rounded off over a third of an octave
     smooth = np.linspace(-1 / 6, 1 / 6, 9)
     points = np.log2(np.array(list(speaker.curve), np.float64))
@@ -112,10 +120,10 @@ def magnitude(speaker: Loudspeaker, frequency: Array) -> Array:
         ratio = 2.0**octaves / centre
         level_db += gain_db / (1.0 + (q * (ratio - 1.0 / ratio)) ** 2)
     arrivals = 1.0 + sum(
-        gain * np.exp(-2j * np.pi * frequency * delay_ms / 1000.0)
+        gain * np.exp(-2j * np.pi * frequency_hz * delay_ms / 1000.0)
         for delay_ms, gain in speaker.reflections
     )
-    return np.abs(arrivals) * 10.0 ** (level_db / 20.0)
+    return np.asarray(np.abs(arrivals) * 10.0 ** (level_db / 20.0))
 
 
 def response(speaker: Loudspeaker) -> Array:
@@ -125,7 +133,7 @@ def response(speaker: Loudspeaker) -> Array:
     taps = np.fft.irfft(spectrum)[:TAPS]
     fade = np.cos(np.linspace(0.0, np.pi / 2, TAPS // 2)) ** 2
     taps[TAPS // 2 :] *= fade
-    return 0.9 * taps / np.abs(taps).max()
+    return np.asarray(0.9 * taps / np.abs(taps).max())
 
 
 def write(folder: Path = FOLDER) -> list[Path]:

@@ -1,4 +1,4 @@
-"""A configuration for captures of one's own, with defaults that need no thought."""
+"""The configuration for captures of your own, with defaults that suit most gear."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rtaudio.capture.note import read_note
-from training.config import CaptureData, NetConfig, ScheduleConfig, TrainingConfig
+from training.config import NetConfig
+from training.guitar.config import CaptureData, GuitarConfig, ScheduleConfig
 
 __all__ = ["SIZES", "capture_config"]
 
@@ -18,7 +19,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "medium": {"type": "lstm", "hidden": 24},
     "heavy": {"type": "lstm", "hidden": 40},
 }
-"""Nets by the name of their cost."""
+"""Nets by their cost to play."""
 
 EPOCHS = 60
 BATCH = 64
@@ -28,18 +29,18 @@ WARMUP_SAMPLES = 1024
 
 def capture_config(
     folders: Sequence[Path], *, size: str = "medium", epochs: int | None = None
-) -> TrainingConfig:
-    """Say how to train on folders that ``rtaudio capture`` wrote.
+) -> GuitarConfig:
+    """Return the configuration for folders that ``rtaudio capture`` wrote.
 
     Parameters
     ----------
     folders
-        One makes a model of the gear as it stood; several, with knobs at different places, make
-        one model with these knobs.
+        One makes a model of the gear as it was set; several, with knobs at different positions,
+        make one model with these knobs.
     size
         A key of `SIZES`.
     epochs
-        Rounds through the captures; None: 60.
+        Number of epochs; None: 60.
 
     Raises
     ------
@@ -47,7 +48,7 @@ def capture_config(
         A folder that holds no capture.
     """
     notes = [read_note(folder) for folder in folders]
-    # As many as there are wherever the cut of an epoch falls.
+    # The number of excerpts that every random cut leaves.
     excerpts = sum(
         max(0, end - start - WARMUP_SAMPLES - EXCERPT_SAMPLES) // EXCERPT_SAMPLES
         for note in notes
@@ -56,7 +57,7 @@ def capture_config(
     names = [folder.resolve().name for folder in folders]
     alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
     name = "".join(letters[0] for letters in alike)
-    return TrainingConfig(
+    return GuitarConfig(
         name=re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_") or "capture",
         description=f"Capture {', '.join(names)}.",
         license="private",
@@ -66,7 +67,7 @@ def capture_config(
         net=NetConfig.model_validate(SIZES[size]),
         schedule=ScheduleConfig(
             epochs=epochs or EPOCHS,
-            # A short capture, too, makes several updates of each round.
+            # So that a short capture, too, makes several updates per epoch.
             batch=max(1, min(BATCH, excerpts // 4)),
             learning_rate=0.008,
             excerpt_samples=EXCERPT_SAMPLES,

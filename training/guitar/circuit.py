@@ -70,7 +70,7 @@ def feedback_ohm(gain: float) -> float:
 
 
 @jit
-def _diode_current(v):  # type: ignore[no-untyped-def]
+def _diode_current(v):
     """Return the current of the diodes at ``v`` volts, and its slope."""
     one_way = SATURATION_AMPERE * np.exp(v / THERMAL_VOLT)
     other_way = SATURATION_AMPERE * np.exp(-v / (2 * THERMAL_VOLT))
@@ -79,7 +79,7 @@ def _diode_current(v):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _stage(known, i, step, v, conductance):  # type: ignore[no-untyped-def]
+def _stage(known, i, step, v, conductance):
     """Solve v = known + step (i - conductance v - diodes(v)) / Cf by Newton's method."""
     for _ in range(_NEWTON_TURNS):
         current, slope = _diode_current(v)
@@ -93,7 +93,7 @@ def _stage(known, i, step, v, conductance):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _integrate(v, rate_hz, conductance):  # type: ignore[no-untyped-def]
+def _integrate(v, rate_hz, conductance):
     """Return v + vd for the input voltage ``v`` at ``rate_hz``, from rest."""
     step = 1 / rate_hz
     out = np.empty_like(v)
@@ -151,4 +151,4 @@ def overdrive(
     clipped = _integrate(volts, float(fast_hz), 1 / feedback_ohm(gain))
     smooth = signal.lfilter(*signal.butter(1, LOW_PASS_HZ, fs=fast_hz), clipped)
     wet = signal.resample_poly(smooth, 1, oversampling)[: len(dry)]
-    return (wet / FULL_SCALE_VOLT).astype(np.float32)
+    return np.asarray(wet / FULL_SCALE_VOLT, np.float32)

@@ -1,4 +1,4 @@
-"""Pairs of dry and wet takes, and the excerpts a training epoch is made of."""
+"""Pairs of dry and wet takes: read, rendered by a teacher, or recorded."""
 
 from __future__ import annotations
 
@@ -10,52 +10,48 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import soundfile
-import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from rich.progress import track
-from torch import Tensor
 
 from rtaudio.atomic import replacing
 from rtaudio.capture.align import arrival, overlap
-from rtaudio.capture.note import CaptureNote as Note
-from rtaudio.capture.note import read_note
+from rtaudio.capture.note import CaptureNote, read_note
 from rtaudio.errors import CaptureError
 from rtaudio.models.contract.card import ModelParameter
 from rtaudio.models.formats import read as foreign
-from training.config import (
+from rtaudio.view.terminal import progress
+from training.config import ConfigError
+from training.guitar.config import (
     CaptureData,
-    ConfigError,
     DataConfig,
     PairData,
-    ScheduleConfig,
     TeacherData,
 )
 from training.guitar.teacher import Teacher
 from training.models import imported
 
-__all__ = ["Batch", "Split", "Take", "excerpts", "load_split"]
+__all__ = ["Split", "Take", "load_split"]
 
 Floats = NDArray[np.float32]
 Knobs = Mapping[str, float]
 
 NOISE = "(noise)"
-"""Name of the take that is made up."""
+"""Name of the generated take."""
 
 SURE = 0.5
-"""Confidence from which on a shift between two recordings is believed."""
+"""Least confidence at which a measured shift between two recordings is believed."""
 
 
 @dataclass(frozen=True)
 class Take:
     """One recording: ``dry`` and ``wet``, each (samples,), aligned to the sample.
 
-    ``knobs`` are the values of `Split.knobs`. The first ``skip_samples`` are heard, but neither
-    trained on nor scored. Takes of one name are scored as one.
+    ``knobs`` are the values of `Split.knobs`. The net hears the first ``skip_samples``, but they
+    are neither trained on nor scored. Takes of one name are scored as one.
     """
 
     name: str
@@ -69,20 +65,20 @@ class Take:
 class Split:
     """Takes, each in one part only, at one rate in hertz; levels are as recorded.
 
-    ``knobs`` are the controls, as plain data for `rtaudio.models.contract.card.ModelParameter`: from
-    the lowest to the highest value that is trained, at first in the middle. ``levels`` are those
-    of a capture, as `rtaudio.models.contract.card.Card` has them.
+    ``knobs`` are the controls, as plain data for `rtaudio.models.contract.card.ModelParameter`:
+    from the lowest to the highest trained value, with the middle one as default. ``levels`` are
+    those of a capture, as in `rtaudio.models.contract.card.Card`.
     """
 
     train: tuple[Take, ...]
     validation: tuple[Take, ...]
     test: tuple[Take, ...]
-    sample_rate: int
+    rate_hz: int
     knobs: tuple[dict[str, Any], ...] = ()
     levels: Mapping[str, float] = field(default_factory=dict)
 
     def delayed(self, samples: int) -> Split:
-        """Return the same with the wet side later, as a net of that latency plays it."""
+        """Return the same split with the wet side delayed, for a net of that latency."""
         if samples == 0:
             return self
 
@@ -97,37 +93,36 @@ class Split:
 PARTS = ("train", "validation", "test")
 
 
-class Batch(NamedTuple):
-    """Excerpts side by side: ``dry`` and ``wet`` (batch, 1, samples), ``knobs`` (batch, K)."""
-
-    dry: Tensor
-    wet: Tensor
-    knobs: Tensor
-
-
-def load_split(data: DataConfig) -> Split:
+def load_split(data: DataConfig, *, show: bool = True) -> Split:
     """Read the pairs, or read the dry takes and render the wet ones.
+
+    Parameters
+    ----------
+    data
+        The files.
+    show
+        Show progress on the terminal.
 
     Raises
     ------
     ConfigError
         A file that is not mono, not at the rate of the others, or not what the configuration says.
     rtaudio.errors.FormatError
-        The capture that is to be the teacher cannot be read.
+        The teacher's capture cannot be read.
     rtaudio.errors.CaptureError
         A folder that is not one of `rtaudio capture`.
     """
     match data:
         case TeacherData():
-            return _from_teacher(data)
+            return _from_teacher(data, show)
         case PairData():
-            return _from_pairs(data)
+            return _from_pairs(data, show)
         case CaptureData():
             return _from_captures(data)
 
 
-def _split(parts: Mapping[str, list[Take]], rate: int, names: tuple[str, ...]) -> Split:
-    """Complete a split: the travel of each knob is what the training takes show of it."""
+def _split(parts: Mapping[str, list[Take]], rate_hz: int, names: tuple[str, ...]) -> Split:
+    """Complete a split: the range of each knob is that of the training takes."""
     if not parts["train"] or not parts["validation"]:
         raise ConfigError("data: nothing left to train, or to validate; check the ranges")
     for part in PARTS[:2]:
@@ -155,7 +150,7 @@ def _split(parts: Mapping[str, list[Take]], rate: int, names: tuple[str, ...]) -
         tuple(parts["train"]),
         tuple(parts["validation"]),
         tuple(parts["test"]),
-        rate,
+        rate_hz,
         tuple(knobs),
     )
 
@@ -167,9 +162,9 @@ def _labelled(name: str, knobs: Knobs) -> str:
 # Takes and a teacher
 
 
-def _from_teacher(data: TeacherData) -> Split:
+def _from_teacher(data: TeacherData, show: bool) -> Split:
     root = Path(data.root)
-    rate, stamp, teacher = _teacher(data)
+    rate_hz, stamp, teacher = _teacher(data)
     positions = _combinations(data.knobs)
     tested = positions + (_combinations(data.test_knobs) if data.test_knobs else [])
     wanted = [
@@ -181,23 +176,26 @@ def _from_teacher(data: TeacherData) -> Split:
     if data.noise_seconds:
         wanted += [("train", NOISE, knobs) for knobs in positions]
     parts: dict[str, list[Take]] = {part: [] for part in PARTS}
-    for part, name, knobs in track(wanted, description=f"rendering {Path(data.teacher).stem}"):
-        if name == NOISE:
-            dry = _noise(data.noise_seconds, rate)
-        else:
-            dry = _read(root / data.takes / f"{name}.flac", rate)
-        dry = dry * np.float32(10 ** (data.gain_db / 20))
-        wet = _cached(teacher, dry, knobs, stamp)
-        advance = data.advance_samples
-        parts[part].append(
-            Take(
-                _labelled(name, knobs),
-                dry[: len(dry) - advance],
-                wet[advance:],
-                tuple(knobs.values()),
+    with progress(show) as bar:
+        for part, name, knobs in bar.track(
+            wanted, description=f"rendering {Path(data.teacher).stem}"
+        ):
+            if name == NOISE:
+                dry = _noise(data.noise_seconds, rate_hz)
+            else:
+                dry = _read(root / data.takes / f"{name}.flac", rate_hz)
+            dry = dry * np.float32(10 ** (data.gain_db / 20))
+            wet = _cached(teacher, dry, knobs, stamp)
+            advance = data.advance_samples
+            parts[part].append(
+                Take(
+                    _labelled(name, knobs),
+                    dry[: len(dry) - advance],
+                    wet[advance:],
+                    tuple(knobs.values()),
+                )
             )
-        )
-    return _split(parts, rate, tuple(data.knobs))
+    return _split(parts, rate_hz, tuple(data.knobs))
 
 
 def _combinations(positions: Mapping[str, tuple[float, ...]]) -> list[Knobs]:
@@ -207,23 +205,23 @@ def _combinations(positions: Mapping[str, tuple[float, ...]]) -> list[Knobs]:
 
 
 def _teacher(data: TeacherData) -> tuple[int, str, Callable[..., Floats]]:
-    """Return the rate, what the renders depend on, and the function from dry to wet."""
+    """Return the rate, a label for the cache, and the function from dry to wet."""
     root = Path(data.root)
     if data.simulated:
-        rate = soundfile.info(root / data.takes / f"{data.train[0]}.flac").samplerate
+        rate_hz = soundfile.info(root / data.takes / f"{data.train[0]}.flac").samplerate
         function = imported(data.teacher)
         source = Path(inspect.getsourcefile(function) or "").read_bytes()
-        stamp = f"{data.teacher} at {rate} Hz"
-        return rate, hashlib.sha256(source).hexdigest() + stamp, _simulation(function, rate)
+        stamp = f"{data.teacher} at {rate_hz} Hz"
+        return rate_hz, hashlib.sha256(source).hexdigest() + stamp, _simulation(function, rate_hz)
     path = root / data.teacher
-    capture = foreign.read_capture(path)
+    capture = foreign.read_foreign(path)
     stamp = hashlib.sha256(path.read_bytes()).hexdigest()
-    return capture.sample_rate, stamp, Teacher(capture)
+    return capture.rate_hz, stamp, Teacher(capture)
 
 
-def _simulation(function: Callable[..., Floats], rate: int) -> Callable[..., Floats]:
+def _simulation(function: Callable[..., Floats], rate_hz: int) -> Callable[..., Floats]:
     def play(dry: Floats, **knobs: float) -> Floats:
-        wet = np.asarray(function(dry, rate, **knobs), np.float32)
+        wet = np.asarray(function(dry, rate_hz, **knobs), np.float32)
         if wet.shape != dry.shape or not np.isfinite(wet).all():
             raise ConfigError(
                 f"{function.__module__}:{function.__name__}: wanted {len(dry)} finite samples "
@@ -237,46 +235,47 @@ def _simulation(function: Callable[..., Floats], rate: int) -> Callable[..., Flo
 # Files that are pairs already
 
 
-def _from_pairs(data: PairData) -> Split:
+def _from_pairs(data: PairData, show: bool) -> Split:
     root = Path(data.root)
     parts: dict[str, list[Take]] = {part: [] for part in PARTS}
-    rate = soundfile.info(root / data.pairs[0].dry).samplerate
+    rate_hz = soundfile.info(root / data.pairs[0].dry).samplerate
     names = tuple(data.pairs[0].knobs)
-    for pair in track(data.pairs, description="reading pairs"):
-        dry, wet = _read(root / pair.dry, rate), _read(root / pair.wet, rate)
-        if data.align:
-            dry, wet = _aligned(root / pair.wet, dry, wet, rate)
-        elif len(dry) != len(wet):
-            raise ConfigError(
-                f"{root / pair.wet}: {len(wet)} samples, but {len(dry)} in the dry file; cut "
-                "them to one length, or set data.align: true"
-            )
-        name = _labelled(Path(pair.wet).stem, pair.knobs)
-        knobs = tuple(pair.knobs[knob] for knob in names)
-        for part in PARTS:
-            for start_s, end_s in getattr(data.parts_of(pair), part):
-                start = round(start_s * rate)
-                end = len(dry) if end_s is None else min(len(dry), round(end_s * rate))
-                takes = _clips(data, start, end) if data.clip_samples else [(start, end)]
-                parts[part] += [
-                    Take(name, dry[a:b], wet[a:b], knobs, data.clip_skip_samples)
-                    for a, b in takes
-                    if b > a
-                ]
-    return _split(parts, rate, names)
+    with progress(show) as bar:
+        for pair in bar.track(data.pairs, description="reading pairs"):
+            dry, wet = _read(root / pair.dry, rate_hz), _read(root / pair.wet, rate_hz)
+            if data.align:
+                dry, wet = _aligned(root / pair.wet, dry, wet, rate_hz)
+            elif len(dry) != len(wet):
+                raise ConfigError(
+                    f"{root / pair.wet}: {len(wet)} samples, but {len(dry)} in the dry file; cut "
+                    "them to one length, or set data.align: true"
+                )
+            name = _labelled(Path(pair.wet).stem, pair.knobs)
+            knobs = tuple(pair.knobs[knob] for knob in names)
+            for part in PARTS:
+                for start_s, end_s in getattr(data.parts_of(pair), part):
+                    start = round(start_s * rate_hz)
+                    end = len(dry) if end_s is None else min(len(dry), round(end_s * rate_hz))
+                    takes = _clips(data, start, end) if data.clip_samples else [(start, end)]
+                    parts[part] += [
+                        Take(name, dry[a:b], wet[a:b], knobs, data.clip_skip_samples)
+                        for a, b in takes
+                        if b > a
+                    ]
+    return _split(parts, rate_hz, names)
 
 
 def _clips(data: PairData, start: int, end: int) -> list[tuple[int, int]]:
-    """Borders of the clips that lie wholly in a range."""
+    """Return start and end of the clips that lie wholly in a range."""
     length = data.clip_samples
     assert length is not None
     first = -(-start // length) * length
     return [(at, at + length) for at in range(first, end - length + 1, length)]
 
 
-def _aligned(path: Path, dry: Floats, wet: Floats, rate: int) -> tuple[Floats, Floats]:
-    """Take a constant shift out of a pair, and cut both to where they meet."""
-    found = arrival(dry, wet, rate)
+def _aligned(path: Path, dry: Floats, wet: Floats, rate_hz: int) -> tuple[Floats, Floats]:
+    """Remove a constant shift from a pair, and trim both to their overlap."""
+    found = arrival(dry, wet, rate_hz)
     if found.confidence < SURE:
         raise ConfigError(
             f"{path}: no shift fits it to its dry file (confidence {found.confidence:.2f}); check "
@@ -291,11 +290,11 @@ def _aligned(path: Path, dry: Floats, wet: Floats, rate: int) -> tuple[Floats, F
 def _from_captures(data: CaptureData) -> Split:
     folders = [Path(data.root) / folder for folder in data.captures]
     notes = [read_note(folder) for folder in folders]
-    rate = notes[0].sample_rate
+    rate_hz = notes[0].sample_rate
     names = moving_knobs(notes) if len(folders) > 1 else ()
     parts: dict[str, list[Take]] = {part: [] for part in PARTS}
     for folder, note in zip(folders, notes, strict=True):
-        dry, wet = _read(folder / "dry.wav", rate), _read(folder / "wet.wav", rate)
+        dry, wet = _read(folder / "dry.wav", rate_hz), _read(folder / "wet.wav", rate_hz)
         if len(dry) != len(wet):
             raise ConfigError(f"{folder}: dry.wav and wet.wav differ in length; capture it again")
         if max(end for part in PARTS[:2] for _, end in getattr(note, part)) > len(dry):
@@ -309,40 +308,40 @@ def _from_captures(data: CaptureData) -> Split:
                 parts[part].append(Take(folder.name, dry[start:end], wet[start:end], knobs))
     stated = {"input_dbu": notes[0].input_dbu, "output_dbu": notes[0].output_dbu}
     levels = {key: level for key, level in stated.items() if level is not None}
-    return replace(_split(parts, rate, names), levels=levels)
+    return replace(_split(parts, rate_hz, names), levels=levels)
 
 
-def moving_knobs(notes: list[Note]) -> tuple[str, ...]:
-    """Return the knobs that all captures name and that do not stand still."""
+def moving_knobs(notes: list[CaptureNote]) -> tuple[str, ...]:
+    """Return the knobs that all captures name and that are not the same in all."""
     names = [name for name in notes[0].knobs if all(name in note.knobs for note in notes)]
     moving = tuple(n for n in names if len({note.knobs[n] for note in notes}) > 1)
     if not moving:
         raise ConfigError(
-            "data.captures: several captures, but no knob that stands differently in them; give "
-            "each its place (rtaudio capture --knob), or train them one by one"
+            "data.captures: several captures, but no knob that differs between them; give each its "
+            "position (rtaudio capture --knob), or train them one by one"
         )
     return moving
 
 
-def _read(path: Path, rate: int) -> Floats:
+def _read(path: Path, rate_hz: int) -> Floats:
     try:
         signal, found = soundfile.read(path, dtype="float32")
     except soundfile.LibsndfileError as error:
         raise ConfigError(f"{path}: cannot be read: {error.error_string}") from None
-    if signal.ndim != 1 or found != rate:
+    if signal.ndim != 1 or found != rate_hz:
         raise ConfigError(
-            f"{path}: wanted mono at {rate} Hz, the rate of the capture; convert it first"
+            f"{path}: wanted mono at {rate_hz} Hz, the rate of the capture; convert it first"
         )
     if not np.isfinite(signal).all():
         raise ConfigError(f"{path}: holds NaN or infinity; record it again")
-    return signal
+    return np.asarray(signal, np.float32)
 
 
-def _noise(seconds: int, rate: int) -> Floats:
-    """White noise, each second at another level from -50 to -10 dB (RMS)."""
+def _noise(seconds: int, rate_hz: int) -> Floats:
+    """Return white noise, each second at another level from -50 to -10 dB (RMS)."""
     generator = np.random.default_rng(0)
     levels = 10 ** (generator.uniform(-50, -10, (seconds, 1)) / 20)
-    noise = generator.standard_normal((seconds, rate)) * levels
+    noise = generator.standard_normal((seconds, rate_hz)) * levels
     return noise.ravel().astype(np.float32)
 
 
@@ -355,48 +354,9 @@ def _cached(teacher: Callable[..., Floats], dry: Floats, knobs: Knobs, stamp: st
     if path.is_file():
         wet = np.load(path, allow_pickle=False)
         if wet.shape == dry.shape and wet.dtype == np.float32:
-            return wet
+            return np.asarray(wet)
     wet = teacher(dry, **knobs)
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         np.save(temporary, wet)
     return wet
-
-
-def excerpts(
-    takes: tuple[Take, ...], schedule: ScheduleConfig, *, seed: int, epoch: int
-) -> list[Batch]:
-    """Batches of one epoch, of excerpts as long as warm-up and excerpt of the schedule.
-
-    Every take is cut from a random start, so that no two epochs have the same borders. The
-    excerpts depend on ``seed`` and ``epoch`` alone: a resumed run goes on as if never stopped.
-    """
-    generator = np.random.default_rng([seed, epoch])
-    length = schedule.warmup_samples + schedule.excerpt_samples
-    pieces: list[tuple[Take, int]] = []
-    fewest = 0
-    for take in takes:
-        # What counts begins behind the warm-up; no sample that is to be skipped may count.
-        earliest = max(0, take.skip_samples - schedule.warmup_samples)
-        room = len(take.dry) - length - earliest
-        choices = max(1, min(schedule.excerpt_samples, room))
-        end = len(take.dry) - length + 1
-        first = earliest + int(generator.integers(choices))
-        pieces += [(take, start) for start in range(first, end, schedule.excerpt_samples)]
-        fewest += len(range(earliest + choices - 1, end, schedule.excerpt_samples))
-    # By the worst cut, so that it shows before the first epoch or never.
-    if fewest < schedule.batch:
-        raise ConfigError(
-            f"schedule.batch: {schedule.batch} excerpts of {length} samples are more than the "
-            f"training takes are sure to hold ({fewest}); lower batch or excerpt_samples"
-        )
-    order = generator.permutation(len(pieces))
-    batches = []
-    # A last, smaller batch would get as large a step as the others; its excerpts wait instead.
-    for row in range(0, len(pieces) - schedule.batch + 1, schedule.batch):
-        chosen = [pieces[i] for i in order[row : row + schedule.batch]]
-        dry = np.stack([take.dry[at : at + length] for take, at in chosen])
-        wet = np.stack([take.wet[at : at + length] for take, at in chosen])
-        knobs = torch.tensor([take.knobs for take, _ in chosen], dtype=torch.float32)
-        batches.append(Batch(torch.from_numpy(dry)[:, None], torch.from_numpy(wet)[:, None], knobs))
-    return batches

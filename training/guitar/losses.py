@@ -1,4 +1,4 @@
-"""Losses and scores of an effect: the error beside the signal that was asked for."""
+"""Losses of an effect: the error relative to the target."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ _FLOOR = 0.1
 
 
 def error_to_signal(output: Tensor, target: Tensor) -> Tensor:
-    """Plain error-to-signal ratio, sum (y - t)^2 / sum t^2, over the last axis.
+    """Return the plain error-to-signal ratio, sum (y - t)^2 / sum t^2, over the last axis.
+
+    Parameters
+    ----------
+    output, target
+        float32 of shape (..., samples).
 
     Examples
     --------
@@ -28,11 +33,16 @@ def error_to_signal(output: Tensor, target: Tensor) -> Tensor:
 
 
 def sharp_esr(output: Tensor, target: Tensor) -> Tensor:
-    """ESR of the pre-emphasised signals y[n] - 0.85 y[n-1], which hears treble as an ear does.
+    """Return the ESR of the pre-emphasised signals y[n] - 0.85 y[n-1]: ears weigh treble more.
 
-    Every excerpt is weighed by its own energy, so that soft playing counts as much as loud, down
-    to a tenth of the batch's mean energy: below that an excerpt is mostly silence, and its ratio
-    mostly noise.
+    Every excerpt is divided by its own energy, so that soft playing counts as much as loud. The
+    floor is a tenth of the batch's mean energy: below it an excerpt is mostly silence, and its
+    ratio mostly noise.
+
+    Parameters
+    ----------
+    output, target
+        As for `effect_loss`.
     """
     error = output - target
     sharp = error[..., 1:] - PRE_EMPHASIS * error[..., :-1]
@@ -41,24 +51,43 @@ def sharp_esr(output: Tensor, target: Tensor) -> Tensor:
 
 
 def dc(output: Tensor, target: Tensor) -> Tensor:
-    """ESR of the means."""
+    """Return the mean of the error, relative to the energy of the target.
+
+    Parameters
+    ----------
+    output, target
+        As for `effect_loss`.
+    """
     return _ratio((output - target).mean(-1).square(), target.square().mean(-1))
 
 
 def mean_square(output: Tensor, target: Tensor) -> Tensor:
-    """Mean square of the error, loud passages before soft ones."""
+    """Return the mean square of the error, which favours loud passages.
+
+    Parameters
+    ----------
+    output, target
+        As for `effect_loss`.
+    """
     return (output - target).square().mean()
 
 
 def spectra(output: Tensor, target: Tensor) -> Tensor:
-    """Distance of the magnitude spectra at three resolutions, deaf to phase."""
+    """Return the distance of the magnitude spectra at three resolutions, without phase.
+
+    Parameters
+    ----------
+    output, target
+        As for `effect_loss`.
+    """
     loss: Tensor = _multi_resolution(str(output.device))(output, target)
     return loss
 
 
 @lru_cache
 def _multi_resolution(device: str) -> torch.nn.Module:
-    return MultiResolutionSTFTLoss().to(device)
+    loss: torch.nn.Module = MultiResolutionSTFTLoss().to(device)
+    return loss
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -67,11 +96,18 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": mean_square,
     "mrstft": spectra,
 }
-"""Terms by the name a configuration gives them."""
+"""Terms by their name in a configuration."""
 
 
 def effect_loss(output: Tensor, target: Tensor, weights: Mapping[str, float]) -> Tensor:
-    """Weighted sum of the terms of `LOSSES`. Shape: (batch, channels, samples) each.
+    """Return the weighted sum of terms of `LOSSES`.
+
+    Parameters
+    ----------
+    output, target
+        float32 of shape (batch, channels, samples), aligned.
+    weights
+        Weights by name of the term.
 
     Notes
     -----

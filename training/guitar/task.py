@@ -1,97 +1,151 @@
-"""One net learning one amp: truncated back-propagation with carried state."""
+"""One net learns one amp: truncated back-propagation with carried state."""
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-import lightning
-import numpy as np
 import torch
-from lightning.pytorch.core.optimizer import LightningOptimizer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import DataLoader
 from typing_extensions import override
 
-from export.streaming import State, StreamingModule
-from training.config import TrainingConfig
-from training.guitar.data import Batch, Split, Take, excerpts
+from export.streaming import StreamingModule
+from training.config import ConfigError, RunConfig
+from training.guitar import plots
+from training.guitar.config import CaptureData, DataConfig, GuitarConfig, TeacherData
+from training.guitar.data import load_split
+from training.guitar.excerpts import Batch, excerpts
 from training.guitar.losses import effect_loss
+from training.guitar.report import save_clips, write_report
+from training.guitar.scores import initial_state, play, scores
+from training.models import net_class
+from training.task import Row, Task
 
-__all__ = ["SHAPES", "AmpTask", "play", "scores"]
+__all__ = ["SHAPES", "AmpTask", "make_net"]
 
 GRADIENT_LIMIT = 1.0
-CHUNK_SAMPLES = 1 << 15
 
 SHAPES: dict[str, Callable[[float], float]] = {
     "constant": lambda progress: 1.0,
     "cosine": lambda progress: 0.5 * (1 + math.cos(math.pi * progress)),
 }
-"""The learning rate over the progress 0..1 of a run, as a share of the one it starts with."""
+"""The learning rate over the progress 0 .. 1 of a run, as a share of its start value."""
 
 
-class AmpTask(lightning.LightningModule):
-    """The training and validation steps; schedule and data come from the configuration."""
+def make_net(config: GuitarConfig, knobs: Sequence[Mapping[str, Any]] = ()) -> StreamingModule:
+    """Make the net of a configuration, with the random start of its seed.
 
-    def __init__(self, net: StreamingModule, config: TrainingConfig, split: Split) -> None:
-        super().__init__()
-        # Several updates per batch, one for each stretch of truncated back-propagation.
-        self.automatic_optimization = False
-        self.net = net
+    Parameters
+    ----------
+    config
+        The run.
+    knobs
+        The controls, as `training.guitar.data.Split` has them.
+
+    Raises
+    ------
+    ConfigError
+        There are ``knobs``, but the net takes none.
+    """
+    torch.manual_seed(config.seed)
+    kind = net_class(config.net.type)
+    if knobs and "knobs" not in inspect.signature(kind).parameters:
+        raise ConfigError(f"net.type: {config.net.type} takes no knobs; choose another net")
+    return kind(**_arguments(config, knobs))
+
+
+def _arguments(config: GuitarConfig, knobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {**config.net.arguments, **({"knobs": [dict(knob) for knob in knobs]} if knobs else {})}
+
+
+class AmpTask(Task):
+    """Train a net on pairs of dry and wet takes.
+
+    Parameters
+    ----------
+    config
+        The run.
+    device
+        Where to compute.
+    show
+        Show progress while the data is read.
+
+    Raises
+    ------
+    ConfigError
+        Data that cannot be used, see `training.guitar.data.load_split`, or knobs for a net that
+        takes none.
+    """
+
+    config: GuitarConfig
+    net: StreamingModule
+
+    def __init__(self, config: GuitarConfig, device: torch.device, *, show: bool = True) -> None:
         self.config = config
-        self.split = split
-        self._losses: list[Tensor] = []
-
-    def _excerpts(self, epoch: int) -> list[Batch]:
-        return excerpts(self.split.train, self.config.schedule, seed=self.config.seed, epoch=epoch)
-
-    @override
-    def train_dataloader(self) -> DataLoader:
-        return _loader(self._excerpts(self.current_epoch))
-
-    @override
-    def val_dataloader(self) -> DataLoader:
-        return _loader([None])
-
-    @override
-    def configure_optimizers(self) -> Any:
-        schedule = self.config.schedule
-        optimizer = torch.optim.Adam(self.net.parameters(), lr=schedule.learning_rate)
-        # The random cut can make one batch more or less in an epoch; what counts is the pace.
+        self.device = device
+        split = load_split(config.data, show=show)
+        self.arguments = _arguments(config, split.knobs)
+        self.net = make_net(config, split.knobs).to(device)
+        self.split = split.delayed(self.net.latency_samples)
+        schedule = config.schedule
+        self.epochs = schedule.epochs
+        self.patience_epochs = schedule.patience_epochs
+        self.keep_best = schedule.keep_best
+        # The random cut makes some epochs a batch longer; the pace is that of the first one.
+        self.steps = schedule.epochs * len(self.batches(0))
         stretches = schedule.excerpt_samples // (
             schedule.truncate_samples or schedule.excerpt_samples
         )
-        updates = schedule.epochs * len(self._excerpts(0)) * stretches
+        updates = self.steps * stretches
         shape = SHAPES[schedule.shape]
-        return [optimizer], [LambdaLR(optimizer, lambda n: shape(min(1.0, n / updates)))]
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=schedule.learning_rate)
+        self.scheduler = LambdaLR(self.optimizer, lambda n: shape(min(1.0, n / updates)))
+        self.parts = {
+            "net": self.net,
+            "optimizer": self.optimizer,
+            "scheduler": self.scheduler,
+        }
 
     @override
-    def on_train_epoch_start(self) -> None:
-        self._losses = []
+    def describe(self) -> str:
+        split = self.split
+        seconds = sum(len(take.dry) - take.skip_samples for take in split.train) / split.rate_hz
+        knobs = ", ".join(f"{k['name']} {k['min']:g} .. {k['max']:g}" for k in split.knobs)
+        return (
+            f"{self.config.net.type}{f', knobs {knobs}' if knobs else ''}, "
+            f"{seconds / 60:.1f} min to train on, at {split.rate_hz} Hz"
+        )
 
     @override
-    def training_step(self, batch: Batch, index: int) -> None:
-        optimizer, scheduler = self.optimizers(), self.lr_schedulers()
-        assert isinstance(optimizer, LightningOptimizer)
-        assert isinstance(scheduler, LambdaLR)
-        for loss in self._stretches(batch):
-            optimizer.zero_grad()
-            self.manual_backward(loss)
+    def batches(self, epoch: int) -> list[Batch]:
+        return excerpts(self.split.train, self.config.schedule, seed=self.config.seed, epoch=epoch)
+
+    @override
+    def step(self, batch: Batch, number: int) -> dict[str, Tensor]:
+        losses = []
+        for loss in self._stretches(Batch(*(part.to(self.device) for part in batch))):
+            self.optimizer.zero_grad()
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), GRADIENT_LIMIT)
-            optimizer.step()
-            scheduler.step()
-            self._losses.append(loss.detach())
+            self.optimizer.step()
+            self.scheduler.step()
+            losses.append(loss.detach())
+        return {"loss": torch.stack(losses)}
 
-    def _stretches(self, batch: Batch) -> Iterable[Tensor]:
-        """The loss of one stretch after the other, each to be followed by its update."""
-        schedule, knobs = self.config.schedule, self._knobs(batch.knobs)
+    def _stretches(self, batch: Batch) -> Iterator[Tensor]:
+        """Yield the loss of one stretch after the other, each to be followed by its update."""
+        schedule = self.config.schedule
+        knobs = (batch.knobs,) if self.net.controls else ()
         warmup = schedule.warmup_samples
-        state = _initial_state(self.net, batch.dry)
+        state = initial_state(self.net, batch.dry)
         if schedule.truncate_samples is None:
             y, _ = self.net(batch.dry, state, *knobs)
-            yield self._loss(y[..., warmup:], batch.wet[..., warmup:])
+            yield effect_loss(y[..., warmup:], batch.wet[..., warmup:], self.config.loss)
             return
         with torch.no_grad():
             _, state = self.net(batch.dry[..., :warmup], state, *knobs)
@@ -102,62 +156,93 @@ class AmpTask(lightning.LightningModule):
         ):
             y, state = self.net(x, state, *knobs)
             state = {k: v.detach() for k, v in state.items()}
-            yield self._loss(y, target)
-
-    def _knobs(self, values: Tensor) -> tuple[Tensor, ...]:
-        return (values,) if self.net.controls else ()
-
-    def _loss(self, output: Tensor, target: Tensor) -> Tensor:
-        return effect_loss(output, target, self.config.loss)
-
-    def epoch_loss(self) -> float:
-        """Mean loss over the updates of this epoch."""
-        return float(torch.stack(self._losses).mean())
+            yield effect_loss(y, target, self.config.loss)
 
     @override
-    def validation_step(self, batch: None, index: int) -> None:
-        found = scores(self.net, self.split.validation)
-        self.log("val_esr", sum(found.values()) / len(found), batch_size=1)
+    def validate(self, net: nn.Module) -> Row:
+        assert isinstance(net, StreamingModule)
+        found = scores(net, self.split.validation)
+        return {"val_esr": sum(found.values()) / len(found)}
+
+    @override
+    def rank(self, row: Row) -> tuple[float, ...]:
+        return (row["val_esr"],)
+
+    @override
+    def card(self) -> dict[str, Any]:
+        told = self.config.model_dump(mode="json", include={"seed", "net", "loss", "schedule"})
+        return {
+            "sample_rate": self.split.rate_hz,
+            "levels": dict(self.split.levels),
+            "provenance": {**_provenance(self.config.data), "config": told},
+        }
+
+    @override
+    def metrics(self, row: Row) -> dict[str, Any]:
+        return {"validation_esr": row["val_esr"], "epoch": row["epoch"]}
+
+    @override
+    def score(self, net: nn.Module, row: Row) -> dict[str, Any]:
+        assert isinstance(net, StreamingModule)
+        esr = {
+            part: {name: round(value, 6) for name, value in scores(net, takes).items()}
+            for part, takes in (("validation", self.split.validation), ("test", self.split.test))
+        }
+        held_out = [value for part in esr.values() for value in part.values()]
+        mean = round(sum(held_out) / len(held_out), 6)
+        return {
+            "esr": esr,
+            "esr_mean": mean,
+            "esr_max": max(held_out),
+            "esr_in_words": plots.esr_in_words(mean),
+            "epoch": int(row["epoch"]),
+        }
+
+    @override
+    def report(self, folder: Path, net: nn.Module, rows: Sequence[Row]) -> None:
+        """Draw and play the longest test take, and write ``report.html``."""
+        assert isinstance(net, StreamingModule)
+        split = self.split
+        take = max(split.test or split.validation, key=lambda take: len(take.dry))
+        output = play(net, [take])[0].numpy()
+        if late := net.latency_samples:  # the wet side was delayed for the training
+            take = replace(take, dry=take.dry[:-late], wet=take.wet[late:])
+            output = output[late:]
+        plots.loss_curve(rows, folder / "loss.png")
+        plots.comparison(take, output, split.rate_hz, folder)
+        save_clips(take, output, split.rate_hz, folder)
+        write_report(folder)
+
+    @staticmethod
+    @override
+    def verdict(metrics: Mapping[str, Any]) -> str:
+        return f"{metrics['esr_in_words']}; worst take: ESR {metrics['esr_max']:.2g}"
+
+    @staticmethod
+    @override
+    def next_steps(config: RunConfig) -> list[str]:
+        return [
+            f"look and listen: {config.run_folder / 'report.html'}",
+            *(f"{line} (or .nam, .aidax)" for line in Task.next_steps(config)),
+        ]
 
 
-def _loader(ready: Any) -> DataLoader:
-    """Hand out what is ready, one after another, as it is."""
-    return DataLoader(ready, batch_size=None, collate_fn=lambda item: item)
-
-
-def _initial_state(net: StreamingModule, like: Tensor) -> State:
-    return {k: v.to(like.device) for k, v in net.initial_state(like.shape[0]).items()}
-
-
-@torch.inference_mode()
-def play(net: StreamingModule, takes: list[Take]) -> Tensor:
-    """Play takes of one length side by side, from the zero state; returns (takes, samples)."""
-    device = next(net.parameters()).device
-    samples = len(takes[0].dry)
-    padding = -samples % net.hop if net.hop else 0
-    dry = torch.from_numpy(np.pad(np.stack([t.dry for t in takes]), ((0, 0), (0, padding))))
-    knobs = [torch.tensor([t.knobs for t in takes], device=device)] if net.controls else []
-    state = _initial_state(net, dry[:, None].to(device))
-    chunk = CHUNK_SAMPLES // (net.hop or 1) * (net.hop or 1)
-    pieces = []
-    for x in dry[:, None].split(chunk, dim=-1):
-        y, state = net(x.to(device), state, *knobs)
-        pieces.append(y[:, 0].cpu())
-    return torch.cat(pieces, dim=-1)[:, :samples]
-
-
-def scores(net: StreamingModule, takes: tuple[Take, ...]) -> dict[str, float]:
-    """Plain ESR by name of take: all error over all signal, without what is to be skipped."""
-    alike: dict[tuple[int, int], list[Take]] = {}
-    for take in takes:
-        alike.setdefault((len(take.dry), take.skip_samples), []).append(take)
-    sums = {take.name: np.zeros(2) for take in takes}
-    for (_, skip), group in alike.items():
-        output = play(net, group).numpy()
-        for take, y in zip(group, output, strict=True):
-            target = take.wet[skip:].astype(np.float64)
-            sums[take.name] += (((y[skip:] - target) ** 2).sum(), (target**2).sum())
-    return {
-        name: float(error / signal) if signal else math.inf
-        for name, (error, signal) in sums.items()
-    }
+def _provenance(data: DataConfig) -> dict[str, Any]:
+    """Return the data for the card, without paths of this machine."""
+    if isinstance(data, TeacherData):
+        return {
+            "data": data.model_dump(
+                mode="json",
+                include={"takes", "train", "validation", "test", "source", "license"},
+            ),
+            "teacher": data.model_dump(
+                mode="json",
+                include={"teacher", "advance_samples", "noise_seconds", "gain_db"}
+                | ({"knobs", "test_knobs"} if data.knobs else set()),
+            ),
+        }
+    if isinstance(data, CaptureData):
+        # Only the names of the folders, not their places.
+        names = [Path(folder).name for folder in data.captures]
+        return {"data": {"captures": names, "source": data.source, "license": data.license}}
+    return {"data": data.model_dump(mode="json", exclude={"root"})}

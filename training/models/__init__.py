@@ -1,6 +1,6 @@
 """The trainable nets, one module each; `NETS` maps the type in a configuration to its class.
 
-A class of one's own needs no entry: its type is ``package.module:Class``.
+A class of your own needs no entry: its type is ``package.module:Class``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from training.models.context import ContextNet
 from training.models.denoiser import Denoiser
 from training.models.gru import GruAmp
 from training.models.lstm import LstmAmp
+from training.models.naive import NaiveLstm  # no type of its own, but its checkpoints must load
 from training.models.spectral import SpectralAmp
 from training.models.wavenet import WaveNetAmp
 
@@ -32,7 +33,7 @@ NETS: dict[str, type[StreamingModule]] = {
 
 
 def net_class(name: str) -> type[StreamingModule]:
-    """Return the class of a type: a key of `NETS`, or ``package.module:Class``.
+    """Return the class of a net: by its key in `NETS`, or as ``package.module:Class``.
 
     Raises
     ------
@@ -55,9 +56,9 @@ def net_class(name: str) -> type[StreamingModule]:
 
 
 def net_arguments(kind: type[StreamingModule]) -> type[BaseModel]:
-    """Return a model of a class's constructor, by which a configuration is checked.
+    """Return a pydantic model of a constructor's arguments, to check a configuration with.
 
-    ``knobs`` is left out: the data tells them.
+    ``knobs`` is left out: it comes from the data.
     """
     hints = get_type_hints(kind.__init__, include_extras=True)
     fields: dict[str, Any] = {
@@ -69,11 +70,16 @@ def net_arguments(kind: type[StreamingModule]) -> type[BaseModel]:
 
 
 _MOVED = {"training.circuit": "training.guitar.circuit"}
-"""Former names of modules, which configurations and model cards still tell."""
+"""Former names of modules, which configurations and model cards may still contain."""
 
 
 def imported(name: str) -> Any:
-    """Return what ``package.module:name`` means.
+    """Import a module that a configuration names, and return its ``name``.
+
+    Parameters
+    ----------
+    name
+        ``package.module:name``.
 
     Raises
     ------

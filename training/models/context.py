@@ -57,15 +57,15 @@ class ContextNet(StreamingModule):
 
     Notes
     -----
-    Untrained, the net is a delay by ``latency`` (unless ``norm`` is batch): one pair of channels
-    carries the sound to the output, the others start at random and do not reach it yet.
+    Untrained, the net is a delay by ``latency_samples`` (unless ``norm`` is batch): one pair of
+    channels carries the sound to the output, the others start at random and do not reach it yet.
 
     A whole signal in one piece with zeros around every layer, as convolutions with padding compute
-    it, comes out the same, later by ``latency``. So it must not count as sound what the layers make
+    it, comes out the same, later by the latency. So it must not count as sound what the layers make
     of the time before the first sample: a net that looks ahead counts the samples in the state
     ``position`` and keeps that time silent in every layer. A stream does not know its end: there
-    the layers go on to hear silence, and the last ``latency`` samples differ from those that
-    zeros around every layer would give.
+    the layers go on to hear silence, and the last samples, as many as the latency, differ from
+    those that zeros around every layer would give.
 
     Germain, Chen, Koltun: Speech denoising with deep feature losses, Interspeech 2019, after
     Chen, Xu, Koltun: Fast image processing with fully-convolutional networks, ICCV 2017.
@@ -73,9 +73,9 @@ class ContextNet(StreamingModule):
     Examples
     --------
     >>> net = ContextNet()
-    >>> sum(p.numel() for p in net.parameters()), net.receptive_field_samples, net.latency
+    >>> sum(p.numel() for p in net.parameters()), net.receptive_field_samples, net.latency_samples
     (40541, 16385, 0)
-    >>> ContextNet(centred_layers=13, centre_last=True).latency
+    >>> ContextNet(centred_layers=13, centre_last=True).latency_samples
     8192
     """
 
@@ -108,7 +108,7 @@ class ContextNet(StreamingModule):
         centred = [n < centred_layers for n in range(layers)] + [centre_last]
         own = [layer.dilation * side for layer, side in zip(self._stack(), centred, strict=True)]
         self.delays = list(itertools.accumulate(own))
-        self.latency = self.delays[-1]
+        self.latency_samples = self.delays[-1]
         self._start_as_delay()
 
     @torch.no_grad()
@@ -147,14 +147,14 @@ class ContextNet(StreamingModule):
             f"{n}.past": layer.conv.initial_state(batch)["past"]
             for n, layer in enumerate(self._stack())
         }
-        if self.latency:
+        if self.latency_samples:
             state["position"] = torch.zeros(1, dtype=torch.int64)
         return state
 
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         following: State = {}
-        if self.latency:
+        if self.latency_samples:
             time = state["position"] + torch.arange(x.shape[-1], device=x.device)
             following["position"] = state["position"] + x.shape[-1]
         for n, (layer, delay) in enumerate(zip(self._stack(), self.delays, strict=True)):
@@ -162,8 +162,8 @@ class ContextNet(StreamingModule):
             if delay:
                 x = x * (time >= delay).to(x.dtype)
         y = self.head(x)
-        if self.latency:
-            y = y * (time >= self.latency).to(y.dtype)
+        if self.latency_samples:
+            y = y * (time >= self.latency_samples).to(y.dtype)
         return y, following
 
     @override
@@ -220,8 +220,10 @@ class _Norm(nn.Module):
 
     @override
     def forward(self, x: Tensor) -> Tensor:
-        y = self.batch(x) + self.offset[:, None]
-        return y if self.w0 is None else self.w0 * x + self.w1 * y
+        y: Tensor = self.batch(x) + self.offset[:, None]
+        if self.w0 is not None and self.w1 is not None:
+            y = self.w0 * x + self.w1 * y
+        return y
 
     def scale_and_offset(self) -> tuple[Tensor, Tensor]:
         """What evaluation does to each channel: ``scale * x + offset``."""

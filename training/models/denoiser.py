@@ -70,7 +70,7 @@ class Denoiser(StreamingModule):
     Examples
     --------
     >>> net = Denoiser()
-    >>> net.latency, sum(p.numel() for p in net.parameters()) < 1_000_000
+    >>> net.latency_samples, sum(p.numel() for p in net.parameters()) < 1_000_000
     (960, True)
     """
 
@@ -102,7 +102,7 @@ class Denoiser(StreamingModule):
         self.stream = OverlapAdd(core, n_fft=window, hop=hop, look_ahead=look_ahead)
         self.look_ahead = look_ahead
         self.hop = hop
-        self.latency = self.stream.latency
+        self.latency_samples = self.stream.latency_samples
 
     @override
     def initial_state(self, batch: int = 1) -> State:
@@ -110,7 +110,8 @@ class Denoiser(StreamingModule):
 
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        return self.stream(x, state)
+        played: tuple[Tensor, State] = self.stream(x, state)
+        return played
 
     def adopt(self, other: Denoiser) -> None:
         """Start with the weights of a net of another look-ahead, its filters moved in time.
@@ -343,4 +344,4 @@ def _triangles(bins: int, first: int, bands: int, spacing_hz: float) -> np.ndarr
     hz = (first + np.arange(bins)) * spacing_hz
     erb = 21.4 * np.log10(1 + 0.00437 * hz)
     position = (erb - erb[0]) / (erb[-1] - erb[0]) * (bands - 1)
-    return np.maximum(0.0, 1.0 - np.abs(position - np.arange(bands)[:, None]))
+    return np.asarray(np.maximum(0.0, 1.0 - np.abs(position - np.arange(bands)[:, None])))

@@ -45,7 +45,7 @@ class SpectralAmp(StreamingModule):
 
     Examples
     --------
-    >>> SpectralAmp(hidden=16, n_fft=512, hop=128).latency
+    >>> SpectralAmp(hidden=16, n_fft=512, hop=128).latency_samples
     384
     """
 
@@ -76,7 +76,7 @@ class SpectralAmp(StreamingModule):
             windows=(np.ones(n_fft), hann) if shapers else None,
         )
         self.hop = hop
-        self.latency = self.stream.latency
+        self.latency_samples = self.stream.latency_samples
 
     @override
     def initial_state(self, batch: int = 1) -> State:
@@ -84,7 +84,8 @@ class SpectralAmp(StreamingModule):
 
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        return self.stream(x, state)
+        played: tuple[Tensor, State] = self.stream(x, state)
+        return played
 
     @override
     def architecture(self) -> dict[str, Any]:

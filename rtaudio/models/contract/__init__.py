@@ -1,7 +1,7 @@
-"""The streaming contract, version 1: what a model file is, and the one check of it.
+"""The streaming contract, version 1: the definition of a model file, and the one check of it.
 
-A model file is an ONNX graph that a host calls once per block. Every bit of memory is an input and
-an output of the graph, so the host owns it::
+A model file is an ONNX graph that a host calls once per block. All memory is an input and an output
+of the graph, so the host owns it::
 
     audio   [1, C_in, N]  ----+                +---->  audio_out  [1, C_out, N]
     params  [1, P]        ----+---  graph  ----+
@@ -9,23 +9,23 @@ an output of the graph, so the host owns it::
               ^                                             |
               +---------------------------------------------+
 
-* ``hop`` = 0: N is one dynamic axis named ``frames``, any size >= 1. ``hop`` > 0: N is fixed to it.
+* ``hop`` = 0: N is one dynamic axis named ``frames``, of any size >= 1. ``hop`` > 0: N is ``hop``.
 * An encoder has the output ``codes`` int64 [1, codebooks, F] in place of ``audio_out``, a decoder
   the input ``codes`` in place of ``audio``. Both need ``hop`` > 0. In the card the side that holds
   codes counts 0 channels.
-* ``params`` float32 [1, P] is there exactly if the card declares P > 0 parameters.
+* The input ``params`` float32 [1, P] exists if and only if the card declares P > 0 parameters.
 * State is float32, or int64 for counters, of fixed shape, and starts at zero.
-* A recurrent node takes its start from a state, unless the card says that it runs across the bins
-  of a frame.
-* Standard ONNX operators only; no control flow, no randomness, no data outside the file.
+* A recurrent node takes its start state from a state input, unless the card says that it runs
+  across the bins of a frame.
+* All operators are standard ONNX; no control flow, no randomness, no data outside the file.
 * Metadata ``rtaudio``: the `Card` as JSON. Metadata ``rtaudio.golden``: the `Golden` vector.
 
 The golden vector is JSON, ``{"input": ..., "output": ..., "channels": [in, out],
-"samples": 2048}``: what the model makes of 2,048 samples from the zero state with every parameter
-at its default.
-``input`` and ``output`` are base64 of little-endian float32, channel after channel. Where a side
-holds codes, it is little-endian int64, codebook after codebook, ``channels`` counts codebooks, and
-the frames are those of ``ceil(2048 / hop)`` hops; the last hop is filled up with zeros.
+"samples": 2048}``: 2,048 samples and the model's answer to them, from the zero state with every
+parameter at its default. ``input`` and ``output`` are base64 of little-endian float32, channel
+after channel. A side that holds codes is little-endian int64, codebook after codebook; there
+``channels`` counts codebooks, and the frames are those of ``ceil(2048 / hop)`` hops, the last one
+padded with zeros.
 
 Any ONNX host plays such a file::
 

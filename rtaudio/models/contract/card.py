@@ -1,4 +1,4 @@
-"""The card of a model file, and what stands beside it: state, golden vector, the file itself."""
+"""The parts of a model file: card, state, golden vector, and the file itself."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ CONTRACT = 1
 GOLDEN_SAMPLES = 2048
 FRAMES_AXIS = "frames"
 RESERVED = ("mix", "bypass", "interface_dbu")
-"""Live parameters of every effect, and of a model played at its calibrated level."""
+"""Names that no knob may have: every effect has ``mix`` and ``bypass``, and a model with levels in
+its card ``interface_dbu``."""
 
 EXPORT_AGAIN = "export the model again"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True
+    )
 
 
 class ModelParameter(_Model):
-    """One entry of ``params``: a knob of the model, in natural units (``unit`` may be empty)."""
+    """A knob of the model: one entry of ``params``, in natural units (``unit`` may be empty)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     min: float
@@ -38,7 +41,7 @@ class ModelParameter(_Model):
         if self.name in RESERVED:
             raise ValueError(f"{self.name}: effects have this parameter; choose another name")
         if not self.min <= self.default <= self.max or self.min == self.max:
-            raise ValueError(f"{self.name}: wanted min <= default <= max and min < max")
+            raise ValueError(f"{self.name}: needs min <= default <= max and min < max")
         return self
 
 
@@ -48,14 +51,41 @@ Channels = Annotated[int, Field(ge=0, le=64)]
 class Card(_Model):
     """What a model file says about itself: the JSON under the metadata key ``rtaudio``.
 
-    ``sample_rate`` is in hertz, ``hop`` and ``latency`` are in samples at that rate (``latency``
-    without the host's adaptation to its own block size). A host runs ``prewarm_samples`` of
-    silence through the model before the first sound, so that it starts settled. ``levels`` holds
-    decibel figures, for example ``loudness_db``, ``input_dbu`` or ``output_dbu``. ``architecture``
-    is a hint: its ``type`` and sizes, by which a loader may pick a faster kernel than the graph.
-    ``task`` says what the model is for, if that is not to sound like an amplifier or a pedal.
-    ``across_bins`` names the recurrent nodes that run along the bins of one frame and not along
-    time: they start anew with every frame, and may run both ways.
+    Attributes
+    ----------
+    contract
+        Version of the contract.
+    kind
+        What the model turns into what.
+    task
+        What the model is for, unless it sounds like an amplifier or a pedal.
+    name, description, license
+        For people.
+    rate_hz
+        Sample rate; ``sample_rate`` in the JSON. The constructor takes either name.
+    channels
+        Audio channels in and out; 0 on the side that holds codes.
+    hop
+        Samples per call; 0: any number.
+    latency_samples
+        Delay of the output in samples, without the host's adaptation to its own block size;
+        ``latency`` in the JSON. The constructor takes either name.
+    parameters
+        The knobs, in the order of the graph's input ``params``.
+    prewarm_samples
+        Samples of silence that a host runs through the model before the first sound, so that it
+        starts settled.
+    levels
+        Levels in dB, for example ``loudness_db``, ``input_dbu`` or ``output_dbu``.
+    architecture
+        A hint: ``type`` and sizes, by which a loader may choose a faster kernel than the graph.
+    across_bins
+        Names of the recurrent nodes that run along the bins of one frame and not along time: they
+        start anew with every frame, and may run both ways.
+    provenance
+        What the model was made from.
+    metrics
+        Figures of its quality.
     """
 
     contract: Literal[1] = 1
@@ -63,10 +93,10 @@ class Card(_Model):
     task: Literal["", "denoise"] = ""
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: str = ""
-    sample_rate: Annotated[int, Field(ge=8000, le=384_000)]
+    rate_hz: Annotated[int, Field(ge=8000, le=384_000, alias="sample_rate")]
     channels: Annotated[tuple[Channels, Channels], Field(strict=False)]
     hop: Annotated[int, Field(ge=0, le=1 << 16)]
-    latency: Annotated[int, Field(ge=0, le=1 << 22)]
+    latency_samples: Annotated[int, Field(ge=0, le=1 << 22, alias="latency")]
     parameters: Annotated[tuple[ModelParameter, ...], Field(strict=False, max_length=64)] = ()
     prewarm_samples: Annotated[int, Field(ge=0, le=1 << 21)] = 0
     levels: dict[str, float] = {}
@@ -90,7 +120,7 @@ class Card(_Model):
 
     @property
     def esr(self) -> float | None:
-        """Error-to-signal ratio on what was not trained on, if ``metrics`` state one."""
+        """Error-to-signal ratio on held-out recordings, if ``metrics`` has it."""
         for key in ("validation_esr", "esr_mean", "esr"):
             if isinstance(value := self.metrics.get(key), float):
                 return value
@@ -121,7 +151,13 @@ class State(_Model):
 
 @dataclass(frozen=True)
 class Golden:
-    """Input and output of 2,048 samples, each (channels, samples) or (codebooks, frames)."""
+    """A test vector of 2,048 samples from the zero state, with all parameters at their defaults.
+
+    Attributes
+    ----------
+    input, output
+        float32 (channels, samples), or int64 (codebooks, frames) on the side that holds codes.
+    """
 
     input: NDArray[Any]
     output: NDArray[Any]
@@ -131,9 +167,22 @@ class Golden:
 class ModelFile:
     """A model file that keeps the contract.
 
-    ``data`` are the bytes of the file as read, fit for a session; ``codes_shape`` is
-    (codebooks, frames per hop) of an encoder or decoder, else None. ``sources`` are the files that
-    it was made of, if it is not one of ours.
+    Attributes
+    ----------
+    path
+        The file, or the third-party file that it was made from.
+    data
+        The bytes of the file, as a session of ONNX Runtime takes them.
+    proto
+        The graph.
+    card, states, golden
+        Its parts.
+    has_params
+        Whether the graph has an input ``params``.
+    codes_shape
+        (codebooks, frames per hop) of an encoder or decoder, else None.
+    sources
+        The files of the third-party denoiser that it was made from; empty if it was not.
     """
 
     path: Path

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from rtaudio.errors import ContractError
@@ -52,8 +52,9 @@ def read_model(path: str | Path) -> ModelFile:
 
     Examples
     --------
-    >>> model = read_model("presets/models/crunch.onnx")                    # doctest: +SKIP
-    >>> model.card.sample_rate, [state.name for state in model.states]      # doctest: +SKIP
+    >>> from rtaudio.shipped import shipped_models
+    >>> model = read_model(shipped_models()["crunch"])
+    >>> model.card.rate_hz, [state.name for state in model.states]
     (48000, ['h', 'c'])
     """
     path = Path(path)
@@ -62,18 +63,25 @@ def read_model(path: str | Path) -> ModelFile:
 
 
 def read_proto(path: Path) -> tuple[onnx.ModelProto, bytes]:
-    """Read an ONNX file of at most 1 GiB; nothing in it has been checked.
+    """Read an ONNX file of at most 1 GiB; nothing in it is checked.
+
+    Returns
+    -------
+    proto, data
+        The graph, and the bytes of the file.
 
     Raises
     ------
     ContractError
-        It is no ONNX file, cut short, empty or larger.
+        It is not an ONNX file, or cut short, empty or larger.
     """
     size = path.stat().st_size
     if size == 0:
         raise ContractError(f"{path}: the file is empty; get it again")
     if size > MAX_FILE_BYTES:
-        raise ContractError(f"{path}: {size >> 20} MiB; a model file has at most 1,024 MiB")
+        raise ContractError(
+            f"{path}: has {size >> 20} MiB; at most 1,024 MiB are supported; get it again"
+        )
     data = path.read_bytes()
     try:
         return onnx.ModelProto.FromString(data), data
@@ -82,7 +90,16 @@ def read_proto(path: Path) -> tuple[onnx.ModelProto, bytes]:
 
 
 def check_model(proto: onnx.ModelProto, path: str | Path, data: bytes | None = None) -> ModelFile:
-    """Check a graph in memory; ``path`` is the name used in messages.
+    """Check a graph in memory.
+
+    Parameters
+    ----------
+    proto
+        The graph, with metadata.
+    path
+        The file, for messages.
+    data
+        The bytes of the file; None: those of the graph.
 
     Raises
     ------
@@ -109,7 +126,7 @@ def check_model(proto: onnx.ModelProto, path: str | Path, data: bytes | None = N
 
 
 def _walk(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    """All nodes, those of nested graphs included."""
+    """Yield all nodes, those of nested graphs included."""
     for node in nodes:
         yield node
         for attribute in node.attribute:
@@ -135,15 +152,15 @@ def _check_tensors(path: Path, proto: onnx.ModelProto) -> None:
     for tensor in _tensors(proto):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise ContractError(
-                f"{path}: tensor {tensor.name!r} lies in another file; "
+                f"{path}: tensor {tensor.name!r} is in another file; "
                 "save the model with all its weights inside"
             )
-        # A few bytes can declare a tensor of any size; nothing may be allocated from such a claim.
+        # A few bytes can declare a tensor of any size, so no declared size is ever allocated.
         claimed = math.prod(tensor.dims) if all(d >= 0 for d in tensor.dims) else -1
         if claimed < 0 or claimed > 8 * max(tensor.ByteSize(), 1):
             raise ContractError(
-                f"{path}: tensor {tensor.name!r} claims the shape {list(tensor.dims)}, "
-                f"which its data do not fill; get the file again"
+                f"{path}: tensor {tensor.name!r} has the shape {list(tensor.dims)}, "
+                "which its data do not fill; get the file again"
             )
 
 
@@ -180,7 +197,7 @@ def _check_nodes(path: Path, proto: onnx.ModelProto, card: Card) -> None:
                 and _attribute(node, "direction", b"forward") != b"forward"
             ):
                 fault = f"{op} {node.name!r} looks ahead (direction is not forward)"
-                remedy = "train a one-directional net"
+                remedy = "train a unidirectional net"
             else:
                 continue
             raise ContractError(f"{path}: {fault}; {remedy}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal, cast
 
 import onnx
 
@@ -11,15 +13,40 @@ from rtaudio.errors import ContractError
 from rtaudio.models.contract.card import EXPORT_AGAIN, FRAMES_AXIS, Card, State
 
 MAX_STATE_ELEMENTS = 1 << 24
-# Position of the start states among the inputs of each recurrent operator.
 RECURRENT = {"LSTM": (5, 6), "GRU": (5,), "RNN": (5,)}
+"""Recurrent operator -> places of its start states among its inputs."""
+
 _DTYPES: dict[str, int] = {"float32": onnx.TensorProto.FLOAT, "int64": onnx.TensorProto.INT64}
 _DTYPE_NAMES = {number: name for name, number in _DTYPES.items()}
+
+Values = Mapping[str, onnx.ValueInfoProto]
 
 
 def check_interface(
     path: Path, graph: onnx.GraphProto, card: Card
 ) -> tuple[tuple[State, ...], bool, tuple[int, int] | None]:
+    """Check inputs and outputs of a graph against its card.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    graph
+        The graph.
+    card
+        Its card.
+
+    Returns
+    -------
+    states, has_params, codes_shape
+        The states in the order of the inputs; whether there is an input ``params``; and
+        (codebooks, frames per hop) of an encoder or decoder, else None.
+
+    Raises
+    ------
+    ContractError
+        They do not fit.
+    """
     inputs = {value.name: value for value in graph.input}
     outputs = {value.name: value for value in graph.output}
     source = "codes" if card.kind == "decoder" else "audio"
@@ -38,6 +65,17 @@ def check_interface(
         else:
             _check_audio(path, value, channels, card.hop)
 
+    has_params = _check_params(path, inputs, card)
+    states = _check_states(path, inputs, outputs)
+    known_in = {source, "params", *(state.input_name for state in states)}
+    known_out = {sink, *(state.output_name for state in states)}
+    _check_names(path, graph.input, known_in, "input")
+    _check_names(path, graph.output, known_out, "output")
+    return states, has_params, codes_shape
+
+
+def _check_params(path: Path, inputs: Values, card: Card) -> bool:
+    """Check the input ``params``; returns whether there is one."""
     has_params = "params" in inputs
     if has_params != bool(card.parameters):
         raise ContractError(
@@ -49,8 +87,12 @@ def check_interface(
         if dtype != "float32" or shape != [1, len(card.parameters)]:
             raise ContractError(
                 f"{path}: input 'params' is {dtype} {shape}, not float32 "
-                f"{[1, len(card.parameters)]}, which the card's parameters ask for; {EXPORT_AGAIN}"
+                f"{[1, len(card.parameters)]} as the card's parameters need; {EXPORT_AGAIN}"
             )
+    return has_params
+
+
+def _check_states(path: Path, inputs: Values, outputs: Values) -> tuple[State, ...]:
     states = tuple(
         _check_state(path, value, outputs)
         for name, value in inputs.items()
@@ -59,24 +101,27 @@ def check_interface(
     total = sum(math.prod(state.shape) for state in states)
     if total > MAX_STATE_ELEMENTS:
         raise ContractError(
-            f"{path}: {total:,} numbers of state; at most {MAX_STATE_ELEMENTS:,} are played"
+            f"{path}: {total:,} numbers of state; at most {MAX_STATE_ELEMENTS:,} are supported: "
+            "train a smaller net"
         )
-    known_in = {source, "params", *(state.input_name for state in states)}
-    known_out = {sink, *(state.output_name for state in states)}
-    sides = ((graph.input, known_in, "input"), (graph.output, known_out, "output"))
-    for values, known, side in sides:
-        names = [value.name for value in values]
-        for name in names:
-            if name not in known or names.count(name) > 1:
-                raise ContractError(
-                    f"{path}: graph {side} {name!r} is not in the contract; "
-                    "only audio, params and state.k go in, audio_out (or codes) and next.k come out"
-                )
-    return states, has_params, codes_shape
+    return states
+
+
+def _check_names(
+    path: Path, values: Sequence[onnx.ValueInfoProto], known: set[str], side: str
+) -> None:
+    """Refuse an input or output that is unknown, or occurs twice."""
+    names = [value.name for value in values]
+    for name in names:
+        if name not in known or names.count(name) > 1:
+            raise ContractError(
+                f"{path}: graph {side} {name!r} is not in the contract; "
+                "only audio, params and state.k go in, audio_out (or codes) and next.k come out"
+            )
 
 
 def _typed(value: onnx.ValueInfoProto) -> tuple[str, list[int | str]]:
-    """Type name and shape; a free axis is its name, an undeclared one is '?'."""
+    """Return type name and shape; a dynamic axis is its name, an undeclared one is '?'."""
     tensor = value.type.tensor_type
     dtype = _DTYPE_NAMES.get(tensor.elem_type)
     if dtype is None:
@@ -97,7 +142,7 @@ def _check_audio(path: Path, value: onnx.ValueInfoProto, channels: int, hop: int
     if len(shape) == 3 and shape[1] != channels:
         fault = f"has {shape[1]} channels, the card says {channels}"
     elif len(shape) == 3 and shape[2] != wanted[2]:
-        fault = f"has the length {shape[2]!r}, the card's hop {hop} asks for {wanted[2]!r}"
+        fault = f"has the length {shape[2]!r}, the card's hop {hop} needs {wanted[2]!r}"
     else:
         fault = f"is {dtype} {shape}, not float32 {wanted}"
     raise ContractError(f"{path}: {value.name!r} {fault}; {EXPORT_AGAIN}")
@@ -116,9 +161,7 @@ def _check_codes(path: Path, value: onnx.ValueInfoProto) -> tuple[int, int]:
     )
 
 
-def _check_state(
-    path: Path, value: onnx.ValueInfoProto, outputs: dict[str, onnx.ValueInfoProto]
-) -> State:
+def _check_state(path: Path, value: onnx.ValueInfoProto, outputs: Values) -> State:
     dtype, shape = _typed(value)
     fixed = [axis for axis in shape if isinstance(axis, int) and axis > 0]
     if not value.name[len("state.") :] or len(fixed) != len(shape):
@@ -131,7 +174,11 @@ def _check_state(
             f"{path}: {value.name!r} is {dtype}; state is float32, or int64 for counters; "
             f"{EXPORT_AGAIN}"
         )
-    state = State(name=value.name[len("state.") :], shape=tuple(fixed), dtype=dtype)  # type: ignore[arg-type]
+    state = State(
+        name=value.name[len("state.") :],
+        shape=tuple(fixed),
+        dtype=cast(Literal["float32", "int64"], dtype),
+    )
     following = outputs.get(state.output_name)
     if following is None:
         raise ContractError(
@@ -148,7 +195,22 @@ def _check_state(
 
 
 def check_recurrence(path: Path, graph: onnx.GraphProto, card: Card) -> None:
-    """Refuse a recurrent node that starts every block anew: it plays, and clicks at each block."""
+    """Refuse a recurrent node that starts anew with every block, which clicks at each block.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    graph
+        The graph.
+    card
+        Its card, which names the nodes that run across the bins of a frame.
+
+    Raises
+    ------
+    ContractError
+        There is such a node.
+    """
     maker = {name: node for node in graph.node for name in node.output}
 
     def comes_from_state(name: str) -> bool:

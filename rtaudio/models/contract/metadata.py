@@ -22,7 +22,15 @@ GOLDEN_KEY = "rtaudio.golden"
 
 
 def write_metadata(proto: onnx.ModelProto, card: Card, golden: Golden) -> None:
-    """Store the card and the golden vector in ``proto``, in place of any it has."""
+    """Store the card and the golden vector in a graph, in place of any it has.
+
+    Parameters
+    ----------
+    proto
+        The graph; it is changed.
+    card, golden
+        What to store.
+    """
     vector = {
         "input": _encode(golden.input),
         "output": _encode(golden.output),
@@ -32,7 +40,8 @@ def write_metadata(proto: onnx.ModelProto, card: Card, golden: Golden) -> None:
     kept = [entry for entry in proto.metadata_props if entry.key not in (CARD_KEY, GOLDEN_KEY)]
     del proto.metadata_props[:]
     proto.metadata_props.extend(kept)
-    for key, value in ((CARD_KEY, card.model_dump_json()), (GOLDEN_KEY, json.dumps(vector))):
+    card_json = card.model_dump_json(by_alias=True)
+    for key, value in ((CARD_KEY, card_json), (GOLDEN_KEY, json.dumps(vector))):
         proto.metadata_props.add(key=key, value=value)
 
 
@@ -41,16 +50,35 @@ def _encode(values: NDArray[Any]) -> str:
     return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode("ascii")
 
 
+def has_card(proto: onnx.ModelProto) -> bool:
+    """Tell whether a graph has a card, so that it claims to be a model file."""
+    return _metadata(proto, CARD_KEY) is not None
+
+
 def _metadata(proto: onnx.ModelProto, key: str) -> str | None:
     return next((entry.value for entry in proto.metadata_props if entry.key == key), None)
 
 
 def read_card(path: Path, proto: onnx.ModelProto) -> Card:
+    """Return the card of a graph.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    proto
+        The graph.
+
+    Raises
+    ------
+    ContractError
+        There is none, one of another version of the contract, or one that is not valid.
+    """
     text = _metadata(proto, CARD_KEY)
     if text is None:
         raise ContractError(
-            f"{path}: no metadata {CARD_KEY!r}, so no model file of rtaudio; "
-            "make one with `rtaudio export`, or use the importer for its format"
+            f"{path}: no metadata {CARD_KEY!r}, so not a model file of rtaudio; "
+            "make one with `rtaudio export`"
         )
     try:
         version = json.loads(text).get("contract")
@@ -60,8 +88,8 @@ def read_card(path: Path, proto: onnx.ModelProto) -> Card:
         ) from None
     if version != CONTRACT:
         raise ContractError(
-            f"{path}: contract version {version!r}; this program plays version {CONTRACT}: "
-            "update rtaudio or export the model again"
+            f"{path}: contract version {version!r} is not supported, only {CONTRACT}; "
+            "update rtaudio, or export the model again"
         )
     try:
         return Card.model_validate_json(text)
@@ -72,6 +100,24 @@ def read_card(path: Path, proto: onnx.ModelProto) -> Card:
 def read_golden(
     path: Path, proto: onnx.ModelProto, card: Card, codes_shape: tuple[int, int] | None
 ) -> Golden:
+    """Return the golden vector of a graph.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    proto
+        The graph.
+    card
+        Its card.
+    codes_shape
+        (codebooks, frames per hop) of an encoder or decoder, else None.
+
+    Raises
+    ------
+    ContractError
+        There is none, or it does not have the shape that the card says.
+    """
     text = _metadata(proto, GOLDEN_KEY)
     if text is None:
         raise ContractError(f"{path}: no golden vector ({GOLDEN_KEY!r}); {EXPORT_AGAIN}")
@@ -100,7 +146,7 @@ def read_golden(
         except (TypeError, ValueError, binascii.Error):
             raise refuse(f"{key} is not base64") from None
         if len(raw) != math.prod(shape) * np.dtype(kind).itemsize:
-            raise refuse(f"{key} has {len(raw)} bytes, not those of the shape {list(shape)}")
+            raise refuse(f"{key} has {len(raw)} bytes, which do not fill the shape {list(shape)}")
         values = np.frombuffer(raw, kind).reshape(shape)
         if not np.isfinite(values).all():
             raise refuse(f"{key} holds NaN or infinity")

@@ -1,1 +1,1 @@
-"""Denoisers of others: each module knows one family by the inputs of its graphs."""
+"""Third-party denoisers: each module knows one family by the inputs of its graphs."""

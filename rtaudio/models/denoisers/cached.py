@@ -1,6 +1,6 @@
-"""GTCRN and UL-UNAS: graphs from a complex spectrum to another, with caches that are handed on.
+"""GTCRN and UL-UNAS: graphs from one complex spectrum to another, with caches as state.
 
-Both see frames of 512 samples at a hop of 256 and 16 kHz.
+Both take frames of 512 samples at a hop of 256 and 16 kHz.
 
 Rong, Sun, Zhang, Hu, Zhu, Lu: GTCRN: a speech enhancement model requiring ultralow computational
 resources, ICASSP 2024. Rong, Yang, Wang, Hu, Zhu, Chen, Lu: UL-UNAS: ultra-lightweight U-nets for
@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaudio.models.denoisers.family import Family, GraphFile, Part, Shape
+from rtaudio.models.denoisers.family import Family, Part
+from rtaudio.models.graph.file import GraphFile, Shape
 from rtaudio.models.graph.frames import FrameGraph
 
 __all__ = ["GTCRN", "UL_UNAS"]
@@ -28,8 +29,8 @@ HANN = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
 def _family(
     name: str, origin: str, analysis: NDArray[Any], caches: Sequence[tuple[str, Shape]]
 ) -> Family:
-    """A family whose graph takes ``mix`` and caches, and returns ``*_out`` of each."""
-    # The window that gives a signal back with least change, as the inverse transform of torch.
+    """Return a family whose graph takes ``mix`` and caches, and returns ``*_out`` of each."""
+    # The window of the least-squares inverse, as in torch.istft.
     power = (analysis**2).reshape(-1, HOP).sum(axis=0)
     synthesis = analysis / np.tile(power, N_FFT // HOP)
 
@@ -49,7 +50,7 @@ def _family(
         description="speech denoiser for 16 kHz by Xiaobin Rong and others",
         origin=origin,
         license="MIT, as its authors state it",
-        sample_rate=16000,
+        rate_hz=16000,
         parts=(Part("graph", (("mix", (1, BINS, 1, 2)), *caches)),),
         build=build,
     )

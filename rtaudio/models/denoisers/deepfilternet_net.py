@@ -1,4 +1,4 @@
-"""The graph of DeepFilterNet3 for one frame, written from the weights of its published graphs."""
+"""The graph of DeepFilterNet3 over one frame, made from the weights of its published graphs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from rtaudio.models.denoisers.deepfilternet_settings import OPSET, _Settings
+from rtaudio.models.denoisers.deepfilternet_settings import OPSET, Settings
 from rtaudio.models.graph.frames import FrameGraph
 from rtaudio.models.graph.walk import GraphWalk
 from rtaudio.runtime.memory import Array
@@ -20,17 +20,22 @@ DB_SCALE = 40.0
 DB_PER_LOG = 10.0 / math.log(10.0)
 LEAST_POWER = 1e-10
 TINY_POWER = 1e-36
-"""Keeps the running level above zero in digital silence, and is lost beside any signal."""
+"""Keeps the running level above zero in digital silence; any signal drowns it."""
 
 
-class _Net(FrameGraph):
-    """The graph under construction; methods named after the parts of the net.
+class DeepFilterNetGraph(FrameGraph):
+    """The graph under construction; its methods are named after the parts of the net.
 
     Frames stand in the axis of the channels: with one frame per call, a convolution over time is
-    one over the channels of the frames that it sees.
+    one over the channels of all frames that it sees. A value is given by its name in the graph.
+
+    Parameters
+    ----------
+    settings
+        Sizes of the net.
     """
 
-    def __init__(self, settings: _Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__(settings.fft_size, settings.hop_size, opset=OPSET)
         self.settings = settings
         self.bins = settings.fft_size // 2 + 1
@@ -45,9 +50,9 @@ class _Net(FrameGraph):
         self.hidden_ends: list[str] = []
 
     def _flags(self) -> tuple[str, str | None]:
-        """Return numbers that are 1 behind the first frame, and from the frame the net begins at.
+        """Return two flags: 1 after the first frame, and 1 from the frame where the net begins.
 
-        Each frame pushes a 1 into a row of zeros, as long as the look-ahead.
+        Each frame pushes a 1 into a row of zeros that is as long as the look-ahead.
         """
         length = self.settings.conv_lookahead
         flags, following = self.state([max(length, 1)], "started")
@@ -73,7 +78,7 @@ class _Net(FrameGraph):
         return self.op("Slice", x, *ends, to=to)
 
     def _gated(self, x: str, to: str | None = None) -> str:
-        """Hold a value at zero until the net begins."""
+        """Hold a value at zero before the net begins."""
         if self.gate is not None:
             return self.op("Mul", x, self.gate, to=to)
         return x if to is None else self.op("Identity", x, to=to)
@@ -91,15 +96,20 @@ class _Net(FrameGraph):
         )
 
     def _flat(self, x: str) -> str:
-        """[1, channels, 1, width] -> all values, one bin after the other."""
-        return self._reshape(self.op("Transpose", x, perm=[0, 2, 3, 1]), [-1])
+        """Flatten [1, channels, 1, width], one bin after the other."""
+        return self.reshape(self.op("Transpose", x, perm=[0, 2, 3, 1]), [-1])
 
-    # What the net sees
+    # The input of the net
 
     def features(self, spectrum: str) -> tuple[str, str]:
-        """Bands less their running mean, in units of 40 / 4.34 dB; bins over their running level.
+        """Return what the net sees of a spectrum [2, bins].
 
-        Levels are natural logarithms here: the factors go into the first convolution.
+        Returns
+        -------
+        erb, spec
+            Levels of the bands less their running mean [1, bands], and the lower bins divided by
+            their running level [2, lower bins]. Levels are natural logarithms of powers; the factor
+            to the net's unit, 40 dB, goes into the weights of the first convolution.
         """
         bands, lower = self.settings.nb_erb, self.settings.nb_df
         squares = self.op("Mul", spectrum, spectrum)
@@ -130,12 +140,21 @@ class _Net(FrameGraph):
     # Layers
 
     def input_conv(self, name: str, x: str, width: int, weight: Array, bias: Array) -> str:
-        """Convolve the newest frames of features, [channels, in, frames, 3], with ReLU.
+        """Convolve the newest frames of features, with ReLU.
 
-        x is the newest, [in, width]; the state ``name`` holds those before it.
+        Parameters
+        ----------
+        name
+            Name of the state that holds the frames before the newest.
+        x
+            The newest frame, [in, width].
+        width
+            Bands or bins of a frame.
+        weight, bias
+            float32 [channels, in, frames, 3] and [channels].
         """
         _, channels, frames, _ = weight.shape
-        x = self._reshape(x, [1, channels, 1, width])
+        x = self.reshape(x, [1, channels, 1, width])
         if frames > 1:
             past, following = self.state([1, channels * (frames - 1), 1, width], name)
             x = self.op("Concat", past, x, axis=1)
@@ -146,7 +165,19 @@ class _Net(FrameGraph):
     def separable(
         self, x: str, walk: GraphWalk, nodes: Sequence[onnx.NodeProto], *, stride: int = 1
     ) -> str:
-        """Convolve channel by channel over frequency, then across channels, with ReLU."""
+        """Convolve each channel over frequency, then across channels, with ReLU.
+
+        Parameters
+        ----------
+        x
+            [1, channels, 1, width].
+        walk
+            The published graph.
+        nodes
+            Its operators, last one first: ReLU, across channels, over frequency.
+        stride
+            Step over frequency: down for a convolution, up for a transposed one.
+        """
         (_, across, along), channels = nodes, self.settings.conv_ch
         weight = walk.constant(along, 1, channels, 1, 1, 3)
         walk.expect(along, group=channels, strides=[1, stride], pads=[0, 1, 0, 1])
@@ -164,7 +195,17 @@ class _Net(FrameGraph):
         return self.op("Relu", self._conv(y, weight, walk.constant(across, 2, channels)))
 
     def path(self, x: str, walk: GraphWalk, nodes: Sequence[onnx.NodeProto]) -> str:
-        """Scale and shift every channel, with ReLU: from the encoder to the decoder."""
+        """Scale and shift every channel, with ReLU: the path from the encoder to the decoder.
+
+        Parameters
+        ----------
+        x
+            [1, channels, 1, width].
+        walk
+            The published graph.
+        nodes
+            Its operators, last one first: ReLU, convolution.
+        """
         (_, conv), channels = nodes, self.settings.conv_ch
         walk.expect(conv, group=channels, strides=[1, 1])
         weight = walk.constant(conv, 1, channels, 1, 1, 1)
@@ -172,20 +213,47 @@ class _Net(FrameGraph):
         return self.op("Relu", self._conv(x, weight, bias, group=channels))
 
     def grouped(self, x: str, walk: GraphWalk, einsum: onnx.NodeProto, size: int) -> str:
-        """Multiply each group of the ``size`` values of x with a matrix of its own."""
+        """Multiply each group of values with a matrix of its own.
+
+        Parameters
+        ----------
+        x
+            ``size`` values.
+        walk
+            The published graph.
+        einsum
+            Its operator.
+        size
+            Number of values in all groups.
+
+        Raises
+        ------
+        ValueError
+            The matrices have another size.
+        """
         walk.expect(einsum, equation="btgi,gih->btgh")
         weight = walk.constant(einsum, 1, None, None, None)
         if weight.shape[0] * weight.shape[1] != size:
             raise ValueError(f"{walk.name}: {einsum.name!r} does not take {size} values")
-        x = self._reshape(x, [weight.shape[0], 1, weight.shape[1]])
+        x = self.reshape(x, [weight.shape[0], 1, weight.shape[1]])
         return self.op("MatMul", x, self.constant(weight))
 
     def recurrent(self, x: str, walk: GraphWalk, nodes: Sequence[onnx.NodeProto]) -> str:
-        """ReLU of a grouped product, then GRUs; ``nodes`` are in the order of the walk."""
+        """Return the output of GRUs, [1, 1, hidden], after a grouped product with ReLU.
+
+        Parameters
+        ----------
+        x
+            Input of the grouped product.
+        walk
+            The published graph.
+        nodes
+            Its operators, last one first: GRUs, ReLU, grouped product.
+        """
         *grus, _, einsum = nodes
         hidden = self.settings.emb_hidden_dim
         x = self.op("Relu", self.grouped(x, walk, einsum, self.common))
-        x = self._reshape(x, [1, 1, hidden])
+        x = self.reshape(x, [1, 1, hidden])
         for gru in reversed(grus):
             walk.expect(gru, hidden_size=hidden, linear_before_reset=1)
             weights = [
@@ -204,20 +272,27 @@ class _Net(FrameGraph):
         return x
 
     def keep_hidden(self) -> None:
-        """Write the state of all GRUs."""
+        """Write the state of all GRUs; called after the last of them."""
         self._gated(self.op("Concat", *self.hidden_ends, axis=0), to=self.next_hidden)
 
     def time_conv(self, x: str, weight: Array, bias: Array) -> str:
-        """Convolve over time, [out, in, frames, 1], with ReLU; x is [1, in, 1, width].
+        """Convolve over time, with ReLU.
 
-        Each frame is multiplied with the weights of all times at once, and what belongs to later
-        frames is kept: far less than the frames themselves.
+        Each frame is multiplied with the weights of all times at once. The state keeps the parts of
+        later outputs, which are far smaller than the frames themselves.
+
+        Parameters
+        ----------
+        x
+            The newest frame, [1, in, 1, lower bins].
+        weight, bias
+            float32 [out, in, frames, 1] and [out].
         """
         out, channels, frames, _ = weight.shape
         width, later = self.settings.nb_df, out * (frames - 1)
         weights = weight[:, :, ::-1, 0].transpose(2, 0, 1).reshape(-1, channels)
         biases = np.r_[bias, np.zeros(later)][:, None]
-        x = self._reshape(x, [channels, width])
+        x = self.reshape(x, [channels, width])
         y = self.op("Gemm", self.constant(weights), x, self.constant(biases))
         if later:
             past, following = self.state([later, width], "taps")
@@ -229,7 +304,20 @@ class _Net(FrameGraph):
     # The three parts
 
     def encode(self, walk: GraphWalk, levels: str, lower: str) -> tuple[list[str], str, str]:
-        """Return the bands at four depths, the lower bins at one, and what is common to both."""
+        """Write the encoder.
+
+        Parameters
+        ----------
+        walk
+            The published encoder.
+        levels, lower
+            As `features` returns them.
+
+        Returns
+        -------
+        bands, bins, emb
+            The bands at four depths, the lower bins at one, and the embedding of both.
+        """
         settings, channels = self.settings, self.settings.conv_ch
         _, conv = walk.back("e0", "Relu", "Conv", source="feat_erb")
         walk.expect(conv, group=1, strides=[1, 1], pads=[0, 1, 0, 1])
@@ -258,12 +346,20 @@ class _Net(FrameGraph):
         )
         y = self._flat(self.separable(bins, walk, nodes, stride=2))
         y = self.op("Relu", self.grouped(y, walk, einsum, settings.nb_df // 2 * channels))
-        y = self.op("Add", self._flat(bands[3]), self._reshape(y, [-1]))
+        y = self.op("Add", self._flat(bands[3]), self.reshape(y, [-1]))
         y = self.recurrent(y, walk, [gru, relu, into])
         return bands, bins, self.op("Relu", self.grouped(y, walk, out, settings.emb_hidden_dim))
 
     def gains(self, walk: GraphWalk, bands: Sequence[str], emb: str) -> str:
-        """Return a gain per band, [1, 1, 1, bands]."""
+        """Write the decoder of gains; returns a gain per band, [1, 1, 1, bands].
+
+        Parameters
+        ----------
+        walk
+            The published decoder.
+        bands, emb
+            As `encode` returns them.
+        """
         settings, channels = self.settings, self.settings.conv_ch
         _, last, add = walk.back("m", "Sigmoid", "Conv", "Add")
         stages = []
@@ -279,7 +375,7 @@ class _Net(FrameGraph):
         )
         y = self.recurrent(emb, walk, nodes)
         y = self.op("Relu", self.grouped(y, walk, out, settings.emb_hidden_dim))
-        y = self._reshape(y, [1, 1, settings.nb_erb // 4, channels])
+        y = self.reshape(y, [1, 1, settings.nb_erb // 4, channels])
         y = self.op("Transpose", y, perm=[0, 3, 1, 2])
         y = self.op("Add", self.path(bands[3], walk, path), y)
         for depth, stride in ((2, 1), (1, 2), (0, 2)):
@@ -291,7 +387,15 @@ class _Net(FrameGraph):
         return self.op("Sigmoid", self._conv(y, weight, bias))
 
     def coefficients(self, walk: GraphWalk, bins: str, emb: str) -> str:
-        """Return the filter, [2 order, lower bins]: real and imaginary part, oldest frame first."""
+        """Write the decoder of coefficients; returns the filter, as `enhance` takes it.
+
+        Parameters
+        ----------
+        walk
+            The published decoder.
+        bins, emb
+            As `encode` returns them.
+        """
         settings = self.settings
         hidden, parts = settings.df_hidden_dim, 2 * settings.df_order
         (add,) = walk.back("coefs", "Add")
@@ -299,10 +403,10 @@ class _Net(FrameGraph):
         grus = ["GRU"] * settings.df_num_layers
         nodes = walk.back(total.input[0], *grus, "Relu", "Einsum", source="emb")
         (skip,) = walk.back(total.input[1], "Einsum", source="emb")
-        y = self._reshape(self.recurrent(emb, walk, nodes), [hidden])
-        skipped = self._reshape(self.grouped(emb, walk, skip, self.common), [hidden])
+        y = self.reshape(self.recurrent(emb, walk, nodes), [hidden])
+        skipped = self.reshape(self.grouped(emb, walk, skip, self.common), [hidden])
         y = self.op("Tanh", self.grouped(self.op("Add", y, skipped), walk, out, hidden))
-        y = self.op("Transpose", self._reshape(y, [settings.nb_df, parts]), perm=[1, 0])
+        y = self.op("Transpose", self.reshape(y, [settings.nb_df, parts]), perm=[1, 0])
 
         _, across, conv = walk.back(add.input[1], "Relu", "Conv", "Conv", source="c0")
         walk.expect(conv, group=2, strides=[1, 1], pads=[0, 0, 0, 0])
@@ -312,15 +416,15 @@ class _Net(FrameGraph):
         )
         return self.op("Add", y, self.time_conv(bins, weight, walk.constant(across, 2, parts)))
 
-    # What becomes of the spectrum
+    # The output
 
     def enhance(self, spectrum: str, gains: str, coefficients: str) -> str:
-        """Return the spectrum [2, bins] of the frame that the look-ahead leaves behind.
+        """Return the enhanced spectrum [2, bins], of the frame before the look-ahead.
 
         Parameters
         ----------
         spectrum
-            That of the newest frame, [2, bins].
+            Of the newest frame, [2, bins].
         gains
             One per band.
         coefficients
@@ -328,8 +432,8 @@ class _Net(FrameGraph):
         """
         settings = self.settings
         order, lower = settings.df_order, settings.nb_df
-        behind = order - 1 - settings.df_lookahead
-        past = settings.conv_lookahead + behind
+        back = order - 1 - settings.df_lookahead
+        past = settings.conv_lookahead + back
         kept, following = self.state([2 * past, self.bins], "spectra")
         frames = self.op("Concat", kept, spectrum, axis=0)
         self._cut(frames, (2, 2 * (past + 1)), to=following)
@@ -342,18 +446,18 @@ class _Net(FrameGraph):
         total = np.zeros((2, 4 * order))
         total[0, : 2 * order] = 1 - 2 * (rows % 2)
         total[1, 2 * order :] = 1
-        products = self._reshape(products, [4 * order, lower])
+        products = self.reshape(products, [4 * order, lower])
         low = self._gated(self.op("MatMul", self.constant(total), products))
 
-        upper = self._cut(frames, (2 * behind, 2 * behind + 2), (lower, self.bins))
+        upper = self._cut(frames, (2 * back, 2 * back + 2), (lower, self.bins))
         band = np.repeat(np.arange(settings.nb_erb), settings.band_bins)[lower:]
-        gains = self._reshape(gains, [settings.nb_erb])
+        gains = self.reshape(gains, [settings.nb_erb])
         gains = self.op("Gather", gains, self.constant(band, np.int64), axis=0)
         return self.op("Concat", low, self.op("Mul", upper, gains), axis=1)
 
 
 def _joined(along: Array, across: Array) -> Array:
-    """Put a convolution in two groups and the 1x1 one behind it into one: [out, in, time, bins]."""
+    """Merge a convolution in two groups and the 1x1 one after it: [out, in, time, bins]."""
     halves = np.split(along.astype(float), 2)
     mixes = np.split(across[..., 0, 0].astype(float), 2, axis=1)
     parts = [np.einsum("om,migb->oigb", mix, half) for mix, half in zip(mixes, halves, strict=True)]

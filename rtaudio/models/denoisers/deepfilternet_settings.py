@@ -1,4 +1,4 @@
-"""What ``config.ini`` of a DeepFilterNet3 says of its net."""
+"""The settings of a DeepFilterNet3, read from its ``config.ini``."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Size = Annotated[int, Field(ge=1, le=4096)]
 Frames = Annotated[int, Field(ge=0, le=16)]
 
 
-class _Settings(BaseModel):
-    """What ``config.ini`` says of the net, as far as the graphs do not."""
+class Settings(BaseModel):
+    """What ``config.ini`` says about the net and its graphs do not."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
@@ -50,24 +50,26 @@ class _Settings(BaseModel):
         if self.fft_size % 2 or self.fft_size % self.hop_size or 2 * self.hop_size > self.fft_size:
             raise ValueError(f"fft_size {self.fft_size} does not fit hop_size {self.hop_size}")
         if self.df_lookahead > min(self.conv_lookahead, self.df_order - 1):
-            raise ValueError(f"df_lookahead {self.df_lookahead} is above what the filter sees")
+            raise ValueError(f"df_lookahead {self.df_lookahead} is more than the filter sees")
         if self.nb_df >= self.fft_size // 2:
-            raise ValueError(f"nb_df {self.nb_df} is above the bins of fft_size {self.fft_size}")
+            raise ValueError(
+                f"nb_df {self.nb_df} is more than the bins of fft_size {self.fft_size}"
+            )
         if self.emb_hidden_dim != self.df_hidden_dim:
             raise ValueError("emb_hidden_dim and df_hidden_dim differ")
         if self.mask_pf:
-            raise ValueError("mask_pf: the post-filter is not played")
+            raise ValueError("mask_pf: the post-filter is not supported")
         return self
 
     @property
     def alpha(self) -> float:
-        """What a running level keeps per frame: of three digits, or as many as keep it below 1."""
+        """Share of a running level that stays per frame: three digits, or enough to be below 1."""
         exact = math.exp(-self.hop_size / RATE_HZ / self.norm_tau)
         return next(a for digits in range(3, 18) if (a := round(exact, digits)) < 1 or digits == 17)
 
     @property
     def band_bins(self) -> Array:
-        """Bins per band: equal steps of Glasberg and Moore's ERB rate, rounded to bins.
+        """Bins per band, int [bands]: equal steps of Glasberg and Moore's ERB rate, rounded.
 
         A band that would have fewer than ``min_nb_erb_freqs`` takes them from the next one.
         """
@@ -84,7 +86,14 @@ class _Settings(BaseModel):
         return np.array(bins)
 
 
-def _settings(path: Path) -> _Settings:
+def read_settings(path: Path) -> Settings:
+    """Read the settings from a ``config.ini``.
+
+    Raises
+    ------
+    ValueError
+        The file is missing or damaged, or describes another net.
+    """
     if not path.is_file():
         raise ValueError(f"its {CONFIG} is missing; put it into the folder")
     if path.stat().st_size > MAX_CONFIG_BYTES:
@@ -98,9 +107,9 @@ def _settings(path: Path) -> _Settings:
     for section in ("train", "deepfilternet", "df"):
         values |= parser[section] if parser.has_section(section) else {}
     try:
-        settings = _Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
-        raise ValueError(f"{CONFIG}: {first_fault(error, _Settings)}") from None
+        raise ValueError(f"{CONFIG}: {first_fault(error, Settings)}") from None
     if settings.band_bins.min() < 1:
         raise ValueError(f"{CONFIG}: {settings.nb_erb} bands are too many for the frame")
     return settings

@@ -1,4 +1,4 @@
-"""DTLN: one LSTM masks magnitudes, the next masks a learnt basis of what comes out.
+"""DTLN: one LSTM masks magnitudes, the next masks a learnt basis of the result.
 
 ::
 
@@ -18,7 +18,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rtaudio.models.denoisers.family import Family, GraphFile, Part
+from rtaudio.models.denoisers.family import Family, Part
+from rtaudio.models.graph.file import GraphFile
 from rtaudio.models.graph.frames import FrameGraph
 
 __all__ = ["DTLN"]
@@ -30,7 +31,7 @@ STATES = (1, 2, None, 2)
 
 def _build(files: Sequence[GraphFile]) -> FrameGraph:
     if files[0].opset != files[1].opset:
-        raise ValueError(f"its stages are of opset {files[0].opset} and {files[1].opset}")
+        raise ValueError(f"its stages have the opsets {files[0].opset} and {files[1].opset}")
     graph = FrameGraph(N_FFT, HOP, opset=files[0].opset)
     spectrum = graph.transform(graph.frame(), None, [1, 2, BINS])
     power = graph.op("MatMul", graph.constant(np.ones((1, 1, 2))), graph.op("Mul", *[spectrum] * 2))
@@ -41,7 +42,7 @@ def _build(files: Sequence[GraphFile]) -> FrameGraph:
 
 
 def _stage(graph: FrameGraph, file: GraphFile, x: str, prefix: str) -> str:
-    """Insert a stage, whose second input and output are its state."""
+    """Insert a stage; its second input and output are its state."""
     (signal, _), (state, _) = file.inputs
     if len(file.outputs) != 2:
         raise ValueError(f"the {prefix} stage has {len(file.outputs)} outputs, not 2")
@@ -54,7 +55,7 @@ DTLN = Family(
     description="speech denoiser for 16 kHz by Nils L. Westhausen and Bernd T. Meyer",
     origin="breizhn/DTLN",
     license="MIT, as its authors state it",
-    sample_rate=16000,
+    rate_hz=16000,
     parts=(
         Part("first stage", (("", (1, 1, BINS)), ("", STATES))),
         Part("second stage", (("", (1, 1, N_FFT)), ("", STATES))),

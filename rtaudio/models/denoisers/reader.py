@@ -1,4 +1,4 @@
-"""From a file or a folder to a model file: one of ours, or a denoiser of others."""
+"""Third-party denoisers: which family a graph belongs to, and where its other graphs are."""
 
 from __future__ import annotations
 
@@ -7,62 +7,48 @@ from pathlib import Path
 
 from rtaudio.errors import FormatError
 from rtaudio.models.contract.card import ModelFile
-from rtaudio.models.contract.check import check_model, read_proto
-from rtaudio.models.contract.metadata import CARD_KEY
+from rtaudio.models.contract.check import read_proto
 from rtaudio.models.denoisers.cached import GTCRN, UL_UNAS
 from rtaudio.models.denoisers.deepfilternet import DEEPFILTERNET3
 from rtaudio.models.denoisers.dtln import DTLN
-from rtaudio.models.denoisers.family import Family, GraphFile, Part
+from rtaudio.models.denoisers.family import Family, Part
+from rtaudio.models.graph.file import GraphFile
 
-__all__ = ["FAMILIES", "model_paths", "read_onnx"]
+__all__ = ["FAMILIES", "model_paths", "read_denoiser", "read_denoiser_folder"]
 
 FAMILIES = (DEEPFILTERNET3, DTLN, GTCRN, UL_UNAS)
 MAX_FILES = 64
 
 
-def read_onnx(path: str | Path) -> ModelFile:
-    """Read a model file, or the user's own copy of a known denoiser.
+def read_denoiser(file: GraphFile) -> ModelFile | None:
+    """Return the model file of the denoiser that a graph belongs to; None if it is unknown.
 
-    Parameters
-    ----------
-    path
-        A model file; a graph of a denoiser of `FAMILIES`, beside which its other graphs lie; or the
-        folder that holds them. Their inputs say what they are, not their names.
+    The other graphs of the denoiser are searched in the folder of the file.
 
     Raises
     ------
     ContractError
-        A file that breaks the contract.
+        Its graph breaks the contract.
     FormatError
-        A denoiser that is damaged or not whole, or a folder without one.
-    FileNotFoundError
-        No such file.
-
-    Examples
-    --------
-    >>> read_onnx("DTLN/pretrained_model").card.latency                     # doctest: +SKIP
-    384
+        The denoiser is damaged or incomplete.
     """
-    path = Path(path)
-    if path.is_dir():
-        return _of_folder(path)
-    proto, data = read_proto(path)
-    if any(entry.key == CARD_KEY for entry in proto.metadata_props):
-        return check_model(proto, path, data)
-    file = GraphFile(path, proto)
     for family in FAMILIES:
         for part in family.parts:
             if part.matches(file):
-                return family.model_file(path, _completed(family, part, file))
-    return check_model(proto, path, data)
+                return family.model_file(file.path, _completed(family, part, file))
+    return None
 
 
-def model_paths(folder: Path) -> list[Path]:
-    """Return the files that `read_onnx` looks at in a folder."""
-    return sorted(folder.glob("*.onnx"))[:MAX_FILES]
+def read_denoiser_folder(folder: Path) -> ModelFile:
+    """Return the model file of the denoiser whose graphs are in a folder.
 
-
-def _of_folder(folder: Path) -> ModelFile:
+    Raises
+    ------
+    ContractError
+        Its graph breaks the contract.
+    FormatError
+        The folder holds no known denoiser, or several; or the denoiser is damaged or incomplete.
+    """
     files = _known(model_paths(folder))
     found = [
         (family, part, file)
@@ -74,8 +60,8 @@ def _of_folder(folder: Path) -> ModelFile:
     if not found:
         names = ", ".join(family.name for family in FAMILIES)
         raise FormatError(
-            f"{folder}: holds no denoiser that is known ({names}); name a folder with its .onnx "
-            "files, or a model file"
+            f"{folder}: holds no known denoiser ({names}); name a folder with its .onnx files, or "
+            "a model file"
         )
     if len({family.name for family, _, _ in found}) > 1:
         names = ", ".join(file.path.name for _, _, file in found)
@@ -84,15 +70,20 @@ def _of_folder(folder: Path) -> ModelFile:
     return family.model_file(folder, [_only(folder, family, part, files) for part in family.parts])
 
 
+def model_paths(folder: Path) -> list[Path]:
+    """Return the files that are searched for denoisers in a folder."""
+    return sorted(folder.glob("*.onnx"))[:MAX_FILES]
+
+
 def _known(paths: Iterable[Path]) -> list[GraphFile]:
-    """Read files one by one, and keep those that are a part of a family; others may be large."""
+    """Read files one by one, and keep only the parts of a family, as the others may be large."""
     files = (GraphFile(path, read_proto(path)[0]) for path in paths)
     parts = [part for family in FAMILIES for part in family.parts]
     return [file for file in files if any(part.matches(file) for part in parts)]
 
 
 def _completed(family: Family, part: Part, file: GraphFile) -> list[GraphFile]:
-    """Find the other parts beside the file of one part."""
+    """Find the other parts in the folder of the file of one part."""
     if len(family.parts) == 1:
         return [file]
     folder = file.path.parent

@@ -1,1 +1,1 @@
-"""Model files of other programs: NAM, AIDA-X, RTNeural, GuitarML."""
+"""Third-party model files: NAM, AIDA-X, RTNeural, GuitarML."""

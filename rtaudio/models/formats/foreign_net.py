@@ -1,4 +1,4 @@
-"""A capture: a net of a foreign format, read into plain data, with what its file says about it."""
+"""A net from a third-party model file, in plain data, with what the file says about it."""
 
 from __future__ import annotations
 
@@ -7,38 +7,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rtaudio.errors import FormatError
 from rtaudio.models.contract.card import Golden, ModelParameter
 from rtaudio.models.net.types import Net
 
-__all__ = ["Capture", "FormatError"]
+__all__ = ["ForeignNet"]
 
 
 @dataclass(frozen=True)
-class Capture:
-    """What every reader of a foreign format returns.
+class ForeignNet:
+    """What the reader of every third-party format returns.
 
     Attributes
     ----------
     path, format, version
-        The file, its kind ("nam", "aida-x", "rtneural", "guitarml"), and the version of the
+        The file, its format ("nam", "aida-x", "rtneural", "guitarml"), and the version of the
         format, "" where the format has none.
-    sample_rate
-        In hertz; the custom of the format where the file is silent.
+    rate_hz
+        Sample rate; the format's default if the file states none.
     net
         The net itself.
     metadata
-        What the file says about itself, as it says it.
+        The file's own description of itself, unchanged.
     parameters
-        The knobs, in the order of the net's input channels behind the audio.
+        The knobs, in the order of the net's input channels after the audio.
     prewarm_samples
-        How many zeros the format's players run through the net before the first sample.
+        Number of zeros that the format's players run through the net before the first sample.
     levels
-        ``loudness_db``, ``input_dbu`` and ``output_dbu``, those that the file states.
+        ``loudness_db``, ``input_dbu`` and ``output_dbu``, as far as the file states them.
     golden
-        The test vector of the file, if it carries one.
+        The test vector of the file, if it has one.
     slim_steps
-        Where between 0 and 1 the value ``slim`` changes the size of the net; empty: nowhere.
+        Values between 0 and 1 where ``slim`` changes the size of the net; empty if it has one size.
     warnings
         What may sound different from what the file means, one line each.
     """
@@ -46,7 +45,7 @@ class Capture:
     path: Path
     format: str
     version: str
-    sample_rate: int
+    rate_hz: int
     net: Net
     metadata: Mapping[str, Any] = field(default_factory=dict)
     parameters: tuple[ModelParameter, ...] = ()

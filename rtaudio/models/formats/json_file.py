@@ -1,4 +1,4 @@
-"""Untrusted JSON files: whole objects and lists of numbers, checked before anything is allocated.
+"""Untrusted JSON files: objects and lists of numbers, checked before anything is allocated.
 
 Every fault is a `FormatError` of one line.
 """
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rtaudio.errors import FormatError
 
-__all__ = ["MAX_BYTES", "float32_list", "float32_table", "read_object", "sample_rate", "section"]
+__all__ = ["MAX_BYTES", "float32_list", "float32_table", "read_object", "read_rate_hz", "section"]
 
 MAX_BYTES = 64 << 20
 MAX_DEPTH = 64
@@ -37,13 +37,13 @@ def read_object(path: Path) -> dict[str, Any]:
     Raises
     ------
     FormatError
-        Too large, not JSON text (NaN and Infinity are no JSON), not an object, or one of more than
-        64 levels.
+        Too large, not JSON text (NaN and Infinity are not JSON), not an object, or nested more
+        than 64 levels deep.
     FileNotFoundError
         No such file.
     """
     if path.stat().st_size > MAX_BYTES:
-        raise FormatError(f"{path}: larger than {MAX_BYTES >> 20} MiB; this is no amp capture")
+        raise FormatError(f"{path}: larger than {MAX_BYTES >> 20} MiB; give an amp model file")
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
     except _NoNumber as error:
@@ -53,7 +53,7 @@ def read_object(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise FormatError(f"{path}: not JSON text, or cut short; get the file again") from None
     if not isinstance(document, dict):
-        raise FormatError(f"{path}: holds no JSON object, so no capture; get the file again")
+        raise FormatError(f"{path}: holds no JSON object, so no model; get the file again")
     level: list[Any] = [document]
     for _ in range(MAX_DEPTH):
         level = [
@@ -64,11 +64,26 @@ def read_object(path: Path) -> dict[str, Any]:
         ]
         if not level:
             return document
-    raise FormatError(f"{path}: nested more than {MAX_DEPTH} deep; this is no amp capture")
+    raise FormatError(f"{path}: nested more than {MAX_DEPTH} deep; give an amp model file")
 
 
 def section(path: Path, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """Return the object under ``key``, an empty one if it is absent or null."""
+    """Return the object under a key; an empty one if the key is absent or null.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    document
+        The object that has the key.
+    key
+        The key.
+
+    Raises
+    ------
+    FormatError
+        There is something else under the key.
+    """
     value = document.get(key)
     if value is None:
         return {}
@@ -77,21 +92,57 @@ def section(path: Path, document: Mapping[str, Any], key: str) -> Mapping[str, A
     return value
 
 
-def sample_rate(path: Path, value: object, default: int) -> int:
-    """Return a rate in hertz; None stands for ``default``."""
+def read_rate_hz(path: Path, value: object, default: int) -> int:
+    """Return a sample rate in hertz.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    value
+        A number, or its digits as text; None stands for ``default``.
+    default
+        Rate of a file that states none, in hertz.
+
+    Raises
+    ------
+    FormatError
+        The value is no rate from 8,000 to 384,000 Hz.
+    """
     if value is None:
         return default
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:9])
     if isinstance(value, bool) or not isinstance(value, int | float) or not 8e3 <= value <= 384e3:
         raise FormatError(
-            f"{path}: sample_rate {value!r:.40} is not a rate from 8,000 to 384,000 Hz"
+            f"{path}: sample_rate = {value!r:.40} is not a rate from 8,000 to 384,000 Hz; "
+            "export it again"
         )
     return round(value)
 
 
 def float32_list(path: Path, name: str, values: object) -> NDArray[np.float32]:
-    """Return a flat list of finite numbers as an array."""
+    """Return a flat list of finite numbers as an array.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    name
+        Name of the list, for messages.
+    values
+        The list.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, one-dimensional.
+
+    Raises
+    ------
+    FormatError
+        Not a list of numbers, or one of them is not a finite float32.
+    """
     if not isinstance(values, list) or not all(
         isinstance(v, int | float) and not isinstance(v, bool) for v in values
     ):
@@ -108,7 +159,29 @@ def float32_list(path: Path, name: str, values: object) -> NDArray[np.float32]:
 def float32_table(
     path: Path, name: str, values: object, shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """Return nested lists of numbers as an array of exactly this shape."""
+    """Return nested lists of finite numbers as an array.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    name
+        Name of the table, for messages.
+    values
+        The lists.
+    shape
+        The only shape that is accepted.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, of that shape.
+
+    Raises
+    ------
+    FormatError
+        Another shape, or a value that is not a finite float32.
+    """
     rows: list[Any] = [values]
     for size in shape[:-1]:
         if any(not isinstance(row, list) or len(row) != size for row in rows):
@@ -121,8 +194,7 @@ def float32_table(
 
 
 def _wrong_shape(path: Path, name: str, shape: tuple[int, ...]) -> FormatError:
-    wanted = " x ".join(map(str, shape))
+    needed = " x ".join(map(str, shape))
     return FormatError(
-        f"{path}: {name} does not have the size {wanted} that the layers ask for; "
-        "the file is damaged"
+        f"{path}: {name} does not have the size {needed} that the layers need; the file is damaged"
     )

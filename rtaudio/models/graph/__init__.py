@@ -1,1 +1,1 @@
-"""Building and reading ONNX graphs."""
+"""ONNX graphs: read, walked through, and written."""

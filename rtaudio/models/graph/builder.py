@@ -19,7 +19,7 @@ class GraphBuilder:
     Parameters
     ----------
     opset
-        Version of ONNX's operators that the graph is written in.
+        Version of ONNX's operators.
 
     Examples
     --------
@@ -40,26 +40,62 @@ class GraphBuilder:
         self.count = 0
 
     def name(self, kind: str) -> str:
-        """Make a new name."""
+        """Return a new name that starts with ``kind``."""
         self.count += 1
         return f"{kind.lower()}.{self.count}"
 
     def give(self, name: str, shape: list[int | str]) -> None:
-        """Declare a float32 input."""
+        """Declare a float32 input.
+
+        Parameters
+        ----------
+        name
+            Its name.
+        shape
+            Sizes of its axes; a text names a dynamic axis.
+        """
         self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 
     def take(self, name: str, shape: list[int | str]) -> None:
-        """Declare a float32 output."""
+        """Declare a float32 output.
+
+        Parameters
+        ----------
+        name
+            Name of a value of the graph.
+        shape
+            Sizes of its axes; a text names a dynamic axis.
+        """
         self.outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 
     def op(self, kind: str, *inputs: str, to: str | None = None, **attributes: Any) -> str:
-        """Add an operator of one output, called ``to``."""
+        """Add an operator that has one output.
+
+        Parameters
+        ----------
+        kind
+            ONNX's name of the operator.
+        *inputs
+            Names of its inputs.
+        to
+            Name of its output; None: a new name.
+        **attributes
+            Its attributes.
+        """
         to = to or self.name(kind)
         self.nodes.append(helper.make_node(kind, list(inputs), [to], name=to, **attributes))
         return to
 
     def constant(self, value: Any, dtype: Any = np.float32) -> str:
-        """Add a constant."""
+        """Add a constant.
+
+        Parameters
+        ----------
+        value
+            A number, or an array of any shape.
+        dtype
+            Its type in the graph.
+        """
         name = self.name("constant")
         array = np.ascontiguousarray(value, dtype).reshape(np.shape(value))
         self.constants.append(numpy_helper.from_array(array, name))
@@ -70,7 +106,20 @@ class GraphBuilder:
         return self.constant(np.array(values), np.int64)
 
     def state(self, shape: list[int | str], name: str | None = None) -> tuple[str, str]:
-        """Declare one state; return the names to read it from and to write it to."""
+        """Declare one state.
+
+        Parameters
+        ----------
+        shape
+            Sizes of its axes.
+        name
+            Its name; None: a new one.
+
+        Returns
+        -------
+        current, following
+            Names to read the state from and to write it to.
+        """
         name = name or self.name("past")
         self.give(f"state.{name}", shape)
         self.take(f"next.{name}", shape)

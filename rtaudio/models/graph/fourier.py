@@ -1,4 +1,4 @@
-r"""The Fourier transform of real frames as two matrix products: what graphs of spectral nets hold.
+r"""The Fourier transform of real frames as two matrix products, for graphs of spectral nets.
 
 With n = rows * columns, sample m = i * columns + j and bin k = p + rows * q::
 
@@ -22,7 +22,7 @@ __all__ = ["FourierStages", "normalised_windows"]
 
 
 RIPPLE = 1e-6
-"""Largest relative error of a window pair's sum; beyond it the pair does not add up."""
+"""Largest relative error of a window pair's sum over the hops."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,18 @@ class FourierStages:
     n, bins
         Samples of a frame, and n // 2 + 1.
     rows, columns, kept
-        n = rows * columns, and the rows // 2 + 1 rows that are computed.
+        n = rows * columns; the rows // 2 + 1 rows that are computed.
     first
-        Float64 (2 kept, rows); its transpose is the last product of the inverse.
+        float64 (2 kept, rows); its transpose is the last product of the inverse.
     second, second_inverse
-        Float64 (kept, 2 columns, 2 columns), for rows of ``columns`` real parts and as many
+        float64 (kept, 2 columns, 2 columns), for rows of ``columns`` real parts and ``columns``
         imaginary parts.
     order
-        Int64 (2 bins): where in the flat result of ``second`` each real part and then each
-        imaginary part of the bins 0 .. n / 2 stands.
+        int64 (2 bins): places, in the flat result of ``second``, of the real parts and then of the
+        imaginary parts of the bins 0 .. n / 2.
     places
-        Int64 (2 kept columns): where in the bins' real parts and then imaginary parts each value
-        stands that ``second_inverse`` takes.
+        int64 (2 kept columns): places, among the bins' real parts and then imaginary parts, of the
+        values that ``second_inverse`` takes.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class FourierStages:
 
     @property
     def bins(self) -> int:
-        """Bins from 0 to half the rate."""
+        """Number of bins, from 0 to half the sample rate."""
         return self.n // 2 + 1
 
     @property
@@ -77,7 +77,7 @@ class FourierStages:
 
     @property
     def kept(self) -> int:
-        """Rows that are computed; the others are their mirror images."""
+        """Number of rows that are computed; the others are their mirror images."""
         return self.rows // 2 + 1
 
     @staticmethod
@@ -96,8 +96,7 @@ class FourierStages:
             np.concatenate([turn.real, sign * turn.imag], axis=2),
             np.concatenate([turn_of_imag.real, sign * turn_of_imag.imag], axis=2),
         ], axis=1)  # fmt: skip
-        # Rows that are their own mirror image hold each bin and its conjugate; the others stand
-        # for two.
+        # A row that is its own mirror image has each bin and its conjugate; the others count twice.
         weight = np.where(2 * p % rows == 0, 1.0, 2.0)[:, None, None] / n
         bin_of = np.where(mirrored, n - k, k)
         order = np.zeros((2, bins), np.int64)
@@ -116,21 +115,26 @@ class FourierStages:
 
 
 def _rows(n: int) -> int:
-    """The divisor of ``n`` nearest to sqrt(2 n), where both stages together cost least."""
+    """Return the divisor of ``n`` nearest to sqrt(2 n), where both stages together cost least."""
     wanted = math.sqrt(2 * n)
     divisors = [d for d in range(1, n + 1) if n % d == 0]
     return min(divisors, key=lambda d: abs(math.log(d / wanted)))
 
 
 def normalised_windows(windows: tuple[Array, Array], n_fft: int, hop: int) -> tuple[Array, Array]:
-    """Divide the synthesis window by the pair's sum over the hops, or refuse the pair.
+    """Scale the synthesis window so that the windows' products add up to 1 over the hops.
 
     Parameters
     ----------
     windows
-        Analysis and synthesis window, ``n_fft`` values each.
+        Analysis and synthesis window, [n_fft] each.
     n_fft, hop
         Length of a frame, and its distance to the next one, in samples.
+
+    Returns
+    -------
+    analysis, synthesis
+        float64 [n_fft] each.
 
     Raises
     ------
@@ -145,7 +149,7 @@ def normalised_windows(windows: tuple[Array, Array], n_fft: int, hop: int) -> tu
     analysis, synthesis = (np.asarray(window, np.float64) for window in windows)
     for name, window in (("analysis", analysis), ("synthesis", synthesis)):
         if window.shape != (n_fft,) or not np.isfinite(window).all():
-            raise ValueError(f"{name} window of shape {window.shape}: wanted {n_fft} finite values")
+            raise ValueError(f"{name} window of shape {window.shape}: needs {n_fft} finite values")
     product = np.pad(analysis * synthesis, (0, -n_fft % hop))
     total = product.reshape(-1, hop).sum(axis=0)
     mean = float(total.mean())

@@ -1,11 +1,11 @@
-"""A graph over single frames of a signal, made by others, as a model file over audio.
+"""A third-party graph over single frames of a signal, as a model file over audio.
 
-Every part is a method of `FrameGraph`; the whole is put together in the order of the signal::
+Every part is a method of `FrameGraph`, called in the order of the signal::
 
     graph = FrameGraph(512, 256, opset=11)
     spectrum = graph.transform(graph.frame(), window, [1, 257, 1, 2])   # re, im last
     made = graph.insert(inner, {"mix": spectrum}, {"cache": "cache_out"})
-    graph.overlap_add(graph.inverse(made["enh"], window))
+    graph.overlap_add(graph.inverse(made["enh"], window, pairs=True))
     proto = graph.model()                                               # audio -> audio_out
 """
 
@@ -43,15 +43,15 @@ class FrameGraph(GraphBuilder):
     n_fft, hop
         Length of a frame, and its distance to the next one, in samples.
     opset
-        That of the graphs to be inserted.
+        Version of ONNX's operators; that of the graphs to be inserted.
 
     Attributes
     ----------
     latency_samples
-        n_fft - hop; a graph that answers later adds its own.
+        n_fft - hop; a graph that answers later adds its own latency.
     across_bins
-        The recurrent nodes of inserted graphs that run both ways. Each call hands in one frame, so
-        what they run along cannot be time (see `rtaudio.models.contract.card.Card`).
+        Names of the recurrent nodes of inserted graphs that run both ways. Each call passes one
+        frame, so they cannot run along time (see `rtaudio.models.contract.card.Card`).
     """
 
     def __init__(self, n_fft: int, hop: int, *, opset: int) -> None:
@@ -73,26 +73,27 @@ class FrameGraph(GraphBuilder):
         return frame
 
     def transform(self, frame: str, window: Array | None, shape: list[int]) -> str:
-        """Return the bins of a frame, of the given shape: real and imaginary part last or first.
+        """Return the bins of a frame.
 
         Parameters
         ----------
         frame
             ``n_fft`` values.
         window
-            As many factors; None: none.
+            ``n_fft`` factors; None: no window.
         shape
-            2 * bins numbers; the last axis or another one is 2.
+            Shape of the result, 2 * bins values. Real and imaginary part are the last axis, of
+            size 2, or else another axis of size 2.
         """
         stages, order = self.fourier, self.fourier.order
         if shape[-1] == 2:
             order = order.reshape(2, -1).T
         x = frame if window is None else self.op("Mul", frame, self.constant(window))
-        x = self._reshape(x, [stages.rows, stages.columns])
+        x = self.reshape(x, [stages.rows, stages.columns])
         x = self.op("MatMul", self.constant(stages.first), x)
-        x = self._reshape(x, [stages.kept, 1, 2 * stages.columns])
+        x = self.reshape(x, [stages.kept, 1, 2 * stages.columns])
         x = self.op("MatMul", x, self.constant(stages.second))
-        x = self._reshape(x, [2 * stages.kept * stages.columns])
+        x = self.reshape(x, [2 * stages.kept * stages.columns])
         return self.op("Gather", x, self.constant(order.reshape(shape), np.int64), axis=0)
 
     def inverse(self, spectrum: str, window: Array | None, *, pairs: bool) -> str:
@@ -101,21 +102,23 @@ class FrameGraph(GraphBuilder):
         Parameters
         ----------
         spectrum
-            2 * bins numbers of any shape: all real parts before all imaginary parts, or, with
-            ``pairs``, each real part before its imaginary part.
+            2 * bins values of any shape.
         window
-            Factors for the result; None: none.
+            ``n_fft`` factors for the result; None: no window.
+        pairs
+            Order of the spectrum: True has the real and imaginary part of each bin side by side,
+            False has all real parts before all imaginary parts.
         """
         stages, places = self.fourier, self.fourier.places
         if pairs:
             places = 2 * (places % stages.bins) + places // stages.bins
         rows = [stages.kept, 1, 2 * stages.columns]
-        x = self._reshape(spectrum, [2 * stages.bins])
+        x = self.reshape(spectrum, [2 * stages.bins])
         x = self.op("Gather", x, self.constant(places.reshape(rows), np.int64), axis=0)
         x = self.op("MatMul", x, self.constant(stages.second_inverse))
-        x = self._reshape(x, [2 * stages.kept, stages.columns])
+        x = self.reshape(x, [2 * stages.kept, stages.columns])
         x = self.op("MatMul", self.constant(stages.first.T), x)
-        x = self._reshape(x, [1, 1, self.n_fft])
+        x = self.reshape(x, [1, 1, self.n_fft])
         return x if window is None else self.op("Mul", x, self.constant(window))
 
     def overlap_add(self, frame: str) -> None:
@@ -136,29 +139,29 @@ class FrameGraph(GraphBuilder):
         *,
         prefix: str = "net",
     ) -> dict[str, str]:
-        """Add all of a graph, its names behind a prefix of their own.
+        """Add all of a graph, with a prefix before its names.
 
         Parameters
         ----------
         proto
             The graph. Its states start at zero, and it takes one frame at a time.
         inputs
-            Its input -> what is handed in, of that shape.
+            Its input -> the value of this graph that it takes, of the same shape.
         states
-            Its input -> the output that is handed in there with the next frame. An axis without a
+            Its input -> its output that it takes there with the next frame. An axis without a
             fixed size is 1.
         prefix
-            Word in front of its names; that of no other inserted graph.
+            A word that no other inserted graph has.
 
         Returns
         -------
         dict
-            Its output -> the name of it in this graph, for all outputs that are no states.
+            Its output -> the name of it in this graph, for all outputs that are not states.
 
         Raises
         ------
         ValueError
-            It is written in another opset, or has not these inputs and outputs.
+            It is written in another opset, or lacks these inputs and outputs.
         """
         states = states or {}
         opset = {entry.domain: entry.version for entry in proto.opset_import}.get("")
@@ -183,7 +186,7 @@ class FrameGraph(GraphBuilder):
         return {name: names.get(name, f"{prefix}.{name}") for name in left}
 
     def _insert(self, graph: onnx.GraphProto, names: dict[str, str], prefix: str) -> None:
-        """Copy nodes and constants; ``names`` gains the names of all values."""
+        """Copy nodes and constants; adds the names of all values to ``names``."""
 
         def renamed(name: str) -> str:
             return names.setdefault(name, f"{prefix}.{name}")
@@ -212,7 +215,16 @@ class FrameGraph(GraphBuilder):
         proto.ir_version = max(proto.ir_version, self.ir_version)
         return proto
 
-    def _reshape(self, x: str, shape: list[int]) -> str:
+    def reshape(self, x: str, shape: list[int]) -> str:
+        """Return a value in another shape.
+
+        Parameters
+        ----------
+        x
+            The value.
+        shape
+            Sizes of the axes.
+        """
         return self.op("Reshape", x, self.integers(*shape))
 
     def _slice(self, x: str, start: int, stop: int, *, to: str) -> None:

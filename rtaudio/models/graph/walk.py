@@ -1,4 +1,4 @@
-"""The weights of a graph, found by where they stand in it."""
+"""The weights of a graph, found by their place in it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from rtaudio.models.denoisers.family import GraphFile
+from rtaudio.models.graph.file import GraphFile
+from rtaudio.runtime.memory import Floats
 
 __all__ = ["GraphWalk"]
 
@@ -22,19 +22,24 @@ class GraphWalk:
     """A graph, walked from its outputs back to its inputs.
 
     Names of inner values and weights differ from export to export; the order of operators does not.
-    What only rearranges or pads a value, and how its sizes are computed, is passed over.
+    The walk skips operators that only rearrange or pad a value, and the computation of their sizes.
 
     Parameters
     ----------
     file
-        The graph; none of its tensors is read before its size is checked.
+        The graph. The size of a tensor is checked before it is read.
 
     Examples
     --------
-    >>> walk = GraphWalk(file)                                          # doctest: +SKIP
-    >>> relu, conv = walk.back("e0", "Relu", "Conv", source="feat_erb") # doctest: +SKIP
-    >>> walk.constant(conv, 1, 64, 1, 3, 3).shape                       # doctest: +SKIP
-    (64, 1, 3, 3)
+    >>> from pathlib import Path
+    >>> from rtaudio.models.graph.builder import GraphBuilder
+    >>> graph = GraphBuilder(17)
+    >>> weight = graph.constant(np.ones((4, 1, 3)))
+    >>> _ = graph.op("Relu", graph.op("Conv", "audio", weight), to="y")
+    >>> walk = GraphWalk(GraphFile(Path("net.onnx"), graph.model()))
+    >>> relu, conv = walk.back("y", "Relu", "Conv", source="audio")
+    >>> walk.constant(conv, 1, 4, 1, None).shape
+    (4, 1, 3)
     """
 
     def __init__(self, file: GraphFile) -> None:
@@ -53,15 +58,15 @@ class GraphWalk:
         ----------
         value
             Name of the value.
-        kinds
+        *kinds
             Their types; from each the walk goes on at its first input.
         source
-            What the first of them must take; None: anything.
+            Name of the value that the first of them takes; None: any.
 
         Raises
         ------
         ValueError
-            Others made it.
+            Other operators made the value.
         """
         nodes = []
         at = value
@@ -76,13 +81,22 @@ class GraphWalk:
             raise ValueError(f"in {self.name}, {value} is not made of {source}")
         return nodes
 
-    def constant(self, node: onnx.NodeProto, place: int, *shape: int | None) -> NDArray[np.float32]:
-        """Return the float32 constant that is an input of a node; None is any size.
+    def constant(self, node: onnx.NodeProto, place: int, *shape: int | None) -> Floats:
+        """Return a constant input of a node.
+
+        Parameters
+        ----------
+        node
+            The node.
+        place
+            Which of its inputs.
+        *shape
+            Shape that it must have; None is an axis of any size.
 
         Raises
         ------
         ValueError
-            It is not a constant of that shape.
+            The input is not a float32 constant of that shape.
         """
         name = node.input[place] if place < len(node.input) else ""
         tensor = self._tensors.get(name, onnx.TensorProto())
@@ -104,12 +118,19 @@ class GraphWalk:
         return np.asarray(numpy_helper.to_array(tensor), np.float32)
 
     def expect(self, node: onnx.NodeProto, **attributes: int | Sequence[int] | str) -> None:
-        """Make sure that a node has these attributes.
+        """Check attributes of a node.
+
+        Parameters
+        ----------
+        node
+            The node.
+        **attributes
+            Their names and values.
 
         Raises
         ------
         ValueError
-            It has not.
+            One is absent or has another value.
         """
         found: dict[str, Any] = {
             attribute.name: onnx.helper.get_attribute_value(attribute)
@@ -124,7 +145,7 @@ class GraphWalk:
                 )
 
     def _origin(self, value: str) -> str:
-        """Pass over what only rearranges; a graph may hold a circle, a walk does not."""
+        """Skip operators that only rearrange; ends even in a damaged graph with a circle."""
         for _ in range(len(self._maker)):
             node = self._maker.get(value)
             if node is None or node.op_type not in _REARRANGING or not node.input:

@@ -1,1 +1,1 @@
-"""A net in plain data, and its ways to an ONNX graph, a native kernel and back."""
+"""A net in plain data, and its conversion to an ONNX graph, a native kernel and back."""

@@ -1,4 +1,4 @@
-"""From one of our own model files to its net: the card's hint, and the weights in the graph.
+"""From a model file to its net, by the hint in the card and the weights in the graph.
 
 The card's ``architecture`` names the kind and the sizes of a trained net, and which tensor of the
 graph holds which weights::
@@ -13,8 +13,8 @@ graph holds which weights::
                                          "out": ..., "out_bias": ...}, ...]}, ...]}}
 
 ``W``, ``R`` and ``B`` are those of ONNX's operators LSTM and GRU. The inputs of a recurrent net
-behind the first are its knobs, each scaled to 0..1 between its lowest and its highest value; here
-that scale moves into the weights, since a `rtaudio.models.net.types.Stack` takes knobs as they are.
+after the first are its knobs, each scaled to 0..1 between its lowest and its highest value. Here
+that scale moves into the weights, as a `rtaudio.models.net.types.Stack` takes natural units.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ MAX_LAYERS = 1024
 MAX_RECEPTIVE_FIELD = 1 << 20
 
 _GATES = {"lstm": (0, 2, 3, 1), "gru": (1, 0, 2)}
-"""Places in ONNX (LSTM: i, o, f, c; GRU: z, r, h) of torch's gates (i, f, g, o and r, z, n)."""
+"""Where torch's gates (i, f, g, o and r, z, n) are in ONNX (LSTM: i, o, f, c; GRU: z, r, h)."""
 
 
 class _Misfit(ValueError):
@@ -57,21 +57,24 @@ class _Misfit(ValueError):
 def net_of(file: ModelFile) -> Net | None:
     """Rebuild the net of a model file from its hint.
 
-    A hint is a claim of the file: whoever plays the net proves it by the golden vector.
+    A hint is only a claim: prove the net by the golden vector before it is played.
 
     Returns
     -------
     Net or None
-        None for a file without a hint, of a kind that `rtaudio.models.net.types` does not describe, or
-        whose weights have other shapes than the hint says.
+        None if the file has no hint, or one for another kind of net than those in
+        `rtaudio.models.net.types`, or weights with other shapes than the hint says.
 
     Examples
     --------
-    >>> net_of(read_model("presets/models/crunch.onnx")).skip               # doctest: +SKIP
-    True
+    >>> from rtaudio.models.contract.check import read_model
+    >>> from rtaudio.shipped import shipped_models
+    >>> net = net_of(read_model(shipped_models()["crunch"]))
+    >>> net.skip, net.layers[0].weight_hh.shape
+    (True, (128, 32))
     """
     card, hint = file.card, file.card.architecture
-    if card.channels != (1, 1) or card.hop or card.latency:
+    if card.channels != (1, 1) or card.hop or card.latency_samples:
         return None
     try:
         match hint.get("type"):
@@ -85,14 +88,14 @@ def net_of(file: ModelFile) -> Net | None:
 
 
 class _Weights:
-    """The tensors of a graph that one table of a hint names."""
+    """The tensors of a graph under the names in one table of a hint."""
 
     def __init__(self, file: ModelFile, names: Mapping[str, str]) -> None:
         self.names = names
         self.tensors = {tensor.name: tensor for tensor in file.proto.graph.initializer}
 
     def take(self, key: str, *shape: int) -> Floats:
-        """Return a tensor of this shape; axes of length 1 do not count."""
+        """Return a tensor in this shape; it may have other axes of length 1."""
         tensor = self.tensors[self.names[key]]
         if tensor.data_type != onnx.TensorProto.FLOAT or (
             [axis for axis in tensor.dims if axis != 1] != [axis for axis in shape if axis != 1]
@@ -142,7 +145,7 @@ def _recurrent(weights: _Weights, kind: str, place: int, inputs: int, hidden: in
 
 
 def _in_natural_units(layer: Lstm | Gru, knobs: Sequence[ModelParameter]) -> Lstm | Gru:
-    """Take knobs as they are instead of as 0..1."""
+    """Make a layer that takes knobs in natural units of one that takes them as 0..1."""
     low = np.array([knob.min for knob in knobs])
     span = np.array([knob.max for knob in knobs]) - low
     slopes = layer.weight_ih[:, 1:] / span

@@ -1,4 +1,4 @@
-"""The sizes of a net, for the model card and for people."""
+"""The sizes of a net, for its card and for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["summary", "weight_count"]
 
 
 def weight_count(net: Net) -> int:
-    """Count the numbers in all arrays of a net, those of start states included."""
+    """Return the number of values in all arrays of a net, start states included."""
     return sum(array.size for array in _arrays(net))
 
 
@@ -33,7 +33,7 @@ def _arrays(part: object) -> Iterator[np.ndarray[Any, Any]]:
 
 
 def summary(net: Net) -> dict[str, Any]:
-    """Return the type of a net, its sizes, its weights and its receptive field in samples.
+    """Return a net's type, sizes, number of weights and receptive field in samples.
 
     Examples
     --------
@@ -102,5 +102,5 @@ def _array(array: Any) -> dict[str, Any]:
 
 
 def _common(values: list[Any]) -> Any:
-    """Return the one value of all layers, or the list of them."""
+    """Return the value that all layers share, or else the list of their values."""
     return values[0] if len(set(values)) == 1 else values

@@ -1,4 +1,4 @@
-"""From a net to a streaming ONNX graph that keeps the contract: any frames, all state outside.
+"""From a net to a streaming ONNX graph that keeps the contract: any block size, all state outside.
 
 A causal convolution keeps its last inputs::
 
@@ -6,9 +6,9 @@ A causal convolution keeps its last inputs::
                            +-- Concat --+-- Conv --> y [1, C', frames]
     x       [1, C, frames] +            +-- Slice(-past:) --> next.k
 
-A recurrent layer keeps its own state; where a file has a start state, it is a constant that is
-added in front of the layer and taken off behind it, since all state starts at zero. Recurrent
-layers see the audio as [frames, 1, C], all others as [1, C, frames].
+A recurrent layer keeps its own state. By contract all state starts at zero; a start state is a
+constant that is added before the layer and subtracted after it. Recurrent layers take the audio as
+[frames, 1, C], all others as [1, C, frames].
 """
 
 from __future__ import annotations
@@ -45,9 +45,16 @@ _END = np.array([np.iinfo(np.int64).max])
 
 
 def streaming_graph(net: Net) -> onnx.ModelProto:
-    """Make the graph of a net: contract version 1, without the metadata.
+    """Make the graph of a net, without metadata.
 
-    The knobs of a `Stack` (its inputs behind the audio) become the input ``params``.
+    The knobs of a `Stack` (its inputs after the audio) become the input ``params``.
+
+    Examples
+    --------
+    >>> one = np.ones((1, 1), np.float32)
+    >>> proto = streaming_graph(Stack((Dense(one, np.zeros(1, np.float32)),)))
+    >>> [node.op_type for node in proto.graph.node]
+    ['Conv', 'Identity']
     """
     graph = _Graph(OPSET)
     graph.give("audio", [1, 1, "frames"])
@@ -62,12 +69,12 @@ def streaming_graph(net: Net) -> onnx.ModelProto:
 
 
 class _Graph(GraphBuilder):
-    """The graph of a net; a method returns the name of what it computes."""
+    """The graph of a net; a method returns the name of its result."""
 
     # Pieces
 
     def halves(self, x: str, size: int) -> tuple[str, str]:
-        """Split the 2 ``size`` channels of x in the middle."""
+        """Split x, of 2 * ``size`` channels, in the middle."""
         first, second = self.name("half"), self.name("half")
         sizes = self.integers(size, size)
         self.nodes.append(helper.make_node("Split", [x, sizes], [first, second], axis=1))
@@ -93,7 +100,7 @@ class _Graph(GraphBuilder):
         )
 
     def activation(self, activation: Activation, x: str) -> str:
-        """Apply to x [1, C, frames]."""
+        """Apply an activation to x [1, C, frames]."""
         values = activation.values
         match activation.name:
             case "linear":
@@ -133,7 +140,7 @@ class _Graph(GraphBuilder):
         )  # fmt: skip
 
     def fast_tanh(self, x: str) -> str:
-        """The rational function that the format calls Fasttanh."""
+        """Write the rational function that .nam files call Fasttanh."""
 
         def times(a: str, factor: float) -> str:
             return self.op("Mul", a, self.constant(factor))
@@ -197,7 +204,10 @@ class _Graph(GraphBuilder):
         raise ValueError(f"layer {layer!r} is unknown")
 
     def recurrent_state(self, start: NDArray[np.float32]) -> tuple[str, str, str | None]:
-        """Return where to read a state of that start value, where to write it, and the start."""
+        """Declare a state with a start value; returns names to read and write it, and of the start.
+
+        The last is None if the state starts at zero.
+        """
         current, following = self.state([1, 1, start.size])
         if not start.any():
             return current, following, None
@@ -208,7 +218,7 @@ class _Graph(GraphBuilder):
         size = layer.hidden.size
 
         def gates(weights: NDArray[np.float32]) -> NDArray[np.float32]:
-            """ONNX stacks the gates i, o, f, c where torch stacks i, f, g, o."""
+            """Reorder gates: ONNX stacks i, o, f, c where torch stacks i, f, g, o."""
             i, f, g, o = np.split(weights, 4)
             return np.concatenate([i, o, f, g])[None]
 
@@ -221,7 +231,7 @@ class _Graph(GraphBuilder):
         size = layer.weight_hh.shape[1]
 
         def gates(weights: NDArray[np.float32]) -> NDArray[np.float32]:
-            """ONNX stacks the gates z, r, h where torch stacks r, z, n."""
+            """Reorder gates: ONNX stacks z, r, h where torch stacks r, z, n."""
             r, z, n = np.split(weights, 3)
             return np.concatenate([z, r, n])[None]
 
@@ -280,7 +290,7 @@ class _Graph(GraphBuilder):
         return y, self.conv(array.head, self.op("Sum", *heads))
 
     def mixers(self, array: WaveNetArray, condition: str) -> list[str]:
-        """The mixers of all layers, in one convolution where nothing stands between."""
+        """Return the outputs of all mixers, by one convolution if no FiLM or group prevents it."""
         layers = array.layers
         if any(layer.mixer.groups > 1 or "mixer_pre" in layer.films for layer in layers):
             return [
@@ -297,7 +307,7 @@ class _Graph(GraphBuilder):
     def wavenet_layer(
         self, layer: WaveNetLayer, y: str, condition: str, mix: str
     ) -> tuple[str, str]:
-        """Return the signal handed on and what is added to the head."""
+        """Return the signal for the next layer, and the signal for the head."""
 
         def film(place: str, signal: str) -> str:
             return self.film(layer, place, signal, condition)

@@ -1,4 +1,4 @@
-"""From a net to the native kernel that plays it, if there is one."""
+"""From a net to a node with a native kernel, if there is one for the net."""
 
 from __future__ import annotations
 
@@ -15,20 +15,32 @@ from rtaudio.runtime.kernels.wavenet.node import wavenet_node
 __all__ = ["native_node"]
 
 MOST_UNITS = 512
-"""Units of all layers; beyond, a kernel gains little and takes long to compile."""
+"""Most units in all layers: larger kernels gain little and take long to compile."""
 
 
 def native_node(
     net: Net, params: np.ndarray[Any, Any] | None = None, *, rate_hz: int = 48000
 ) -> Node | None:
-    """Make a node of a native kernel, in the net's start state; None if none fits the net.
+    """Make a node with a native kernel, in the net's start state; None if no kernel fits the net.
 
     Parameters
     ----------
+    net
+        The net.
     params
-        Float32 slots of the knobs, one for each input behind the audio.
+        Float32 slots, one per knob (input after the audio); None if it has none.
     rate_hz
         The net's sample rate.
+
+    Examples
+    --------
+    >>> zeros = np.zeros
+    >>> head = Dense(zeros((1, 8)), zeros(1))
+    >>> native_node(Stack((head,))) is None
+    True
+    >>> node = native_node(Stack((Gru(zeros((24, 1)), zeros((24, 8)), zeros(24), zeros(24)), head)))
+    >>> node is None
+    False
     """
     if isinstance(net, Stack):
         return _stack(net, params, rate_hz)
@@ -42,7 +54,7 @@ def _stack(net: Stack, params: np.ndarray[Any, Any] | None, rate_hz: int) -> Nod
     """Make a node of LSTM or GRU layers, all of one kind, with a linear head."""
     *layers, head = net.layers
     if len(layers) > 1 and isinstance(layers[0], Dense) and isinstance(layers[1], Lstm | Gru):
-        layers[:2] = [_behind(layers[0], layers[1])]
+        layers[:2] = [_merged(layers[0], layers[1])]
     lstms = [layer for layer in layers if isinstance(layer, Lstm)]
     grus = [layer for layer in layers if isinstance(layer, Gru)]
     cells: list[Lstm] | list[Gru] = lstms or grus
@@ -66,8 +78,8 @@ def _stack(net: Stack, params: np.ndarray[Any, Any] | None, rate_hz: int) -> Nod
     )
 
 
-def _behind(dense: Dense, layer: Lstm | Gru) -> Dense | Lstm | Gru:
-    """Return a recurrent layer that does what a linear one does in front of it as well."""
+def _merged(dense: Dense, layer: Lstm | Gru) -> Dense | Lstm | Gru:
+    """Merge a linear layer into the recurrent layer after it; another one is returned itself."""
     if dense.activation.name != "linear":
         return dense
     weight_ih, shift = layer.weight_ih @ dense.weight, layer.weight_ih @ dense.bias

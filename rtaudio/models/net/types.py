@@ -1,4 +1,4 @@
-r"""Nets as plain data: what every file format is read into, and every engine is made from.
+r"""Nets as plain data: the form between all file formats and all engines.
 
 ::
 
@@ -10,8 +10,8 @@ r"""Nets as plain data: what every file format is read into, and every engine is
 
 A net is a `Stack` (layers one after the other: recurrent, dense, convolution, ...) or a
 `WaveNet` (residual arrays of dilated convolutions with a summed head). All weights are float32 in
-torch layout. Everything is causal, one sample in, one sample out, without delay. The constructors
-check nothing: readers do.
+torch layout. All nets are causal: one sample in, one sample out, without delay. Readers check the
+shapes; the constructors do not.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ LINEAR = Activation()
 class Conv:
     """Causal convolution; ``weight`` (out, in / groups, taps), ``bias`` (out,) or None.
 
-    The last tap is the newest sample; ``dilation`` is in samples. One tap is a 1x1 convolution.
+    The last tap meets the newest sample; ``dilation`` is in samples. One tap is a 1x1 convolution.
     """
 
     weight: Floats
@@ -72,8 +72,8 @@ class Conv:
 
     @property
     def past(self) -> int:
-        """Samples in front of a block that its first output needs."""
-        return (self.weight.shape[2] - 1) * self.dilation
+        """Samples before a block that its first output needs."""
+        return int(self.weight.shape[2] - 1) * self.dilation
 
 
 # Layers of a stack
@@ -106,7 +106,7 @@ class Gru:
 
 @dataclass(frozen=True)
 class Dense:
-    """activation(``weight`` (out, in) x + ``bias`` (out,)), for each sample by itself."""
+    """activation(``weight`` (out, in) x + ``bias`` (out,)), sample by sample."""
 
     weight: Floats
     bias: Floats
@@ -115,7 +115,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class ConvLayer:
-    """activation(conv)."""
+    """activation(conv(x))."""
 
     conv: Conv
     activation: Activation = LINEAR
@@ -141,10 +141,10 @@ Layer = Lstm | Gru | Dense | ConvLayer | PRelu | BatchNorm | Activation
 
 @dataclass(frozen=True)
 class Stack:
-    """``out_gain`` (layers(``in_gain`` x, knobs) + skip ``in_gain`` x), the gains being factors.
+    """``out_gain`` (layers(``in_gain`` x, knobs) + skip ``in_gain`` x); gains are factors.
 
     The first layer has ``inputs`` channels: the audio, then one constant channel for each knob.
-    The last one has one channel. ``skip`` adds the audio channel of the input to the output.
+    The last layer has one channel. ``skip`` adds the audio channel of the input to the output.
     """
 
     layers: tuple[Layer, ...]
@@ -159,8 +159,8 @@ class Stack:
 
 @dataclass(frozen=True)
 class Film:
-    """y * scale(c) + shift(c), c being the condition; ``conv`` is 1x1 and makes the scales, then,
-    if ``shift``, the shifts.
+    """y * scale(c) + shift(c) with the condition c; ``conv`` is 1x1 and makes the scales and, if
+    ``shift``, the shifts after them.
     """
 
     conv: Conv
@@ -169,7 +169,7 @@ class Film:
 
 @dataclass(frozen=True)
 class WaveNetLayer:
-    """One dilated layer, with x the condition and y the signal handed on::
+    """One dilated layer, with the condition x and the signal y from layer to layer::
 
         z     = activation(conv(y) + mixer(x))                 gating "none"
         head += head_1x1(z)          or z, without one
@@ -193,7 +193,9 @@ class WaveNetLayer:
 
 @dataclass(frozen=True)
 class WaveNetArray:
-    """y = ``rechannel`` (1x1) of what the array before made; its layers; ``head`` of the sum."""
+    """y = ``rechannel`` (1x1) of the signal of the array before; then the layers; then the ``head``
+    of the sum that they add up.
+    """
 
     rechannel: Conv
     layers: tuple[WaveNetLayer, ...]
@@ -202,11 +204,11 @@ class WaveNetArray:
 
 @dataclass(frozen=True)
 class WaveNet:
-    """Arrays, each given the signal and the head of the one before it.
+    """Arrays; each takes the signal and the head of the one before it.
 
-    ``post`` are activation and convolution pairs behind the last head. The output is
-    ``head_scale`` times what comes out. The condition of all layers is the raw input, or the
-    output of the net ``condition``.
+    ``post`` are pairs of activation and convolution after the last head. The output is
+    ``head_scale`` times the result. The condition of all layers is the input of the net, or the
+    output of the net ``condition`` for it.
     """
 
     arrays: tuple[WaveNetArray, ...]

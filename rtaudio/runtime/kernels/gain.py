@@ -56,7 +56,15 @@ def follow(state, src, dst, frames):
 
 
 def gain_node(gain_db: Slot, rate_hz: int) -> Node:
-    """Return the node of a gain in dB; the ramp runs over the linear factor."""
+    """Return the node of a gain; its ramp runs over the linear factor.
+
+    Parameters
+    ----------
+    gain_db
+        The slot of the gain.
+    rate_hz
+        Sample rate.
+    """
     return Node(
         gain,
         params=gain_db,
@@ -75,7 +83,7 @@ def level_node(offset_db: float, slope: float, level: Slot | None, rate_hz: int)
     level
         The slot of the level; None: 0.
     rate_hz
-        Of the signal.
+        Sample rate.
     """
     level = level or Slot(aligned(1), 0)
     return Node(

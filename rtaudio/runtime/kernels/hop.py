@@ -1,4 +1,4 @@
-"""Hop adaptation: a node that wants exactly ``hop`` frames behind calls of any size.
+"""Hop adaptation: a node that takes exactly ``hop`` frames, in calls of any size.
 
 ::
 
@@ -81,10 +81,22 @@ def hop_adapter(state, src, dst, frames):
 def hop_node(
     inner: Node, hop: int, block: int, *, channels: tuple[int, int], varying: bool = False
 ) -> Node:
-    """Wrap ``inner``, which is called with exactly ``hop`` frames, for calls of ``block`` frames.
+    """Wrap a node that takes exactly ``hop`` frames for calls of other sizes.
 
-    ``varying`` says that calls have any size up to ``block``. Latency is in samples at the inner
-    rate: the adaptation plus the inner node's own.
+    The latency of the result is that of the adaptation plus the inner node's own, in samples.
+
+    Parameters
+    ----------
+    inner
+        The node.
+    hop
+        Frames per call of ``inner``.
+    block
+        Frames per call of the result.
+    channels
+        Inputs and outputs of both.
+    varying
+        True if calls have any size up to ``block``.
     """
     waiting = hop - 1 if varying else hop - math.gcd(hop, block)
     capacity = waiting + hop + block

@@ -1,4 +1,4 @@
-r"""A net above its own rate: as many copies of it as the factor, each with every M-th sample.
+r"""A net above its own rate: as many copies of it as the factor, each plays every M-th sample.
 
 ::
 
@@ -9,7 +9,7 @@ r"""A net above its own rate: as many copies of it as the factor, each with ever
 
 A net knows one rate: run faster, its time constants would shrink. So each copy plays one phase of
 the oversampled signal at the net's own rate, and the copies take turns: at the high rate, each
-sample sees the memory of M samples ago, and a dilation or a feedback spans as much time as it was
+sample sees the state of M samples ago, and a dilation or a feedback spans as much time as it was
 trained to (the recurrent case: A. Carson et al., arXiv 2406.06293). What a copy folds about its
 Nyquist frequency has another sign in each phase, and the sum of the phases cancels it. What it does
 not fold is the same in all, and stays what it was: the sound changes by the aliases alone.
@@ -109,7 +109,8 @@ def oversampled(state, src, dst, frames):
         process, copy = i64_at(s.processes)[phase], i64_at(s.copies)[phase]
         code = max(code, call_process(process, copy, asked_at, answer + 4 * taps, frames))
         filter_ = s.join + 4 * phase * taps
-        # Phase 0 lies at the time of an output sample, the others behind it: the next one has them.
+        # Phase 0 lies at the time of an output sample, the others after it: the next sample gets
+        # them.
         first = answer + 4 * (1 if phase == 0 else 0)
         for i in range(frames):
             dst[i] += dot(filter_, first + 4 * i, taps)

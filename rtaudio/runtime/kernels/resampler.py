@@ -1,4 +1,4 @@
-r"""A node at another sample rate: streaming polyphase FIR filters in front of it and behind it.
+r"""A node at another sample rate: streaming polyphase FIR filters before and after it.
 
 Both rates are divisors of a common one: L ticks are a host sample, M ticks an inner sample::
 
@@ -42,7 +42,7 @@ STATE = state_dtype(
     ("up_taps", "i8"),
     ("up_newest", "i8"),
     ("up_phase", "i8"),
-    ("behind", "i8"),
+    ("past", "i8"),
     ("host", "i8"),
     ("asked", "i8"),
     ("answer", "i8"),
@@ -52,7 +52,7 @@ STATE = state_dtype(
 )
 """``down``: [host_ticks][down_taps], from host to inner rate; ``up``: [inner_ticks][up_taps], back.
 ``host``: down_taps - 1 past samples, then the block. ``asked``: input of the inner node.
-``answer``: ``behind`` past samples, then its output. Each holds one row per channel, ``*_stride``
+``answer``: ``past`` old samples, then its output. Each holds one row per channel, ``*_stride``
 apart. ``*_newest``: the last sample that the next
 result needs, counted from the start of the coming block; ``*_phase``: ticks after that sample."""
 
@@ -64,8 +64,21 @@ def low_pass(
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return a linear-phase Kaiser low-pass of odd length for the lower of two rates.
 
-    What it lets through above the lower Nyquist frequency folds to above the pass band. Its delay
-    at the common rate is a multiple of ``half_multiple`` samples.
+    Anything that it passes above the lower Nyquist frequency folds to above the pass band.
+
+    Parameters
+    ----------
+    lower_hz
+        The lower rate.
+    common_hz
+        The rate of the taps: a multiple of both rates.
+    half_multiple
+        The delay of the filter is a multiple of this many samples at the common rate.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 ``[taps]``, with sum 1.
     """
     nyquist = lower_hz / 2
     transition = 2 * (nyquist - min(PASS_BAND_HZ, PASS_BAND_SHARE * nyquist)) / common_hz
@@ -78,9 +91,20 @@ def low_pass(
 
 
 def polyphase(taps: np.ndarray[Any, Any], phases: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Return the filter cut into phases, oldest sample first: ``[phases, taps per phase]``.
+    """Cut a filter into its phases.
 
-    The number of taps per phase is a multiple of 16, which vectorises well.
+    Parameters
+    ----------
+    taps
+        The filter, ``[taps]``.
+    phases
+        Number of phases.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 ``[phases, taps per phase]``, oldest sample first. The number of taps per phase is a
+        multiple of 16, which vectorises well.
     """
     count = -(-len(taps) // (16 * phases)) * 16
     padded = np.zeros(count * phases)
@@ -120,9 +144,9 @@ def resampled_node(
     latency_samples = -(-ticks // host_ticks)
     extra = latency_samples * host_ticks - ticks
     most = -(-block * host_ticks // inner_ticks)
-    behind = -(-(up.shape[1] + extra // inner_ticks + 2) // 16) * 16
+    past = -(-(up.shape[1] + extra // inner_ticks + 2) // 16) * 16
     host_stride = down.shape[1] - 1 + block
-    inner_stride = behind + -(-most // 16) * 16
+    inner_stride = past + -(-most // 16) * 16
     inner.record["channels"] = channels[0]
     inner.record["stride"] = inner_stride
     return Node(
@@ -144,7 +168,7 @@ def resampled_node(
         up_taps=up.shape[1],
         up_newest=-extra // inner_ticks,
         up_phase=-extra % inner_ticks,
-        behind=behind,
+        past=past,
         outputs=channels[1],
         host_stride=host_stride,
         inner_stride=inner_stride,
@@ -191,12 +215,12 @@ def resampled(state, src, dst, frames):
     s.down_newest, s.down_phase = newest - frames, phase
     code = np.int32(0)
     if count > 0:
-        code = call_process(s.process, s.callee, s.asked, s.answer + 4 * s.behind, count)
+        code = call_process(s.process, s.callee, s.asked, s.answer + 4 * s.past, count)
     taps = s.up_taps
     newest, phase = s.up_newest, s.up_phase
     for channel in range(s.outputs):
         answer = s.answer + 4 * channel * s.inner_stride
-        first = answer + 4 * (s.behind - taps + 1)
+        first = answer + 4 * (s.past - taps + 1)
         to = channel * s.stride
         newest, phase = s.up_newest, s.up_phase
         for i in range(frames):
@@ -204,6 +228,6 @@ def resampled(state, src, dst, frames):
             phase += host_ticks
             newest += phase // inner_ticks
             phase %= inner_ticks
-        move_down(answer, count, s.behind)
+        move_down(answer, count, s.past)
     s.up_newest, s.up_phase = newest - count, phase
     return code

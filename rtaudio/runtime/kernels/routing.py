@@ -22,7 +22,8 @@ MIX = state_dtype(
     ("ramps", "i8"),
     ("ramp_samples", "i8"),
 )
-"""``sources``, ``gains_db``, ``pans``: ``count`` addresses, of buses and of slots; ``ramps``: ``count * channels`` records of RAMP, all channels of the first source first."""
+"""``sources``, ``gains_db``, ``pans``: ``count`` addresses, of buses and of slots; ``ramps``:
+``count * channels`` records of RAMP, all channels of the first source first."""
 
 _adapt_at = struct_at(ADAPT)
 _delay_at = struct_at(DELAY)

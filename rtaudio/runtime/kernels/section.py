@@ -36,10 +36,10 @@ BUTTERWORTH = math.sqrt(0.5)
 """Q of shelves and cuts."""
 
 NOON = 5.0
-"""Where a tone knob does nothing, of 0 .. 10."""
+"""The position of a tone knob, 0 .. 10, at which it does nothing."""
 
 MIDDLE_CUT_Q, MIDDLE_BOOST_Q = 1.5, 0.7
-"""Q of the peak behind a tone knob: a scoop is narrower than a boost."""
+"""Q of the peak of a tone knob: a cut is narrower than a boost."""
 
 STATE = state_dtype(
     ("hz", "i8"),
@@ -57,10 +57,10 @@ STATE = state_dtype(
     ("coefficients", "i8"),
     ("z", "i8"),
 )
-"""``hz``, ``db``, ``q``: addresses of slots, 0 where the kind has none. ``off_hz``: the frequency at which a cut is off; ``db_per_step``: what a knob does. ``pitch``,
-``sharpness``: log2 of Hz and Q. ``spans``: length of a ramp. ``coefficients``: g k m0 m1 m2 at the
-end of the span, then their change per sample; ``left`` samples of it are to come.
-``z``: [channels][2] float64."""
+"""``hz``, ``db``, ``q``: addresses of slots, 0 where the kind has none. ``off_hz``: the frequency
+at which a cut is off; ``db_per_step``: effect of a knob. ``pitch``, ``sharpness``: log2 of Hz and
+Q. ``spans``: length of a ramp. ``coefficients``: g k m0 m1 m2 at the end of the span, then their
+change per sample; ``left`` samples of it are to come. ``z``: [channels][2] float64."""
 
 _state_at = struct_at(STATE)
 
@@ -120,7 +120,7 @@ def section_node(
     hz, db, q
         Slots of its parameters, as far as the kind has them.
     rate_hz, channels
-        Of the signal.
+        Sample rate and number of channels.
     off_hz
         The frequency at which a cut is off.
     """
@@ -142,11 +142,11 @@ def knob_node(
     hz
         Its frequency.
     db_per_step
-        What a step of the knob does, from the middle of its range on.
+        Change of level per step of the knob, from the middle of its range on.
     knob
         The slot: 0 .. 10.
     rate_hz, channels
-        Of the signal.
+        Sample rate and number of channels.
     """
     goals = math.log2(hz), *_knob_goals(kind, knob.value, db_per_step)
     return _node(turned, kind, rate_hz, channels, goals, params=knob, db_per_step=db_per_step)

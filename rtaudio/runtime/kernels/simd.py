@@ -122,7 +122,7 @@ class Vectors:
         ]
 
     def widened(self, vector: Any) -> Any:
-        """Return a vector that may be shorter, with zeros behind its values."""
+        """Return a vector that may be shorter, with zeros after its values."""
         lanes = vector.type.count
         if lanes == self.lanes:
             return vector

@@ -12,7 +12,8 @@ import soundfile
 pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
 from training.config import ConfigError
-from training.denoise.corpus import active_rms, load_corpus
+from training.denoise.corpus import load_corpus
+from training.denoise.recordings import active_rms
 
 RATE = 48000
 

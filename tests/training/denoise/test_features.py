@@ -14,15 +14,13 @@ import yaml
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
 from training.checkpoint import load_checkpoint  # noqa: E402
-from training.cli import train  # noqa: E402
-from training.config import ConfigError  # noqa: E402
-from training.denoise import run  # noqa: E402
-from training.denoise.config import load_denoise_config  # noqa: E402
-from training.denoise.corpus import load_corpus  # noqa: E402
+from training.config import ConfigError, load_config  # noqa: E402
+from training.denoise.config import DenoiseConfig  # noqa: E402
 from training.denoise.features import FeatureLoss, FeatureNet, load_features  # noqa: E402
 from training.denoise.losses import DenoiseLoss, Keep  # noqa: E402
-from training.denoise.run import denoise_run  # noqa: E402
-from training.denoise.scenes import Scenes, load_scene_config, scene_run  # noqa: E402
+from training.denoise.scene_config import SceneConfig  # noqa: E402
+from training.denoise.task import DenoiseTask  # noqa: E402
+from training.engine import train_run  # noqa: E402
 from training.models.context import ContextNet  # noqa: E402
 
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"
@@ -207,37 +205,6 @@ def test_features_are_weighed_beside_other_terms_and_deaf_above_the_bandwidth():
 
 
 @pytest.fixture
-def scene_file(tmp_path, small_corpus, corpus_cache, monkeypatch):
-    monkeypatch.delenv("RTAUDIO_DATA", raising=False)
-
-    def written(**schedule):
-        path = tmp_path / "scenes.yaml"
-        path.write_text(
-            yaml.safe_dump(
-                {
-                    "task": "denoise-features",
-                    "name": "scenes",
-                    "description": "",
-                    "license": "Apache-2.0",
-                    "source": "noise",
-                    "folder": str(tmp_path / "scenes"),
-                    "data": {
-                        "root": str(small_corpus),
-                        "cache": str(corpus_cache),
-                        "rate_hz": 48_000,
-                        "excerpt_samples": 4096,
-                        "held_out": 0.4,
-                    },
-                    "schedule": {"steps": 2, "batch": 8, **schedule},
-                }
-            )
-        )
-        return path
-
-    return written
-
-
-@pytest.fixture
 def denoise_file(tmp_path, small_corpus, corpus_cache, monkeypatch):
     monkeypatch.delenv("RTAUDIO_DATA", raising=False)
     torch.save({"features": moved().state_dict()}, tmp_path / "features.pt")
@@ -259,6 +226,7 @@ def denoise_file(tmp_path, small_corpus, corpus_cache, monkeypatch):
                         "cache": str(corpus_cache),
                         "rate_hz": 16_000,
                         "excerpt_samples": 4000,
+                        "rooms": 4,
                     },
                     "net": {"type": "context", "channels": 4, "layers": 5},
                     "loss": {"features": 1.0, "l1": 0.1},
@@ -287,73 +255,38 @@ def denoise_file(tmp_path, small_corpus, corpus_cache, monkeypatch):
 @pytest.mark.data
 def test_the_shipped_configurations_hold(data_folder, monkeypatch):
     monkeypatch.setenv("RTAUDIO_DATA", str(data_folder))
-    scenes = load_scene_config(CONFIGS / "denoise-features.yaml")
-    denoise = load_denoise_config(CONFIGS / "denoise-context.yaml")
+    scenes = load_config(CONFIGS / "denoise-features.yaml", SceneConfig)
+    denoise = load_config(CONFIGS / "denoise-context.yaml", DenoiseConfig)
     assert (scenes.name, denoise.name) == ("denoise-features", "denoise-context")
     # The one writes what the other reads, and both hear at one rate.
     assert scenes.run_folder / "features.pt" == Path(denoise.features.net)
     assert scenes.data.rate_hz == denoise.data.rate_hz
 
 
-def test_scenes_are_learnt_by_command(scene_file, tmp_path, capsys):
-    """Hiss to 24 kHz and murmur to 6 kHz are told apart; the file then serves the loss."""
-    train([scene_file(steps=40, learning_rate=0.003)])
-    metrics = json.loads((tmp_path / "scenes/metrics.json").read_text())
-    assert metrics["kinds"] == 2
-    assert metrics["scene_accuracy"] > 0.8
-    assert str(tmp_path / "scenes/features.pt") in capsys.readouterr().out
-    assert not load_features(tmp_path / "scenes/features.pt").training
-    with pytest.raises(ConfigError, match="holds a run already"):
-        scene_run(load_scene_config(scene_file()), show=False)
-    with pytest.raises(ConfigError, match="trained once"):
-        train([scene_file()], resume=True)
-
-
-def test_what_is_held_out_is_never_trained_on(small_corpus, corpus_cache):
-    corpus = load_corpus(small_corpus, 16_000, "train", corpus_cache)
-    scenes = Scenes(corpus.noise, 4096, 0.4)
-    whole = {s.name: sum(c.stop - c.start for c in s.clips) for s in corpus.noise.sources}
-    for kind in scenes.kinds:
-        heard = {n for clip in kind.train for n in range(clip.start, clip.stop)}
-        kept = {n for clip in kind.held_out for n in range(clip.start, clip.stop)}
-        assert not heard & kept
-        assert 0.3 < len(kept) / whole[kind.name] <= 0.41
-    sounds, present = scenes.batch(np.random.default_rng(0), 8)
-    assert sounds.shape == (8, 1, 4096)
-    assert present.sum(dim=1).tolist() == [1] * 4 + [2] * 4
-
-
-def test_a_run_with_features_balances_and_resumes_to_the_bit(denoise_file, tmp_path, monkeypatch):
-    denoise_run(load_denoise_config(denoise_file()), show=False)
+def test_a_run_with_features_balances_and_resumes_to_the_bit(denoise_file, tmp_path, killed):
+    train_run(load_config(denoise_file(), DenoiseConfig), DenoiseTask, show=False)
     with (tmp_path / "run/history.csv").open() as file:
         assert [row["balanced"] for row in csv.DictReader(file)] == ["0.0", "0.0", "1.0"]
     whole = torch.load(tmp_path / "run/last.pt", weights_only=True)
-    assert not torch.equal(whole["loss"]["features.weights"], torch.ones(3))
+    assert not torch.equal(whole["task"]["loss"]["features.weights"], torch.ones(3))
     _, card = load_checkpoint(tmp_path / "run/best.pt")
     assert card["metrics"]["step"] == 6
     assert str(tmp_path) not in json.dumps(card)
     assert card["provenance"]["config"]["features"] == {"layers": 3, "balance_after_epochs": 2}
 
-    broken = load_denoise_config(denoise_file(folder=str(tmp_path / "broken")))
-    keep = run._keep
-
-    def killed(*arguments):
-        keep(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(run, "_keep", killed)
-    with pytest.raises(KeyboardInterrupt):
-        denoise_run(broken, show=False)
-    monkeypatch.setattr(run, "_keep", keep)
-    denoise_run(broken, resume=True, show=False)
+    broken = load_config(denoise_file(folder=str(tmp_path / "broken")), DenoiseConfig)
+    assert killed(
+        lambda: train_run(broken, DenoiseTask, show=False), lambda path: path.name == "last.pt"
+    )
+    train_run(broken, DenoiseTask, resume=True, show=False)
     resumed = torch.load(tmp_path / "broken/last.pt", weights_only=True)
     for part in ("net", "loss"):
-        for name, value in whole[part].items():
-            assert torch.equal(resumed[part][name], value), name
+        for name, value in whole["task"][part].items():
+            assert torch.equal(resumed["task"][part][name], value), name
 
 
 def test_a_missing_feature_net_is_named_before_anything_is_decoded(denoise_file, tmp_path):
     (tmp_path / "features.pt").unlink()
     with pytest.raises(ConfigError, match=r"features\.pt: no feature net; train it: rtaudio train"):
-        denoise_run(load_denoise_config(denoise_file()), show=False)
+        train_run(load_config(denoise_file(), DenoiseConfig), DenoiseTask, show=False)
     assert not (tmp_path / "run").exists()

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
-from training.denoise.corpus import active_rms  # noqa: E402
-from training.denoise.mixer import Mixtures
+from training.denoise.mixer import Mixtures  # noqa: E402
 from training.denoise.mixing import _expander  # noqa: E402
-from training.denoise.mixture import MixtureConfig, collate
+from training.denoise.mixture import MixtureConfig, collate  # noqa: E402
+from training.denoise.recordings import active_rms  # noqa: E402
 
 RATE = 48000
 PLAIN = {"no_speech": 0, "no_noise": 0, "clipping": 0, "offset": 0, "room": 0}

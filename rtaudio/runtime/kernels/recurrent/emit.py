@@ -87,7 +87,7 @@ def _emit_gru(v: Vectors, u: Vectors, z: list[Any], h2: Any) -> list[Any]:
 
 
 @intrinsic(prefer_literal=True)
-def _step(
+def run_step(
     typingctx: Any,
     key: Any,
     backward: Any,

@@ -12,7 +12,7 @@ from rtaudio.runtime.kernels.simd import REGISTERS
 from rtaudio.runtime.memory import Array
 
 CACHE_BYTES = 32768
-"""Weights larger than this are walked to and fro; first-level caches hold 32 to 48 KiB."""
+"""Larger weights are read in alternating directions; first-level caches hold 32 to 48 KiB."""
 
 GATES = 4
 
@@ -104,7 +104,7 @@ class Layout(NamedTuple):
             squares = [square for group in groups for square in self.squares(group)]
             batch = Batch(groups, squares, offset, [])
             offset += len(squares) * self.lanes
-            # source 0 are the inputs, source k + 1 the units of layer k
+            # Source 0 are the inputs, source k + 1 the units of layer k.
             for source, columns in enumerate(map(range, sources[:-1], sources[1:])):
                 squares = [square for square in batch.squares if self._connected(source, *square)]
                 batch.runs.append(Run(columns, squares, offset))
@@ -135,7 +135,7 @@ class Layout(NamedTuple):
 
     @property
     def alternates(self) -> bool:
-        """Whether steps walk the weights to and fro."""
+        """Whether steps read the weights in alternating directions."""
         return 4 * self.head > CACHE_BYTES
 
 
@@ -163,7 +163,24 @@ def _gru_rows(layer: Any) -> tuple[Array, Array, Array]:
 def pack(
     layout: Layout, layers: Sequence[Any], head_weight: Array, head_bias: float, in_gain: float
 ) -> Array:
-    """Arrange weights in torch layout as the module's drawing shows."""
+    """Arrange weights as the drawing in :mod:`~rtaudio.runtime.kernels.recurrent.node` shows.
+
+    Parameters
+    ----------
+    layout
+        Sizes of the stack.
+    layers
+        The layers, with weights in torch's layout.
+    head_weight, head_bias
+        The linear head: ``[units of the last layer]``, and one number.
+    in_gain
+        Factor of the audio input.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, one-dimensional.
+    """
     rows = np.zeros((layout.inputs + sum(layout.hidden), GATES, layout.units), np.float32)
     bias = np.zeros((GATES, layout.units), np.float32)
     source, scale = slice(0, layout.inputs), 1.0

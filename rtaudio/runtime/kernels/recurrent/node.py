@@ -1,4 +1,4 @@
-"""Stacks of LSTM or GRU layers with a linear head, one sample after the other.
+"""Stacks of LSTM or GRU layers with a linear head, sample by sample.
 
 All layers advance in the same step. Layer k of a step works on the sample k before that of the
 first layer, so it needs nothing from this step, and the chains of dependent operations of the
@@ -7,7 +7,7 @@ layers run side by side. Inside a block nothing is delayed: a block of n samples
 code the stack is one layer, with zeros where units are not connected.
 
 The weights are packed when a node is made, in the order in which a step reads them. With L lanes
-per vector the units of all layers, one behind the other, are dealt into groups of L, and the groups
+per vector, the units of all layers, one after another, are dealt into groups of L, and the groups
 into batches whose sums fit the vector registers together. Each square is one vector, L rows of one
 gate; the last group, if at most L / 2 units are left for it, has as many gates side by side in a
 square as fit (padded with zeros). A square of zeros is left out:
@@ -27,8 +27,8 @@ square as fit (padded with zeros). A square of zeros is left out:
     memory    | inputs | 2h, all groups | 2c, all groups (LSTM) |
 
 Every non-linearity is one function, t(z) = tanh(z / 2): the logistic function of z is
-(1 + t(z)) / 2. What is left over are factors of two, which are exact and therefore moved into the
-weights. The state is kept doubled, the sums are z = bias + inputs + columns 2h, and a step is
+(1 + t(z)) / 2. The remaining factors are powers of two, which are exact and move into the weights.
+The state is kept doubled, the sums are z = bias + inputs + columns 2h, and a step is
 
 ::
 
@@ -37,9 +37,9 @@ weights. The state is kept doubled, the sums are z = bias + inputs + columns 2h,
     GRU    2n = zx + (1 + t(zr)) zh                      rows of x, the input's part of n, are twice
            2h = (1 - t(zz)) t(2n) + (1 + t(zz)) h        gates: r, z, x, h
 
-Weights that exceed the first-level cache are walked forwards and backwards by turns, so that each
-step starts with what the step before has left in the cache. The sums of the two directions differ
-in rounding; which one a sample takes is part of the state, so the split into blocks stays exact.
+Weights that exceed the first-level cache are read forwards and backwards in turn, so that each step
+starts with the weights that the last step left in the cache. The sums of the two directions differ
+in rounding; the direction is part of the state, so the split into blocks stays exact.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ import numpy as np
 
 from rtaudio.runtime.abi import Kernel, Node, state_dtype
 from rtaudio.runtime.kernels.ramp import RAMP, advance, aim, ramp_samples, settled
-from rtaudio.runtime.kernels.recurrent.emit import _step
+from rtaudio.runtime.kernels.recurrent.emit import run_step
 from rtaudio.runtime.kernels.recurrent.layout import GATES, Layout, pack
 from rtaudio.runtime.kernels.simd import LANES
 from rtaudio.runtime.memory import Array
@@ -101,13 +101,13 @@ def recurrent_kernel(layout: Layout, skip: bool) -> Kernel:
             if depth > 0 and (step < depth or step >= frames):
                 first, last = np.float32(max(step - frames + 1, 0)), np.float32(min(step, depth))
                 if alternates and backward:
-                    y = _step(key, True, True, weights, memory, first, last)
+                    y = run_step(key, True, True, weights, memory, first, last)
                 else:
-                    y = _step(key, False, True, weights, memory, first, last)
+                    y = run_step(key, False, True, weights, memory, first, last)
             elif alternates and backward:
-                y = _step(key, True, False, weights, memory, first, last)
+                y = run_step(key, True, False, weights, memory, first, last)
             else:
-                y = _step(key, False, False, weights, memory, first, last)
+                y = run_step(key, False, False, weights, memory, first, last)
             backward = alternates and not backward
             if step >= depth:
                 dst[step - depth] = y + s.skip * src[step - depth] if skip else y
@@ -162,6 +162,7 @@ def recurrent_node(
 
     Examples
     --------
+    >>> from types import SimpleNamespace
     >>> zeros = np.zeros
     >>> layer = SimpleNamespace(weight_ih=zeros((24, 1)), weight_hh=zeros((24, 8)),
     ...                         bias_ih=zeros(24), bias_hh=zeros(24))

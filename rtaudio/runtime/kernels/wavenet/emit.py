@@ -12,14 +12,14 @@ from numba.extending import intrinsic
 from rtaudio.runtime.kernels.simd import REGISTERS, Vectors
 from rtaudio.runtime.kernels.wavenet.activations import ACTIVATIONS
 from rtaudio.runtime.kernels.wavenet.plan import (
-    _DILATION,
-    _PLACE,
-    _POSITION,
-    _SIZE,
-    _STRIDE,
-    _TAPS,
-    _WEIGHTS,
-    _WORDS,
+    DILATION,
+    PLACE,
+    POSITION,
+    SIZE,
+    STRIDE,
+    TAPS,
+    WEIGHTS,
+    WORDS,
     ArrayPlan,
 )
 
@@ -69,7 +69,7 @@ class _Chunk:
         """Write one array, whose head has the number ``row``."""
         v, b = self.v, self.b
         channels, layers = array.channels, array.layers
-        weights = v.element(self.weights, self.field(v.index(row), _WEIGHTS))
+        weights = v.element(self.weights, self.field(v.index(row), WEIGHTS))
         signal = self.ring(v.index(row + 1))
 
         def rechannel(first: Any, count: int) -> None:
@@ -110,9 +110,9 @@ class _Chunk:
         v, b = self.v, self.b
         channels = array.channels
         ring, following = self.ring(row), self.ring(b.add(row, v.index(1)))
-        taps = v.index(array.taps) if array.taps else self.field(row, _TAPS)
-        dilation = self.field(row, _DILATION)
-        weights = v.element(self.weights, self.field(row, _WEIGHTS))
+        taps = v.index(array.taps) if array.taps else self.field(row, TAPS)
+        dilation = self.field(row, DILATION)
+        weights = v.element(self.weights, self.field(row, WEIGHTS))
         self.close(ring, channels)
         in_registers = self.tile_sizes(channels) == [(0, channels, 1)]
         wide = v.index(self.limit)
@@ -165,13 +165,13 @@ class _Chunk:
     def field(self, row: Any, column: int) -> Any:
         """Load a word of the table."""
         b = self.b
-        at = b.add(b.mul(row, self.v.index(_WORDS)), self.v.index(column))
+        at = b.add(b.mul(row, self.v.index(WORDS)), self.v.index(column))
         return b.load(b.gep(self.rows, [at]))
 
     def ring(self, row: Any) -> _Ring:
         """Load a row of the table."""
         place, stride, size, position = (
-            self.field(row, column) for column in (_PLACE, _STRIDE, _SIZE, _POSITION)
+            self.field(row, column) for column in (PLACE, STRIDE, SIZE, POSITION)
         )
         return _Ring(self.v.element(self.memory, place), stride, size, position)
 
@@ -292,7 +292,7 @@ class _Chunk:
 
 
 @intrinsic(prefer_literal=True)
-def _chunk(
+def run_chunk(
     typingctx: Any, plan: Any, lanes: Any, vectors: Any, rows: Any, memory: Any, weights: Any
 ) -> Any:
     """Take ``vectors`` vectors from the start of ``memory`` through the net.

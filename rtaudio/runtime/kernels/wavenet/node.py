@@ -13,8 +13,8 @@ read and written at any place of it without regard to its end, because the ring 
     | 0 ...................... size - 1 | size .. size + chunk - 1 | rest of the last write |
       ^ position: next frame              the same as 0 .. chunk - 1
 
-    size >= past + 2 chunks: the lanes behind the last frame of a block hold values of no meaning;
-    they are overwritten before they are read, and never reach back to where the past lies.
+    size >= past + 2 chunks: the lanes after the last frame of a block hold meaningless values; they
+    are overwritten before they are read, and never reach back to the past.
     It is a multiple of the chunk, so that whole chunks meet its end exactly.
 
 One row of a table describes one ring. Rows stand in the order in which they are filled::
@@ -25,7 +25,7 @@ One row of a table describes one ring. Rows stand in the order in which they are
 
 All rows of a net share one memory, which starts with the input of the chunk, the output, and the
 activations of one layer. Weights lie in the order in which they are used, [tap][input][channel]
-with the newest tap first; behind tanh they are doubled, as the function is tanh(z / 2).
+with the newest tap first; before a tanh they are doubled, as the function is tanh(z / 2).
 
 A frame takes the same operations in the same order wherever it stands in a block. The output
 does not depend on how the signal is split into blocks, to the last bit.
@@ -40,8 +40,8 @@ import numpy as np
 
 from rtaudio.runtime.abi import Kernel, Node, state_dtype
 from rtaudio.runtime.kernels.simd import LANES
-from rtaudio.runtime.kernels.wavenet.emit import VECTORS, _chunk
-from rtaudio.runtime.kernels.wavenet.plan import _POSITION, _SIZE, _WORDS, Row, _plan
+from rtaudio.runtime.kernels.wavenet.emit import VECTORS, run_chunk
+from rtaudio.runtime.kernels.wavenet.plan import POSITION, SIZE, WORDS, ArrayPlan, Row, plan_of
 from rtaudio.runtime.words import address_of, f32_at, i64_at, struct_at
 
 STATE = state_dtype(("rows", "i8"), ("memory", "i8"), ("weights", "i8"), ("row_count", "i8"))
@@ -69,18 +69,18 @@ def wavenet_kernel(plan: str, lanes: int) -> Kernel:
             for i in range(count):
                 x[i] = src[done + i]
             if count > 2 * lanes:
-                _chunk(plan, lanes, 4, rows, memory, weights)
+                run_chunk(plan, lanes, 4, rows, memory, weights)
             elif count > lanes:
-                _chunk(plan, lanes, 2, rows, memory, weights)
+                run_chunk(plan, lanes, 2, rows, memory, weights)
             else:
-                _chunk(plan, lanes, 1, rows, memory, weights)
+                run_chunk(plan, lanes, 1, rows, memory, weights)
             for i in range(count):
                 dst[done + i] = y[i]
-            for row in range(0, _WORDS * s.row_count, _WORDS):
-                size = table[row + _SIZE]
+            for row in range(0, WORDS * s.row_count, WORDS):
+                size = table[row + SIZE]
                 if size:
-                    position = table[row + _POSITION] + count
-                    table[row + _POSITION] = position - size if position >= size else position
+                    position = table[row + POSITION] + count
+                    table[row + POSITION] = position - size if position >= size else position
             done += count
         return 0
 
@@ -98,6 +98,67 @@ def _bias(conv: Any, scale: float = 1.0) -> np.ndarray[Any, Any]:
     return np.asarray(scale * bias, np.float32)
 
 
+class _Layout:
+    """Rows, weights and memory of a net while they are laid out."""
+
+    def __init__(self, plan: list[ArrayPlan], limit: int) -> None:
+        self.limit = limit  # frames of the largest chunk
+        self.rows: list[Row] = []
+        self.weights: list[np.ndarray[Any, Any]] = []
+        self.used = limit * (2 + max(array.channels for array in plan))
+
+    def pack(self, *parts: np.ndarray[Any, Any]) -> int:
+        """Append weights; returns the place of the first."""
+        place = sum(part.size for part in self.weights)
+        self.weights.extend(parts)
+        return place
+
+    def row(self, channels: int, past: int | None = None, **fields: int) -> None:
+        """Append a row with its memory; ``past`` is the length of the ring, None: no ring."""
+        size = 0 if past is None else (-(-past // self.limit) + 2) * self.limit
+        stride = size + 2 * self.limit
+        stride += 16 * (stride // 16 % 2 == 0)  # channels do not crowd the same cache lines
+        self.rows.append(Row(self.used, stride, size, **fields))
+        self.used += channels * stride
+
+    def array(self, shape: ArrayPlan, array: Any, scale: float) -> None:
+        """Append the rows of an array; ``scale`` is a factor of its head."""
+        self.row(
+            shape.channels,
+            shape.head_taps - 1 if shape.head_taps > 1 else None,
+            taps=shape.head_taps,
+            dilation=1,
+            weights=self.pack(
+                _bias(array.rechannel),
+                _matrix(array.rechannel),
+                _bias(array.head, scale),
+                _matrix(array.head, scale),
+            ),
+        )
+        for layer in array.layers:
+            self.layer(shape, layer)
+        self.row(shape.channels)
+
+    def layer(self, shape: ArrayPlan, layer: Any) -> None:
+        """Append the row of a layer."""
+        gain = 2.0 if shape.activation == "tanh" else 1.0
+        taps = layer.conv.weight.shape[2]
+        square = np.zeros((shape.channels, shape.channels), np.float32)
+        out = [square[0], square] if layer.out is None else [_bias(layer.out), _matrix(layer.out)]
+        self.row(
+            shape.channels,
+            (taps - 1) * layer.conv.dilation,
+            taps=taps,
+            dilation=layer.conv.dilation,
+            weights=self.pack(
+                _bias(layer.conv, gain) + _bias(layer.mixer, gain),
+                _matrix(layer.mixer, gain),
+                *out,
+                _matrix(layer.conv, gain),
+            ),
+        )
+
+
 def wavenet_node(net: Any, *, lanes: int = LANES) -> Node:
     """Make the node of a plain WaveNet, for one channel; all convolutions start from zeros.
 
@@ -109,7 +170,7 @@ def wavenet_node(net: Any, *, lanes: int = LANES) -> Node:
     net
         Anything with the attributes of `rtaudio.models.net.types.WaveNet`: arrays of layers without
         gates, FiLM, groups, bottleneck and head of their own, one activation in each array (one of
-        ``ACTIVATIONS``), no layers behind the head and no condition net.
+        ``ACTIVATIONS``), no layers after the head and no condition net.
     lanes
         Values per vector: 4, 8 or 16; the default fits this machine.
 
@@ -120,70 +181,23 @@ def wavenet_node(net: Any, *, lanes: int = LANES) -> Node:
 
     Examples
     --------
-    >>> capture = read_nam("amp.nam")                       # of rtaudio.models.nam
-    >>> node = wavenet_node(capture.net)
+    >>> from rtaudio.models.net.types import Activation, Conv, WaveNet, WaveNetArray, WaveNetLayer
+    >>> one = Conv(np.ones((1, 1, 1), np.float32))
+    >>> layer = WaveNetLayer(one, one, Activation("tanh"), out=None)
+    >>> node = wavenet_node(WaveNet((WaveNetArray(one, (layer,), one),), head_scale=0.5))
     """
-    plan = _plan(net)
+    plan = plan_of(net)
     limit = VECTORS * lanes
-    rows: list[Row] = []
-    weights: list[np.ndarray[Any, Any]] = []
-    used = limit * (2 + max(array.channels for array in plan))
-
-    def packed(*parts: np.ndarray[Any, Any]) -> int:
-        place = sum(part.size for part in weights)
-        weights.extend(parts)
-        return place
-
-    def row(channels: int, past: int | None = None, **fields: int) -> None:
-        nonlocal used
-        size = 0 if past is None else (-(-past // limit) + 2) * limit
-        stride = size + 2 * limit
-        stride += 16 * (stride // 16 % 2 == 0)  # channels do not crowd the same cache lines
-        rows.append(Row(used, stride, size, **fields))
-        used += channels * stride
-
+    layout = _Layout(plan, limit)
     for shape, array in zip(plan, net.arrays, strict=True):
-        final = array is net.arrays[-1]
-        scale = net.head_scale if final else 1.0
-        row(
-            shape.channels,
-            shape.head_taps - 1 if shape.head_taps > 1 else None,
-            taps=shape.head_taps,
-            dilation=1,
-            weights=packed(
-                _bias(array.rechannel),
-                _matrix(array.rechannel),
-                _bias(array.head, scale),
-                _matrix(array.head, scale),
-            ),
-        )
-        for layer in array.layers:
-            gain = 2.0 if shape.activation == "tanh" else 1.0
-            taps = layer.conv.weight.shape[2]
-            square = np.zeros((shape.channels, shape.channels), np.float32)
-            out = (
-                [square[0], square] if layer.out is None else [_bias(layer.out), _matrix(layer.out)]
-            )
-            row(
-                shape.channels,
-                (taps - 1) * layer.conv.dilation,
-                taps=taps,
-                dilation=layer.conv.dilation,
-                weights=packed(
-                    _bias(layer.conv, gain) + _bias(layer.mixer, gain),
-                    _matrix(layer.mixer, gain),
-                    *out,
-                    _matrix(layer.conv, gain),
-                ),
-            )
-        row(shape.channels)
-    rows.append(Row(limit, limit))
+        layout.array(shape, array, net.head_scale if array is net.arrays[-1] else 1.0)
+    layout.rows.append(Row(limit, limit))
     return Node(
         wavenet_kernel(str(tuple(tuple(array) for array in plan)), lanes),
         work={
-            "rows": np.array(rows, np.int64),
-            "memory": np.zeros(used, np.float32),
+            "rows": np.array(layout.rows, np.int64),
+            "memory": np.zeros(layout.used, np.float32),
         },
-        constants={"weights": np.concatenate([np.ravel(part) for part in weights])},
-        row_count=len(rows),
+        constants={"weights": np.concatenate([np.ravel(part) for part in layout.weights])},
+        row_count=len(layout.rows),
     )

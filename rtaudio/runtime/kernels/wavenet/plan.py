@@ -1,4 +1,4 @@
-"""What the kernel of a WaveNet must know of the net before it is compiled."""
+"""The shape of a WaveNet, which its kernel must know before it is compiled."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ class Row(NamedTuple):
     unused: int = 0
 
 
-_PLACE, _STRIDE, _SIZE, _POSITION, _TAPS, _DILATION, _WEIGHTS = range(7)
-_WORDS = len(Row._fields)
+PLACE, STRIDE, SIZE, POSITION, TAPS, DILATION, WEIGHTS = range(7)
+"""Columns of the table, as in `Row`."""
+
+WORDS = len(Row._fields)
+"""Columns, with padding."""
 
 
 class ArrayPlan(NamedTuple):
-    """What the code of one array depends on."""
+    """The shape of one array, on which its code depends."""
 
     inputs: int
     channels: int
@@ -44,10 +47,16 @@ def _check(condition: bool, reason: str) -> None:
         raise ValueError(f"this WaveNet has no native kernel: {reason}")
 
 
-def _plan(net: Any) -> list[ArrayPlan]:
-    """Return the shape of a net; raises ValueError if it is not a plain one."""
+def plan_of(net: Any) -> list[ArrayPlan]:
+    """Return the shape of each array of a net.
+
+    Raises
+    ------
+    ValueError
+        The net is not a plain one; the text says why.
+    """
     _check(len(net.arrays) > 0, "it has no layers")
-    _check(not net.post, "layers behind the head")
+    _check(not net.post, "layers after the head")
     _check(net.condition is None, "a condition net")
     arrays = []
     inputs, heads = 1, None

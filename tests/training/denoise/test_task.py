@@ -1,0 +1,193 @@
+"""A denoiser's run on a tiny corpus: it learns, resumes to the bit, exports, and refuses."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
+
+from export.exporter import export_model  # noqa: E402
+from training.checkpoint import load_checkpoint  # noqa: E402
+from training.config import ConfigError, load_config  # noqa: E402
+from training.denoise.config import DenoiseConfig  # noqa: E402
+from training.denoise.mixture import Mixture  # noqa: E402
+from training.denoise.task import DenoiseTask  # noqa: E402
+from training.engine import train_run  # noqa: E402
+
+
+@pytest.fixture
+def write(tmp_path, small_corpus, corpus_cache, monkeypatch):
+    monkeypatch.delenv("RTAUDIO_DATA", raising=False)
+    torch.set_num_threads(1)
+
+    def written(**changes):
+        content = {
+            "task": "denoise",
+            "name": "tiny",
+            "description": "",
+            "license": "Apache-2.0",
+            "source": "noise",
+            "folder": str(tmp_path / "run"),
+            "workers": 0,
+            "data": {
+                "root": str(small_corpus),
+                "cache": str(corpus_cache),
+                "excerpt_samples": 19200,
+                "rooms": 4,
+            },
+            "net": {"type": "denoiser", "channels": [4, 4, 4], "hidden": 8},
+            "loss": {"spectrum": 1.0, "si_sdr": 0.5},
+            "schedule": {
+                "steps": 6,
+                "batch": 2,
+                "warmup_steps": 2,
+                "epoch_steps": 3,
+                "validation_mixtures": 2,
+                "learning_rate": 0.01,
+            },
+            **changes,
+        }
+        path = tmp_path / "run.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+    return written
+
+
+def test_a_run_can_be_exported(write, tmp_path, corpus_cache):
+    config = load_config(write(), DenoiseConfig)
+    metrics = train_run(config, DenoiseTask, show=False)
+    assert metrics == json.loads((tmp_path / "run/metrics.json").read_text())
+    rows = (tmp_path / "run/history.csv").read_text().splitlines()
+    assert len(rows) == 3
+    net, card = load_checkpoint(tmp_path / "run/best.pt")
+    assert not any(str(folder) in json.dumps(card) for folder in (tmp_path, corpus_cache))
+    export_model(net, card, tmp_path / "tiny.onnx")
+
+
+def test_it_learns(write, tmp_path):
+    """Better than the net it began with, on mixtures it does not train on."""
+    schedule = {
+        "steps": 25,
+        "batch": 2,
+        "warmup_steps": 2,
+        "epoch_steps": 5,
+        "average": 0.5,
+        "validation_mixtures": 4,
+        "learning_rate": 0.01,
+    }
+    config = load_config(write(schedule=schedule, loss={"spectrum": 1.0}), DenoiseConfig)
+    torch.manual_seed(config.seed)
+    begun = DenoiseTask(config, torch.device("cpu"))
+    before = begun.validate(begun.net)
+    metrics = train_run(config, DenoiseTask, show=False)
+    assert metrics["validation_loss"] < 0.99 * before["val_loss"]
+
+
+def test_a_resumed_run_ends_as_an_unbroken_one(write, tmp_path, killed):
+    whole = load_config(write(folder=str(tmp_path / "whole")), DenoiseConfig)
+    broken = load_config(write(folder=str(tmp_path / "broken")), DenoiseConfig)
+    train_run(whole, DenoiseTask, show=False)
+
+    assert killed(
+        lambda: train_run(broken, DenoiseTask, show=False), lambda path: path.name == "last.pt"
+    )
+    train_run(broken, DenoiseTask, resume=True, show=False)
+    a, b = (
+        torch.load(tmp_path / f"{name}/last.pt", weights_only=True) for name in ("whole", "broken")
+    )
+    for name, weights in a["task"]["net"].items():
+        torch.testing.assert_close(weights, b["task"]["net"][name], rtol=0, atol=0)
+    for name, weights in a["average"].items():
+        torch.testing.assert_close(weights, b["average"][name], rtol=0, atol=0)
+
+
+def test_folders_and_keys_are_checked(write, tmp_path):
+    for samples in (19201, 2400):
+        data = {"root": str(tmp_path), "excerpt_samples": samples}
+        with pytest.raises(ConfigError, match=r"a multiple of its hop, 480, and at least 3360$"):
+            train_run(load_config(write(data=data), DenoiseConfig), DenoiseTask, show=False)
+    config = load_config(write(), DenoiseConfig)
+    with pytest.raises(ConfigError, match="start without --resume"):
+        train_run(config, DenoiseTask, resume=True, show=False)
+    train_run(config, DenoiseTask, show=False)
+    with pytest.raises(ConfigError, match="holds a run already"):
+        train_run(config, DenoiseTask, show=False)
+    with pytest.raises(ConfigError, match="another 'loss'"):
+        train_run(
+            load_config(write(loss={"l1": 1.0}), DenoiseConfig),
+            DenoiseTask,
+            resume=True,
+            show=False,
+        )
+    with pytest.raises(ConfigError, match="unknown term 'l3'"):
+        load_config(write(loss={"l3": 1.0}), DenoiseConfig)
+    for data in (None, 5, "x", [], [{"root": "."}]):
+        with pytest.raises(ConfigError, match=r"run.yaml: data"):
+            load_config(write(data=data), DenoiseConfig)
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_config(write(data={"root": "nowhere", "excerpt_samples": 4800}), DenoiseConfig)
+
+
+def test_a_start_is_remembered_and_may_look_further_ahead(write, tmp_path):
+    train_run(load_config(write(), DenoiseConfig), DenoiseTask, show=False)
+    net = {"type": "denoiser", "channels": [4, 4, 4], "hidden": 8}
+    config = load_config(
+        write(folder=str(tmp_path / "on"), net={**net, "look_ahead": 0}), DenoiseConfig
+    )
+    train_run(config, DenoiseTask, start=tmp_path / "run/best.pt", show=False)
+    trained, card = load_checkpoint(tmp_path / "on/best.pt")
+    assert trained.latency_samples == 480
+    assert card["provenance"]["config"]["start"]["config"]["net"] == net
+    wrong = load_config(
+        write(folder=str(tmp_path / "no"), net={**net, "hidden": 16}), DenoiseConfig
+    )
+    with pytest.raises(ConfigError, match="its sizes are not those of the run"):
+        train_run(wrong, DenoiseTask, start=tmp_path / "run/best.pt", show=False)
+
+
+def test_pairs_of_ones_own_train_too(write, tmp_path):
+    for part in ("noisy", "clean"):
+        (tmp_path / part).mkdir()
+        sound = 0.1 * np.random.default_rng(0).standard_normal(24000)
+        soundfile.write(tmp_path / part / "one.wav", sound, 48000)
+    folders = {"noisy": "noisy", "clean": "clean"}
+    config = load_config(
+        write(
+            data={
+                "root": str(tmp_path),
+                "train": folders,
+                "validation": folders,
+                "excerpt_samples": 19200,
+            }
+        ),
+        DenoiseConfig,
+    )
+    train_run(config, DenoiseTask, show=False)
+    _, card = load_checkpoint(tmp_path / "run/best.pt")
+    assert card["provenance"]["data"]["train"] == folders
+    with pytest.raises(ConfigError, match=r"run.yaml: data.train.noisy: Field required"):
+        load_config(
+            write(data={"root": ".", "train": {}, "validation": folders, "excerpt_samples": 19200}),
+            DenoiseConfig,
+        )
+    with pytest.raises(ConfigError, match=r"run.yaml: data.snr_db"):
+        load_config(
+            write(data={"root": ".", "snr_db": [3, "x"], "excerpt_samples": 4800}), DenoiseConfig
+        )
+
+
+def test_one_bad_batch_spoils_nothing(write):
+    config = load_config(write(), DenoiseConfig)
+    task = DenoiseTask(config, torch.device("cpu"))
+    before = {name: weight.detach().clone() for name, weight in task.net.named_parameters()}
+    noisy = torch.full((2, 1, 19200), torch.nan)
+    batch = Mixture(noisy, noisy, torch.tensor([24000.0, 24000.0]), torch.zeros(2))
+    task.step(batch, 1)
+    for name, weight in task.net.named_parameters():
+        torch.testing.assert_close(weight.detach(), before[name], rtol=0, atol=0)
