@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _NAME_BYTES = 255
+"""The longest file name that common file systems take."""
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary file beside ``path`` that takes its place when the block ends well.
+    """Yield the name of a temporary file, which replaces ``path`` when the block succeeds.
 
-    When the block raises, or is interrupted, the temporary file is removed and ``path`` stays as it
-    was.
+    If the block raises or is interrupted, the temporary file is removed and ``path`` stays as it
+    was. Both are in the same folder, so the replacement is atomic.
 
     Parameters
     ----------
     path
         The file to write; its folder must exist.
+
+    Yields
+    ------
+    pathlib.Path
+        The temporary file, with the suffix of ``path``.
 
     Raises
     ------
@@ -30,7 +36,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Examples
     --------
     >>> with replacing("wet.txt") as temporary:      # doctest: +SKIP
-    ...     temporary.write_text("all of it")
+    ...     temporary.write_text("complete")
     """
     path = Path(path)
     if path.exists() and not path.is_file():
@@ -38,7 +44,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
     if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise PermissionError(f"{path}: not writable; choose another place, or change its rights")
+        raise PermissionError(
+            f"{path}: not writable; choose another place, or change its permissions"
+        )
     end = f".{os.getpid()}.part{path.suffix}"
     room = max(0, _NAME_BYTES - len(os.fsencode(end)) - 1)
     temporary = path.with_name(f".{os.fsdecode(os.fsencode(path.stem)[:room])}{end}")

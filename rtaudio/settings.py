@@ -1,4 +1,4 @@
-"""Settings: what is true of a user's machine, whatever is played on it."""
+"""Settings of the user's machine, which hold for everything that is played on it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rtaudio.errors import SettingsError, first_fault
 
 
 class Settings(BaseModel):
-    """The settings of this machine, kept in :func:`settings_path`.
+    """The settings of this machine; :func:`settings_path` is their file.
 
     Parameters
     ----------
     interface_dbu
-        Level of a sine at the input of the audio interface that reads 0 dBFS, -20 .. 40 dBu; stands
-        in the data sheet as "maximum input level". 12 dBu is usual for an instrument input.
+        Level of a sine at the input of the audio interface that reads 0 dBFS, -20 .. 40 dBu. Data
+        sheets call it "maximum input level"; 12 dBu is usual for an instrument input.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -29,7 +29,7 @@ class Settings(BaseModel):
 
 
 def settings_path() -> Path:
-    """Return the file of the settings, which need not exist."""
+    """Return the path of the settings file, which may not exist."""
     if sys.platform == "win32":
         base = os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming"
     elif sys.platform == "darwin":
@@ -40,12 +40,17 @@ def settings_path() -> Path:
 
 
 def load_settings() -> Settings:
-    """Read the settings; where there is no file, they are the defaults.
+    """Read the settings; without a file, return the defaults.
 
     Raises
     ------
     SettingsError
-        The file cannot be understood: one line with the file, the fault and the remedy.
+        The file is not valid: one line with the file, the fault and the remedy.
+
+    Examples
+    --------
+    >>> load_settings().interface_dbu                                       # doctest: +SKIP
+    12.0
     """
     path = settings_path()
     if not path.is_file():
@@ -63,7 +68,13 @@ def load_settings() -> Settings:
 
 
 def save_settings(settings: Settings) -> None:
-    """Write the settings, whole or not at all."""
+    """Write the settings file, and create its folder if needed.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written; an older one stays as it was.
+    """
     path = settings_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:

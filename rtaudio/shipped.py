@@ -11,7 +11,7 @@ def shipped_presets() -> dict[str, Path]:
 
 
 def shipped_cabinets() -> dict[str, Path]:
-    """Return the loudspeakers that come with rtaudio: name -> impulse response."""
+    """Return the cabinets that come with rtaudio: name -> impulse response."""
     return _files("cabinets/*.wav")
 
 
@@ -21,7 +21,10 @@ def shipped_models() -> dict[str, Path]:
 
 
 def _files(pattern: str) -> dict[str, Path]:
-    """Return the shipped files that match: stem -> path; an installed wheel has them inside."""
+    """Find shipped files: stem -> path.
+
+    In an installed package their folder is inside ``rtaudio``, in a checkout beside it.
+    """
     here = Path(__file__).parent
     folder = next((f for f in (here / "presets", here.parent / "presets") if f.is_dir()), None)
     return {file.stem: file for file in sorted(folder.glob(pattern))} if folder else {}

@@ -1,1 +1,1 @@
-"""Files and folders of files through an effect."""
+"""Rendering of files, and of folders of files."""

@@ -1,4 +1,4 @@
-"""Folders of sound files: which ones there are, and several at a time in processes of their own."""
+"""Folders of sound files: list them, and process several at a time in parallel processes."""
 
 from __future__ import annotations
 
@@ -18,18 +18,29 @@ from rtaudio.batch.render_file import Rendered
 from rtaudio.errors import AudioFileError, explain
 
 Work = Callable[[Path, Path, Callable[[float], None]], Rendered]
-"""``work(source, target, progress)`` makes one file of another; it must be importable."""
+"""``work(source, target, progress)`` renders one file. Other processes call it, so it must be
+picklable."""
 
 
 class Pair(NamedTuple):
-    """A file and what is made of it."""
+    """A file, and the file to make of it."""
 
     source: Path
     target: Path
 
 
 class Outcome(NamedTuple):
-    """What became of a pair: what was written, or the line that says why nothing was."""
+    """The result of a pair.
+
+    Attributes
+    ----------
+    source, target
+        The pair.
+    done
+        What was written; None if nothing was.
+    error
+        Why nothing was written, in one line; otherwise empty.
+    """
 
     source: Path
     target: Path
@@ -38,41 +49,45 @@ class Outcome(NamedTuple):
 
 
 class _StoppedError(Exception):
-    """The user wants no more."""
+    """The user has stopped the work."""
 
 
-def pairs(source: Path, target: Path) -> tuple[list[Pair], list[Path], list[str]]:
-    """List the sound files of a folder and all below it, and what is none.
+def list_pairs(source: Path, target: Path) -> tuple[list[Pair], list[Path], list[str]]:
+    """List the sound files of a folder and its subfolders.
 
     Parameters
     ----------
-    source, target
-        Folders; the tree is kept. Names that begin with a dot are passed over, and so is
-        ``target`` if it lies inside ``source``.
+    source
+        The folder. Names that begin with a dot are skipped, and so is ``target`` inside it.
+    target
+        Folder of the new files, which will have the same subfolders.
 
     Returns
     -------
-    tuple
-        The pairs in the order of their names, the files that are no sound by their suffix, and a
-        line for each folder that cannot be read.
+    pairs : list of Pair
+        The files, ordered by name.
+    skipped : list of Path
+        Files that are not sound files by their suffix.
+    errors : list of str
+        A line for each folder that cannot be read.
 
     Raises
     ------
     AudioFileError
-        There is nothing to do, or a file that is read would be replaced.
+        There are no sound files, or a new file would replace one that is read.
     """
     if target.exists() and not target.is_dir():
         raise AudioFileError(f"{target}: is not a folder, but {source} is one")
-    inside = target.resolve()
-    if inside == source.resolve():
+    new_folder = target.resolve()
+    if new_folder == source.resolve():
         raise AudioFileError(f"{target}: is the folder that is read; choose another name")
-    found, others = [], []
-    closed: list[OSError] = []
-    for folder, below, names in os.walk(source, onerror=closed.append):
+    found, skipped = [], []
+    unreadable: list[OSError] = []
+    for folder, subfolders, names in os.walk(source, onerror=unreadable.append):
         here = Path(folder)
-        below[:] = sorted(
-            name for name in below
-            if not name.startswith(".") and (here / name).resolve() != inside
+        subfolders[:] = sorted(
+            name for name in subfolders
+            if not name.startswith(".") and (here / name).resolve() != new_folder
         )  # fmt: skip
         for name in sorted(names):
             if name.startswith("."):
@@ -81,8 +96,8 @@ def pairs(source: Path, target: Path) -> tuple[list[Pair], list[Path], list[str]
             if is_audio_name(path):
                 found.append(Pair(path, target / path.relative_to(source)))
             else:
-                others.append(path)
-    errors = [explain(error)[0] for error in closed]
+                skipped.append(path)
+    errors = [explain(error)[0] for error in unreadable]
     if not found:
         raise AudioFileError(
             errors[0] if errors else f"{source}: holds no sound files such as .wav or .flac"
@@ -93,44 +108,51 @@ def pairs(source: Path, target: Path) -> tuple[list[Pair], list[Path], list[str]
             raise AudioFileError(
                 f"{pair.target}: is one of the files that are read; choose another folder"
             )
-    return found, others, errors
+    return found, skipped, errors
 
 
 def work_through(
     work: Work, todo: Sequence[Pair], processes: int, progress: Callable[[float], None]
 ) -> Generator[Outcome, None, None]:
-    """Do all pairs, several at a time; what fails does not stop the others.
+    """Process all pairs, several at a time. A failure does not stop the others.
 
     Parameters
     ----------
     work
-        What to do with each.
+        Renders one file.
     todo
-        The pairs. Folders of targets are created.
+        The pairs. The folders of the targets are created.
     processes
-        How many at a time; with one they are done in this process.
+        How many at a time; 1 works in this process.
     progress
-        Called now and then with the share of the bytes that are done, 0 .. 1.
+        Called regularly with the share of the bytes that are done, 0 .. 1.
 
     Yields
     ------
     Outcome
-        As they end. When the caller is interrupted, nothing half-written stays behind.
+        As the pairs end. If the caller closes the generator or is interrupted, the processes stop
+        and no half-written file is left.
+
+    Examples
+    --------
+    >>> pairs, _, _ = list_pairs(Path("in"), Path("out"))                       # doctest: +SKIP
+    >>> for outcome in work_through(render, pairs, 4, print):                   # doctest: +SKIP
+    ...     print(outcome.target, outcome.error)
     """
-    whole = max(1, sum(map(_bytes, todo)))
+    total = max(1, sum(map(_bytes, todo)))
     context = multiprocessing.get_context("spawn")
     done, stop = context.Value("d", 0.0), context.Event()
     if processes == 1:
         for pair in todo:
             at = done.value
             yield _do(work, pair, lambda share, at=at, pair=pair: progress(  # type: ignore[misc]
-                (at + share * _bytes(pair)) / whole
+                (at + share * _bytes(pair)) / total
             ))  # fmt: skip
             done.value = at + _bytes(pair)
         return
     pool = ProcessPoolExecutor(processes, context, _start, (done, stop))
     try:
-        former = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the processes inherit it
+        former = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the processes inherit it
         try:
             left = {pool.submit(_do_in_pool, work, pair): pair for pair in todo}
         finally:
@@ -141,9 +163,9 @@ def work_through(
                 try:
                     yield future.result()
                 except BrokenProcessPool:
-                    reason = "a process was killed, perhaps for want of memory; try --jobs 1"
+                    reason = "its process was killed, perhaps for lack of memory; try --jobs 1"
                     yield Outcome(*pair, None, f"{pair.source}: {reason}")
-            progress(done.value / whole)
+            progress(done.value / total)
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
@@ -156,13 +178,15 @@ def _bytes(pair: Pair) -> int:
         return 0
 
 
+# In each process of the pool: bytes done by all processes, the request to stop, and a lock that is
+# held while a file is being written.
 _done: Any = None
 _stop: Any = None
 _busy = threading.Lock()
 
 
 def _start(done: Any, stop: Any) -> None:
-    """Prepare a process: Ctrl-C is the parent's affair, which then sets ``stop``."""
+    """Prepare a process of the pool: it ignores Ctrl-C, which the parent turns into ``stop``."""
     global _done, _stop
     _done, _stop = done, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -171,7 +195,7 @@ def _start(done: Any, stop: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    """When the parent has been killed, remove what is half-written, and go."""
+    """If the parent has been killed, wait until the half-written file is removed, and exit."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

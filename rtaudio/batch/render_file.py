@@ -1,4 +1,4 @@
-"""Rendering of files: any length in little memory."""
+"""Rendering of a file of any length, in little memory."""
 
 from __future__ import annotations
 
@@ -16,32 +16,33 @@ from rtaudio.effects.base import Effect
 from rtaudio.errors import AudioFileError
 from rtaudio.runtime.offline import run
 from rtaudio.runtime.program import Program
+from rtaudio.view.words import counted
 
 _PIECE_SAMPLES = 1 << 17
 
 
 class Rendered(NamedTuple):
-    """What was written.
+    """The written file.
 
     Attributes
     ----------
     frames, channels, rate_hz, subtype
-        Its size and storage.
+        Its length, channels, sample rate in Hz and libsndfile subtype.
     in_peak, peak
-        The largest magnitudes of what was read and of what was written.
+        Peak magnitudes of the source and of the new file.
     clipped
-        How many samples the storage has cut off at full scale.
+        Number of samples that were cut off at full scale.
     latency_samples
-        What the effect was late, and was compensated.
+        Latency of the effect, which was compensated.
     faults
-        How often an effect was silenced and reset, by its name.
+        How often each effect was silenced and reset, by its name.
     seconds
-        How long it took, without the making of the program.
+        Rendering time, without building the program.
     metadata
-        What was kept beside the sound: title, artist ..., and names of WAV chunks.
+        What was copied besides the sound: title, artist ..., and names of WAV chunks.
     damage
-        Where and why the source could not be read on, or what was wrong with its samples; an empty
-        text if it was whole.
+        Where and why the source could not be read, or what was wrong with its samples; empty if it
+        was intact.
     """
 
     frames: int
@@ -75,33 +76,40 @@ def render_file(
     Parameters
     ----------
     effect
-        What to play; it starts from its initial state.
+        The effect; it starts from its initial state.
     source
-        A sound file. Its rate is kept, its storage where the new format has it, and what lies
-        beside its sound: title, artist and the like, from WAV to WAV every chunk.
+        A sound file. Sample rate and tags are kept, so is the sample format if the new file type
+        has it, and from WAV to WAV every chunk.
     target
         The new file, as long as ``source`` and aligned with it. It appears when it is complete.
     block
         Frames per call of the program; the result does not depend on it.
     max_channels
-        How many channels ``source`` may have.
+        Maximum number of channels of ``source``.
     keep_channels
-        Refuse an effect that does not make as many channels as it is given.
+        Refuse an effect that changes the number of channels.
     salvage
-        Take what can be read of a damaged file, with silence in place of NaN and infinite samples,
-        and say so in ``damage``; otherwise such a file is refused.
+        Render what can be read of a damaged file, with silence in place of NaN and infinite
+        samples, and describe it in ``damage``; otherwise such a file is refused.
     progress
-        Called now and then with the share that is done, 0 .. 1.
+        Called regularly with the share that is done, 0 .. 1.
     listen
-        Called with each piece of what was read and of what was written, planar; the second is late
-        by the latency and ends as late.
+        Called with each piece that was read and the piece that was written, both
+        ``[channels, frames]``. The latter are later by the latency, so their lengths differ at the
+        start and at the end.
 
     Raises
     ------
     AudioFileError
-        ``source`` is not audio that can be played, or ``target`` names no format.
+        ``source`` cannot be played, or the suffix of ``target`` is not that of a sound file.
     OSError
         A file cannot be read or written.
+
+    Examples
+    --------
+    >>> done = render_file(load_preset("crunch"), "dry.wav", "wet.wav")         # doctest: +SKIP
+    >>> done.latency_samples                                                    # doctest: +SKIP
+    0
     """
     source, target = Path(source), Path(target)
     if source.exists() and target.exists() and source.samefile(target):
@@ -110,8 +118,9 @@ def render_file(
         program = effect.compile(dry.rate_hz, block, in_channels=dry.channels, offline=True)
         if keep_channels and program.out_channels != dry.channels:
             raise AudioFileError(
-                f"{source}: has {dry.channels} channels, and {effect.name or effect.kind} makes "
-                f"{program.out_channels} of them; take another model"
+                f"{source}: has {counted(dry.channels, 'channel')}, and "
+                f"{effect.name or effect.kind} makes {program.out_channels} of them; "
+                "choose another model"
             )
         subtype = suited_subtype(target, dry.subtype)
         with created(
@@ -135,7 +144,7 @@ def render_file(
 
 
 class _Stream:
-    """The way from one file through a program into another."""
+    """Renders one open file into another, piece by piece."""
 
     def __init__(
         self, program: Program, dry: Reader, wet: Writer, salvage: bool,
@@ -146,14 +155,14 @@ class _Stream:
         self._piece = program.block * max(1, _PIECE_SAMPLES // (dry.channels * program.block))
         self._skip = program.latency_samples
         self._limit = 1.0 if clips(wet.subtype) else np.inf
-        self._bad = 0
+        self._bad, self._first_s = 0, 0.0
         self.ended = False
         self.in_peak = self.peak = 0.0
         self.clipped = 0
         self.spoilt = ""
 
     def step(self) -> None:
-        """Carry one piece over; the last one with what the effect still owes."""
+        """Render one piece. After the last one, silence flushes the latency of the effect."""
         x = self._dry.read(self._piece)
         self.ended = x.shape[1] < self._piece
         self._mend(x)
@@ -170,7 +179,7 @@ class _Stream:
         self._listen(x, wet)
 
     def _mend(self, x: np.ndarray[Any, Any]) -> None:
-        """Put silence in place of samples that are no numbers, or refuse them."""
+        """Replace NaN and infinite samples by silence, or refuse them."""
         bad = ~np.isfinite(x)
         if not bad.any():
             return
@@ -180,9 +189,9 @@ class _Stream:
         x[bad] = 0.0
         if self._bad == 0:
             first = self._dry.position - x.shape[1] + int(bad.any(axis=0).argmax())
-            self._first = first / rate_hz
+            self._first_s = first / rate_hz
         self._bad += int(bad.sum())
         self.spoilt = (
-            f"{path}: holds {self._bad} NaN or infinite samples, the first at {self._first:.2f} s: "
-            "silence in their place"
+            f"{path}: holds {counted(self._bad, 'NaN or infinite sample')}, the first at "
+            f"{self._first_s:.2f} s; replaced by silence"
         )

@@ -1,1 +1,1 @@
-"""The measurements of ``rtaudio bench``: callback, nets, guitar models, denoisers."""
+"""What ``rtaudio bench`` measures: the callback, nets, guitar models and denoisers."""

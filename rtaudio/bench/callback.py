@@ -1,4 +1,4 @@
-"""The callback body: what one block costs, from the device's call to the return."""
+"""The cost of the callback: the time of one block, from the device's call to its return."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from rtaudio.runtime.jit import jit
 from rtaudio.runtime.memory import aligned
 from rtaudio.runtime.system import now_ns
 
+_WARM_UP = 2000
+"""Blocks that are not measured."""
+
 
 @jit
 def _time_blocks(engine, source, result, frames, durations):
@@ -22,7 +25,7 @@ def _time_blocks(engine, source, result, frames, durations):
         durations[k] = now_ns() - start
 
 
-def body_microseconds(
+def time_callback(
     effect: Effect,
     *,
     rate_hz: int = 48000,
@@ -30,22 +33,31 @@ def body_microseconds(
     channels: tuple[int, int] = (2, 2),
     repeats: int = 5000,
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Measure the callback body of an effect or chain, block by block.
+    """Time the callback with an effect or chain, block by block.
 
-    The callback is called in a compiled loop on noise, without a device and without waiting, after
-    the fade-in and a warm-up.
+    A compiled loop calls it with noise, without a device and without waiting. The fade-in and a
+    warm-up are not measured.
 
     Parameters
     ----------
-    rate_hz, block, channels
-        Sample rate, frames per block, input and output channels.
+    effect
+        The effect or chain.
+    rate_hz, block
+        Sample rate in Hz and frames per block.
+    channels
+        Numbers of input and output channels.
     repeats
-        Number of blocks measured.
+        Number of measured blocks.
 
     Returns
     -------
     numpy.ndarray
-        Microseconds of each block.
+        float64 ``[repeats]``: microseconds of each block.
+
+    Examples
+    --------
+    >>> time_callback(Gain(gain_db=-6.0), repeats=100).shape
+    (100,)
     """
     ins, outs = channels
     engine = Engine(rate_hz, block, ins, outs)
@@ -56,7 +68,7 @@ def body_microseconds(
         source[:] = np.random.default_rng(0).uniform(-0.3, 0.3, source.size)
         result = aligned(outs * block)
         addresses = (engine.address, source.ctypes.data, result.ctypes.data)
-        _time_blocks(*addresses, block, np.zeros(2000, np.int64))
+        _time_blocks(*addresses, block, np.zeros(_WARM_UP, np.int64))
         durations = np.zeros(repeats, np.int64)
         _time_blocks(*addresses, block, durations)
     finally:

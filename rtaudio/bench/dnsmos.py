@@ -1,4 +1,4 @@
-"""DNSMOS P.835: what listeners would say of enhanced speech, without a clean recording of it."""
+"""DNSMOS P.835: predicted listener scores of speech, without a clean reference."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from rtaudio.errors import MetricsError
 __all__ = ["Dnsmos"]
 
 WINDOW = 144_160
-"""Samples at 16 kHz that the model hears at once: 9.01 s."""
+"""Input size of the model in samples at 16 kHz: 9.01 s."""
 
 BATCH = 16
+"""Windows per call of the model."""
 
-# From the raw outputs of the model to opinion scores, as published with it: highest power first.
+# Polynomials from raw outputs to opinion scores, as published with the model; highest power first.
 _CALIBRATION = {
     "sig": (-0.08397278, 1.22083953, 0.0052439),
     "bak": (-0.13166888, 1.60915514, -0.39604546),
@@ -28,17 +29,17 @@ _CALIBRATION = {
 
 
 class Dnsmos:
-    """The published model of opinion scores, from the user's own copy of it.
+    """The published DNSMOS model, from the user's own copy.
 
     Parameters
     ----------
     path
-        ``sig_bak_ovr.onnx`` of the DNS Challenge (the model of all listeners, not of one talker).
+        ``sig_bak_ovr.onnx`` of the DNS Challenge (not the personalised model).
 
     Raises
     ------
     MetricsError
-        The file is no ONNX model, or another one.
+        The file is not an ONNX model, or it is another one.
     FileNotFoundError
         No such file.
 
@@ -46,8 +47,8 @@ class Dnsmos:
     -----
     C. Reddy, V. Gopal, R. Cutler, "DNSMOS P.835: a non-intrusive perceptual objective speech
     quality metric to evaluate noise suppressors", ICASSP 2022. The scores go from 1 to 5; clean
-    recordings reach about 3.6 (speech), 4.1 (background) and 3.3 (overall). The model hears
-    nothing above 8 kHz.
+    recordings reach about 3.6 (speech), 4.1 (background) and 3.3 (overall). The model ignores
+    everything above 8 kHz.
 
     Examples
     --------
@@ -68,7 +69,7 @@ class Dnsmos:
             session = onnxruntime.InferenceSession(
                 data, options, providers=["CPUExecutionProvider"]
             )
-        except Exception:  # ONNX Runtime raises classes of its own for every fault
+        except Exception:  # ONNX Runtime has its own exception classes
             raise MetricsError(f"{path}: not an ONNX model, or damaged; get it again") from None
         inputs, outputs = session.get_inputs(), session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1 or inputs[0].shape[1:] != [WINDOW]:
@@ -89,14 +90,21 @@ class Dnsmos:
         Returns
         -------
         dict
-            ``sig`` (how natural the speech is), ``bak`` (how little the background disturbs) and
-            ``ovr`` (overall), each the mean over windows of 9.01 s, a second apart.
+            ``sig`` (quality of the speech), ``bak`` (of the background) and ``ovr`` (overall), each
+            the mean over windows of 9.01 s that start every second.
+
+        Raises
+        ------
+        MetricsError
+            ``x`` is not mono, empty or not finite.
         """
         x = np.asarray(x, np.float64)
         if x.ndim != 1 or not x.size or not np.isfinite(x).all():
-            raise MetricsError("wanted a mono signal of finite samples")
-        heard = windows(at_rate(x, rate_hz, METRICS_HZ).astype(np.float32))
-        raw = np.concatenate([self._run(heard[k : k + BATCH]) for k in range(0, len(heard), BATCH)])
+            raise MetricsError(
+                "DNSMOS needs a mono signal of finite samples; mix down or repair it"
+            )
+        cut = cut_windows(at_rate(x, rate_hz, METRICS_HZ).astype(np.float32))
+        raw = np.concatenate([self._run(cut[k : k + BATCH]) for k in range(0, len(cut), BATCH)])
         return {
             name: float(np.mean(np.polyval(powers, raw[:, column].astype(np.float64))))
             for column, (name, powers) in enumerate(_CALIBRATION.items())
@@ -106,12 +114,20 @@ class Dnsmos:
         return np.asarray(self._session.run(None, {self._input: batch})[0])
 
 
-def windows(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cut a signal at 16 kHz into all windows that start on a whole second.
+def cut_windows(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cut a signal at 16 kHz into windows that start on each whole second.
 
-    As in the script that the model is published with, a signal shorter than a window is doubled
-    until it fills one. That script leaves out the last window, or some more, where rounding says
-    so; for recordings of 10 s, as those of the challenge, there is one window in either case.
+    Parameters
+    ----------
+    x
+        The signal ``[frames]``. If it is shorter than a window, it is doubled until it fills one,
+        as in the script that was published with the model.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``[windows, WINDOW]``: all full windows. The published script drops one or more of the last
+        ones by rounding; for the 10 s recordings of the challenge both give one window.
     """
     if x.size < WINDOW:
         x = np.tile(x, 2 ** math.ceil(math.log2(WINDOW / x.size)))

@@ -1,4 +1,4 @@
-"""The figures of the guitar: how close each shipped amp is to its teacher, and what it costs."""
+"""Guitar models: how close each shipped amp is to its teacher, and what amps and nets cost."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from rtaudio.bench.callback import body_microseconds
-from rtaudio.bench.nets import sized_model, sized_net
+from rtaudio.bench.callback import time_callback
+from rtaudio.bench.nets import make_model, make_net
 from rtaudio.models.loader import LoadedModel, load_model
 from rtaudio.models.net.summary import weight_count
 from rtaudio.preset.load import load_preset
@@ -18,13 +18,25 @@ from rtaudio.runtime.abi import Node
 from rtaudio.runtime.timing import block_microseconds
 from rtaudio.shipped import shipped_models, shipped_presets
 
-__all__ = ["PUBLISHED", "amp_row", "amps", "chain_rows", "net_row", "peers", "presets"]
+__all__ = [
+    "PUBLISHED",
+    "list_amps",
+    "list_presets",
+    "measure_amp",
+    "measure_chain",
+    "measure_net",
+    "read_peers",
+]
 
+RATE_HZ = 48000
 BLOCKS = (32, 64, 128)
 """Frames per block at which whole chains are measured."""
 
 ROUNDS = 5
+"""How many times each engine is timed."""
+
 REPEATS = 1000
+"""Blocks per round."""
 
 PUBLISHED = (
     ("NAM A1 standard, 44 amps", "median 0.0040", "largest 0.020"),
@@ -35,27 +47,34 @@ PUBLISHED = (
     ("NAM LSTM 2x8, one study", "0.0035", ""),
     ("AIDA-X LSTM-12, six sounds from clean to lead", "0.0165 to 0.178", ""),
 )
-"""Error-to-signal ratios that others have published of their captures of real gear.
+"""Error-to-signal ratios that others have published for their models of real gear.
 
-The NAM A1 figures stand in the file names of the collection pelennor2170/NAM_models, those of A2 in
-neural-amp-modeler#688, that of the LSTM in Gerthsson's study (2023) of neural-amp-modeler, those of
-AIDA-X in the metadata of the six models its plugin comes with.
+Sources: NAM A1, the file names of the collection pelennor2170/NAM_models; NAM A2,
+neural-amp-modeler#688; LSTM, Gerthsson's study (2023) of neural-amp-modeler; AIDA-X, the metadata
+of the six models that come with its plugin.
 """
 
 
-def amps() -> list[Path]:
-    """Return the shipped model files that were trained to be an amp or a pedal."""
+def list_amps() -> list[Path]:
+    """Return the shipped model files of amps and pedals."""
     return [file for name, file in shipped_models().items() if not name.startswith("denoise")]
 
 
-def amp_row(file: Path, block: int = 64) -> dict[str, Any]:
-    """Tell what a shipped amp's card says of its error, and what it costs here.
+def measure_amp(file: Path, block: int = 64) -> dict[str, Any]:
+    """Read the error of a shipped amp from its card, and measure its cost.
+
+    Parameters
+    ----------
+    file
+        The model file.
+    block
+        Frames per block.
 
     Returns
     -------
     dict
         ``name``, ``net``, ``weights``, ``esr_mean`` and ``esr_max`` on takes held out from
-        training, and for each engine ``p50`` and ``p99`` in microseconds per ``block`` frames.
+        training, and for each engine ``p50`` and ``p99`` in microseconds per block.
     """
     model = load_model(file)
     card = model.file.card
@@ -69,37 +88,44 @@ def amp_row(file: Path, block: int = 64) -> dict[str, Any]:
     return row | _costs(model, block)
 
 
-def net_row(name: str, block: int = 64) -> dict[str, Any]:
-    """Tell what a net of one of the sizes in `rtaudio.bench.nets.NETS` costs here.
+def measure_net(name: str, block: int = 64) -> dict[str, Any]:
+    """Measure the cost of a net.
+
+    Parameters
+    ----------
+    name
+        One of `rtaudio.bench.nets.NETS`.
+    block
+        Frames per block.
 
     Returns
     -------
     dict
-        ``name``, ``weights``, and for each engine ``p50`` and ``p99`` as in `amp_row`.
+        ``name``, ``weights``, and for each engine ``p50`` and ``p99`` in microseconds per block.
     """
-    weights = weight_count(sized_net(name))
-    return {"name": name, "weights": weights} | _costs(sized_model(name), block)
+    weights = weight_count(make_net(name))
+    return {"name": name, "weights": weights} | _costs(make_model(name), block)
 
 
-def peers() -> dict[str, Any]:
-    """Return how long other players took for the same nets beside these kernels, and where.
+def read_peers() -> dict[str, Any]:
+    """Return the times of other players and of these kernels for the same nets.
 
-    The figures were measured once, by turns in one process, and are kept with the package: the
-    other players are not part of it.
+    The other players are not part of the package. So the figures were measured once, in turn in one
+    process, and are stored in ``peers.json``.
 
     Returns
     -------
     dict
-        ``machine``, ``date``, ``peers`` (what they are and how they were built) and ``rows``: for
+        ``machine``, ``date``, ``peers`` (the players, and how they were built) and ``rows``: for
         each net ``name``, microseconds per 64 frames (``ours_us``, ``namcore_us``,
-        ``neuralaudio_us``) and the largest difference to the exact function (``..._error``).
+        ``neuralaudio_us``) and the largest difference to the exact function (``ours_error`` ...).
     """
     found: dict[str, Any] = json.loads(Path(__file__).with_name("peers.json").read_text("utf-8"))
     return found
 
 
 def _costs(model: LoadedModel, block: int) -> dict[str, dict[str, float]]:
-    """Time every engine, by turns: the machine may be slower for a while."""
+    """Time every engine, in turn, since the machine may be slower for a while."""
     params = model.default_params()
     nodes: dict[str, Node] = {
         engine: model.node(block, params, engine=engine) for engine in model.golden_errors
@@ -124,13 +150,13 @@ def net_name(architecture: dict[str, Any]) -> str:
     return kind
 
 
-def presets() -> list[str]:
-    """Return the names of the shipped presets that hold a model."""
+def list_presets() -> list[str]:
+    """Return the names of the shipped presets with a model."""
     return [name for name, file in shipped_presets().items() if "model:" in file.read_text("utf-8")]
 
 
-def chain_rows(name: str) -> Iterator[dict[str, Any]]:
-    """Yield what a whole preset costs at each block size of `BLOCKS`.
+def measure_chain(name: str) -> Iterator[dict[str, Any]]:
+    """Measure the cost of a preset at each block size of `BLOCKS`.
 
     Yields
     ------
@@ -139,8 +165,8 @@ def chain_rows(name: str) -> Iterator[dict[str, Any]]:
         a block over its duration at 48 kHz, which is the load of one core.
     """
     for block in BLOCKS:
-        times = body_microseconds(
-            load_preset(name), rate_hz=48000, block=block, channels=(1, 2), repeats=REPEATS
+        times = time_callback(
+            load_preset(name), rate_hz=RATE_HZ, block=block, channels=(1, 2), repeats=REPEATS
         )
         p50, p99 = np.percentile(times, [50.0, 99.0])
         yield {
@@ -148,5 +174,5 @@ def chain_rows(name: str) -> Iterator[dict[str, Any]]:
             "block": block,
             "p50": round(float(p50), 2),
             "p99": round(float(p99), 2),
-            "share": round(float(p50) * 48000 / block / 1e6, 5),
+            "share": round(float(p50) * RATE_HZ / block / 1e6, 5),
         }

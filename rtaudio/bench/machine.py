@@ -1,4 +1,4 @@
-"""The machine that figures were measured on."""
+"""The machine on which figures are measured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 
 def machine() -> dict[str, str | int]:
-    """Return processor, cores, system, and the versions that decide the speed."""
+    """Return the processor, its cores, the system, and the versions that matter for speed."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count() or 1,
@@ -20,7 +20,7 @@ def machine() -> dict[str, str | int]:
 
 
 def machine_line() -> str:
-    """Return :func:`machine` as one line."""
+    """Return `machine` in one line."""
     m = machine()
     return (
         f"{m['cpu']}, {m['cores']} cores, {m['system']}, Python {m['python']}, "

@@ -1,4 +1,4 @@
-"""What a model costs on paper: multiplications with additions, counted in its graph."""
+"""The cost of a model on paper: multiply-accumulates, counted in its graph."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rtaudio.models.graph.fourier import FourierStages
 __all__ = ["fourier_macs", "graph_macs", "macs_per_second", "weight_count"]
 
 FRAMES = 480
-"""Samples per call at which a model without a hop of its own is counted."""
+"""Samples per call for counting a model without a hop."""
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _COUNTED = ("Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul", *_GATES)
@@ -29,12 +29,12 @@ Shape = tuple[int, ...]
 def macs_per_second(file: ModelFile) -> float:
     """Return the multiply-accumulates of a model per second of audio.
 
-    Convolutions, matrix products and recurrent layers count, Fourier transforms among them where
-    they are matrix products in the graph; single additions and activations do not.
+    Convolutions, matrix products and recurrent layers count, and so do Fourier transforms that are
+    matrix products in the graph. Additions and activations do not count.
 
     Raises
     ------
-    ValueError
+    MetricsError
         The graph cannot be run.
 
     Examples
@@ -54,26 +54,25 @@ def macs_per_second(file: ModelFile) -> float:
 def graph_macs(proto: onnx.ModelProto, feeds: dict[str, Any]) -> Counter[str]:
     """Count the multiply-accumulates of one call, by operator.
 
-    The graph is run once, and the sizes of its values are read off: that holds for graphs whose
-    sizes cannot be inferred, too. What depends on no input is computed once at load, and does not
-    count.
+    The graph is run once to get the sizes of its values, since not every graph lets infer them.
+    Nodes that depend on no input are computed once at load, so they do not count.
 
     Parameters
     ----------
     proto
         A graph without control flow.
     feeds
-        Value of each input.
+        Name -> value of each input.
 
     Returns
     -------
     collections.Counter
-        Operator -> multiply-accumulates. A transposed convolution counts what it spreads, cut
-        edges included; a recurrent layer counts its gates' two products.
+        Operator -> multiply-accumulates. A transposed convolution includes its cut edges; a
+        recurrent layer counts the two matrix products of each gate.
 
     Raises
     ------
-    ValueError
+    MetricsError
         The graph cannot be run.
     """
     if proto.functions:
@@ -87,16 +86,21 @@ def graph_macs(proto: onnx.ModelProto, feeds: dict[str, Any]) -> Counter[str]:
 
 
 def fourier_macs(n_fft: int) -> int:
-    """Return the multiply-accumulates of a transform of ``n_fft`` samples there and back.
+    """Return the multiply-accumulates of a transform of ``n_fft`` samples and its inverse.
 
-    As `rtaudio.models.graph.fourier.FourierStages` computes it, the windows left out.
+    Both are computed as in `rtaudio.models.graph.fourier.FourierStages`; windows do not count.
+
+    Examples
+    --------
+    >>> fourier_macs(960) < 0.2 * 4 * 960 * 481       # far below the dense matrices
+    True
     """
     stages = FourierStages.of(n_fft)
     return 2 * (stages.first.size * stages.columns + stages.second.size)
 
 
 def weight_count(file: ModelFile) -> int:
-    """Return the weights of a model: as its card states them, else all numbers in its graph."""
+    """Return the number of weights: as the card states it, else all constants of the graph."""
     card = file.card
     for stated in (card.metrics.get("weights"), card.architecture.get("weights")):
         if isinstance(stated, int):
@@ -109,7 +113,7 @@ def weight_count(file: ModelFile) -> int:
 
 
 def _live_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Yield what is counted and depends on an input; nodes stand in the order of computation."""
+    """Yield the counted nodes that depend on an input; the graph is in topological order."""
     constant = {tensor.name for tensor in graph.initializer}
     live = {value.name for value in graph.input if value.name not in constant}
     for node in graph.node:
@@ -130,25 +134,25 @@ def _shapes(
     shapes |= {name: np.shape(value) for name, value in feeds.items()}
     used = (name for node in nodes for name in (*node.input, _result(node)) if name)
     wanted = [name for name in dict.fromkeys(used) if name not in shapes]
-    told = onnx.ModelProto()
-    told.CopyFrom(proto)
+    extended = onnx.ModelProto()
+    extended.CopyFrom(proto)
     known = {value.name for value in graph.output}
-    told.graph.output.extend(onnx.ValueInfoProto(name=n) for n in wanted if n not in known)
+    extended.graph.output.extend(onnx.ValueInfoProto(name=n) for n in wanted if n not in known)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(
-            told.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            extended.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         found = session.run(wanted, feeds)
-    except Exception as error:  # ONNX Runtime raises classes of its own for every fault
+    except Exception as error:  # ONNX Runtime has its own exception classes
         raise MetricsError(f"the graph cannot be run: {error}") from None
     return shapes | {name: np.shape(value) for name, value in zip(wanted, found, strict=True)}
 
 
 def _result(node: onnx.NodeProto) -> str:
-    """The first output that the node has; a recurrent one may leave out the whole sequence."""
+    """Return the first output that is used; a recurrent node may have only its last state."""
     return str(next(name for name in node.output if name))
 
 
@@ -163,8 +167,8 @@ def _macs(node: onnx.NodeProto, shapes: dict[str, Shape]) -> int:
         case "MatMul":
             return out * ins[0][-1]
         case "Gemm":
-            turned = any(a.name == "transA" and a.i for a in node.attribute)
-            return out * ins[0][0 if turned else 1]
+            transposed = any(a.name == "transA" and a.i for a in node.attribute)
+            return out * ins[0][0 if transposed else 1]
         case "Einsum":
             return _einsum_macs(node, ins)
     steps, batch, inputs = ins[0]
@@ -174,14 +178,14 @@ def _macs(node: onnx.NodeProto, shapes: dict[str, Shape]) -> int:
 
 
 def _einsum_macs(node: onnx.NodeProto, ins: list[Shape]) -> int:
-    """The product of all its axes; an ellipsis stands for the axes that have no letter."""
+    """Return the product of all axes; an ellipsis stands for the axes without a letter."""
     equation = next(a.s for a in node.attribute if a.name == "equation").decode()
     sizes: dict[str, int] = {}
     rest = 1
     for labels, shape in zip(equation.split("->")[0].split(","), ins, strict=True):
-        before, dots, behind = labels.replace(" ", "").partition("...")
+        before, dots, after = labels.replace(" ", "").partition("...")
         sizes |= zip(before, shape, strict=False)
-        sizes |= zip(behind, shape[len(shape) - len(behind) :], strict=True)
+        sizes |= zip(after, shape[len(shape) - len(after) :], strict=True)
         if dots:
-            rest = max(rest, math.prod(shape[len(before) : len(shape) - len(behind)]))
+            rest = max(rest, math.prod(shape[len(before) : len(shape) - len(after)]))
     return rest * math.prod(sizes.values())

@@ -1,4 +1,4 @@
-"""Nets of the sizes that amp captures come in, with random weights: something to measure."""
+"""Nets of the usual sizes of amp models, with random weights, for timing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rtaudio.models.net.types import (
     WaveNetLayer,
 )
 
-__all__ = ["NETS", "sized_model", "sized_net"]
+__all__ = ["NETS", "make_model", "make_net"]
 
 _LIGHT = ([1, 2, 4, 8, 16, 32, 64], [128, 256, 512, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512])
 _STANDARD = ([1, 2, 4, 8, 16, 32, 64, 128, 256, 512],) * 2
@@ -33,7 +33,7 @@ _A2_TAPS = [6] * 14 + [15, 15] + [6] * 7
 
 
 class _Random:
-    """Weights of the size that training starts from, which keeps every layer in range."""
+    """Random weights as at the start of a training, which keep every layer in its usual range."""
 
     def __init__(self, seed: int) -> None:
         self.source = np.random.default_rng(seed)
@@ -49,6 +49,7 @@ class _Random:
 
 
 def _recurrent(kind: type[Lstm] | type[Gru], layers: int, hidden: int) -> Stack:
+    """Make recurrent layers and a linear one."""
     random = _Random(hidden)
     stack: list[Lstm | Gru | Dense] = []
     for number in range(layers):
@@ -67,6 +68,7 @@ def _recurrent(kind: type[Lstm] | type[Gru], layers: int, hidden: int) -> Stack:
 
 
 def _a1(wide: int, narrow: int, dilations: tuple[list[int], list[int]]) -> WaveNet:
+    """Make a first-generation WaveNet of the Neural Amp Modeler: two arrays of layers."""
     random = _Random(wide)
     arrays = []
     for channels, columns, head, steps in (
@@ -89,6 +91,7 @@ def _a1(wide: int, narrow: int, dilations: tuple[list[int], list[int]]) -> WaveN
 
 
 def _a2(channels: int) -> WaveNet:
+    """Make a second-generation WaveNet of the Neural Amp Modeler: one array of 23 layers."""
     random = _Random(channels)
     layers = tuple(
         WaveNetLayer(
@@ -104,8 +107,7 @@ def _a2(channels: int) -> WaveNet:
 
 
 NETS: dict[str, Callable[[], Net]] = {
-    **{f"LSTM 1x{units}": partial(_recurrent, Lstm, 1, units) for units in (8, 12, 16, 24, 32)},
-    **{f"LSTM 1x{units}": partial(_recurrent, Lstm, 1, units) for units in (40, 64, 96)},
+    **{f"LSTM 1x{n}": partial(_recurrent, Lstm, 1, n) for n in (8, 12, 16, 24, 32, 40, 64, 96)},
     "LSTM 2x8": partial(_recurrent, Lstm, 2, 8),
     "LSTM 2x16": partial(_recurrent, Lstm, 2, 16),
     "LSTM 3x16": partial(_recurrent, Lstm, 3, 16),
@@ -118,27 +120,27 @@ NETS: dict[str, Callable[[], Net]] = {
     "WaveNet A2 lite": partial(_a2, 3),
     "WaveNet A2 full": partial(_a2, 8),
 }
-"""Every net by the name that players know it by."""
+"""The nets, by their usual names."""
 
 
-def sized_net(name: str) -> Net:
-    """Make the net of that name in `NETS`; the same name always makes the same net.
+def make_net(name: str) -> Net:
+    """Make one of `NETS`; it is the same at every call.
 
     Examples
     --------
-    >>> sized_net("WaveNet A1 standard").receptive_field
+    >>> make_net("WaveNet A1 standard").receptive_field
     4093
     """
     return NETS[name]()
 
 
-def sized_model(name: str) -> LoadedModel:
-    """Make the same net ready to be played, by every engine that can.
+def make_model(name: str) -> LoadedModel:
+    """Make one of `NETS` as a model, ready to be played by every engine that can.
 
     Examples
     --------
-    >>> sorted(sized_model("LSTM 1x8").golden_errors)                       # doctest: +SKIP
+    >>> sorted(make_model("LSTM 1x8").golden_errors)
     ['native', 'onnx']
     """
-    net = ForeignNet(Path(name), "made up", "", 48000, sized_net(name))
+    net = ForeignNet(Path(name), "made up", "", 48000, make_net(name))
     return LoadedModel(model_file(net), net)

@@ -12,33 +12,45 @@ from numpy.typing import NDArray
 
 from rtaudio.analysis.speech import at_rate
 from rtaudio.errors import MetricsError
+from rtaudio.runtime.decibels import from_db
 
 GROUPS = ("vbd17", "dfns6", "p287x6", "dns4x6", "maxine5", "held_out", "clean", "quiet")
+"""Names of the groups; `rtaudio.bench.denoise` describes them."""
 
 SNRS_DB = (0, 5, 10, 15)
+"""Signal-to-noise ratios of the mixtures."""
+
 VOICES = ("ptdb_", "nsd_", "librispeech_", "magphase_hvd_577")
-"""How the files of the voices begin that nothing was trained on."""
+"""Prefixes of the voice files that no shipped model was trained on."""
 
 LONGEST_SECONDS = 8.0
+"""Length of a mixture."""
+
 QUIET_DB = -40.0
+"""Gain of the group ``quiet``."""
+
 QUICK_STEP = 6
-"""Which part of the recordings a quick measurement takes, and of the rounds."""
+"""A quick measurement takes one recording of this many."""
 
 Signal = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class EvalClip:
-    """Noisy speech, and the clean speech in it if that is known.
+    """Noisy speech, and the clean speech in it if it is known.
 
     Attributes
     ----------
     group, name
-        Which of `GROUPS`, and its name there.
+        One of `GROUPS`, and the name in that group.
     noisy, clean
-        Sound files, mono, of one rate and length.
+        Mono sound files of one sample rate and length.
     noise
-        A third file that is mixed to ``noisy``, at ``snr_db``, from a place that ``seed`` decides.
+        A noise file. If there is one, ``noisy`` is clean speech, to which it is added.
+    snr_db
+        Signal-to-noise ratio of that mixture.
+    seed
+        Chooses the position in the noise file.
     gain_db
         Gain of everything that is read.
     """
@@ -53,33 +65,50 @@ class EvalClip:
     gain_db: float = 0.0
 
     def read(self) -> tuple[Signal, Signal | None, int]:
-        """Return noisy and clean speech, and their sample rate."""
+        """Read the files.
+
+        Returns
+        -------
+        noisy : numpy.ndarray
+            float64 ``[frames]``.
+        clean : numpy.ndarray or None
+            The same without noise, if it is known.
+        rate_hz : int
+            Sample rate of both.
+        """
         noisy, rate_hz = _read(self.noisy)
         clean = None if self.clean is None else _read(self.clean)[0]
         if self.noise is not None:
             clean = noisy[: int(LONGEST_SECONDS * rate_hz)]
             noise, noise_hz = _read(self.noise)
-            noisy = clean + _noise(at_rate(noise, noise_hz, rate_hz), clean, self.snr_db, self.seed)
+            noise = at_rate(noise, noise_hz, rate_hz)
+            noisy = clean + _scaled_noise(noise, clean, self.snr_db, self.seed)
             scale = min(1.0, 0.98 / float(np.abs(noisy).max()))
             noisy, clean = scale * noisy, scale * clean
-        gain = 10.0 ** (self.gain_db / 20.0)
+        gain = from_db(self.gain_db)
         return gain * noisy, None if clean is None else gain * clean, rate_hz
 
 
 def recordings(data: Path, *, quick: bool = False) -> list[EvalClip]:
-    """Return what to measure on.
+    """List the recordings to measure with.
 
     Parameters
     ----------
     data
-        Folder that holds ``denoise_eval``, ``speech/test`` and ``noise/test``.
+        Folder with the subfolders ``denoise_eval``, ``speech/test`` and ``noise/test``; some may be
+        missing.
     quick
-        Only every sixth of each group.
+        Take only every sixth of each group.
 
     Raises
     ------
     MetricsError
         There are no recordings in that folder.
+
+    Examples
+    --------
+    >>> clips = recordings(Path("data"))                                    # doctest: +SKIP
+    >>> noisy, clean, rate_hz = clips[0].read()                             # doctest: +SKIP
     """
     folder = data / "denoise_eval"
     groups: dict[str, list[EvalClip]] = {group: [] for group in GROUPS}
@@ -101,13 +130,13 @@ def recordings(data: Path, *, quick: bool = False) -> list[EvalClip]:
     if not found:
         raise MetricsError(
             f"{data}: holds no recordings to measure on (denoise_eval, speech/test, noise/test); "
-            "name another folder by --data or RTAUDIO_DATA"
+            "name another folder: --data or RTAUDIO_DATA"
         )
     return found
 
 
 def _mixtures(data: Path) -> list[EvalClip]:
-    """Every noise at every SNR, the voices by turns."""
+    """List the mixtures: every noise at every SNR, with the voices in turn."""
     noises = sorted((data / "noise" / "test").glob("*.flac"))
     voices = [
         file for file in sorted((data / "speech" / "test").glob("*.flac"))
@@ -129,8 +158,8 @@ def _read(file: Path) -> tuple[Signal, int]:
     return np.asarray(x if x.ndim == 1 else x.mean(axis=1)), int(rate_hz)
 
 
-def _noise(noise: Signal, clean: Signal, snr_db: float, seed: int) -> Signal:
-    """A stretch of noise as long as the speech, from a place of its own, at that SNR."""
+def _scaled_noise(noise: Signal, clean: Signal, snr_db: float, seed: int) -> Signal:
+    """Return noise as long as the speech, from a random position, at that SNR."""
     start = int(np.random.default_rng(seed).integers(noise.size))
     stretch = np.resize(np.roll(noise, -start), clean.size)
     power = float(np.sum(clean**2) / np.sum(stretch**2))

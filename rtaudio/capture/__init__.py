@@ -1,1 +1,1 @@
-"""Capturing gear: the test signal, the take, its alignment and checks, and the capture folder."""
+"""Capturing gear: test signal, recording, alignment, checks, and the capture folder."""

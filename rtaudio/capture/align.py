@@ -1,4 +1,4 @@
-"""Alignment: by how many samples a recording of gear lags what was played into it."""
+"""Alignment: by how many samples a recording of gear is late, and whether clocks drift."""
 
 from __future__ import annotations
 
@@ -12,26 +12,38 @@ from rtaudio.capture.signal import CaptureSignal
 from rtaudio.runtime.memory import Floats
 
 LONGEST_S = 1.0
+"""Delays up to this are found."""
+
 UNSURE = 0.25
+"""Below this confidence the wet signal may have nothing to do with the dry one."""
 
 _FRAME = 8192
+"""Samples of a frame of the spectral estimate."""
+
 _WINDOW_S = 4.0
+"""Length of the parts that are compared to find a drift."""
+
 _KNOWN = 0.5
+"""Coherence, relative to the best, from which the magnitude of a frequency is trusted."""
+
 _CLEAR = 0.96
-_GIVEN = 2
+"""Confidence from which the delay is exact."""
+
+_MARGIN = 2
+"""Samples that are subtracted from the delay below that confidence."""
 
 
 class Arrival(NamedTuple):
-    """When the wet signal arrives.
+    """The delay and the polarity of the wet signal.
 
     Attributes
     ----------
     delay_samples
-        The delay, to a small part of a sample.
+        The delay, to a fraction of a sample.
     polarity
         1, or -1 for gear that inverts.
     confidence
-        0 .. 1: how far the phases agree with one delay. Unrelated sounds stay below 0.2.
+        0 .. 1: how well the phases agree with one delay. Unrelated sounds stay below 0.2.
     """
 
     delay_samples: float
@@ -40,27 +52,28 @@ class Arrival(NamedTuple):
 
     @property
     def latency_samples(self) -> int:
-        """The whole samples to take away: not more than the delay, lest the gear looks ahead.
+        """The latency to remove, in whole samples.
 
-        A twentieth of a sample is left to the error of the measurement. Where the phases do not
-        agree well, as behind much distortion, the delay comes out too long by some two samples, so
-        two are given away.
+        It is never more than the delay: otherwise the model would have to look ahead. A twentieth
+        of a sample allows for the error of the measurement. If the phases do not agree well, as
+        with much distortion, the measured delay is up to two samples too long, so two are
+        subtracted.
         """
-        given = 0 if self.confidence >= _CLEAR else _GIVEN
-        return math.floor(self.delay_samples + 0.05) - given
+        margin = 0 if self.confidence >= _CLEAR else _MARGIN
+        return math.floor(self.delay_samples + 0.05) - margin
 
 
 class Alignment(NamedTuple):
-    """How two recordings lie to each other.
+    """How a wet signal lies relative to the dry one.
 
     Attributes
     ----------
     arrival
-        When the wet signal arrives.
+        Its delay and polarity.
     shift_samples
-        By how much later it arrives at the end than at the start.
+        By how much longer the delay is at the end than at the start.
     drift_ppm
-        The same as a rate: the difference of two clocks in parts per million.
+        The same as a rate: the difference of the two clocks in parts per million.
     """
 
     arrival: Arrival
@@ -74,55 +87,95 @@ def align(dry: Floats, wet: Floats, rate_hz: int, signal: CaptureSignal | None =
     Parameters
     ----------
     dry, wet
-        What was played and what came back, ``[frames]``.
+        The played signal and the recording, float ``[frames]``.
     rate_hz
         Their sample rate.
     signal
-        The test signal, if ``dry`` is one: its two takes are then compared with each other, which
-        shows a drift of a hundredth of a sample, and its blips help where the rest is unclear.
+        The test signal, if ``dry`` is one. Its two takes are then compared with each other, which
+        shows a drift of a hundredth of a sample; its blips help if the rest is unclear.
+
+    Examples
+    --------
+    >>> dry = np.random.default_rng(0).uniform(-0.5, 0.5, 48000).astype(np.float32)
+    >>> align(dry, np.pad(dry, (100, 0)), 8000).arrival.latency_samples
+    100
     """
     whole = arrival(dry, wet, rate_hz)
     if signal is not None:
-        (start, stop), (again, _) = signal.sections["take"], signal.sections["take again"]
-        margin = round(LONGEST_S * rate_hz) // 2
-        lag = whole.latency_samples if whole.confidence > UNSURE else 0
-        first, second = (
-            wet[max(0, at + lag - margin) :][: stop - start + 2 * margin] for at in (start, again)
-        )
-        shift, apart = _search(first, second, rate_hz, False).delay_samples, again - start
-        early: list[tuple[int, int]] = [(start, stop)]
+        shift, apart, early = _shift_of_takes(wet, rate_hz, signal, whole)
         if whole.confidence < UNSURE:
-            at, end = signal.sections["blips"]
-            blips = arrival(dry[at:end], wet[at : end + margin], rate_hz)
+            blips = _arrival_of_blips(dry, wet, rate_hz, signal)
             whole = max(whole, blips, key=lambda found: found.confidence)
     else:
-        early = _loud_windows(dry, rate_hz)
-        (at, end), (last, last_end) = early[0], early[-1]
-        one = _arrival_near(dry, wet, rate_hz, at, end)
-        other = _arrival_near(dry, wet, rate_hz, last, last_end)
-        sure = min(one.confidence, other.confidence) > UNSURE and last > at
-        shift = other.delay_samples - one.delay_samples if sure else 0.0
-        apart = max(1, last - at)
+        shift, apart, early = _shift_of_windows(dry, wet, rate_hz)
     if abs(shift) > 2.0:
-        # over the whole length the phases cannot agree
-        whole = _arrival_near(dry, wet, rate_hz, *early[0])
+        # With drift no single delay fits the whole length: measure it at the start.
+        whole = _arrival_in_part(dry, wet, rate_hz, *early)
     return Alignment(whole, shift, 1e6 * shift / apart)
 
 
-def aligned(wet: Floats, latency_samples: int, frames: int) -> Floats:
-    """Take a latency away from a recording; ``frames`` at most, silence where it has none yet."""
+def _arrival_of_blips(dry: Floats, wet: Floats, rate_hz: int, signal: CaptureSignal) -> Arrival:
+    """Find the delay of the blips alone."""
+    start, stop = signal.sections["blips"]
+    return arrival(dry[start:stop], wet[start : stop + round(LONGEST_S * rate_hz) // 2], rate_hz)
+
+
+def _shift_of_takes(
+    wet: Floats, rate_hz: int, signal: CaptureSignal, whole: Arrival
+) -> tuple[float, int, tuple[int, int]]:
+    """Compare the recordings of the two takes of the test signal.
+
+    Returns
+    -------
+    tuple
+        By how many samples more the second one is late, their distance in samples, and the range
+        of the first one.
+    """
+    (start, stop), (again, _) = signal.sections["take"], signal.sections["take again"]
+    margin = round(LONGEST_S * rate_hz) // 2
+    lag = whole.latency_samples if whole.confidence > UNSURE else 0
+    first, second = (
+        wet[max(0, at + lag - margin) :][: stop - start + 2 * margin] for at in (start, again)
+    )
+    shift = _search(first, second, rate_hz, filtered=False).delay_samples
+    return shift, again - start, (start, stop)
+
+
+def _shift_of_windows(dry: Floats, wet: Floats, rate_hz: int) -> tuple[float, int, tuple[int, int]]:
+    """Compare the delays of the first and the last loud part, as `_shift_of_takes` does."""
+    windows = _loud_windows(dry, rate_hz)
+    first, last = windows[0], windows[-1]
+    one = _arrival_in_part(dry, wet, rate_hz, *first)
+    other = _arrival_in_part(dry, wet, rate_hz, *last)
+    sure = min(one.confidence, other.confidence) > UNSURE and last[0] > first[0]
+    shift = other.delay_samples - one.delay_samples if sure else 0.0
+    return shift, max(1, last[0] - first[0]), first
+
+
+def remove_latency(wet: Floats, latency_samples: int, frames: int) -> Floats:
+    """Shift a recording by its latency.
+
+    Parameters
+    ----------
+    wet
+        The recording ``[frames]``.
+    latency_samples
+        Samples to cut off at the start; if negative, silence is put there instead.
+    frames
+        Maximum length of the result.
+    """
     if latency_samples < 0:
         wet = np.pad(wet, (-latency_samples, 0))
     return wet[max(0, latency_samples) :][:frames]
 
 
-def _arrival_near(dry: Floats, wet: Floats, rate_hz: int, start: int, stop: int) -> Arrival:
-    """Find the delay of a part of the dry signal."""
+def _arrival_in_part(dry: Floats, wet: Floats, rate_hz: int, start: int, stop: int) -> Arrival:
+    """Find the delay of the part ``start`` .. ``stop`` of the dry signal."""
     return arrival(dry[start:stop], wet[start : stop + round(LONGEST_S * rate_hz)], rate_hz)
 
 
 def _loud_windows(dry: Floats, rate_hz: int) -> list[tuple[int, int]]:
-    """Return windows of 4 s, or the whole if that is shorter, that are not the quietest half."""
+    """Return windows of 4 s without the quieter half of them; one window for a short sound."""
     size = min(dry.size, round(_WINDOW_S * rate_hz))
     starts = np.arange(0, dry.size - size + 1, max(1, size // 2))
     power = [float(np.mean(np.square(dry[at : at + size], dtype=np.float64))) for at in starts]
@@ -131,12 +184,13 @@ def _loud_windows(dry: Floats, rate_hz: int) -> list[tuple[int, int]]:
 
 
 def arrival(dry: Floats, wet: Floats, rate_hz: int) -> Arrival:
-    """Find the delay between two recordings ``[frames]``.
+    """Find the delay of a recording.
 
     Parameters
     ----------
     dry, wet
-        What was played, and what came back; any sound with some breadth will do, a second or more.
+        The played signal and the recording, float ``[frames]``: any broadband sound of a second or
+        more.
     rate_hz
         Their sample rate.
 
@@ -147,17 +201,18 @@ def arrival(dry: Floats, wet: Floats, rate_hz: int) -> Arrival:
 
     Notes
     -----
-    Two steps. The generalised cross-correlation with phase transform (Knapp and Carter 1976) of
-    long frames gives the delay roughly. Then the linear response that explains the wet signal best
-    is estimated (Welch), weighted by its coherence. An amplifier and a loudspeaker are close to
-    minimum phase, so the phase that belongs to its magnitude is taken away (by the cepstrum,
-    Oppenheim and Schafer): what is left is a pure delay, free of that of the filters.
+    1. The generalised cross-correlation with phase transform (Knapp and Carter 1976) of long
+       frames gives a rough delay.
+    2. The linear response from dry to wet is estimated (Welch), weighted by its coherence.
+       Amplifiers and loudspeakers are close to minimum phase, so the minimum phase of the measured
+       magnitude (by the cepstrum, Oppenheim and Schafer) is subtracted. A pure delay remains,
+       without that of the filters.
     """
-    return _search(dry, wet, rate_hz, True)
+    return _search(dry, wet, rate_hz, filtered=True)
 
 
-def _search(dry: Floats, wet: Floats, rate_hz: int, filtered: bool) -> Arrival:
-    """Find the delay; ``filtered`` tells whether ``wet`` may have gone through filters."""
+def _search(dry: Floats, wet: Floats, rate_hz: int, *, filtered: bool) -> Arrival:
+    """Find the delay; ``filtered`` says whether ``wet`` may have passed through filters."""
     rough = _rough_delay(dry, wet, rate_hz)
     for _ in range(2):
         fine, polarity, confidence = _fine_delay(*overlap(dry, wet, rough), filtered)
@@ -168,13 +223,27 @@ def _search(dry: Floats, wet: Floats, rate_hz: int, filtered: bool) -> Arrival:
 
 
 def overlap(dry: Floats, wet: Floats, lag_samples: int) -> tuple[Floats, Floats]:
-    """Cut two signals ``[frames]`` to where both are, after taking a whole lag away."""
+    """Trim two signals to their overlap after an integer shift.
+
+    Parameters
+    ----------
+    dry, wet
+        Signals ``[frames]``.
+    lag_samples
+        By how many samples ``wet`` is late; may be negative.
+
+    Examples
+    --------
+    >>> overlap(np.arange(5), np.arange(5), 2)
+    (array([0, 1, 2]), array([2, 3, 4]))
+    """
     dry, wet = dry[max(0, -lag_samples) :], wet[max(0, lag_samples) :]
     frames = min(dry.size, wet.size)
     return dry[:frames], wet[:frames]
 
 
 def _rough_delay(dry: Floats, wet: Floats, rate_hz: int) -> int:
+    """Find the delay to a few samples, by cross-correlation with phase transform."""
     reach = min(round(LONGEST_S * rate_hz), max(dry.size, wet.size) // 2)
     span = 2 * reach
     size = 1 << (span + 2 * reach - 1).bit_length()
@@ -194,7 +263,7 @@ def _rough_delay(dry: Floats, wet: Floats, rate_hz: int) -> int:
 
 
 def _fine_delay(dry: Floats, wet: Floats, filtered: bool) -> tuple[float, int, float]:
-    """Return delay, polarity and confidence of signals that agree within some samples."""
+    """Return delay, polarity and confidence of signals that are aligned to a few samples."""
     size = min(_FRAME, 1 << max(6, dry.size.bit_length() - 3))
     window = np.hanning(size)
     sxx = np.zeros(size // 2 + 1)
@@ -209,8 +278,8 @@ def _fine_delay(dry: Floats, wet: Floats, filtered: bool) -> tuple[float, int, f
     if sxx.max() == 0.0 or syy.max() == 0.0:
         return 0.0, 1, 0.0
     coherence = np.abs(sxy) ** 2 / np.maximum(sxx * syy, 1e-30)
-    heard = sxx > 1e-12 * sxx.max()
-    weight = np.where(heard, coherence, 0.0)
+    played = sxx > 1e-12 * sxx.max()
+    weight = np.where(played, coherence, 0.0)
     phase = np.angle(sxy)
     if filtered:
         response = np.abs(sxy) / np.maximum(sxx, 1e-12 * sxx.max())
@@ -228,7 +297,10 @@ def _fine_delay(dry: Floats, wet: Floats, filtered: bool) -> tuple[float, int, f
 
 
 def _magnitude(response: Any, weight: Any) -> Any:
-    """Return the logarithm of a magnitude; what is not known well is not above its neighbours."""
+    """Return the logarithm of a magnitude.
+
+    Frequencies with a low weight are limited to the level of their well-known neighbours.
+    """
     level = np.log(np.maximum(response, 1e-12))
     known = np.flatnonzero(weight > _KNOWN * weight.max())
     return np.minimum(level, np.interp(np.arange(level.size), known, level[known]))

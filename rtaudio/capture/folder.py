@@ -1,4 +1,4 @@
-"""The capture folder: dry.wav, wet.wav, capture.json and a picture, written whole or not at all."""
+"""The capture folder: dry.wav, wet.wav, capture.json and capture.png."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from rtaudio.errors import CaptureError
 
 
 def save_recording(recording: Recording, folder: Path, force: bool = False) -> None:
-    """Write the capture folder: whole, or not at all.
+    """Write the capture folder, completely or not at all.
 
     Parameters
     ----------
     recording
-        What to write.
+        The recording to write.
     folder
-        A new folder; or, with ``force``, an older capture, which it replaces.
+        A new folder; with ``force``, also an older capture, which is replaced.
+    force
+        Write a recording even if the checks refused it, and replace an older capture.
 
     Raises
     ------
     CaptureError
-        The capture is no good, and ``force`` is not given.
+        The checks refused the recording.
     OSError
-        The folder cannot be written, or is there and is not a capture.
+        The folder cannot be written, or exists and is not a capture.
     """
     if recording.refusal is not None and not force:
-        raise CaptureError(f"{recording.refusal} (--force takes it all the same)")
+        raise CaptureError(f"{recording.refusal} (to keep it nevertheless: --force)")
     check_target(folder, force)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     temporary.mkdir()
@@ -53,12 +55,17 @@ def save_recording(recording: Recording, folder: Path, force: bool = False) -> N
 
 
 def check_target(folder: Path, force: bool) -> None:
-    """Refuse a place where a capture folder cannot be written, before the long work.
+    """Check that a capture folder can be written, before the long work begins.
+
+    Parameters
+    ----------
+    folder, force
+        As for `save_recording`.
 
     Raises
     ------
     OSError
-        With the reason.
+        It cannot be written; the message says why.
     """
     if not folder.parent.is_dir():
         raise FileNotFoundError(f"{folder}: the folder {folder.parent} does not exist; create it")

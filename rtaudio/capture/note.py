@@ -1,4 +1,4 @@
-"""The note of a capture folder: what ``capture.json`` says of the two recordings beside it."""
+"""The note of a capture folder, ``capture.json``, as far as a training needs it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ __all__ = ["FILE", "FORMAT", "CaptureNote", "read_note"]
 
 FILE = "capture.json"
 FORMAT = 1
+"""Version of the note."""
 
 _Range = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(le=1 << 48)]]
 _Ranges = Annotated[tuple[_Range, ...], Field(min_length=1)]
@@ -22,10 +23,20 @@ _Level = Annotated[float, Field(ge=-200, le=200)]
 
 
 class CaptureNote(BaseModel):
-    """What of ``capture.json`` a training needs; the rest is for people.
+    """The part of ``capture.json`` that a training needs; the rest is for people.
 
-    ``sample_rate`` is in hertz, levels are in dBu. ``train`` and ``validation`` are ranges
-    ``(from, to)`` of samples, of which no two overlap.
+    Attributes
+    ----------
+    format
+        Version of the note.
+    sample_rate
+        Sample rate of both recordings in Hz.
+    input_dbu, output_dbu
+        Level in dBu of a 0 dBFS sine at the input and at the output of the gear; None if unknown.
+    knobs
+        Settings of the gear's knobs, by name.
+    train, validation
+        Ranges ``(from, to)`` in samples, none of which overlap.
     """
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
@@ -45,7 +56,7 @@ def read_note(folder: Path) -> CaptureNote:
     Raises
     ------
     CaptureError
-        It is missing, damaged, or of a newer form.
+        The note is missing, damaged, or of a newer version.
 
     Examples
     --------
@@ -56,14 +67,14 @@ def read_note(folder: Path) -> CaptureNote:
     try:
         note = CaptureNote.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise CaptureError(f"{folder}: no {FILE}; make one with rtaudio capture") from None
+        raise CaptureError(f"{folder}: no {FILE}; make one with: rtaudio capture") from None
     except ValidationError as error:
         raise CaptureError(
-            f"{path}: {first_fault(error, CaptureNote):.160}; capture it again, or update rtaudio "
-            "if it is from a newer one"
+            f"{path}: {first_fault(error, CaptureNote):.160}; capture again, or update rtaudio if "
+            "a newer version wrote it"
         ) from None
     ranges = sorted(note.train + note.validation)
     apart = all(one[1] <= other[0] for one, other in itertools.pairwise(ranges))
     if not apart or any(start >= end for start, end in ranges):
-        raise CaptureError(f"{path}: its ranges are empty or overlap; capture it again")
+        raise CaptureError(f"{path}: its ranges are empty or overlap; capture again")
     return note

@@ -1,4 +1,4 @@
-"""The playing passage of the test signal: what hands do to strings, over the whole neck."""
+"""The played parts of the test signal: a guitar and a bass, over the whole neck."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from rtaudio.audio.plucked import Note, chord, chug, play, power
+from rtaudio.runtime.decibels import from_db
+from rtaudio.runtime.memory import Array
 
 BEATS_PER_MINUTE = 120.0
 LEVEL_DBFS = -18.0
-PEAK = 10.0 ** (-1.0 / 20.0)
+PEAK = from_db(-1.0)
 
 _TAKE_BEATS = 18.0
 _MINOR = (0, 3, 5, 7, 10)
@@ -19,10 +21,11 @@ _OPEN_CHORDS = (
     (43, 47, 50, 55, 59, 67), (41, 48, 53, 57, 60, 65), (45, 52, 57, 62, 64), (47, 54, 59, 62, 66),
 )  # fmt: skip
 _HARD, _SOFT = 1.3, 0.12
+"""Force of the hardest and of the softest stroke."""
 
 
 def _run(beat: float, root: int, steps: int, each: float, forces: Any) -> list[Note]:
-    """Play a pentatonic scale of ``steps`` notes, upwards or, with negative steps, downwards."""
+    """Play a pentatonic scale of ``steps`` notes upwards or, if negative, downwards."""
     degrees = range(0, steps, 1 if steps > 0 else -1)
     pitches = [root + 12 * (k // 5) + _MINOR[k % 5] for k in degrees]
     return [
@@ -62,13 +65,19 @@ def _lead(beat: float, root: int, force: float) -> list[Note]:
 
 
 def _bass(beat: float, root: int, force: float) -> list[Note]:
-    """Play four beats on the low strings, as a bass does."""
+    """Play four beats of a bass line."""
     steps = ((0.0, 0), (1.0, 0), (1.5, 7), (2.0, 5), (2.5, 3), (3.0, 0), (3.5, -2))
     return [Note(beat + at, 0.95 if at < 1.0 else 0.45, root + step, force) for at, step in steps]
 
 
-def take(rate_hz: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Play the validation take, 9 s: a little of everything, and none of it in :func:`passage`."""
+def play_take(rate_hz: int) -> Array:
+    """Play the validation take of 9 s: a little of everything, none of it in `play_passage`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Mono float64 at -18 dBFS RMS with peaks up to -1 dBFS, the same at every call.
+    """
     notes = _riffing(0.0, 42, 1.1) + _lead(4.0, 66, 0.9)
     notes += chord(8.0, 1.9, (44, 51, 56, 60, 63, 68), 0.7, 0.04)
     notes += chord(10.0, 1.4, (49, 56, 61, 64), 0.3, 0.05)
@@ -80,13 +89,8 @@ def take(rate_hz: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     )
 
 
-def passage(rate_hz: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def play_passage(rate_hz: int) -> Array:
     """Play the passage to train on, two minutes long.
-
-    Parameters
-    ----------
-    rate_hz
-        Sample rate.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def passage(rate_hz: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     rng = np.random.default_rng(1958)
     notes: list[Note] = []
     beat = 0.0
-    # the whole neck, from soft to hard and back
+    # scales over the whole neck, from soft to hard and back
     for root, steps in ((40, 20), (64, -12), (45, 20), (76, -16)):
         swell = np.geomspace(_SOFT, _HARD, abs(steps))
         notes += _run(beat, root, steps, 0.4, swell if steps > 0 else swell[::-1])
@@ -120,7 +124,7 @@ def passage(rate_hz: int) -> np.ndarray[Any, np.dtype[np.float64]]:
             notes += chord(beat, 1.9, pitches, force, 0.03)
             notes += chord(beat + 2.0, 1.9, pitches[::-1], 0.7 * force, 0.03)
         beat += 4.0
-    # the last chord rings until nothing is left of it
+    # the last chord rings until it has faded away
     notes += chord(beat, 11.0, _OPEN_CHORDS[0], 1.0, 0.03)
     beats = beat + 12.0
     return play(notes, beats, BEATS_PER_MINUTE, rate_hz, rng, level_dbfs=LEVEL_DBFS, peak=PEAK)

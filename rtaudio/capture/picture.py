@@ -1,4 +1,4 @@
-"""The picture of a capture: whether it lies right, how loud and noisy it is, what the gear does."""
+"""The picture of a capture: alignment, levels, noise, and what the gear does."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rtaudio.atomic import replacing
-from rtaudio.capture.checks import hum, quiet
+from rtaudio.capture.checks import find_hum, find_quiet
 
 if TYPE_CHECKING:
     from rtaudio.capture.recording import Recording
 
 _AROUND = 20
 _DRY, _WET = "0.55", "C0"
-_COLOURS = {"fine": "C2", "mind": "C1", "refused": "C3"}
+_COLOURS = {"fine": "C2", "warning": "C1", "refused": "C3"}
 _POINTS = 6000
 
 
@@ -27,9 +27,9 @@ def draw(path: str | Path, recording: Recording, title: str) -> None:
     path
         The picture; its suffix chooses the format.
     recording
-        What to draw.
+        The recording to draw.
     title
-        What stands above it.
+        Title of the picture.
     """
     import matplotlib
 
@@ -66,7 +66,7 @@ def _scaled(x: Any) -> Any:
 
 
 def _attacks(axis: Any, recording: Recording) -> None:
-    """Draw the wet signal around every blip or, without blips, around the hardest attack."""
+    """Draw dry and wet around every blip or, without blips, around the hardest attack."""
     take = recording.take
     if take.signal is not None:
         places = [at for at in take.signal.blips if at + _AROUND < take.aligned.size]
@@ -88,7 +88,7 @@ def _attacks(axis: Any, recording: Recording) -> None:
     axis.set_ylim(-1.1, 1.1)
     axis.set_xlabel("samples")
     axis.legend(loc="upper left", frameon=False)
-    axis.set_title(f"{name}, the latency taken away", loc="left", fontsize=10)
+    axis.set_title(f"{name}, latency removed", loc="left", fontsize=10)
 
 
 def _transfer(axis: Any, recording: Recording) -> None:
@@ -122,8 +122,8 @@ def _levels(axis: Any, recording: Recording) -> None:
         axis.fill_between(seconds, -120.0, _db(rms), color=colour, alpha=0.25, lw=0.0)
     axis.axhline(0.0, color="C3", lw=0.6)
     for parts, colour, name in (
-        (recording.train, "C2", "to learn from"),
-        (recording.validation, "C1", "to be judged by"),
+        (recording.train, "C2", "training"),
+        (recording.validation, "C1", "validation"),
     ):
         for number, (start, stop) in enumerate(parts):
             axis.axvspan(start / take.rate_hz, stop / take.rate_hz, 0.0, 0.03, color=colour,
@@ -142,10 +142,10 @@ def _levels(axis: Any, recording: Recording) -> None:
 
 
 def _noise(axis: Any, recording: Recording) -> None:
-    """Draw the spectrum of what the gear sounds like when nothing is played."""
+    """Draw the spectrum of the gear's noise while nothing is played."""
     take = recording.take
-    rest = quiet(take)
-    axis.set_title("noise of the gear, nothing played", loc="left", fontsize=10)
+    rest = find_quiet(take)
+    axis.set_title("noise of the gear while nothing is played", loc="left", fontsize=10)
     if rest.size < take.rate_hz // 2:
         axis.text(0.5, 0.5, "no silence in the dry file", ha="center", transform=axis.transAxes)
         axis.set_axis_off()
@@ -156,7 +156,7 @@ def _noise(axis: Any, recording: Recording) -> None:
     hertz = np.fft.rfftfreq(rest.size, 1.0 / take.rate_hz)
     heard = hertz >= 20.0
     axis.semilogx(hertz[heard], _db(np.sqrt(power[heard])), color=_WET, lw=0.6)
-    mains_hz, level_db, lines = hum(rest, take.rate_hz)
+    mains_hz, level_db, lines = find_hum(rest, take.rate_hz)
     if lines:
         at = np.round(np.array(lines) * rest.size / take.rate_hz).astype(int)
         axis.plot(hertz[at], _db(np.sqrt(power[at])), "v", color="C3", ms=5,
@@ -168,7 +168,7 @@ def _noise(axis: Any, recording: Recording) -> None:
 
 
 def _response(axis: Any, recording: Recording) -> None:
-    """Draw how loud the gear makes each frequency: in the sweep, or in everything."""
+    """Draw the level of wet over dry by frequency, in the sweep or in the whole recording."""
     take = recording.take
     start, stop = (0, take.aligned.size) if take.signal is None else take.signal.sections["sweep"]
     name = "whole recording" if take.signal is None else "sweep"
@@ -184,7 +184,7 @@ def _response(axis: Any, recording: Recording) -> None:
     low = np.searchsorted(hertz, edges[:-1]).clip(0, hertz.size - 1)
     bands = np.add.reduceat(power, low, axis=1)
     centre = np.sqrt(edges[:-1] * edges[1:])
-    # where the dry signal has nothing there is no response to draw
+    # without dry signal in a band there is no response to draw
     played = bands[0] > 1e-5 * bands[0].max()
     level = 10.0 * np.log10(np.maximum(bands[1], 1e-20) / np.maximum(bands[0], 1e-20))
     axis.semilogx(centre[played], level[played], color=_WET, lw=1.2)

@@ -1,4 +1,4 @@
-"""The player: sends a signal through gear on a sound device, and records what comes back."""
+"""The player: plays a signal through gear on a sound device, and records the result."""
 
 from __future__ import annotations
 
@@ -17,11 +17,22 @@ from rtaudio.runtime.memory import Floats, aligned
 from rtaudio.runtime.words import address_of, atomic_load, atomic_store, f32_at, struct_at
 
 TAIL_S = 1.0
+"""Silence after the signal, in which the gear rings on."""
+
 _LEAD_S = 0.5
+"""Silence before the signal, in which the stream settles."""
 
 
 class Progress(NamedTuple):
-    """How far a take is: share played, and the input's peak lately and so far (magnitudes)."""
+    """Progress of a recording.
+
+    Attributes
+    ----------
+    share
+        Share that has been played, 0 .. 1.
+    peak, highest
+        Peak magnitude of the input since the last report, and since the start.
+    """
 
     share: float
     peak: float
@@ -29,16 +40,16 @@ class Progress(NamedTuple):
 
 
 class Played(NamedTuple):
-    """What came back.
+    """The recording of a played signal.
 
     Attributes
     ----------
     wet
-        float32 ``[frames]``: the input from the first sample played to a second after the last.
+        float32 ``[frames]``: the input, from the first played sample to a second after the last.
     device
         Name of the device.
     lost_blocks
-        Blocks that were lost or late while the signal played; with any, the take is not in step.
+        Blocks that were lost or late during the signal. If there are any, ``wet`` has gaps.
     """
 
     wet: Floats
@@ -52,9 +63,9 @@ _state_at = struct_at(_STATE)
 
 @kernel(_STATE)
 def exchange(state, src, dst, frames):
-    """Play ``played`` on the output, and store the input in ``kept`` at the same place.
+    """Copy ``played`` to the output, and the input to ``kept``, at the same position.
 
-    ``position`` is the address of an int64 that counts the samples; Python may read it.
+    ``position`` is the address of an int64 that counts the samples; Python reads it.
     """
     s = _state_at(address_of(state))
     played, kept = f32_at(s.played), f32_at(s.kept)
@@ -70,7 +81,7 @@ def exchange(state, src, dst, frames):
 
 
 class _Exchange(Effect):
-    """Plays a signal in place of its input, which it keeps."""
+    """Plays a signal, and keeps its input."""
 
     _played: Floats = PrivateAttr()
     _kept: Floats = PrivateAttr()
@@ -84,7 +95,7 @@ class _Exchange(Effect):
         self._position = aligned(1, np.int64)
 
     def add_to(self, builder: Builder, x: Bus) -> Bus:
-        """Append one node, without the blend: what is played must be exact."""
+        """Append one node, without the blend of mix and bypass: the signal must stay exact."""
         node = Node(
             exchange,
             out_channels=1,
@@ -116,23 +127,29 @@ def play_through(
     out_channel: int = 1,
     watch: Callable[[Progress], None] = lambda progress: None,
 ) -> Played:
-    """Play a signal and record the input at the same time, sample by sample in step.
+    """Play a signal and record the input at the same time, in step to the sample.
 
     Parameters
     ----------
     signal
-        float32 ``[frames]``. Half a second of silence goes before it, in which the stream settles.
+        float32 ``[frames]``. Half a second of silence is played before it.
     device, rate_hz, block
         As for :class:`~rtaudio.Host`.
     in_channel, out_channel
         Channels of the device, counted from 1.
     watch
-        Called some ten times a second; what it raises ends the take.
+        Called about ten times per second; an exception from it ends the recording.
 
     Raises
     ------
     DeviceError
-        The device is absent, busy, refuses the settings, or was lost on the way.
+        The device is absent, busy, refuses the settings, or was lost.
+
+    Examples
+    --------
+    >>> played = play_through(capture_signal().audio, "USB", in_channel=2)      # doctest: +SKIP
+    >>> played.lost_blocks                                                      # doctest: +SKIP
+    0
     """
     lead = round(_LEAD_S * rate_hz)
     work = _Exchange(np.pad(signal, (lead, round(TAIL_S * rate_hz))))

@@ -1,4 +1,4 @@
-"""The recording of gear: dry and wet signals that belong together, judged, and their folder."""
+"""A recording of gear: a dry signal and its wet one, aligned and checked."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rtaudio.capture.align import Alignment, Arrival, align, aligned
+from rtaudio.capture.align import Alignment, Arrival, align, remove_latency
 from rtaudio.capture.checks import Finding, Take, check
 from rtaudio.capture.note import FORMAT
-from rtaudio.capture.signal import Range, recognised
+from rtaudio.capture.signal import Range, recognise
 from rtaudio.errors import CaptureError
 from rtaudio.runtime.memory import Floats
 
 LONGER_S = 10.0
+"""A wet file may be longer than the dry one by this: the gear rings on."""
+
 SHORTER_S = 1.0
+"""A wet file may be shorter by this."""
+
 _VALIDATION_S = 15.0
 _GAP_S = 0.5
 
@@ -27,18 +31,17 @@ class Recording:
     Attributes
     ----------
     take
-        The two signals, their alignment and the test signal if there is one. ``take.aligned`` is
-        of the polarity measured: a gear that inverts stays so.
+        The signals and their alignment. If the gear inverts, ``take.aligned`` stays inverted.
     latency_samples
-        What has been taken away from the wet signal.
+        The latency that was removed from the wet signal.
     findings
-        What the checks found.
+        The results of the checks.
     train, validation
-        Ranges of samples to learn from, and to be judged by; they do not overlap.
+        Ranges of samples to train on and to validate with; they do not overlap.
     input_dbu, output_dbu
-        Level in dBu of a sine of 0 dBFS at the input of the gear and at its output, if known.
+        Level in dBu of a 0 dBFS sine at the input and at the output of the gear, if known.
     knobs
-        How the gear was set.
+        Settings of the gear's knobs, by name.
     """
 
     take: Take
@@ -67,13 +70,13 @@ class Recording:
         Parameters
         ----------
         dry, wet
-            Mono float32 ``[frames]``: what was played, and what came back.
+            The played signal and the recording, mono float32 ``[frames]``.
         rate_hz
             Their sample rate.
         latency_samples
-            By how much ``wet`` lags, if it is known; else it is found.
+            By how many samples ``wet`` is late; None: measure it.
         input_dbu, output_dbu, knobs
-            As above.
+            As in the attributes.
 
         Raises
         ------
@@ -93,32 +96,34 @@ class Recording:
         if latency_samples is not None and abs(latency_samples) >= min(dry.size, wet.size):
             raise CaptureError(
                 f"a latency of {latency_samples} samples leaves nothing of recordings of "
-                f"{dry.size} and {wet.size}; give a smaller one, or let it be found"
+                f"{dry.size} and {wet.size}; give a smaller one, or let it be measured"
             )
-        signal = recognised(dry, rate_hz)
+        signal = recognise(dry, rate_hz)
         if min(dry.size, wet.size) < 256 or not (dry.any() and wet.any()):
             alignment = Alignment(Arrival(0.0, 1, 0.0), 0.0, 0.0)
         else:
             alignment = align(dry, wet, rate_hz, signal)
-        found = alignment.arrival.latency_samples if latency_samples is None else latency_samples
-        late = aligned(wet, found, dry.size)
-        dry = dry[: late.size]
-        take = Take(dry, wet, late, rate_hz, alignment, signal)
-        findings = check(take, latency_samples is not None)
+        given = latency_samples is not None
+        latency = alignment.arrival.latency_samples if latency_samples is None else latency_samples
+        aligned = remove_latency(wet, latency, dry.size)
+        take = Take(dry[: aligned.size], wet, aligned, rate_hz, alignment, signal)
+        findings = check(take, given_latency=given)
         if signal is not None:
             train, validation = signal.training, signal.sections["take"]
         else:
-            train, validation = _split(dry.size, rate_hz)
-        return cls(take, found, findings, [train], [validation], input_dbu, output_dbu, knobs or {})
+            train, validation = _split(aligned.size, rate_hz)
+        return cls(
+            take, latency, findings, [train], [validation], input_dbu, output_dbu, knobs or {}
+        )
 
     @property
     def refusal(self) -> str | None:
-        """Why it should not be learnt from, in one line, or None."""
+        """Why a model must not learn from it, in one line; None if it may."""
         refused = [finding.text for finding in self.findings if finding.severity == "refused"]
         return "; ".join(refused) or None
 
     def as_json(self) -> dict[str, Any]:
-        """Return what ``capture.json`` holds."""
+        """Return the content of ``capture.json``."""
         return {
             "format": FORMAT,
             "sample_rate": self.take.rate_hz,
@@ -141,23 +146,30 @@ class Recording:
 
 
 def check_lengths(dry: Floats, wet: Floats, rate_hz: int) -> None:
-    """Refuse recordings that cannot be of the same playing; what rings on behind it is cut.
+    """Check that two files can belong together.
+
+    Parameters
+    ----------
+    dry, wet
+        The signals ``[frames]``.
+    rate_hz
+        Their sample rate.
 
     Raises
     ------
     CaptureError
-        The wet one is more than 10 s longer, or more than 1 s shorter.
+        ``wet`` is more than 10 s longer, or more than 1 s shorter.
     """
     longer_s = (wet.size - dry.size) / rate_hz
     if not -SHORTER_S <= longer_s <= LONGER_S:
         raise CaptureError(
             f"the wet file is {abs(longer_s):.1f} s {'longer' if longer_s > 0 else 'shorter'} than "
-            "the dry one; export both with the same start and length (--force goes on)"
+            "the dry one; export both with the same start and length (to go on: --force)"
         )
 
 
 def _split(frames: int, rate_hz: int) -> tuple[Range, Range]:
-    """Keep the last part of any other signal for validation: 15 s, or a fifth if that is less."""
+    """Split a signal other than the test signal: the end, 15 s or a fifth, is for validation."""
     held = min(round(_VALIDATION_S * rate_hz), frames // 5)
     gap = min(round(_GAP_S * rate_hz), held // 4)
     return (0, frames - held - gap), (frames - held, frames)

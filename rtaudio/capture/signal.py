@@ -1,4 +1,4 @@
-"""The test signal: what is played through gear to capture it."""
+"""The test signal that is played through gear to capture it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rtaudio.capture.passage import PEAK, passage, take
+from rtaudio.capture.passage import PEAK, play_passage, play_take
+from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.memory import Floats
 
 Range = tuple[int, int]
 
-# no two distances alike, so that no blip can be taken for another
+# All distances are different, so that no blip can be mistaken for another.
 _BLIPS_S = (0.1, 0.47, 0.78, 1.29)
 _EDGE_S = 0.01
 _ALIKE = 0.99
+"""Correlation from which a recording is the test signal."""
 
 
 class CaptureSignal(NamedTuple):
-    """A test signal and what stands where.
+    """A test signal and its plan.
 
     Attributes
     ----------
@@ -29,9 +31,11 @@ class CaptureSignal(NamedTuple):
     rate_hz
         Its sample rate.
     sections
-        The range ``(from, to)`` in samples of each section, by name and in order: ``silence``,
-        ``blips``, ``take``, ``sweep``, ``noise``, ``tones``, ``chirps``, ``playing``,
-        ``take again``, ``blips again`` and ``rests``.
+        Range ``(from, to)`` of each section in samples, in this order::
+
+            silence, blips, take,
+            sweep, noise, tones, chirps, playing,     <- the range to train on
+            take again, blips again, rests
     """
 
     audio: Floats
@@ -40,13 +44,13 @@ class CaptureSignal(NamedTuple):
 
     @property
     def blips(self) -> list[int]:
-        """Where the blips are, in samples."""
+        """Positions of the blips in samples."""
         starts = [self.sections[name][0] for name in ("blips", "blips again")]
         return [start + round(at * self.rate_hz) for start in starts for at in _BLIPS_S]
 
     @property
     def training(self) -> Range:
-        """The part to train on: from the sweep to the end of the playing."""
+        """The range to train on, in samples."""
         return self.sections["sweep"][0], self.sections["playing"][1]
 
 
@@ -82,11 +86,11 @@ def _swept(low_hz: float, high_hz: float, seconds: float, rate_hz: int) -> Any:
 
 
 def _sweep(rate_hz: int) -> Any:
-    return 10.0 ** (-12.0 / 20.0) * _swept(20.0, _highest_hz(rate_hz), 8.0, rate_hz)
+    return from_db(-12.0) * _swept(20.0, _highest_hz(rate_hz), 8.0, rate_hz)
 
 
 def _noise(rate_hz: int) -> Any:
-    """Return noise that is white to 1 kHz and pink above, at six levels of 1.5 s."""
+    """Return noise, white to 1 kHz and pink above, at six levels, 1.5 s each."""
     rng = np.random.default_rng(1936)
     frames = round(1.5 * rate_hz)
     hertz = np.fft.rfftfreq(frames, 1.0 / rate_hz)
@@ -95,47 +99,46 @@ def _noise(rate_hz: int) -> Any:
     for level_db in (-60.0, -48.0, -36.0, -26.0, -19.0, -13.0):
         white = rng.uniform(-1.0, 1.0, frames)
         step = np.fft.irfft(np.fft.rfft(white) * colour, frames)
-        step *= 10.0 ** (level_db / 20.0) / np.sqrt(np.mean(step**2))
+        step *= from_db(level_db) / np.sqrt(np.mean(step**2))
         steps.append(_edges(np.clip(step, -PEAK, PEAK), rate_hz))
     return np.concatenate(steps)
 
 
 def _tones(rate_hz: int) -> Any:
-    """Return three tones, each in twelve steps of level, up and down again."""
+    """Return three tones, each at thirteen levels, up and down again."""
     frames = round(0.15 * rate_hz)
     levels_db = [*range(-61, -0, 10), *range(-6, -57, -10)]
     time_s = np.arange(frames) / rate_hz
     return np.concatenate([
-        _edges(10.0 ** (level_db / 20.0) * np.sin(2.0 * np.pi * hertz * time_s), rate_hz)
+        _edges(from_db(level_db) * np.sin(2.0 * np.pi * hertz * time_s), rate_hz)
         for hertz in (82.4, 329.6, 1318.5)
         for level_db in levels_db
     ])  # fmt: skip
 
 
 def _chirps(rate_hz: int) -> Any:
-    """Return short fast sweeps, soft to hard: every frequency within 80 ms, and a rest."""
+    """Return sweeps of 80 ms, soft to hard, each with both signs, with rests between them."""
     chirp = _swept(40.0, _highest_hz(rate_hz), 0.08, rate_hz)
     rest = np.zeros(round(0.12 * rate_hz))
     levels_db = (-48.0, -36.0, -30.0, -24.0, -18.0, -12.0, -9.0, -6.0, -3.0, -1.0)
     return np.concatenate([
         part
-        for level_db in levels_db
-        for part in (10.0 ** (level_db / 20.0) * chirp, rest, -(10.0 ** (level_db / 20.0)) * chirp,
-                     rest)
+        for gain in map(from_db, levels_db)
+        for part in (gain * chirp, rest, -gain * chirp, rest)
     ])  # fmt: skip
 
 
 _PARTS: tuple[tuple[str, Callable[[int], Any], float], ...] = (
-    # name, what, seconds of silence behind it; the two takes have the same history before them
+    # Name, function, seconds of silence after it. Before both takes there is a second of silence.
     ("silence", _silence(2.0), 0.0),
     ("blips", _blips, 1.0),
-    ("take", take, 1.0),
+    ("take", play_take, 1.0),
     ("sweep", _sweep, 1.0),
     ("noise", _noise, 0.5),
     ("tones", _tones, 0.5),
     ("chirps", _chirps, 0.5),
-    ("playing", passage, 1.0),
-    ("take again", take, 1.0),
+    ("playing", play_passage, 1.0),
+    ("take again", play_take, 1.0),
     ("blips again", _blips, 0.0),
     ("rests", _silence(1.0), 0.0),
 )
@@ -145,10 +148,11 @@ _PARTS: tuple[tuple[str, Callable[[int], Any], float], ...] = (
 def capture_signal(rate_hz: int = 48_000) -> CaptureSignal:
     """Return the test signal, about three minutes long, the same at every call.
 
-    Silence shows the noise of the gear, blips its latency, a logarithmic sweep its response, noise
-    and tones in steps its levels, chirps its speed. Most of it is playing: an electric guitar and a
-    bass made of plucked strings, over the whole neck, soft to hard. A take of 9 s stands at the
-    start and at the end: it is kept from the training, and tells whether the gear has changed.
+    Silence shows the noise of the gear, blips its latency, a logarithmic sweep its frequency
+    response, noise and tones at several levels its distortion, chirps its attack. Most of the
+    signal is playing: an electric guitar and a bass, made of plucked strings, over the whole neck,
+    soft to hard. A take of 9 s is played at the start and at the end. It is not used for training:
+    it validates the model, and shows whether the gear has changed.
 
     Parameters
     ----------
@@ -174,10 +178,17 @@ def capture_signal(rate_hz: int = 48_000) -> CaptureSignal:
     return CaptureSignal(audio, rate_hz, sections)
 
 
-def recognised(dry: Floats, rate_hz: int) -> CaptureSignal | None:
-    """Return the test signal if a recording ``[frames]`` is one, at any level, else None.
+def recognise(dry: Floats, rate_hz: int) -> CaptureSignal | None:
+    """Return the test signal if a sound is one, else None.
 
-    Storage in 16 bit and a shorter end do no harm; one that begins later is not recognised.
+    It may have any level, 16 bits, and another length at the end, but not another start.
+
+    Parameters
+    ----------
+    dry
+        The sound, float32 ``[frames]``.
+    rate_hz
+        Its sample rate.
     """
     signal = capture_signal(rate_hz)
     if dry.size < signal.sections["rests"][0]:

@@ -1,4 +1,4 @@
-"""The command line: one module per verb. A verb imports what it needs when it runs."""
+"""The command line: one module per verb. Each verb imports what it needs only when it runs."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from rtaudio.cli import (
 from rtaudio.errors import explain
 
 INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
 
 app = typer.Typer(
     name="rtaudio",
@@ -66,7 +67,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -75,12 +76,20 @@ def _options(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 a fault of rtaudio, 2 of the input, 130 stopped.
+    """Run the command line and exit.
+
+    The exit status is 0 for success, 1 for a fault of rtaudio, 2 for a fault of the input, and 130
+    after an interruption.
 
     Parameters
     ----------
     arguments
-        What follows the command's name; None: those of the process.
+        The words after the command's name; None: those of the process.
+
+    Raises
+    ------
+    SystemExit
+        Always; with ``--debug``, an error is raised instead.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -92,6 +101,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if "--debug" in words:
             raise
         line, status = explain(error)
-        if line:  # empty where the help has been shown instead
+        if line:  # empty if the help has been shown instead
             print(f"error: {line}", file=sys.stderr)
         sys.exit(status)

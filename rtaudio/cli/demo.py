@@ -1,4 +1,4 @@
-"""``rtaudio demo``: hear it."""
+"""``rtaudio demo``: play a guitar riff through an amp."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtaudio.cli.run_report import run_figures, run_tables
+from rtaudio.cli.run_report import print_run, run_figures
 from rtaudio.errors import DeviceError
-from rtaudio.view import terminal as show
+from rtaudio.view import terminal
 
 if TYPE_CHECKING:
     from rtaudio.effects.base import Effect
@@ -21,13 +21,13 @@ PRESET = "crunch-stereo"
 
 
 def demo(
-    folder: Annotated[Path, typer.Option(help="Where the sound files and the picture go.")] = Path(
-        "demo"
-    ),
-    json: show.Json = False,
+    folder: Annotated[
+        Path, typer.Option(help="Folder for the sound files and the picture.")
+    ] = Path("demo"),
+    json: terminal.Json = False,
 ) -> None:
-    """Play a guitar riff through an amp: on the default device, else in real time into a file."""
-    show.first_start()
+    """Play a guitar riff through an amp, on the default device or in real time into a file."""
+    terminal.explain_first_start()
     import numpy as np
 
     from rtaudio.analysis.overview import Overview
@@ -44,29 +44,28 @@ def demo(
     files = {name: folder / f"{name}.wav" for name in ("dry", "wet")}
     picture = folder / "demo.png"
     write_audio(files["dry"], dry, RATE_HZ)
-    host = _host(chain, dry, files["wet"])
+    host = _start_host(chain, dry, files["wet"])
     stats = play(host, None, live=not json)
     wet, _ = read_audio(files["wet"])
-    # The record runs from the first block on: cut off the latency, so that the two line up.
+    # The record begins with the first block: cut off the latency, so that dry and wet line up.
     wet = wet[:, stats.latency_samples :][:, : dry.shape[1]]
     write_audio(files["wet"], wet, RATE_HZ)
     before, after = (Overview(dry.shape[1], len(sound), RATE_HZ) for sound in (dry, wet))
     before.add(dry)
     after.add(wet)
-    draw(picture, before, after, f"{PRESET}: {host.device_name}, {BLOCK} frames a block")
+    draw(picture, before, after, f"{PRESET}: {host.device_name}, {BLOCK} frames per block")
     if json:
-        show.print_json({**run_figures(host, stats), **files, "picture": picture})
+        terminal.print_json({**run_figures(host, stats), **files, "picture": picture})
     else:
-        run_tables(host, stats)
+        print_run(host, stats)
         for what, path in (*files.items(), ("picture", picture)):
             print(f"{what:8} {path}")
     if host.error:
         raise DeviceError(host.error)
 
 
-def _host(chain: Effect, dry: Any, record: Path) -> Host:
-    """Return a host on the default device if that opens, else on the virtual clock."""
-    from rtaudio.errors import DeviceError
+def _start_host(chain: Effect, dry: Any, record: Path) -> Host:
+    """Start a host on the default device or, if that fails, on the virtual clock."""
     from rtaudio.live.host import Host
 
     for device in ("default", "clock"):
@@ -75,8 +74,8 @@ def _host(chain: Effect, dry: Any, record: Path) -> Host:
             host.start()
         except DeviceError as error:
             reason = str(error).partition(";")[0]
-            show.remark(f"{reason}: playing on the virtual clock, in real time, into {record}")
+            terminal.remark(f"{reason}: playing on the virtual clock, in real time, into {record}")
         else:
-            show.remark(f"playing {PRESET} on {host.device_name}")
+            terminal.remark(f"playing {PRESET} on {host.device_name}")
             return host
     raise AssertionError("the virtual clock always starts")

@@ -1,6 +1,6 @@
-"""``rtaudio denoise``: files, or folders of them, without their noise.
+"""``rtaudio denoise``: remove the noise of a file, or of a folder of files.
 
-An array takes one line of Python: ``clean = rtaudio.load_preset("denoise")(noisy, rate_hz)``.
+For an array one line of Python is enough: ``clean = rtaudio.load_preset("denoise")(x, rate_hz)``.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ import typer
 
 from rtaudio.errors import UsageError, plain
 from rtaudio.runtime.limits import MAX_CHANNELS
-from rtaudio.view import terminal as show
+from rtaudio.view import terminal
+from rtaudio.view.words import counted, storage_name
 
 if TYPE_CHECKING:
-    from rtaudio.batch.folder import Outcome
+    from rtaudio.batch.folder import Outcome, Pair
     from rtaudio.batch.render_file import Rendered
     from rtaudio.effects.chain import Chain
+
+_SHOWN_NAMES = 5
 
 
 def denoise(
@@ -29,85 +32,89 @@ def denoise(
         Path, typer.Argument(metavar="IN", help="A sound file of any length, or a folder of them.")
     ],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The new file: .wav, .flac ..., or folder.")
+        Path, typer.Argument(metavar="OUT", help="The new file (.wav, .flac ...) or folder.")
     ],
     preset: Annotated[
         str,
         typer.Option(
-            "--preset", "--model", help="A shipped preset, a preset file, or a model of any kind."
+            "--preset", "--model", help="A shipped preset, a preset file, or any model that plays."
         ),
     ] = "denoise",
     limit_db: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Take noise down by so many decibels at most; else all of it."),
+        typer.Option(min=0.0, help="Maximum reduction in dB (default: unlimited)."),
     ] = None,
     mix: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="0 is the file as it was, 1 the new sound.")
+        float, typer.Option(min=0.0, max=1.0, help="0 is the input, 1 the denoised sound.")
     ] = 1.0,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace files that exist already.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, max=256, help="For folders: files at a time; else one per core."),
+        typer.Option(
+            min=1, max=256, help="Folders: files processed at a time (default: one per core)."
+        ),
     ] = None,
     picture: Annotated[
         Path | None, typer.Option(help="Draw the sound before and after into this file.")
     ] = None,
-    json: show.Json = False,
+    json: terminal.Json = False,
 ) -> None:
-    """Remove the noise of a file, or of every file in a folder and below it.
+    """Remove the noise of a file, or of every file in a folder and its subfolders.
 
-    The result is aligned with the input to the sample; it keeps its length, rate and channels, its
-    storage where the new format has it (nothing is dithered), and title, artist and the like; from
-    WAV to WAV all chunks, too. A WAV file of more than 4 GB becomes one in RF64.
+    The result is aligned with the input to the sample. It keeps length, sample rate, channels,
+    tags such as title and artist, and the sample format if the new file type has it (without
+    dither). From WAV to WAV all other chunks are kept, too. A WAV file of more than 4 GB becomes
+    RF64.
 
-    Of a damaged file everything before the damage is denoised, and NaN becomes silence: a line on
-    stderr says where, and the exit status is 2, as for a file that cannot be denoised at all. The
-    other files of a folder do not suffer.
+    A damaged file is denoised as far as it can be read, and NaN becomes silence: a line on stderr
+    says where, and the exit status is 2, as for a file that cannot be read at all. The other files
+    of a folder are processed all the same.
     """
-    show.first_start()
+    terminal.explain_first_start()
     from rtaudio.cli.run import ended_by_signals
 
-    effect = partial(_chain, preset, limit_db, mix)
-    effect()  # a preset that cannot be played is told at once
+    make_effect = partial(_make_effect, preset, limit_db, mix)
+    make_effect()  # so that a bad preset is reported at once
     with ended_by_signals():
         if source.is_dir():
             if picture is not None:
                 raise UsageError(f"--picture {picture}: is for one file; {source} is a folder")
-            _folder(effect, source, target, force, jobs, json)
+            _denoise_folder(make_effect, source, target, force, jobs, json)
         else:
-            _file(effect, source, target, force, picture, json)
+            _denoise_file(make_effect, source, target, force, picture, json)
 
 
 @lru_cache(maxsize=1)
-def _chain(preset: str, limit_db: float | None, mix: float) -> Chain:
-    """Return what denoises; cached, since each process needs it once."""
+def _make_effect(preset: str, limit_db: float | None, mix: float) -> Chain:
+    """Return the denoiser; cached, so that each process makes it only once."""
     from rtaudio.effects.chain import Chain
     from rtaudio.effects.model import Model
     from rtaudio.models.loader import MODEL_SUFFIXES
     from rtaudio.preset.load import load_preset
+    from rtaudio.runtime.decibels import from_db
     from rtaudio.shipped import shipped_presets
 
     path = Path(preset)
-    model = preset not in shipped_presets() and (
+    is_model = preset not in shipped_presets() and (
         path.suffix.lower() in MODEL_SUFFIXES or path.is_dir()
     )
-    chain = Chain([Model(path)], name=path.stem) if model else load_preset(preset)
-    # At most so many decibels less is the same as a share of the input, at the same time.
-    wet = 1.0 if limit_db is None else 1.0 - 10.0 ** (-limit_db / 20.0)
+    chain = Chain([Model(path)], name=path.stem) if is_model else load_preset(preset)
+    # A limited reduction is the same as a mix with the input, delayed alike: where all sound is
+    # removed, the share 10^(-limit / 20) of the input is left.
+    wet = 1.0 if limit_db is None else 1.0 - from_db(-limit_db)
     chain.mix *= mix * wet
     return chain
 
 
-def _one(
-    effect: Callable[[], Chain],
+def _render(
+    make_effect: Callable[[], Chain],
     force: bool,
     source: Path,
     target: Path,
     progress: Callable[[float], None],
     listen: Callable[[Any, Any], None] = lambda dry, wet: None,
 ) -> Rendered:
+    """Denoise one file; runs in other processes, too."""
     from rtaudio.batch.render_file import render_file
 
     if target.is_dir():
@@ -115,42 +122,52 @@ def _one(
     if target.exists() and not force and not (source.exists() and source.samefile(target)):
         raise FileExistsError(f"{target}: exists; choose another name, or replace it: --force")
     return render_file(
-        effect(), source, target, max_channels=MAX_CHANNELS, keep_channels=True, salvage=True,
+        make_effect(), source, target, max_channels=MAX_CHANNELS, keep_channels=True, salvage=True,
         progress=progress, listen=listen,
     )  # fmt: skip
 
 
-def _file(
-    effect: Callable[[], Chain], source: Path, target: Path, force: bool, picture: Path | None,
+# -- one file --------------------------------------------------------------------------------------
+
+
+def _denoise_file(
+    make_effect: Callable[[], Chain],
+    source: Path,
+    target: Path,
+    force: bool,
+    picture: Path | None,
     json: bool,
-) -> None:  # fmt: skip
+) -> None:
     from rtaudio.view.sound import check_picture, draw
 
     if picture is not None:
         check_picture(picture)
     views = _Views(source) if picture is not None else None
-    with show.progress(not json) as bars:
+    with terminal.progress(not json) as bars:
         task = bars.add_task(plain(f"{source.name} -> {target.name}"), total=1.0)
-        done = _one(
-            effect, force, source, target, lambda share: bars.update(task, completed=share),
+        done = _render(
+            make_effect,
+            force,
+            source,
+            target,
+            lambda share: bars.update(task, completed=share),
             *([views.add] if views else []),
-        )  # fmt: skip
+        )
         if views and picture:
             bars.update(task, description=f"drawing {picture.name}")
-            draw(picture, views.before, views.after, f"{source.name}: {effect().name}")
+            draw(picture, views.before, views.after, f"{source.name}: {make_effect().name}")
     if json:
-        figures = {**_figures(done), "out": target, "picture": picture}
-        show.print_json(figures)
+        terminal.print_json({**_figures(done), "out": target, "picture": picture})
     else:
-        print(plain(_line(target, done)))
-    _remarks(target, done)
+        print(plain(_summary_line(target, done)))
+    _remark_faults(target, done)
     if done.damage:
-        show.remark(f"error: {done.damage}; the rest is in {target}")
+        terminal.remark(f"error: {done.damage}; the rest is in {target}")
         raise typer.Exit(2)
 
 
 class _Views:
-    """The overviews of a file before and after, once it is known what is in it."""
+    """The overviews of a file before and after."""
 
     def __init__(self, source: Path) -> None:
         from rtaudio.analysis.overview import Overview
@@ -165,89 +182,116 @@ class _Views:
         self.after.add(wet)
 
 
-def _folder(
-    effect: Callable[[], Chain], source: Path, target: Path, force: bool, jobs: int | None,
+# -- folders ---------------------------------------------------------------------------------------
+
+
+def _denoise_folder(
+    make_effect: Callable[[], Chain],
+    source: Path,
+    target: Path,
+    force: bool,
+    jobs: int | None,
     json: bool,
-) -> None:  # fmt: skip
-    from rtaudio.batch.folder import pairs, work_through
+) -> None:
+    from rtaudio.batch.folder import list_pairs
 
-    todo, others, closed = pairs(source, target)
-    kept = [] if force else [pair.target for pair in todo if pair.target.exists()]
-    there = set(kept)
-    todo = [pair for pair in todo if pair.target not in there]
-    processes = min(jobs or _cores(), max(1, len(todo)))
-    outcomes: list[Outcome] = []
-    with show.progress(not json) as bars:
-        task = bars.add_task("", total=1.0)
-
-        def tell(share: float) -> None:
-            text = f"{len(outcomes)} of {len(todo)} files"
-            bars.update(task, completed=share, description=text)
-
-        tell(0.0)
-        with closing(work_through(partial(_one, effect, force), todo, processes, tell)) as ended:
-            for outcome in ended:
-                outcomes.append(outcome)
-    outcomes.sort(key=lambda outcome: outcome.source)
+    pairs, skipped, errors = list_pairs(source, target)
+    existing = set() if force else {pair.target for pair in pairs if pair.target.exists()}
+    todo = [pair for pair in pairs if pair.target not in existing]
+    outcomes = _work_through(partial(_render, make_effect, force), todo, jobs, json)
     done = [(outcome, outcome.done) for outcome in outcomes if outcome.done]
-    errors = closed + [outcome.error for outcome in outcomes if outcome.error]
-    errors += [f"{one.damage}; the rest is in {outcome.target}" for outcome, one in done
-               if one.damage]  # fmt: skip
-    if kept:
-        errors.append(f"{kept[0]}: exists{_and_others(len(kept))}; replace it, or them: --force")
+    errors += [outcome.error for outcome in outcomes if outcome.error]
+    errors += [f"{o.damage}; the rest is in {outcome.target}" for outcome, o in done if o.damage]
+    if existing:
+        first, others = min(existing), _and_others(len(existing))
+        exist, them = ("exist", "them") if others else ("exists", "it")
+        remedy = f"choose another folder, or replace {them}: --force"
+        errors.append(f"{first}{others}: {exist}; {remedy}")
     if json:
-        show.print_json({
-            "files": [{"in": o.source, "out": o.target, **_figures(one)} for o, one in done],
-            "errors": errors,
-            "skipped": others,
-        })  # fmt: skip
+        files = [{"in": pair.source, "out": pair.target, **_figures(o)} for pair, o in done]
+        terminal.print_json({"files": files, "errors": errors, "skipped": skipped})
     else:
-        seconds = sum(one.frames / one.rate_hz for _, one in done)
-        print(plain(f"{target}: {len(done)} files, {seconds:.2f} s"))
-    for outcome, one in done:
-        _remarks(outcome.target, one)
-    if others:
-        names = ", ".join(path.name for path in others[:5])
-        show.remark(f"skipped, not sound by their names: {names}{_and_others(len(others), 5)}")
+        seconds = sum(o.frames / o.rate_hz for _, o in done)
+        print(plain(f"{target}: {counted(len(done), 'file')}, {seconds:.2f} s"))
+    for outcome, o in done:
+        _remark_faults(outcome.target, o)
+    if skipped:
+        names = ", ".join(path.name for path in skipped[:_SHOWN_NAMES])
+        others = _and_others(len(skipped), _SHOWN_NAMES)
+        terminal.remark(f"skipped, not sound files by their suffix: {names}{others}")
     for error in errors:
-        show.remark(f"error: {error}")
+        terminal.remark(f"error: {error}")
     if errors:
         raise typer.Exit(2)
 
 
-def _cores() -> int:
-    count = getattr(os, "sched_getaffinity", None)
-    return len(count(0)) if count else os.cpu_count() or 1
+def _work_through(
+    work: Callable[..., Rendered], todo: list[Pair], jobs: int | None, quiet: bool
+) -> list[Outcome]:
+    """Process all pairs with a progress bar; return the outcomes in the order of the names."""
+    from rtaudio.batch.folder import work_through
+
+    processes = min(jobs or _count_cores(), max(1, len(todo)))
+    outcomes: list[Outcome] = []
+    with terminal.progress(not quiet) as bars:
+        task = bars.add_task("", total=1.0)
+
+        def show(share: float) -> None:
+            text = f"{len(outcomes)} of {counted(len(todo), 'file')}"
+            bars.update(task, completed=share, description=text)
+
+        show(0.0)
+        # An interrupt closes the generator, which ends the processes.
+        with closing(work_through(work, todo, processes, show)) as ended:
+            for outcome in ended:
+                outcomes.append(outcome)
+    return sorted(outcomes, key=lambda outcome: outcome.source)
+
+
+def _count_cores() -> int:
+    """Return the number of cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _and_others(number: int, shown: int = 1) -> str:
-    return f" and {number - shown} others" if number > shown else ""
+    """Return the end of a list of which only the first names are shown."""
+    rest = number - shown
+    return f" and {counted(rest, 'other')}" if rest > 0 else ""
+
+
+# -- reports ---------------------------------------------------------------------------------------
 
 
 def _figures(done: Rendered) -> dict[str, Any]:
-    duration = done.frames / done.rate_hz
+    from rtaudio.runtime.decibels import to_db
+
+    duration_s = done.frames / done.rate_hz
     return {
-        "audio_seconds": duration,
+        "audio_seconds": duration_s,
         **done._asdict(),
-        "real_time_factor": done.seconds / duration,
-        "in_peak_db": show.decibels(done.in_peak),
-        "peak_db": show.decibels(done.peak),
+        "real_time_factor": done.seconds / duration_s,
+        "in_peak_db": to_db(done.in_peak),
+        "peak_db": to_db(done.peak),
     }
 
 
-def _line(target: Path, done: Rendered) -> str:
-    duration = done.frames / done.rate_hz
+def _summary_line(target: Path, done: Rendered) -> str:
+    from rtaudio.runtime.decibels import to_db
+
+    duration_s = done.frames / done.rate_hz
     channels = {1: "mono", 2: "stereo"}.get(done.channels, f"{done.channels} channels")
-    speed = duration / done.seconds
+    speed = duration_s / done.seconds
     return (
-        f"{target}: {duration:.2f} s, {channels} at {done.rate_hz} Hz, "
-        f"{done.subtype}, peak {show.decibels(done.in_peak):.1f} -> "
-        f"{show.decibels(done.peak):.1f} dBFS, {speed:.{0 if speed >= 10 else 1}f} x real time"
+        f"{target}: {duration_s:.2f} s, {channels} at {done.rate_hz} Hz, "
+        f"{storage_name(done.subtype)}, peak {to_db(done.in_peak):.1f} -> "
+        f"{to_db(done.peak):.1f} dBFS, {speed:.{0 if speed >= 10 else 1}f} x real time"
     )
 
 
-def _remarks(target: Path, done: Rendered) -> None:
+def _remark_faults(target: Path, done: Rendered) -> None:
     if done.clipped:
-        show.remark(f"{target}: {done.clipped} samples clipped; lower the level of the input")
+        text = f"{counted(done.clipped, 'sample')} clipped; lower the level of the input"
+        terminal.remark(f"{target}: {text}")
     for name, count in done.faults.items():
-        show.remark(f"{target}: {name} was silenced and reset {count} times")
+        terminal.remark(f"{target}: {name} was silenced and reset {counted(count, 'time')}")

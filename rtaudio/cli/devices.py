@@ -1,21 +1,21 @@
-"""``rtaudio devices``: what PortAudio sees."""
+"""``rtaudio devices``: list the sound devices that PortAudio sees."""
 
 from __future__ import annotations
 
-from rtaudio.view import terminal as show
+from rtaudio.view import terminal
 
 
-def devices(json: show.Json = False) -> None:
+def devices(json: terminal.Json = False) -> None:
     """List the sound devices."""
     from rtaudio.devices.portaudio import list_devices
 
     found = list_devices()
     if json:
-        show.print_json({"devices": found})
+        terminal.print_json({"devices": found})
     elif not found:
-        show.remark("no sound device; `--device clock` plays without one")
+        terminal.remark("no sound device found; `--device clock` works without one")
     else:
-        show.table(
+        terminal.print_table(
             "devices",
             ["", "name", "host API", "in", "out", "rate", "low latency"],
             [

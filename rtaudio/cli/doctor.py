@@ -1,4 +1,4 @@
-"""``rtaudio doctor``: is this machine fit for live audio, and what would make it fitter."""
+"""``rtaudio doctor``: check whether this machine is fit for live audio, and how to improve it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from rtaudio.view import terminal as show
+from rtaudio.view import terminal
+from rtaudio.view.words import counted
 
 RATE_HZ = 48000
 JITTER_BLOCK = 64
 JITTER_SECONDS = 3.0
 PRESET = "crunch-stereo"
 BLOCKS = (32, 64, 128, 256, 512, 1024, 2048)
+WIDTH = 240
+"""Columns of a report that is not printed on a terminal."""
 
 State = Literal["green", "yellow", "red"]
 
 
 class Check(NamedTuple):
-    """One line of the report: what was looked at, how it is, and what to do about it."""
+    """One line of the report: what was checked, its state, the finding, and what to do."""
 
     what: str
     state: State
@@ -30,26 +33,30 @@ class Check(NamedTuple):
     advice: str = ""
 
 
-def doctor(json: show.Json = False) -> None:
-    """Look at sound servers, devices, permissions, native libraries and timing."""
-    show.first_start()
+def doctor(json: terminal.Json = False) -> None:
+    """Check sound servers, devices, permissions, native libraries and timing."""
+    terminal.explain_first_start()
     findings: list[Check] = []
-    with show.progress(not json) as bars:
-        for check in bars.track(_CHECKS, description="looking"):
+    with terminal.progress(not json) as bars:
+        for check in bars.track(_CHECKS, description="checking"):
             findings.extend(check())
     if json:
         from rtaudio.bench.machine import machine
 
-        show.print_json({"machine": machine(), "findings": findings})
+        terminal.print_json({"machine": machine(), "findings": findings})
         return
+    _print_report(findings)
+
+
+def _print_report(findings: list[Check]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     from rtaudio.bench.machine import machine_line
 
-    out = show.console()
+    out = terminal.make_console()
     if not out.is_terminal:
-        out.width = 240
+        out.width = WIDTH
     print(machine_line())
     grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for finding in findings:
@@ -61,7 +68,7 @@ def doctor(json: show.Json = False) -> None:
     out.print(grid)
 
 
-def _running() -> set[str]:
+def _list_processes() -> set[str]:
     """Return the names of the running processes (Linux)."""
     names = set()
     for file in Path("/proc").glob("[0-9]*/comm"):
@@ -72,7 +79,8 @@ def _running() -> set[str]:
     return names
 
 
-def _servers() -> Iterator[Check]:
+def _check_sound_system() -> Iterator[Check]:
+    """Look for sound servers and, on Linux, for sound cards."""
     if sys.platform == "darwin":
         yield Check("sound system", "green", "CoreAudio, part of macOS")
         return
@@ -82,7 +90,7 @@ def _servers() -> Iterator[Check]:
             "for low latency choose a WASAPI or ASIO device in `rtaudio devices`",
         )  # fmt: skip
         return
-    running = _running()
+    running = _list_processes()
     for name, process in (
         ("JACK", {"jackd", "jackdbus"}),
         ("PipeWire", {"pipewire"}),
@@ -99,27 +107,28 @@ def _servers() -> Iterator[Check]:
     if names:
         yield Check("ALSA", "green", "; ".join(names))
     else:
-        yield Check("ALSA", "yellow", "no sound card", "plug one in, or use --device clock")
+        yield Check("ALSA", "yellow", "no sound card", "connect one, or use --device clock")
 
 
-def _devices() -> Iterator[Check]:
+def _check_devices() -> Iterator[Check]:
     from rtaudio.devices.portaudio import list_devices
     from rtaudio.errors import DeviceError
 
     try:
         found = list_devices()
     except DeviceError as error:
-        yield Check("devices", "red", str(error))
+        text, _, advice = str(error).partition("; ")
+        yield Check("devices", "red", text, advice)
         return
     default = next((d.name for d in found if d.default_output), None)
     if not found:
-        advice = "plug one in, or start a sound server; --device clock works without"
+        advice = "connect one, or start a sound server; --device clock works without"
         yield Check("devices", "yellow", "none", advice)
     elif default is None:
-        yield Check("devices", "yellow", f"{len(found)}, no default", "name one with --device")
+        yield Check("devices", "yellow", f"{len(found)}, no default", "choose one with --device")
     else:
         yield Check("devices", "green", f"{len(found)}, default {default}")
-    if _running() & {"pipewire", "pulseaudio"}:
+    if _list_processes() & {"pipewire", "pulseaudio"}:
         if any(device.name in ("pulse", "pipewire") for device in found):
             text = "possible: see `Clean a microphone` in the README"
             yield Check("virtual microphone", "green", text)
@@ -129,7 +138,8 @@ def _devices() -> Iterator[Check]:
             yield Check("virtual microphone", "yellow", text, advice)
 
 
-def _priority() -> Iterator[Check]:
+def _check_priority() -> Iterator[Check]:
+    """Try to get real-time priority, as the audio thread does."""
     from rtaudio.runtime.system import AUDIO_PRIORITY, LINUX, realtime_permitted
 
     permitted, text = realtime_permitted()
@@ -151,18 +161,18 @@ def _priority() -> Iterator[Check]:
     if outcome == [None]:
         yield Check("real-time priority", "green", f"SCHED_FIFO {AUDIO_PRIORITY} granted")
     elif permitted:
-        advice = "allow it to the container (--cap-add SYS_NICE --ulimit rtprio=95), or live with "
+        advice = "allow it to the container (--cap-add SYS_NICE --ulimit rtprio=95), or use "
         yield Check("real-time priority", "yellow", f"{outcome[0]}", f"{advice}larger blocks")
     else:
         found, _, advice = text.partition(": ")
         yield Check("real-time priority", "yellow", found, advice)
 
 
-def _governor() -> Iterator[Check]:
+def _check_governor() -> Iterator[Check]:
     files = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
     governors = sorted({file.read_text().strip() for file in files})
     if not governors:
-        yield Check("CPU governor", "green", "none to be set here")
+        yield Check("CPU governor", "green", "cannot be set on this machine")
     elif governors == ["performance"]:
         yield Check("CPU governor", "green", "performance")
     else:
@@ -170,7 +180,8 @@ def _governor() -> Iterator[Check]:
         yield Check("CPU governor", "yellow", ", ".join(governors), advice)
 
 
-def _onnx_runtime() -> Iterator[Check]:
+def _check_models() -> Iterator[Check]:
+    """Check ONNX Runtime, and whether the shipped models reproduce their golden vectors."""
     from rtaudio.errors import ContractError
     from rtaudio.models.loader import load_model
     from rtaudio.runtime.onnx_runtime import OnnxRuntimeError, api, library_path
@@ -185,62 +196,75 @@ def _onnx_runtime() -> Iterator[Check]:
         try:
             errors = load_model(file).golden_errors
         except ContractError as error:
-            yield Check(f"model {name}", "red", str(error))
+            text, _, advice = str(error).partition("; ")
+            yield Check(f"model {name}", "red", text, advice)
         else:
             text = ", ".join(f"{engine} {error:.1e}" for engine, error in errors.items())
             yield Check(f"model {name}", "green", f"reproduces its golden vector: {text}")
 
 
-def _kernels() -> Iterator[Check]:
+def _check_kernel_cache() -> Iterator[Check]:
     from rtaudio.runtime.jit import cache_folder
 
     folder = cache_folder()
     count = sum(1 for _ in folder.rglob("*.nbc"))
     if folder.name.startswith("rtaudio-kernels-"):
-        advice = "every start compiles anew; set NUMBA_CACHE_DIR to a folder of yours"
+        advice = "every start compiles again; set NUMBA_CACHE_DIR to a writable folder"
         yield Check("kernel cache", "yellow", "the user's cache folder is not writable", advice)
     else:
-        yield Check("kernel cache", "green", f"{count} compiled functions in {folder}")
+        yield Check("kernel cache", "green", f"{counted(count, 'compiled function')} in {folder}")
 
 
-def _timing() -> Iterator[Check]:
-    """Measure how late this machine wakes an audio thread, and what the demo's chain costs."""
-    from rtaudio.analysis.percentiles import Percentiles
-    from rtaudio.bench.callback import body_microseconds
+def _check_timing() -> Iterator[Check]:
+    """Measure how late the audio thread wakes up, and recommend a block size."""
     from rtaudio.effects.chain import Chain
     from rtaudio.live.host import Host
-    from rtaudio.preset.load import load_preset
 
     with Host(Chain(), "clock", RATE_HZ, JITTER_BLOCK) as host:
         host.wait(JITTER_SECONDS)
         stats = host.stats()
     period_us = 1e6 * JITTER_BLOCK / RATE_HZ
-    late = {name: getattr(stats.gap_us, name) - period_us for name in ("p99", "p99_9", "max")}
-    state: State = "green" if late["p99_9"] < 0.5 * period_us else "yellow"
+    late_us = {name: getattr(stats.gap_us, name) - period_us for name in ("p99", "p99_9", "max")}
+    steady = late_us["p99_9"] < 0.5 * period_us
     yield Check(
-        "scheduling jitter", state,
-        f"wakes up later than planned by {late['p99']:.0f} us (p99), {late['p99_9']:.0f} us "
-        f"(p99.9), {late['max']:.0f} us (max); {stats.missed} of {stats.blocks} blocks missed",
-        "" if state == "green" else "close other programs while you play, and look again",
-    )  # fmt: skip
+        "scheduling jitter",
+        "green" if steady else "yellow",
+        f"wakes up later than planned by {late_us['p99']:.0f} us (p99), {late_us['p99_9']:.0f} us "
+        f"(p99.9), {late_us['max']:.0f} us (max); {stats.missed} of {stats.blocks} blocks missed",
+        "" if steady else "close other programs while you play, and check again",
+    )
+    yield _recommend_block(max(0.0, late_us["p99_9"]))
+
+
+def _recommend_block(late_us: float) -> Check:
+    """Find the smallest block in which the demo's chain and the lateness take less than 80 %."""
+    from rtaudio.analysis.percentiles import Percentiles
+    from rtaudio.bench.callback import time_callback
+    from rtaudio.preset.load import load_preset
 
     chain = load_preset(PRESET)
     for block in BLOCKS:
         period_us = 1e6 * block / RATE_HZ
         times = Percentiles.of_samples(
-            body_microseconds(chain, rate_hz=RATE_HZ, block=block, channels=(1, 2), repeats=2000)
+            time_callback(chain, rate_hz=RATE_HZ, block=block, channels=(1, 2), repeats=2000)
         )
-        if times.p99 + max(0.0, late["p99_9"]) < 0.8 * period_us:
-            yield Check(
-                "block size", "green" if block <= 128 else "yellow",
+        if times.p99 + late_us < 0.8 * period_us:
+            return Check(
+                "block size",
+                "green" if block <= 128 else "yellow",
                 f"--block {block} ({period_us / 1000:.2f} ms at {RATE_HZ} Hz) is recommended: "
                 f"{PRESET} takes {times.p99:.0f} us of it (p99)",
-            )  # fmt: skip
-            return
-    yield Check("block size", "red", "none is large enough",
-                  "close other programs and look again, or use a faster machine")  # fmt: skip
+            )
+    advice = "close other programs and check again, or use a faster machine"
+    return Check("block size", "red", "none is large enough", advice)
 
 
 _CHECKS: list[Callable[[], Iterator[Check]]] = [
-    _servers, _devices, _priority, _governor, _onnx_runtime, _kernels, _timing,
-]  # fmt: skip
+    _check_sound_system,
+    _check_devices,
+    _check_priority,
+    _check_governor,
+    _check_models,
+    _check_kernel_cache,
+    _check_timing,
+]

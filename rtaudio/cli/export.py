@@ -1,4 +1,4 @@
-"""``rtaudio export``: from a trained net or a capture to a file that others play."""
+"""``rtaudio export``: write a trained net or a third-party model as a file for other players."""
 
 from __future__ import annotations
 
@@ -7,18 +7,28 @@ from typing import Annotated
 
 import typer
 
-from rtaudio.cli.train import call_extra
+from rtaudio.cli.extra import call_extra
 
 
 def export(
-    source: Annotated[Path, typer.Argument(
-        metavar="IN", help="A checkpoint of `rtaudio train`, a model file (.onnx), a capture "
-        "(.nam, .aidax, .json), or a denoiser of others (a file or its folder).")],
-    target: Annotated[Path, typer.Argument(
-        metavar="OUT", help="The file to write; its ending says what: .onnx (this program), .nam "
-        "(Neural Amp Modeler), .aidax (AIDA-X) or .json (RTNeural).")],
-) -> None:  # fmt: skip
-    """Export a net: as a model file, or for another program.
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN",
+            help="A checkpoint of `rtaudio train`, a model file (.onnx), a third-party model "
+            "(.nam, .aidax, .json), or a third-party denoiser (its file or folder).",
+        ),
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="The file to write. Its suffix chooses the player: .onnx (rtaudio), .nam (Neural "
+            "Amp Modeler), .aidax (AIDA-X) or .json (RTNeural).",
+        ),
+    ],
+) -> None:
+    """Export a net as a model file, or as a file for another player.
 
     Example: rtaudio export presets/models/crunch.onnx crunch.nam
     """

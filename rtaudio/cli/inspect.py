@@ -1,82 +1,60 @@
-"""``rtaudio inspect``: what a model file is, whether it runs right, and what it costs."""
+"""``rtaudio inspect``: what a model file is, whether it plays correctly, and what it costs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtaudio.view import terminal as show
+from rtaudio.view import terminal
+
+if TYPE_CHECKING:
+    from rtaudio.models.loader import LoadedModel
 
 BLOCKS = (32, 64, 128, 256, 512, 1024)
 REPEATS = 2000
-MANY = 8
-LONGEST = 500
+MOST_STATES = 8
+"""More states than this are counted, not listed."""
+
+LONGEST_TEXT = 500
+"""Characters of a cell; longer texts are cut."""
+
 DATE = ("year", "month", "day", "hour", "minute", "second")
+"""Keys of a date in the metadata of a .nam file."""
 
 
 def inspect(
     file: Annotated[Path, typer.Argument(help="A model: .onnx, .nam, .aidax, .json, or a folder.")],
     slim: Annotated[
-        float, typer.Option(help="Size to take of a .nam file that holds several, 0 to 1.")
+        float, typer.Option(help="Size to take from a .nam file of several sizes, 0 to 1.")
     ] = 1.0,
-    json: show.Json = False,
+    json: terminal.Json = False,
 ) -> None:
-    """Print what a model is, check it, prove it by its golden vector, and time it."""
-    show.first_start()
+    """Print what a model is, check it against its golden vector, and time it."""
+    terminal.explain_first_start()
     from rtaudio.models.loader import load_model
     from rtaudio.models.net.summary import summary
 
     model = load_model(file, slim=slim)
-    card = model.file.card
-    costs = _costs(model, json)
-    figures = {
-        "file": file,
-        "card": card.model_dump(mode="json", by_alias=True),
-        "states": {state.name: list(state.shape) for state in model.file.states},
-        "golden_error": dict(model.golden_errors),
-        "engine": model.engine,
-        "capture": _capture(model.foreign),
-        "net": None if model.net is None else summary(model.net),
-        "cost_us": costs,
-    }
+    costs = _measure_costs(model, json)
     if json:
-        show.print_json(figures)
+        terminal.print_json({
+            "file": file,
+            "card": model.file.card.model_dump(mode="json", by_alias=True),
+            "states": {state.name: list(state.shape) for state in model.file.states},
+            "golden_error": dict(model.golden_errors),
+            "engine": model.engine,
+            "capture": _third_party(model.foreign),
+            "net": None if model.net is None else summary(model.net),
+            "cost_us": costs,
+        })  # fmt: skip
         return
-    rows = [
-        ("name", card.name),
-        ("description", card.description or "-"),
-        ("kind", f"{card.kind}, {card.channels[0]} in, {card.channels[1]} out"),
-        *([("task", card.task)] if card.task else []),
-        ("rate", f"{card.rate_hz} Hz"),
-        ("hop", f"{card.hop} samples" if card.hop else "any block size"),
-        (
-            "latency",
-            f"{card.latency_samples} samples, {1e3 * card.latency_samples / card.rate_hz:.1f} ms",
-        ),
-        ("pre-warm", f"{card.prewarm_samples} samples"),
-        ("parameters", ", ".join(map(_parameter, card.parameters)) or "none"),
-        ("states", _states(model.file.states)),
-        ("levels", ", ".join(f"{key} {value:g}" for key, value in card.levels.items()) or "none"),
-        ("license", card.license),
-        *_leaves("architecture", card.architecture),
-        *_leaves("provenance", card.provenance),
-        *_leaves("metrics", card.metrics),
-    ]
-    if model.foreign is None:
-        rows.append(("contract", f"version {card.contract}, kept"))
-    else:
-        steps = ", ".join(f"{step:g}" for step in model.foreign.slim_steps)
-        rows += [
-            ("sizes", f"slim {slim:g}; changes at {steps}" if steps else "one"),
-            *_leaves("metadata", model.foreign.metadata),
-            *(("warning", text) for text in model.foreign.warnings),
-        ]
-    show.table(str(file), ["card", ""], [(key, text[:LONGEST]) for key, text in rows], words=True)
-    show.table(
+    rows = [(key, text[:LONGEST_TEXT]) for key, text in _card_rows(model, slim)]
+    terminal.print_table(str(file), ["card", ""], rows, text=True)
+    terminal.print_table(
         "golden vector",
         ["engine", "largest error", ""],
         [
@@ -84,8 +62,8 @@ def inspect(
             for engine, error in model.golden_errors.items()
         ],
     )
-    show.table(
-        "microseconds a block, and share of the block",
+    terminal.print_table(
+        "microseconds per block, and share of the block's duration",
         ["frames", *(f"{engine} {part}" for engine in costs for part in ("p50", "p99", "share"))],
         [
             (block, *(cell for engine in costs for cell in _cells(costs[engine][str(block)])))
@@ -94,14 +72,48 @@ def inspect(
     )
 
 
-def _costs(model: Any, quiet: bool) -> dict[str, dict[str, dict[str, float]]]:
-    """Return engine -> block -> p50 and p99 in microseconds and the share of the block's time."""
+def _card_rows(model: LoadedModel, slim: float) -> Iterator[tuple[str, str]]:
+    """Yield what the card says, without what does not apply."""
+    card = model.file.card
+    yield "name", card.name
+    if card.description:
+        yield "description", card.description
+    yield "kind", f"{card.kind}, {card.channels[0]} in, {card.channels[1]} out"
+    if card.task:
+        yield "task", card.task
+    yield "rate", f"{card.rate_hz} Hz"
+    yield "hop", f"{card.hop} samples" if card.hop else "any block size"
+    latency_ms = 1e3 * card.latency_samples / card.rate_hz
+    yield "latency", f"{card.latency_samples} samples, {latency_ms:.1f} ms"
+    if card.prewarm_samples:
+        yield "pre-warm", f"{card.prewarm_samples} samples"
+    yield "parameters", ", ".join(map(_parameter, card.parameters)) or "none"
+    yield "states", _states(model.file.states)
+    if card.levels:
+        yield "levels", ", ".join(f"{key} {value:g}" for key, value in card.levels.items())
+    yield "license", card.license
+    yield from _leaves("architecture", card.architecture)
+    yield from _leaves("provenance", card.provenance)
+    yield from _leaves("metrics", card.metrics)
+    if model.foreign is None:
+        yield "contract", f"version {card.contract}, fulfilled"
+        return
+    if model.foreign.slim_steps:
+        steps = ", ".join(f"{step:g}" for step in model.foreign.slim_steps)
+        yield "sizes", f"slim {slim:g}; changes at {steps}"
+    yield from _leaves("metadata", model.foreign.metadata)
+    for text in model.foreign.warnings:
+        yield "warning", text
+
+
+def _measure_costs(model: LoadedModel, quiet: bool) -> dict[str, dict[str, dict[str, float]]]:
+    """Return engine -> block -> p50 and p99 in microseconds, and p99 in percent of the block."""
     from rtaudio.analysis.percentiles import Percentiles
     from rtaudio.runtime.timing import block_microseconds
 
     card = model.file.card
     costs: dict[str, dict[str, dict[str, float]]] = {}
-    with show.progress(not quiet) as bars:
+    with terminal.progress(not quiet) as bars:
         task = bars.add_task("timing", total=len(model.golden_errors) * len(BLOCKS))
         for engine in model.golden_errors:
             costs[engine] = {}
@@ -119,18 +131,18 @@ def _costs(model: Any, quiet: bool) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _states(states: Sequence[Any]) -> str:
-    if len(states) > MANY:
+    if len(states) > MOST_STATES:
         numbers = sum(math.prod(state.shape) for state in states)
         return f"{len(states)} with {numbers:,} numbers"
     return ", ".join(f"{state.name} {list(state.shape)}" for state in states) or "none"
 
 
-def _capture(capture: Any) -> dict[str, Any] | None:
-    """Return what the file of another program said about itself."""
-    if capture is None:
+def _third_party(source: Any) -> dict[str, Any] | None:
+    """Return what the file of a third-party model says about itself."""
+    if source is None:
         return None
     names = ("format", "version", "metadata", "slim_steps", "warnings")
-    return {name: getattr(capture, name) for name in names}
+    return {name: getattr(source, name) for name in names}
 
 
 def _cells(cost: dict[str, float]) -> tuple[Any, ...]:
@@ -143,7 +155,7 @@ def _parameter(parameter: Any) -> str:
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Return a row for each value in nested mappings."""
+    """Yield a row for each value in nested mappings and lists."""
     if isinstance(value, dict):
         if set(value) == set(DATE) and all(isinstance(part, int) for part in value.values()):
             yield name, "{}-{:0>2}-{:0>2} {:0>2}:{:0>2}:{:0>2}".format(*map(value.get, DATE))

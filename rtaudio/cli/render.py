@@ -1,4 +1,4 @@
-"""``rtaudio render``: a preset over a file."""
+"""``rtaudio render``: play a file through a preset into a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import typer
 
 from rtaudio.cli.run import Block, Cabinet, Preset
 from rtaudio.errors import plain
-from rtaudio.view import terminal as show
+from rtaudio.view import terminal
+from rtaudio.view.words import counted, storage_name
 
 
 def render(
@@ -18,32 +19,32 @@ def render(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The wet file: .wav, .flac ...")],
     cabinet: Cabinet = None,
     block: Block = 512,
-    json: show.Json = False,
+    json: terminal.Json = False,
 ) -> None:
     """Play a file through a preset into a file, as fast as the machine can."""
-    show.first_start()
+    terminal.explain_first_start()
     from rtaudio.batch.render_file import render_file
     from rtaudio.preset.load import load_preset
+    from rtaudio.runtime.decibels import to_db
 
     chain = load_preset(preset, cabinet=cabinet)
-    with show.progress(not json) as bars:
+    with terminal.progress(not json) as bars:
         task = bars.add_task(f"{source.name} -> {target.name}", total=1.0)
         done = render_file(
             chain, source, target, block=block, progress=lambda p: bars.update(task, completed=p)
         )
     if done.clipped:
         remedy = "lower the level or end the chain with a limiter"
-        show.remark(f"{target}: {done.clipped} samples clipped, {remedy}")
+        terminal.remark(f"{target}: {counted(done.clipped, 'sample')} clipped; {remedy}")
     for name, count in done.faults.items():
-        show.remark(f"{target}: {name} was silenced and reset {count} times")
+        terminal.remark(f"{target}: {name} was silenced and reset {counted(count, 'time')}")
     if done.damage:
-        show.remark(f"{done.damage}; the rest is in {target}")
+        terminal.remark(f"{done.damage}; the rest is in {target}")
     if json:
-        show.print_json({"out": target, **done._asdict()})
+        terminal.print_json({"out": target, **done._asdict()})
     else:
-        peak = show.decibels(done.peak)
         line = (
-            f"{target}: {done.frames / done.rate_hz:.2f} s, {done.channels} channels at "
-            f"{done.rate_hz} Hz, {done.subtype}, peak {peak:.1f} dBFS"
+            f"{target}: {done.frames / done.rate_hz:.2f} s, {counted(done.channels, 'channel')} at "
+            f"{done.rate_hz} Hz, {storage_name(done.subtype)}, peak {to_db(done.peak):.1f} dBFS"
         )
         print(plain(line))

@@ -12,37 +12,46 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtaudio.cli.run_report import run_figures, run_tables
+from rtaudio.cli.run_report import print_run, run_figures
 from rtaudio.control.controls import Controls
 from rtaudio.control.keyboard import pressed_keys
 from rtaudio.errors import DeviceError, UsageError
-from rtaudio.view import terminal as show
+from rtaudio.view import terminal
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
     from rich.live import Live
+    from rich.table import Table
     from rich.text import Text
 
     from rtaudio.live.host import Host
     from rtaudio.live.stats import Stats
 
 Preset = Annotated[
-    str, typer.Argument(help="A preset file, a model file (or its folder), or a shipped preset.")
+    str, typer.Argument(help="A shipped preset, a preset file, or a model file or folder.")
 ]
 Device = Annotated[
     str,
-    typer.Option(help="Name, part of the name or number of a device; `clock` needs no hardware."),
+    typer.Option(help="Name, part of a name or index of a device; `clock` needs no hardware."),
 ]
 Cabinet = Annotated[
     str | None,
     typer.Option(
-        metavar="WAV|NAME", help="Behind a model file: the loudspeaker, such as british-4x12."
+        metavar="WAV|NAME",
+        help="For a model file: a cabinet after it, such as british-4x12 or a response of yours.",
     ),
 ]
-_KEYS_S, _VIEW_S = 0.02, 0.08
-
 Rate = Annotated[int, typer.Option(min=8000, max=384000, help="Sample rate in hertz.")]
 Block = Annotated[int, typer.Option(min=1, max=8192, help="Frames per block.")]
+
+_KEYS_S, _VIEW_S = 0.02, 0.08
+"""Times between two looks at the keyboard, and between two pictures of the panel."""
+
+_BAR = 40
+"""Characters of a level bar, which shows -60 to 0 dBFS."""
+
+_CLIP_S = 1.0
+"""Time for which the mark of a clipped input is red."""
 
 
 def run(
@@ -53,18 +62,19 @@ def run(
         Path | None, typer.Option("--in", help="Play this file in place of the device's input.")
     ] = None,
     record: Annotated[
-        Path | None, typer.Option("--out", help="Write the output to this file, too.")
+        Path | None, typer.Option("--out", help="Also write the output to this file.")
     ] = None,
     rate: Rate = 48000,
     block: Block = 64,
     seconds: Annotated[
-        float | None, typer.Option(min=0.0, help="How long; else to the end of --in, or Ctrl-C.")
+        float | None,
+        typer.Option(min=0.0, help="Duration (default: to the end of --in, or until Ctrl-C)."),
     ] = None,
     out_device: Annotated[
-        str | None, typer.Option(help="Play on this device; --device is the microphone then.")
+        str | None, typer.Option(help="Device to play on; --device is then the input only.")
     ] = None,
     muted: Annotated[
-        bool, typer.Option("--muted", help="Begin muted: hold the space bar to talk.")
+        bool, typer.Option("--muted", help="Start muted; hold the space bar to talk.")
     ] = False,
     in_channels: Annotated[
         str | None, typer.Option(help="Input channels of the device, such as 1 or 1,2.")
@@ -72,14 +82,14 @@ def run(
     out_channels: Annotated[
         str | None, typer.Option(help="Output channels of the device, such as 1,2.")
     ] = None,
-    json: show.Json = False,
+    json: terminal.Json = False,
 ) -> None:
     """Play a preset live: device in, chain, device out.
 
-    Keys: b compares with what comes in, m mutes, the space bar talks while muted, arrows choose
-    and change a parameter, q quits.
+    Keys: b bypasses the chain (with a denoiser: compares with the noisy input), m mutes, holding
+    the space bar talks while muted, the arrow keys choose and change a parameter, q quits.
     """
-    show.first_start()
+    terminal.explain_first_start()
     from rtaudio.live.host import Host
     from rtaudio.preset.load import load_preset
 
@@ -87,45 +97,63 @@ def run(
     if source is not None and record is not None and record.resolve() == source.resolve():
         raise UsageError(f"{record}: is the file that is read; choose another name")
     if muted and (json or not sys.stdin.isatty()):
-        raise UsageError("--muted: only the keys of a terminal can unmute; leave it out")
+        raise UsageError("--muted: only the keys of a terminal can unmute; remove this option")
     host = Host(
         load_preset(preset, cabinet=cabinet),
-        device_of(device),
+        parse_device(device),
         rate,
         block,
-        out_device=None if out_device is None else device_of(out_device),
-        in_channels=_channels("--in-channels", in_channels),
-        out_channels=_channels("--out-channels", out_channels),
+        out_device=None if out_device is None else parse_device(out_device),
+        in_channels=_parse_channels("--in-channels", in_channels),
+        out_channels=_parse_channels("--out-channels", out_channels),
         source=audio,
         record=record,
     )
     host.muted = muted
     stats = play(host, seconds, live=not json)
     if json:
-        show.print_json(run_figures(host, stats))
+        terminal.print_json(run_figures(host, stats))
     else:
-        run_tables(host, stats)
+        print_run(host, stats)
     if host.error:
         raise DeviceError(host.error)
 
 
-def device_of(text: str) -> str | int:
-    """Return what ``--device`` means: the number of a device, or a part of its name."""
+def parse_device(text: str) -> str | int:
+    """Return the value of ``--device``: the index of a device, or a part of its name."""
     return int(text) if text.isdigit() else text
 
 
-def read_source(file: Path, rate: int) -> Any:
-    """Read what is played in place of the device's input."""
+def read_source(file: Path, rate_hz: int) -> Any:
+    """Read a file that is played in place of the device's input.
+
+    Parameters
+    ----------
+    file
+        The value of ``--in``.
+    rate_hz
+        Sample rate of the run.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 ``[channels, frames]``.
+
+    Raises
+    ------
+    AudioFileError
+        The file cannot be read, or has another sample rate.
+    """
     from rtaudio.audio.reader import read_audio
     from rtaudio.errors import AudioFileError
 
-    audio, file_rate = read_audio(file)
-    if file_rate != rate:
-        raise AudioFileError(f"{file}: is at {file_rate} Hz; add --rate {file_rate}")
+    audio, file_hz = read_audio(file)
+    if file_hz != rate_hz:
+        raise AudioFileError(f"{file}: is at {file_hz} Hz; add --rate {file_hz}")
     return audio
 
 
-def _channels(option: str, text: str | None) -> list[int] | None:
+def _parse_channels(option: str, text: str | None) -> list[int] | None:
     if text is None:
         return None
     numbers = text.split(",")
@@ -135,14 +163,21 @@ def _channels(option: str, text: str | None) -> list[int] | None:
 
 
 def play(host: Host, seconds: float | None, live: bool) -> Stats:
-    """Run a host for ``seconds``, to the end of its source, to the key q or to Ctrl-C.
+    """Run a host until the time is over, its source ends, or the user presses q or Ctrl-C.
 
-    Meanwhile, if ``live``, show it and obey the keys of the terminal.
+    Parameters
+    ----------
+    host
+        A host, started or not; it is stopped afterwards.
+    seconds
+        Duration; None: no limit.
+    live
+        Show levels on the terminal, and obey its keys.
 
     Returns
     -------
     Stats
-        Those of the whole run, without the fade-out.
+        The statistics of the run, without the fade-out.
     """
     with ended_by_signals(), host:
         with contextlib.suppress(KeyboardInterrupt):
@@ -152,7 +187,7 @@ def play(host: Host, seconds: float | None, live: bool) -> Stats:
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Make the signals that end a process, or close its terminal, act as Ctrl-C meanwhile."""
+    """While the block runs, treat SIGTERM, SIGHUP and SIGQUIT like Ctrl-C."""
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -168,22 +203,23 @@ def ended_by_signals() -> Iterator[None]:
 
 
 def _watch(host: Host, seconds: float | None, live: bool) -> None:
+    """Wait for the end of the run; meanwhile obey the keys and draw the panel."""
     with contextlib.ExitStack() as stack:
-        keys = stack.enter_context(pressed_keys()) if live else None
-        screen = show.console(stderr=True)
+        read_keys = stack.enter_context(pressed_keys()) if live else None
+        screen = terminal.make_console(stderr=True)
         shown = live and screen.is_terminal
-        if not (shown or keys):
+        if not (shown or read_keys):
             host.wait(seconds)
             return
-        controls = Controls(host) if keys else None
+        controls = Controls(host) if read_keys else None
         panel = _Panel(host, seconds, controls)
         view = stack.enter_context(panel.view(screen)) if shown else None
         end = None if seconds is None else time.monotonic() + seconds
         next_view = 0.0
         while not host.finished and (end is None or time.monotonic() < end):
             now = time.monotonic()
-            if controls and keys:
-                for key in keys():
+            if controls and read_keys:
+                for key in read_keys():
                     controls.press(key, now)
                 controls.tick(now)
                 if controls.quit:
@@ -195,57 +231,70 @@ def _watch(host: Host, seconds: float | None, live: bool) -> None:
 
 
 class _Panel:
-    """Draws levels, clipping, latency, load and misses, and what the keys have set."""
+    """Draws levels, clipping, latency, load, missed blocks and the settings of the keys."""
 
     def __init__(self, host: Host, seconds: float | None, controls: Controls | None) -> None:
         self._host, self._seconds, self._controls = host, seconds, controls
         self._clipped: tuple[int, ...] = ()
-        self._red_until = [0.0] * 8
+        self._red_until: dict[int, float] = {}
 
     def view(self, screen: Console) -> Live:
-        """Return what shows it, still closed."""
+        """Return the display, which the caller opens."""
         from rich.live import Live
 
         return Live(console=screen, refresh_per_second=12, transient=True)
 
     def draw(self) -> Group:
-        """Return the present state."""
+        """Return a picture of the present state."""
         from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
 
-        host, stats = self._host, self._host.stats()
-        grid = Table.grid(padding=(0, 1))
-        for side, peaks in (("in", stats.in_peak), ("out", stats.out_peak)):
-            for number, peak in enumerate(peaks):
-                level = show.decibels(peak)
-                width = round(max(0.0, min(1.0, (level + 60.0) / 60.0)) * 40)
-                colour = "red" if level > -0.1 else "yellow" if level > -12.0 else "green"
-                bar = Text("█" * width, colour) + Text("·" * (40 - width), "dim")
-                clip = self._clip(number, stats) if side == "in" else ""
-                grid.add_row(f"{side} {number + 1}", bar, f"{level:6.1f} dB", clip)
+        stats = self._host.stats()
+        grid = self._levels(stats)
         self._clipped = stats.clipped
-        tuning = None if self._controls and self._controls.of_voice else host.tuning()
-        note = f"{tuning.note} {tuning.cents:+.0f} cents   " if tuning else ""
-        length = "" if self._seconds is None else f" / {self._seconds:.0f}"
-        late_ms = 1000 * stats.latency_samples / host.rate_hz + sum(stats.device_latency_ms)
-        lines = [
-            f"{note}{stats.seconds:.0f}{length} s   latency {late_ms:.1f} ms   "
-            f"load {100 * stats.load:.1f} %   missed {stats.missed}   "
-            f"faults {sum(stats.faults.values())}"
-        ]
+        lines = [self._status(stats)]
         if self._controls:
             lines += [self._controls.text(), f"{self._controls.help}   Ctrl-C stops"]
         else:
             lines[0] += "   Ctrl-C stops"
         return Group(grid, *lines)
 
-    def _clip(self, channel: int, stats: Stats) -> Text:
-        """Return a mark that is red for a second after the input has reached full scale."""
+    def _levels(self, stats: Stats) -> Table:
+        """Draw the peak level of each channel."""
+        from rich.table import Table
+        from rich.text import Text
+
+        from rtaudio.runtime.decibels import to_db
+
+        grid = Table.grid(padding=(0, 1))
+        for side, peaks in (("in", stats.in_peak), ("out", stats.out_peak)):
+            for number, peak in enumerate(peaks):
+                level_db = to_db(peak)
+                width = round(max(0.0, min(1.0, (level_db + 60.0) / 60.0)) * _BAR)
+                colour = "red" if level_db > -0.1 else "yellow" if level_db > -12.0 else "green"
+                bar = Text("█" * width, colour) + Text("·" * (_BAR - width), "dim")
+                clip = self._clip_mark(number, stats) if side == "in" else ""
+                grid.add_row(f"{side} {number + 1}", bar, f"{level_db:6.1f} dB", clip)
+        return grid
+
+    def _status(self, stats: Stats) -> str:
+        """Return tuning (of an instrument), time, latency, load and faults in one line."""
+        host = self._host
+        tuning = None if self._controls and self._controls.denoises else host.tuning()
+        note = f"{tuning.note} {tuning.cents:+.0f} cents   " if tuning else ""
+        length = "" if self._seconds is None else f" / {self._seconds:.0f}"
+        latency_ms = 1000 * stats.latency_samples / host.rate_hz + sum(stats.device_latency_ms)
+        return (
+            f"{note}{stats.seconds:.0f}{length} s   latency {latency_ms:.1f} ms   "
+            f"load {100 * stats.load:.1f} %   missed {stats.missed}   "
+            f"faults {sum(stats.faults.values())}"
+        )
+
+    def _clip_mark(self, channel: int, stats: Stats) -> Text:
+        """Return the number of clipped samples, on red for a second after each clip."""
         from rich.text import Text
 
         count, now = stats.clipped[channel], time.monotonic()
         if count > (self._clipped[channel] if self._clipped else 0):
-            self._red_until[channel] = now + 1.0
-        style = "bold white on red" if now < self._red_until[channel] else "red"
+            self._red_until[channel] = now + _CLIP_S
+        style = "bold white on red" if now < self._red_until.get(channel, 0.0) else "red"
         return Text(f"CLIP {count}" if count else "", style)

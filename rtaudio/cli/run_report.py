@@ -1,10 +1,11 @@
-"""What a run did, as tables for people and as figures for programs."""
+"""The report of a live run: tables for people, figures for programs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rtaudio.view.terminal import PERCENTILES, remark, table
+from rtaudio.view.terminal import PERCENTILES, print_table, remark
+from rtaudio.view.words import counted
 
 if TYPE_CHECKING:
     from rtaudio.live.host import Host
@@ -12,7 +13,15 @@ if TYPE_CHECKING:
 
 
 def run_figures(host: Host, stats: Stats) -> dict[str, Any]:
-    """Return what a run did as the data of its JSON object."""
+    """Return the figures of a run for its JSON object.
+
+    Parameters
+    ----------
+    host
+        The host that played.
+    stats
+        Its statistics.
+    """
     return {
         "device": host.device_name,
         "rate": host.rate_hz,
@@ -33,33 +42,44 @@ def run_figures(host: Host, stats: Stats) -> dict[str, Any]:
     }
 
 
-def run_tables(host: Host, stats: Stats) -> None:
-    """Print what a run did."""
-    period = 1e6 * host.block / host.rate_hz
-    table(
+def print_run(host: Host, stats: Stats) -> None:
+    """Print the tables of a run, and remarks on what went wrong.
+
+    Parameters
+    ----------
+    host
+        The host that played.
+    stats
+        Its statistics.
+    """
+    period_ms = 1e3 * host.block / host.rate_hz
+    print_table(
         f"{host.device_name}: {stats.seconds:.1f} s at {host.rate_hz} Hz, "
-        f"blocks of {host.block} ({period / 1000:.2f} ms)",
+        f"blocks of {host.block} ({period_ms:.2f} ms)",
         ["blocks", "missed", "load", "faults"],
         [(stats.blocks, stats.missed, f"{100 * stats.load:.1f} %", sum(stats.faults.values()))],
     )
-    rows = []
-    for title, values in (("callback", stats.callback_us), ("gap between", stats.gap_us)):
-        rows.append((title, *(getattr(values, name) for name in PERCENTILES)))
-    table("microseconds", ["", *PERCENTILES.values()], rows)
-    parts = [*stats.latency_parts.items(), ("chain", stats.latency_samples)]
-    whole_ms = 1000 * stats.latency_samples / host.rate_hz + sum(stats.device_latency_ms)
-    table(
-        "latency",
-        ["part", "samples", "ms"],
-        [(name, samples, f"{1000 * samples / host.rate_hz:.2f}") for name, samples in parts]
-        + [(f"device {way}", "", f"{ms:.2f}") for way, ms in
-           zip(("input", "output"), stats.device_latency_ms, strict=True) if ms]
-        + [("in all", "", f"{whole_ms:.2f}")],
-    )  # fmt: skip
+    times = (("callback", stats.callback_us), ("between callbacks", stats.gap_us))
+    rows = [(title, *(getattr(values, p) for p in PERCENTILES)) for title, values in times]
+    print_table("microseconds", ["", *PERCENTILES.values()], rows)
+    print_table("latency", ["part", "samples", "ms"], _latency_rows(host.rate_hz, stats))
     for kind, count in {**stats.xruns, **stats.faults}.items():
         if count:
             remark(f"{kind}: {count}")
-    if any(stats.clipped):
-        remark(f"input clipped in {sum(stats.clipped)} samples; turn it down")
+    if clipped := sum(stats.clipped):
+        remark(f"the input clipped in {counted(clipped, 'sample')}; turn it down")
     if stats.blocks and not stats.realtime:
         remark("the audio thread got no real-time priority; see what to do: rtaudio doctor")
+
+
+def _latency_rows(rate_hz: int, stats: Stats) -> list[tuple[str, int | str, str]]:
+    """Return the latency of each effect and of the device, as far as there is any, and the sum."""
+    parts = [(name, samples) for name, samples in stats.latency_parts.items() if samples]
+    parts.append(("chain", stats.latency_samples))
+    rows: list[tuple[str, int | str, str]] = [
+        (name, samples, f"{1000 * samples / rate_hz:.2f}") for name, samples in parts
+    ]
+    ways = zip(("input", "output"), stats.device_latency_ms, strict=True)
+    rows += [(f"device {way}", "", f"{ms:.2f}") for way, ms in ways if ms]
+    total_ms = 1000 * stats.latency_samples / rate_hz + sum(stats.device_latency_ms)
+    return [*rows, ("total", "", f"{total_ms:.2f}")]

@@ -1,4 +1,4 @@
-"""``rtaudio settings``: show or change what is true of this machine."""
+"""``rtaudio settings``: show or change the settings of this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rtaudio.view import terminal as show
+from rtaudio.view import terminal
 
 
 def settings(
@@ -15,10 +15,10 @@ def settings(
         typer.Option(
             min=-20.0,
             max=40.0,
-            help="Level in dBu that reads 0 dBFS: the interface's maximum input level.",
+            help="Maximum input level of the interface: the level in dBu that reads 0 dBFS.",
         ),
     ] = None,
-    json: show.Json = False,
+    json: terminal.Json = False,
 ) -> None:
     """Show the settings of this machine; with an option, change them first."""
     from rtaudio.settings import Settings, load_settings, save_settings, settings_path
@@ -27,8 +27,8 @@ def settings(
         save_settings(Settings(interface_dbu=interface_dbu))
     found = load_settings()
     if json:
-        show.print_json({"file": settings_path(), **found.model_dump()})
+        terminal.print_json({"file": settings_path(), **found.model_dump()})
         return
-    assumed = "" if settings_path().is_file() else ", assumed: see the manual of your interface"
+    assumed = "" if settings_path().is_file() else ", assumed; see the manual of your interface"
     rows = [("interface_dbu", f"{found.interface_dbu:g} dBu reads 0 dBFS{assumed}")]
-    show.table(str(settings_path()), ["setting", ""], rows, words=True)
+    terminal.print_table(str(settings_path()), ["setting", ""], rows, text=True)

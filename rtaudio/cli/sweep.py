@@ -1,4 +1,4 @@
-"""``rtaudio sweep``: train many variants, and compare them in one table."""
+"""``rtaudio sweep``: train variants of a configuration, and compare them in one table."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from typing import Annotated
 
 import typer
 
-from rtaudio.cli.train import call_extra
+from rtaudio.cli.extra import call_extra
 
 
 def sweep(
     config: Annotated[
-        Path, typer.Argument(help="A YAML file, see training/configs/guitar_study.yaml.")
+        Path, typer.Argument(help="A YAML file such as training/configs/guitar_study.yaml.")
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Write OUT.csv, OUT.md and OUT.png there.", show_default=False),
+        typer.Option("--out", help="Write OUT.csv, OUT.md and OUT.png.", show_default=False),
     ] = None,
 ) -> None:
-    """Train variants of a configuration; one table of error, size, time and load.
+    """Train variants of a configuration; print one table of error, size, time and load.
 
-    What is trained already is not trained again: start the same command to go on.
+    Finished variants are not trained again: to go on after a stop, start the same command.
     """
     if not config.is_file():
-        raise FileNotFoundError(f"{config}: no such file; see training/configs/guitar_study.yaml")
+        example = "training/configs/guitar_study.yaml"
+        raise FileNotFoundError(f"{config}: no such file; an example is {example}")
     call_extra("training.guitar.sweep", "sweep", config, out)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from rtaudio.errors import UsageError
-from rtaudio.view import terminal as show
+from rtaudio.cli.extra import call_extra
+from rtaudio.view import terminal
 
 
 class ComputeDevice(StrEnum):
-    """Where to compute."""
+    """Where PyTorch computes."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -24,7 +23,7 @@ class ComputeDevice(StrEnum):
 
 
 class Size(StrEnum):
-    """Cost of the net."""
+    """Cost of the model when it plays."""
 
     LIGHT = "light"
     MEDIUM = "medium"
@@ -36,32 +35,35 @@ def train(
         list[Path],
         typer.Argument(
             metavar="CAPTURE...|CONFIG",
-            help="A folder that `rtaudio capture` wrote; several with knobs at other places for "
-            "one model with knobs; or a YAML file, see training/configs.",
+            help="A folder of `rtaudio capture`; several, with different --knob settings, for a "
+            "model with knobs; or a YAML file such as those in training/configs.",
         ),
     ],
-    out: Annotated[Path | None, typer.Option(help="The folder of the run; else runs/NAME.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run (default: runs/NAME).")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was stopped.")
     ] = False,
     seeds: Annotated[
-        int, typer.Option(min=1, max=100, help="Train from so many random starts, keep the best.")
+        int, typer.Option(min=1, max=100, help="Train from N random starts, and keep the best.")
     ] = 1,
     size: Annotated[
-        Size | None, typer.Option(help="For captures: what the model may cost; else medium.")
+        Size | None, typer.Option(help="For captures: cost of the model (default: medium).")
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Rounds through the data; else 60, or the file's.")
+        int | None,
+        typer.Option(min=1, help="Rounds through the data (default: as in the file, or 60)."),
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Start with the weights of this best.pt.")
+        Path | None, typer.Option(help="Start with the weights of this checkpoint.")
     ] = None,
     device: Annotated[ComputeDevice, typer.Option(help="Where to compute.")] = ComputeDevice.AUTO,
-    json: show.Json = False,
+    json: terminal.Json = False,
 ) -> None:
     """Train a model on captures, or as a configuration file says.
 
-    The run is written to runs/NAME: best.pt, report.html, figures, and all that --resume needs.
+    The folder of the run holds best.pt, report.html, its figures, and the state for --resume.
     """
     for path in (*what, *([checkpoint] if checkpoint else [])):
         if not path.exists():
@@ -79,19 +81,3 @@ def train(
         checkpoint=checkpoint,
         as_json=json,
     )
-
-
-def call_extra(module: str, function: str, *arguments: Any, **options: Any) -> None:
-    """Call a function of a package that needs the extra ``train``.
-
-    Notes
-    -----
-    It is imported by name: ``rtaudio`` does not depend on ``training`` or ``export``.
-    """
-    try:
-        getattr(importlib.import_module(module), function)(*arguments, **options)
-    except ModuleNotFoundError as error:
-        name = error.name or ""
-        if name.partition(".")[0] in ("rtaudio", "training", "export"):
-            raise
-        raise UsageError(f"{name} is not installed; pip install 'rtaudio[train]'") from None

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtaudio.cli.run import Block, Device, Rate, device_of, ended_by_signals, read_source
+from rtaudio.cli.run import Block, Device, Rate, ended_by_signals, parse_device, read_source
 from rtaudio.errors import DeviceError
-from rtaudio.view import terminal as show
+from rtaudio.view import terminal
 
 if TYPE_CHECKING:
     from rtaudio.analysis.tuner import Tuning
@@ -29,33 +29,34 @@ HALF_WIDTH = 15
 def tune(
     device: Device = "default",
     a4: Annotated[
-        float, typer.Option(min=400.0, max=480.0, help="Frequency of the note A4 in hertz.")
+        float, typer.Option(min=400.0, max=480.0, help="Frequency of the note A4 in Hz.")
     ] = 440.0,
     listen: Annotated[
-        bool, typer.Option("--listen", help="Let the instrument be heard; else it is muted.")
+        bool, typer.Option("--listen", help="Play the instrument; otherwise it is muted.")
     ] = False,
     source: Annotated[
-        Path | None, typer.Option("--in", help="Tune this file in place of the device's input.")
+        Path | None, typer.Option("--in", help="Read this file in place of the device's input.")
     ] = None,
     rate: Rate = 48000,
     block: Block = 256,
     seconds: Annotated[
-        float | None, typer.Option(min=0.0, help="How long; else to the end of --in, or Ctrl-C.")
+        float | None,
+        typer.Option(min=0.0, help="Duration (default: to the end of --in, or until Ctrl-C)."),
     ] = None,
-    in_channel: Annotated[int, typer.Option(min=1, help="Input channel of the device.")] = 1,
-    json: show.Json = False,
+    in_channel: Annotated[int, typer.Option(min=1, help="Input channel of the instrument.")] = 1,
+    json: terminal.Json = False,
 ) -> None:
-    """Show the note that is played and how far it is off; the output is muted meanwhile."""
-    show.first_start()
+    """Show the played note and how far it is off; the output is muted."""
+    terminal.explain_first_start()
     from rtaudio.effects.chain import Chain
     from rtaudio.effects.gain import Gain
     from rtaudio.live.host import Host
 
-    # -160 dB is below what any converter resolves
+    # Twice -80 dB, the least of one Gain, is below the resolution of any converter.
     muted = [] if listen else [Gain(gain_db=-80.0), Gain(gain_db=-80.0)]
     host = Host(
         Chain(muted),
-        device_of(device),
+        parse_device(device),
         rate,
         block,
         in_channels=[in_channel],
@@ -65,24 +66,28 @@ def tune(
     with ended_by_signals(), host, contextlib.suppress(KeyboardInterrupt):
         _watch(host, needle, a4, seconds, live=not json)
     if json:
-        show.print_json({"a4_hz": a4, "tuning": needle.tuning})
+        terminal.print_json({"a4_hz": a4, "tuning": needle.tuning})
     elif needle.tuning:
-        print(_words(needle.tuning))
+        print(_describe(needle.tuning))
     else:
-        show.remark("no clear note was heard; is the instrument on this channel, and loud enough?")
+        terminal.remark(
+            "no clear note was heard; is the instrument on this channel, and loud enough?"
+        )
     if host.error:
         raise DeviceError(host.error)
 
 
 class Needle:
-    """What is shown of the readings: the median of the last few of one note, held for a while.
+    """Steadies the readings: shows the median of the last five readings of one note.
+
+    The last note stays while nothing is heard.
 
     Attributes
     ----------
     tuning
-        What to show; None before the first note.
+        The reading to show; None before the first note.
     age_s
-        Seconds since a note was heard last.
+        Seconds since the last reading.
     """
 
     def __init__(self) -> None:
@@ -91,7 +96,15 @@ class Needle:
         self._last: deque[Tuning] = deque(maxlen=5)
 
     def read(self, tuning: Tuning | None, elapsed_s: float) -> None:
-        """Take the next reading."""
+        """Take the next reading.
+
+        Parameters
+        ----------
+        tuning
+            The reading; None if no clear note was heard.
+        elapsed_s
+            Seconds since the last call.
+        """
         if tuning is None:
             self.age_s += elapsed_s
             self._last.clear()
@@ -108,9 +121,10 @@ class Needle:
 
 
 def _watch(host: Host, needle: Needle, a4_hz: float, seconds: float | None, live: bool) -> None:
+    """Read the tuning until the end of the run, and draw it on a terminal."""
     from rich.live import Live
 
-    screen = show.console(stderr=True)
+    screen = terminal.make_console(stderr=True)
     end = None if seconds is None else time.monotonic() + seconds
     view: Any = contextlib.nullcontext()
     if live and screen.is_terminal:
@@ -123,12 +137,12 @@ def _watch(host: Host, needle: Needle, a4_hz: float, seconds: float | None, live
             host.wait(REFRESH_S)
 
 
-def _words(tuning: Tuning) -> str:
+def _describe(tuning: Tuning) -> str:
     return f"{tuning.note}  {tuning.cents:+.1f} cents  {tuning.hz:.2f} Hz"
 
 
 def _picture(needle: Needle) -> Any:
-    """Draw the note, a scale from -50 to 50 cents, and where the string is on it."""
+    """Draw the note, and its place on a scale from -50 to 50 cents."""
     from rich.text import Text
 
     tuning = needle.tuning

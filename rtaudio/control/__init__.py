@@ -1,1 +1,1 @@
-"""Turning a playing host by hand: its controls, and the keyboard."""
+"""Control of a playing host by hand: the controls, and the keyboard that turns them."""

@@ -1,4 +1,4 @@
-"""Single keys of the terminal while something plays."""
+"""Single keys pressed on the terminal while something plays."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ _WINDOWS_ARROWS = {"H": "up", "P": "down", "M": "right", "K": "left"}
 _ESCAPE = "\x1b"
 
 
-def parse(text: str) -> tuple[list[str], str]:
-    r"""Split what a terminal sends into keys: characters, ``up``, ``down``, ``left``, ``right``.
+def parse_keys(text: str) -> tuple[list[str], str]:
+    r"""Split the input of a terminal into keys: characters, ``up``, ``down``, ``left``, ``right``.
 
     Returns
     -------
-    list of str, str
-        The keys, and the beginning of an escape sequence whose end has not come yet. Other
-        sequences are left out.
+    keys : list of str
+        The keys pressed; unknown escape sequences are skipped.
+    rest : str
+        An incomplete escape sequence at the end. Put it before the next input.
 
     Examples
     --------
-    >>> parse("b\x1b[A+")
+    >>> parse_keys("b\x1b[A+")
     (['b', 'up', '+'], '')
     """
     keys = []
@@ -52,10 +53,22 @@ def parse(text: str) -> tuple[list[str], str]:
 
 @contextmanager
 def pressed_keys() -> Iterator[Callable[[], list[str]] | None]:
-    """Give a function that returns the keys pressed since its last call, without waiting.
+    """Read single keys while the block runs.
 
-    None is given where stdin is no terminal. Meanwhile keys are not echoed; Ctrl-C and the like
-    work as ever. The terminal is as before when the block is left, however that happens.
+    Keys are not echoed, and Ctrl-C works as usual. The terminal mode is restored when the block
+    ends, for whatever reason.
+
+    Yields
+    ------
+    callable or None
+        A function that returns the keys pressed since its last call, without waiting. None if
+        stdin is not a terminal.
+
+    Examples
+    --------
+    >>> with pressed_keys() as read_keys:                                   # doctest: +SKIP
+    ...     while read_keys and "q" not in read_keys():
+    ...         time.sleep(0.02)
     """
     if not sys.stdin or not sys.stdin.isatty():
         yield None
@@ -87,7 +100,7 @@ def _windows_keys() -> list[str]:
 
 
 class _Terminal:
-    """A POSIX terminal that hands over each key at once, as long as we are in the foreground."""
+    """A POSIX terminal that delivers each key at once while this process is in the foreground."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -95,10 +108,10 @@ class _Terminal:
         self._former: list[Any] | None = None
 
     def _in_foreground(self) -> bool:
-        """Reading from, or setting, a terminal whose foreground is another's would stop us."""
+        """Say whether the terminal may be read and set: in the background that stops a process."""
         try:
             return os.tcgetpgrp(self._descriptor) == os.getpgrp()
-        except OSError:  # it has been closed
+        except OSError:  # the terminal has been closed
             return False
 
     def read(self) -> list[str]:
@@ -112,7 +125,7 @@ class _Terminal:
         data = b""
         with suppress(OSError, termios.error):
             mode = termios.tcgetattr(self._descriptor)
-            if mode[3] & termios.ICANON:  # at the start, and where a shell has set it meanwhile
+            if mode[3] & termios.ICANON:  # at the start, and after a shell has set it again
                 self._former = self._former or mode
                 tty.setcbreak(self._descriptor, termios.TCSANOW)
             while select.select([self._descriptor], [], [], 0)[0]:
@@ -120,11 +133,11 @@ class _Terminal:
                 data += piece
                 if len(piece) < 1024:
                     break
-        keys, self._rest = parse(self._rest + data.decode("utf-8", "ignore"))
+        keys, self._rest = parse_keys(self._rest + data.decode("utf-8", "ignore"))
         return keys
 
     def restore(self) -> None:
-        """Set the terminal as it was, and drop keys that nobody has read."""
+        """Restore the terminal mode, and drop unread keys."""
         import termios
 
         if self._former is not None and self._in_foreground():

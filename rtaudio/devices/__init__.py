@@ -1,1 +1,1 @@
-"""Devices: what calls the callback. PortAudio, the virtual clock."""
+"""Devices call the callback once per block: PortAudio, and the virtual clock."""

@@ -1,4 +1,4 @@
-"""The virtual clock: a native thread that calls the very same callback at the block period."""
+"""The virtual clock: a native thread that calls the callback once per block period."""
 
 from __future__ import annotations
 
@@ -32,15 +32,19 @@ _STOP = offset_of(CLOCK, "stop")
 
 @njit(forceinline=True, error_model="numpy")
 def _frames_ns(frames, rate_hz):
-    """Return the duration of any number of frames; days of them in nanoseconds would overflow."""
+    """Return the duration of any number of frames.
+
+    Whole seconds and the rest are converted apart: ``frames * 1e9`` would overflow after days.
+    """
     return frames // rate_hz * 1_000_000_000 + frames % rate_hz * 1_000_000_000 // rate_hz
 
 
 @jit
 def _tick(clock):
-    """Call the callback once a period. A block that ends after its deadline is an underflow.
+    """Call the callback once per period, until ``stop`` is set.
 
-    After a delay of more than a period the missed periods are skipped, as a sound card would.
+    If a call ends after its deadline, the next call is told of an underflow. After a delay of more
+    than a period the missed periods are skipped, as a sound card does.
     """
     c = _clock_at(clock)
     raise_own_priority(AUDIO_PRIORITY)
@@ -61,7 +65,10 @@ def _tick(clock):
 
 
 class ClockDevice:
-    """A device without hardware: silence in (or the host's source), nothing out (or its record)."""
+    """A device without hardware: its input is silence, its output is discarded.
+
+    A host can still play a source and record.
+    """
 
     name = "virtual clock"
     latency_ms = (0.0, 0.0)
@@ -71,7 +78,7 @@ class ClockDevice:
         self._thread: threading.Thread | None = None
 
     def start(self, engine: Engine) -> None:
-        """Start the thread."""
+        """Start the thread that calls the callback with this engine."""
         engine.connect(
             list(range(engine.in_channels)),
             engine.in_channels,
@@ -90,7 +97,7 @@ class ClockDevice:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread and wait for the block under way."""
+        """Stop the thread, after the block that is running."""
         self._clock["stop"] = 1
         if self._thread is not None:
             self._thread.join()
@@ -98,5 +105,5 @@ class ClockDevice:
 
     @property
     def active(self) -> bool:
-        """True while the thread runs."""
+        """Whether the thread runs."""
         return self._thread is not None and self._thread.is_alive()

@@ -1,4 +1,4 @@
-"""What every device is to the host: a thing that calls the callback of an engine."""
+"""The interface of all devices: a device calls the callback of an engine, block by block."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ class Device(Protocol):
     Attributes
     ----------
     name
-        What to call it in a message.
+        Name for messages.
     latency_ms
-        The device's own latency (input, output), as it reports it.
+        Latency of the device itself in milliseconds, (input, output), as the device reports it.
     """
 
     name: str
     latency_ms: tuple[float, float]
 
     def start(self, engine: Engine) -> None:
-        """Begin to call the callback with the engine; raises :class:`DeviceError`."""
+        """Start to call the callback with this engine.
+
+        Raises
+        ------
+        DeviceError
+            The device is busy or refuses the settings.
+        """
 
     def stop(self) -> None:
-        """Stop calling; returns when no call is under way. A lost device must not block."""
+        """Stop, and return when no call is running. A lost device must not block."""
 
     @property
     def active(self) -> bool:
-        """False once the device has stopped by itself."""
+        """Whether the device runs; False after it has stopped by itself."""

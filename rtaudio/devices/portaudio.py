@@ -1,4 +1,8 @@
-"""PortAudio: any sound device of the system, through sounddevice's documented C-pointer route."""
+"""PortAudio: every sound device of the system.
+
+The stream is opened with sounddevice, which accepts the C function pointer of the compiled
+callback. So the audio thread never enters the interpreter.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from rtaudio.runtime.engine import Engine
 
 _STOP_TIMEOUT_S = 2.0
 _ABANDONED: list[Any] = []
-"""Engines of drivers that hang: they may still call back, so the memory must stay."""
+"""Engines of drivers that hang. They may still be called, so their memory must not be freed."""
 
 
 def _sounddevice() -> Any:
@@ -28,7 +32,23 @@ def _sounddevice() -> Any:
 
 @dataclass(frozen=True)
 class DeviceInfo:
-    """One device as PortAudio lists it; latencies in milliseconds."""
+    """A device as PortAudio lists it.
+
+    Attributes
+    ----------
+    index
+        Its number.
+    name, host_api
+        Its name, and the system interface that offers it, such as ALSA or WASAPI.
+    inputs, outputs
+        Numbers of channels.
+    rate_hz
+        Default sample rate.
+    low_latency_ms
+        Smallest suggested latency of (input, output), in milliseconds.
+    default_input, default_output
+        Whether it is the default device of the system.
+    """
 
     index: int
     name: str
@@ -42,7 +62,18 @@ class DeviceInfo:
 
 
 def list_devices() -> list[DeviceInfo]:
-    """Return every device PortAudio sees now; raises :class:`DeviceError` without PortAudio."""
+    """Return the devices that PortAudio sees.
+
+    Raises
+    ------
+    DeviceError
+        The PortAudio library is missing.
+
+    Examples
+    --------
+    >>> [device.name for device in list_devices() if device.outputs]        # doctest: +SKIP
+    ['USB Audio', 'HDMI']
+    """
     sd = _sounddevice()
     default_input, default_output = sd.default.device
     apis = sd.query_hostapis()
@@ -71,15 +102,23 @@ def list_devices() -> list[DeviceInfo]:
 
 
 def find_device(wanted: str | int) -> tuple[DeviceInfo | None, DeviceInfo | None]:
-    """Return the input and the output device meant by a name, a part of it, or an index.
+    """Find the input and the output device that a user means.
 
-    ``"default"`` gives the system's defaults, which may be two devices or only one. A name may be
-    that of two devices, one with inputs and one with outputs (as in WASAPI).
+    Parameters
+    ----------
+    wanted
+        An index, a name or a part of a name, in any case; or ``"default"``. A name may match two
+        devices, one with inputs and one with outputs (as in WASAPI).
+
+    Returns
+    -------
+    source, sink : DeviceInfo or None
+        The input device and the output device, often the same; None if there is none.
 
     Raises
     ------
     DeviceError
-        No device, or more than one, fits.
+        No device matches, or several do.
     """
     devices = list_devices()
     if wanted == "default":
@@ -94,36 +133,36 @@ def find_device(wanted: str | int) -> tuple[DeviceInfo | None, DeviceInfo | None
         device = devices[int(wanted)]
         return (device if device.inputs else None), (device if device.outputs else None)
     exact = [d for d in devices if d.name.lower() == wanted.lower()]
-    fitting = exact or [d for d in devices if wanted.lower() in f"{d.name} {d.host_api}".lower()]
-    if not fitting:
+    matching = exact or [d for d in devices if wanted.lower() in f"{d.name} {d.host_api}".lower()]
+    if not matching:
         raise DeviceError(f"no device is named like {wanted!r}; see: rtaudio devices")
-    duplex = [d for d in fitting if d.inputs and d.outputs]
+    duplex = [d for d in matching if d.inputs and d.outputs]
     if len(duplex) == 1 or (duplex and exact):
         return duplex[0], duplex[0]
-    sources = [d for d in fitting if d.inputs]
-    sinks = [d for d in fitting if d.outputs]
+    sources = [d for d in matching if d.inputs]
+    sinks = [d for d in matching if d.outputs]
     if len(sources) > 1 or len(sinks) > 1:
-        names = ", ".join(f"{d.index} {d.name} ({d.host_api})" for d in fitting[:4])
-        raise DeviceError(f"{wanted!r} fits several devices: {names}; give the index")
+        names = ", ".join(f"{d.index} {d.name} ({d.host_api})" for d in matching[:4])
+        raise DeviceError(f"{wanted!r} matches several devices: {names}; give the index")
     return (sources[0] if sources else None), (sinks[0] if sinks else None)
 
 
 class PortAudioDevice:
-    """A duplex or output-only stream whose C callback is the compiled one.
+    """A duplex or output-only stream that calls the compiled callback.
 
     Parameters
     ----------
     wanted
         ``"default"``, a name, a part of a name, or an index.
     inputs, outputs
-        Device channels to use, counted from 1.
+        Device channels to use, counted from 1. None: the first input, the first two outputs.
     wanted_output
-        The device to play on, if it is another one.
+        The device to play on; None: the one that ``wanted`` names.
 
     Raises
     ------
     DeviceError
-        No such device, or it lacks a channel.
+        There is no such device, or it lacks a channel.
     """
 
     def __init__(
@@ -134,13 +173,13 @@ class PortAudioDevice:
         wanted_output: str | int | None = None,
     ) -> None:
         source, sink = find_device(wanted)
-        apart = wanted_output is not None
+        two_devices = wanted_output is not None
         if wanted_output is not None:
             sink = find_device(wanted_output)[1]
         if sink is None:
-            missing = wanted_output if apart else wanted
+            missing = wanted_output if two_devices else wanted
             raise DeviceError(f"device {missing!r} has no outputs; see: rtaudio devices")
-        if source is None and (inputs or (apart and inputs is None)):
+        if source is None and (inputs or (two_devices and inputs is None)):
             raise DeviceError(f"device {wanted!r} has no inputs; see: rtaudio devices")
         self.inputs = ([1] if source else []) if inputs is None else inputs
         self.outputs = list(range(1, min(2, sink.outputs) + 1)) if outputs is None else outputs
@@ -155,7 +194,7 @@ class PortAudioDevice:
                         f"device {device.name!r} has no channel {channel}; it has {count}"
                     )
         self._source, self._sink = source, sink
-        self.name = f"{source.name} to {sink.name}" if apart and source else sink.name
+        self.name = f"{source.name} to {sink.name}" if two_devices and source else sink.name
         self.latency_ms = (0.0, 0.0)
         self._stream: Any = None
 
@@ -191,7 +230,8 @@ class PortAudioDevice:
             self._stream.start()
         except (sd.PortAudioError, ValueError) as error:
             self.stop()
-            reason = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0].removeprefix("Error opening Stream: ")
+            reason = reason.partition(" [PaErrorCode")[0]
             settings = f"{engine.rate_hz} Hz, blocks of {engine.block}"
             own_hz = round(sd.query_devices(self._sink.index)["default_samplerate"])
             remedy = f"; it runs at {own_hz} Hz" if own_hz != engine.rate_hz else ""
@@ -202,7 +242,7 @@ class PortAudioDevice:
         self.latency_ms = (1000 * pair[0], 1000 * pair[1])
 
     def stop(self) -> None:
-        """Stop and close the stream; give up after two seconds if its driver hangs."""
+        """Stop and close the stream. Give up after two seconds if the driver hangs."""
         stream, self._stream = self._stream, None
         if stream is None:
             return
@@ -211,20 +251,20 @@ class PortAudioDevice:
             try:
                 stream.abort(ignore_errors=True)
                 stream.close(ignore_errors=True)
-            except Exception:  # a lost device may fail in any way; nothing is left to save
+            except Exception:  # a lost device may fail in any way, and there is nothing to save
                 return
 
         closer = threading.Thread(target=close, name="close device", daemon=True)
         closer.start()
         closer.join(_STOP_TIMEOUT_S)
         if closer.is_alive():
-            # PortAudio would wait for the lost driver again when the interpreter ends.
+            # At exit sounddevice would terminate PortAudio, which would wait for the driver again.
             atexit.unregister(_sounddevice()._exit_handler)
             _ABANDONED.append(self._engine)
 
     @property
     def active(self) -> bool:
-        """False once PortAudio says that the stream has ended."""
+        """Whether PortAudio says that the stream runs."""
         try:
             return self._stream is not None and bool(self._stream.active)
         except Exception:

@@ -1,1 +1,1 @@
-"""What people see: tables and progress on the terminal, pictures of sound."""
+"""What people see: tables, progress bars and words on the terminal, pictures of sound."""

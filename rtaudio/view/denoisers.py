@@ -1,4 +1,4 @@
-"""The picture of denoisers side by side: quality over cost, and over the noise that came in."""
+"""A picture of denoisers side by side: quality over cost, and over the SNR of the input."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ _GROUPS = {"dfns6": ("48 kHz pairs", "o", "--"), "vbd17": ("16 kHz pairs", "s", 
 
 
 def draw(path: str | Path, figures: Sequence[dict[str, Any]]) -> None:
-    """Draw what `rtaudio.cli.bench_denoise` has measured.
+    """Draw the figures of ``rtaudio bench denoise``.
 
     Parameters
     ----------
     path
         The picture; its suffix chooses the format.
     figures
-        For each system its ``system``, ``cost``, ``groups`` and ``snr_curve``.
+        For each system: ``system`` (its name), ``cost``, ``groups`` and ``snr_curve``, as
+        `rtaudio.bench.denoise` measures them.
     """
     import matplotlib
 
@@ -43,14 +44,14 @@ def draw(path: str | Path, figures: Sequence[dict[str, Any]]) -> None:
         over_snr.plot(list(curve), list(curve.values()), ".-", color=colour)
     for label, marker, line in _GROUPS.values():
         over_cost.plot([], [], marker, color="0.4", label=label)
-        over_cost.plot([], [], line, color="0.4", label=f"{label}, nothing done")
+        over_cost.plot([], [], line, color="0.4", label=f"{label}, unprocessed")
     over_cost.set_xscale("log")
     over_cost.xaxis.set_major_formatter(FuncFormatter(lambda millions, _: f"{millions:g}"))
     over_cost.xaxis.set_minor_formatter(FuncFormatter(lambda millions, _: f"{millions:g}"))
     over_cost.set_xlabel("million multiply-accumulates per second")
     over_cost.set_title("quality over cost", loc="left", fontsize=10)
     over_cost.legend(frameon=False, fontsize=8)
-    over_snr.set_xlabel("dB of SNR that came in")
+    over_snr.set_xlabel("SNR of the input in dB")
     over_snr.set_title("voices and noises held out from training", loc="left", fontsize=10)
     for axis in (over_cost, over_snr):
         axis.set_ylabel("PESQ, wide band")

@@ -1,4 +1,4 @@
-"""The picture of what a chain did: the sound before and after, as waveform and spectrogram."""
+"""A picture of what a chain did: the sound before and after, as waveform and spectrogram."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from rtaudio.analysis.overview import Overview
 from rtaudio.atomic import replacing
 from rtaudio.errors import UsageError
-from rtaudio.view.terminal import decibels
+from rtaudio.runtime.decibels import to_db
 
 _BANDS = 240
 _RANGE_DB = 84.0
@@ -18,7 +18,7 @@ _SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
 
 
 def draw(path: str | Path, before: Overview, after: Overview, title: str) -> None:
-    """Draw two sounds, one above the other, in the same colours for the same levels.
+    """Draw two sounds, one above the other; one colour means one level in both.
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ def draw(path: str | Path, before: Overview, after: Overview, title: str) -> Non
     before, after
         The sounds.
     title
-        What stands above them.
+        Title of the picture.
 
     Raises
     ------
     ValueError
-        The suffix names no format of a picture.
+        matplotlib does not know the format of the suffix.
     OSError
         The picture cannot be written.
     """
@@ -75,21 +75,23 @@ def draw(path: str | Path, before: Overview, after: Overview, title: str) -> Non
 
 
 def check_picture(path: Path) -> None:
-    """Refuse, before any work is done, a name that no picture can have.
+    """Check the name of a picture before the long work begins.
 
     Raises
     ------
-    ValueError, OSError
-        The suffix or the folder is wrong.
+    UsageError
+        The suffix is not that of a picture.
+    OSError
+        The folder does not exist.
     """
     if path.suffix.lower() not in _SUFFIXES:
-        raise UsageError(f"{path}: is no name of a picture; use one of {', '.join(_SUFFIXES)}")
+        raise UsageError(f"{path}: is not a picture; use one of {', '.join(_SUFFIXES)}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
 
 
 def _wave(axis: Any, label: str, sound: Overview) -> None:
-    """Draw the envelope: the extremes of every short piece, one colour per channel."""
+    """Draw the envelope: minimum and maximum of every short piece, one colour per channel."""
     seconds = np.arange(sound.low.shape[1]) * sound.step / sound.rate_hz
     names = [""] if sound.low.shape[0] == 1 else ["left", "right"]
     for channel, name in enumerate(names):
@@ -105,5 +107,5 @@ def _wave(axis: Any, label: str, sound: Overview) -> None:
     axis.axhline(0.0, color="black", lw=0.4)
     axis.set_ylim(-1.05, 1.05)
     axis.set_yticks([-1, 0, 1])
-    levels = f"{decibels(sound.rms):.1f} dBFS RMS, peak {decibels(sound.peak):.1f} dBFS"
+    levels = f"{to_db(sound.rms):.1f} dBFS RMS, peak {to_db(sound.peak):.1f} dBFS"
     axis.set_title(f"{label}   {levels}", loc="left", fontsize=10)

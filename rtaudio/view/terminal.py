@@ -1,4 +1,4 @@
-"""What the verbs print: tables and progress for people, one JSON object for programs."""
+"""What the verbs print: tables and progress bars for people, one JSON object for programs."""
 
 from __future__ import annotations
 
@@ -24,43 +24,50 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 """The option of every verb that prints figures."""
 
 PERCENTILES = {"p50": "p50", "p99": "p99", "p99_9": "p99.9", "max": "max"}
+"""The attributes of `rtaudio.analysis.percentiles.Percentiles`, and their column heads."""
+
+_PIPE_COLUMNS = 120
+"""Width of a table that is not printed on a terminal."""
 
 
-def console(stderr: bool = False) -> Console:
-    """Return a console; progress and remarks go to stderr, results to stdout."""
+def make_console(stderr: bool = False) -> Console:
+    """Return a console. Results go to stdout, progress and remarks to stderr."""
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
 
 
 def remark(text: str) -> None:
-    """Say something that is not a result, on stderr."""
+    """Print a line that is not a result on stderr."""
     print(plain(text), file=sys.stderr)
 
 
-def first_start() -> None:
+def explain_first_start() -> None:
     """On a terminal, say why the very first start takes longer."""
     if sys.stderr.isatty():
         from rtaudio.runtime.jit import cache_folder
 
         if not any(cache_folder().rglob("*.nbc")):
-            remark("compiling the audio kernels, which happens once and takes some seconds ...")
+            remark("compiling the audio kernels; this happens once and takes some seconds ...")
 
 
 def print_json(data: Any) -> None:
-    """Print one JSON object on stdout."""
-    print(json.dumps(_plain(data)))
+    """Print one JSON object on stdout.
+
+    Floats keep three decimals, those below 0.1 three digits; NaN and infinity become ``null``.
+    """
+    print(json.dumps(_to_json(data)))
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return _to_json(asdict(value))
     if hasattr(value, "_asdict"):
-        return _plain(value._asdict())
+        return _to_json(value._asdict())
     if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): _to_json(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
+        return [_to_json(inner) for inner in value]
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float):
@@ -70,32 +77,41 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], words: bool = False
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, text: bool = False
 ) -> None:
-    """Print a table on stdout; columns but the first are aligned to the right, unless ``words``.
+    """Print a table on stdout.
 
-    Notes
-    -----
-    Brackets and control codes in names of files and devices and in what files say are no orders to
-    the terminal: the ones stay, the others become spaces.
+    Markup is escaped; control characters become spaces.
+
+    Parameters
+    ----------
+    title
+        The line above the table.
+    columns
+        Head of each column.
+    rows
+        Cells of each row; floats are shown with one decimal.
+    text
+        The cells are text: align all columns to the left. Otherwise only the first column is,
+        and the others, which hold numbers, are aligned to the right.
     """
     from rich import box
     from rich.markup import escape
     from rich.table import Table
 
     def shown(cell: object) -> str:
-        text = f"{cell:.1f}" if isinstance(cell, float) else str(cell)
-        return escape("\n".join(map(plain, text.split("\n"))))
+        words = f"{cell:.1f}" if isinstance(cell, float) else str(cell)
+        return escape("\n".join(map(plain, words.split("\n"))))
 
     grid = Table(box=box.SIMPLE_HEAD)
     for number, column in enumerate(columns):
-        grid.add_column(column, justify="right" if number and not words else "left")
+        grid.add_column(column, justify="right" if number and not text else "left")
     for row in rows:
         grid.add_row(*map(shown, row))
-    out = console()
+    out = make_console()
     if not out.is_terminal:
-        out.width = 120
+        out.width = _PIPE_COLUMNS
     out.print(f"[bold]{shown(title)}[/]")
     out.print(grid)
 
@@ -111,7 +127,7 @@ def progress(enabled: bool = True) -> Iterator[Progress]:
         TimeRemainingColumn,
     )
 
-    screen = console(stderr=True)
+    screen = make_console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -120,8 +136,3 @@ def progress(enabled: bool = True) -> Iterator[Progress]:
     )
     with Progress(*columns, console=screen, disable=not (enabled and screen.is_terminal)) as bars:
         yield bars
-
-
-def decibels(peak: float) -> float:
-    """Return a magnitude in dBFS, -120 at the least."""
-    return max(-120.0, 20.0 * math.log10(max(peak, 1e-6)))

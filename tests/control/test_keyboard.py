@@ -11,7 +11,7 @@ import time
 import pytest
 
 from rtaudio.control.controls import FIRST_S, REPEAT_S, Controls
-from rtaudio.control.keyboard import parse
+from rtaudio.control.keyboard import parse_keys
 from rtaudio.effects.chain import Chain
 from rtaudio.effects.equalizer import Equalizer
 from rtaudio.effects.gain import Gain
@@ -31,14 +31,14 @@ from rtaudio.live.host import Host
     ],
 )
 def test_keys_are_parsed(text, keys, rest):
-    assert parse(text) == (keys, rest)
+    assert parse_keys(text) == (keys, rest)
 
 
 @pytest.mark.parametrize("cut", range(1, 12))
 def test_a_sequence_may_come_in_pieces(cut):
     text = "b\x1b[A\x1b[1;5Bm\x1b[D"
-    keys, rest = parse(text[:cut])
-    more, rest = parse(rest + text[cut:])
+    keys, rest = parse_keys(text[:cut])
+    more, rest = parse_keys(rest + text[cut:])
     assert keys + more == ["b", "up", "m", "left"]
     assert rest == ""
 

@@ -1,0 +1,47 @@
+"""Words of messages: counted nouns, and names of the ways in which sound is stored."""
+
+from __future__ import annotations
+
+_STORAGE = {
+    "PCM_S8": "8 bit",
+    "PCM_U8": "8 bit",
+    "PCM_16": "16 bit",
+    "PCM_24": "24 bit",
+    "PCM_32": "32 bit",
+    "FLOAT": "32 bit float",
+    "DOUBLE": "64 bit float",
+    "VORBIS": "Vorbis",
+    "OPUS": "Opus",
+    "MPEG_LAYER_III": "MP3",
+    "ULAW": "mu-law",
+    "ALAW": "A-law",
+}
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s unless the number is 1.
+
+    Parameters
+    ----------
+    number
+        The count.
+    noun
+        The noun in the singular; its plural must end in s.
+
+    Examples
+    --------
+    >>> counted(1, "file"), counted(0, "file"), counted(12, "sample")
+    ('1 file', '0 files', '12 samples')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def storage_name(subtype: str) -> str:
+    """Return the usual name of a libsndfile subtype.
+
+    Examples
+    --------
+    >>> storage_name("PCM_24"), storage_name("MPEG_LAYER_III"), storage_name("IMA_ADPCM")
+    ('24 bit', 'MP3', 'IMA ADPCM')
+    """
+    return _STORAGE.get(subtype, subtype.replace("_", " "))
