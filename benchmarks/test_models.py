@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtaudio.bench.nets import NETS, sized_model
+from rtaudio.bench.nets import NETS, make_model
 from rtaudio.runtime.timing import block_microseconds
 
 BLOCK = 64
@@ -20,7 +20,7 @@ BLOCKS = 1000
 @pytest.mark.parametrize("engine", ["native", "onnx"])
 @pytest.mark.parametrize("net", NETS)
 def test_net(benchmark, net, engine):
-    node = sized_model(net).node(BLOCK, engine=engine)
+    node = make_model(net).node(BLOCK, engine=engine)
     times = []
 
     def a_round():

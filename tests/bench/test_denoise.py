@@ -82,16 +82,16 @@ def folder(tmp_path_factory, speech):
 
 
 def test_a_model_is_shifted_back_by_what_it_reports(nothing, speech):
-    y = denoise.enhanced(nothing, speech, RATE_HZ)
+    y = denoise.enhance(nothing, speech, RATE_HZ)
     np.testing.assert_allclose(y, speech, atol=1e-5)
     # from another rate and back: the resampler cuts a little off the pulses, and adds latency
     slow = signal.resample_poly(speech, 1, 3)
-    assert si_sdr_db(slow, denoise.enhanced(nothing, slow, 16000)) > 40
+    assert si_sdr_db(slow, denoise.enhance(nothing, slow, 16000)) > 40
 
 
 def test_models_of_one_name_are_told_apart(tmp_path):
     more = [tmp_path / folder / "denoise.onnx" for folder in "ab"]
-    found, _ = denoise.systems(tmp_path, more)
+    found, _ = denoise.find_systems(tmp_path, more)
     names = {system.file: system.name for system in found}
     assert [names[file] for file in more] == [str(file) for file in more]
     assert len(set(names.values())) == len(found)
@@ -99,7 +99,7 @@ def test_models_of_one_name_are_told_apart(tmp_path):
 
 def test_a_wrong_report_costs(tmp_path, speech):
     liar = System("liar", transparent(tmp_path / "liar.onnx", latency=HOP - 5))
-    assert si_sdr_db(speech, denoise.enhanced(liar, speech, RATE_HZ)) < 20
+    assert si_sdr_db(speech, denoise.enhance(liar, speech, RATE_HZ)) < 20
 
 
 def test_silence_stays_silent(nothing, speech):
@@ -107,7 +107,7 @@ def test_silence_stays_silent(nothing, speech):
 
 
 def test_costs_are_those_of_the_model(nothing, speech):
-    found = denoise.costs([System("noisy"), nothing], speech, RATE_HZ, rounds=1)
+    found = denoise.measure_costs([System("noisy"), nothing], speech, RATE_HZ, rounds=1)
     assert list(found) == ["nothing"]
     row = found["nothing"]
     assert (row["rate_hz"], row["hop_ms"], row["latency_ms"]) == (RATE_HZ, 10.0, 20.0)

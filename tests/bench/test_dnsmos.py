@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtaudio.bench.dnsmos import WINDOW, Dnsmos, windows
+from rtaudio.bench.dnsmos import WINDOW, Dnsmos, cut_windows
 from rtaudio.errors import MetricsError
 from rtaudio.shipped import shipped_models
 
@@ -21,14 +21,14 @@ SECOND = 16000
 )
 def test_windows_start_on_every_second_that_fills_one(samples, count):
     x = np.arange(samples, dtype=np.float32)
-    cut = windows(x)
+    cut = cut_windows(x)
     assert cut.shape == (count, WINDOW)
     np.testing.assert_array_equal(cut[-1], (np.arange(WINDOW) + (count - 1) * SECOND) % samples)
 
 
 def test_a_short_clip_is_doubled_until_it_fills_a_window():
     x = np.arange(3 * SECOND, dtype=np.float32)  # 3 s -> 6 s -> 12 s: windows at 0, 1 and 2 s
-    cut = windows(x)
+    cut = cut_windows(x)
     assert cut.shape == (3, WINDOW)
     np.testing.assert_array_equal(cut[2], (np.arange(WINDOW) + 2 * SECOND) % x.size)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtaudio.bench import guitar
-from rtaudio.bench.nets import NETS, sized_net
+from rtaudio.bench.nets import NETS, make_net
 from rtaudio.cli.bench import guitar_tables
 from rtaudio.models.loader import load_model
 from rtaudio.models.net.summary import weight_count
@@ -33,7 +33,7 @@ def quick(monkeypatch):
 
 @pytest.mark.parametrize("name", KNOWN_WEIGHTS)
 def test_a_net_has_the_size_of_its_name(name):
-    net = sized_net(name)
+    net = make_net(name)
     starts = sum(
         layer.hidden.size + layer.cell.size
         for layer in getattr(net, "layers", ())
@@ -45,10 +45,10 @@ def test_a_net_has_the_size_of_its_name(name):
 
 
 def test_rows_make_tables():
-    file = next(file for file in guitar.amps() if file.stem == "crunch")
-    amps = [guitar.amp_row(file)]
-    nets = [guitar.net_row("LSTM 1x8")]
-    chains = list(guitar.chain_rows("crunch-light"))
+    file = next(file for file in guitar.list_amps() if file.stem == "crunch")
+    amps = [guitar.measure_amp(file)]
+    nets = [guitar.measure_net("LSTM 1x8")]
+    chains = list(guitar.measure_chain("crunch-light"))
     assert amps[0]["esr_max"] == load_model(file).file.card.metrics["esr_max"]
     assert set(nets[0]) == {"name", "weights", "native", "onnx"}
     assert [row["block"] for row in chains] == list(guitar.BLOCKS)
@@ -60,9 +60,9 @@ def test_rows_make_tables():
 
 
 def test_every_net_beside_other_players_is_one_that_can_be_measured():
-    assert {row["name"] for row in guitar.peers()["rows"]} <= set(NETS)
+    assert {row["name"] for row in guitar.read_peers()["rows"]} <= set(NETS)
 
 
 def test_presets_with_models_are_measured():
-    assert {"clean", "crunch", "crunch-stereo", "overdrive"} <= set(guitar.presets())
-    assert "bypass" not in guitar.presets()
+    assert {"clean", "crunch", "crunch-stereo", "overdrive"} <= set(guitar.list_presets())
+    assert "bypass" not in guitar.list_presets()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtaudio.capture.align import UNSURE, align, aligned, arrival
+from rtaudio.capture.align import UNSURE, align, arrival, remove_latency
 
 RATE = 12000
 RNG = np.random.default_rng(3)
@@ -103,6 +103,6 @@ def test_two_clocks_are_told_without_the_test_signal(gears, playing):
 
 def test_what_is_aligned_lies_on_the_dry_signal():
     x = np.arange(1, 6, dtype=np.float32)
-    np.testing.assert_array_equal(aligned(np.pad(x, (3, 0)), 3, 5), x)
-    np.testing.assert_array_equal(aligned(x[2:], -2, 5), [0, 0, 3, 4, 5])
-    np.testing.assert_array_equal(aligned(x, 2, 5), [3, 4, 5])
+    np.testing.assert_array_equal(remove_latency(np.pad(x, (3, 0)), 3, 5), x)
+    np.testing.assert_array_equal(remove_latency(x[2:], -2, 5), [0, 0, 3, 4, 5])
+    np.testing.assert_array_equal(remove_latency(x, 2, 5), [3, 4, 5])

@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from rtaudio.capture.passage import passage
-from rtaudio.capture.signal import capture_signal, recognised
+from rtaudio.capture.passage import play_passage
+from rtaudio.capture.signal import capture_signal, recognise
 
 RATE = 12000
 
@@ -67,7 +67,7 @@ def test_blips_stand_alone_and_at_distances_that_are_all_different(own):
 
 
 def test_the_playing_covers_soft_and_hard_and_the_whole_neck():
-    sound = passage(RATE)
+    sound = play_passage(RATE)
     pieces = sound[: sound.size // 1600 * 1600].reshape(-1, 1600)
     level_db = 10 * np.log10(np.mean(pieces**2, axis=1) + 1e-20)
     assert np.quantile(level_db, 0.98) - np.quantile(level_db, 0.1) > 18.0
@@ -85,7 +85,7 @@ def test_the_playing_covers_soft_and_hard_and_the_whole_neck():
     lambda x: np.concatenate([x, np.zeros(5000)]),
 ])  # fmt: skip
 def test_it_is_recognised_at_any_level_in_16_bit_and_at_other_lengths(own, change):
-    found = recognised(change(own.audio).astype(np.float32), RATE)
+    found = recognise(change(own.audio).astype(np.float32), RATE)
     assert found is not None
     assert found.sections == own.sections
 
@@ -99,4 +99,4 @@ def test_it_is_recognised_at_any_level_in_16_bit_and_at_other_lengths(own, chang
     lambda x: np.tanh(20 * x),
 ])  # fmt: skip
 def test_other_sounds_are_not_taken_for_it(own, change):
-    assert recognised(change(own.audio).astype(np.float32), RATE) is None
+    assert recognise(change(own.audio).astype(np.float32), RATE) is None

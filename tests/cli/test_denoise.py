@@ -22,7 +22,7 @@ from export.streaming import StreamingModule  # noqa: E402
 from rtaudio.audio.reader import opened, read_audio  # noqa: E402
 from rtaudio.audio.wave_chunks import chunks  # noqa: E402
 from rtaudio.audio.writer import created  # noqa: E402
-from rtaudio.batch.folder import pairs  # noqa: E402
+from rtaudio.batch.folder import list_pairs  # noqa: E402
 from rtaudio.errors import AudioFileError  # noqa: E402
 
 CARD = {"name": "test", "sample_rate": 48000, "license": "Apache-2.0", "provenance": {}}
@@ -507,9 +507,9 @@ def test_a_folder_that_cannot_be_read_is_an_error(tmp_path):
     if user == 0:
         os.seteuid(65534)  # root may read everything
     try:
-        found, others, errors = pairs(folder, tmp_path / "out")
+        found, others, errors = list_pairs(folder, tmp_path / "out")
         with pytest.raises(AudioFileError, match="closed: permission denied"):
-            pairs(folder / "closed", tmp_path / "out")
+            list_pairs(folder / "closed", tmp_path / "out")
     finally:
         os.seteuid(user)
         (folder / "closed").chmod(0o755)
