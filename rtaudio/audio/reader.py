@@ -20,7 +20,7 @@ _PIECE_FRAMES = 1 << 20
 
 
 class Reader:
-    """A sound file while it is read from its start to its end; see :func:`opened`.
+    """A sound file while it is read from its start to its end; see :func:`open_audio`.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def _has_length(path: Path) -> bool:
 
 
 @contextmanager
-def opened(path: str | Path, max_channels: int = STEREO) -> Iterator[Reader]:
+def open_audio(path: str | Path, max_channels: int = STEREO) -> Iterator[Reader]:
     """Open an audio file for reading, after checking that it can be played.
 
     Parameters
@@ -225,7 +225,7 @@ def read_audio(path: str | Path, max_channels: int = STEREO) -> tuple[Floats, in
     Parameters
     ----------
     path
-        As for :func:`opened`.
+        As for :func:`open_audio`.
     max_channels
         Most channels that are accepted.
 
@@ -237,7 +237,7 @@ def read_audio(path: str | Path, max_channels: int = STEREO) -> tuple[Floats, in
     Raises
     ------
     AudioFileError, FileNotFoundError
-        As for :func:`opened`; also for a damaged file, and for NaN or infinite samples.
+        As for :func:`open_audio`; also for a damaged file, and for NaN or infinite samples.
 
     Examples
     --------
@@ -246,7 +246,7 @@ def read_audio(path: str | Path, max_channels: int = STEREO) -> tuple[Floats, in
     >>> response.dtype, response.shape[0], rate_hz
     (dtype('float32'), 1, 48000)
     """
-    with opened(path, max_channels) as file:
+    with open_audio(path, max_channels) as file:
         pieces = [file.read(_PIECE_FRAMES)]
         while pieces[-1].shape[1] == _PIECE_FRAMES:
             pieces.append(file.read(_PIECE_FRAMES))

@@ -81,7 +81,7 @@ def is_audio_name(path: str | Path) -> bool:
 
 
 class Writer:
-    """A sound file while it is written; see :func:`created`.
+    """A sound file while it is written; see :func:`create_audio`.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def created(
+def create_audio(
     path: str | Path,
     rate_hz: int,
     channels: int,
@@ -224,15 +224,15 @@ def write_audio(path: str | Path, audio: Any, rate_hz: int, subtype: str = "FLOA
     rate_hz
         Sample rate.
     subtype
-        As for :func:`created`.
+        As for :func:`create_audio`.
 
     Raises
     ------
     AudioFileError, OSError
-        As for :func:`created`.
+        As for :func:`create_audio`.
     """
     planar = np.atleast_2d(audio)
-    with created(path, rate_hz, planar.shape[0], subtype, frames=planar.shape[1]) as file:
+    with create_audio(path, rate_hz, planar.shape[0], subtype, frames=planar.shape[1]) as file:
         file.write(planar.T)
 
 

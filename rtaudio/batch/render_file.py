@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rtaudio.audio.file import STEREO
-from rtaudio.audio.reader import Reader, opened
-from rtaudio.audio.writer import Writer, clips, created, suited_subtype
+from rtaudio.audio.reader import Reader, open_audio
+from rtaudio.audio.writer import Writer, clips, create_audio, suited_subtype
 from rtaudio.effects.base import Effect
 from rtaudio.errors import AudioFileError
 from rtaudio.runtime.offline import run
@@ -114,7 +114,7 @@ def render_file(
     source, target = Path(source), Path(target)
     if source.exists() and target.exists() and source.samefile(target):
         raise AudioFileError(f"{target}: is the file that is read; choose another name")
-    with opened(source, max_channels) as dry:
+    with open_audio(source, max_channels) as dry:
         program = effect.compile(dry.rate_hz, block, in_channels=dry.channels, offline=True)
         if keep_channels and program.out_channels != dry.channels:
             raise AudioFileError(
@@ -123,7 +123,7 @@ def render_file(
                 "choose another model"
             )
         subtype = suited_subtype(target, dry.subtype)
-        with created(
+        with create_audio(
             target, dry.rate_hz, program.out_channels, subtype,
             frames=dry.frames, beside=dry,
         ) as wet:  # fmt: skip

@@ -171,9 +171,9 @@ class _Views:
 
     def __init__(self, source: Path) -> None:
         from rtaudio.analysis.overview import Overview
-        from rtaudio.audio.reader import opened
+        from rtaudio.audio.reader import open_audio
 
-        with opened(source, MAX_CHANNELS) as file:
+        with open_audio(source, MAX_CHANNELS) as file:
             size = (file.frames, file.channels, file.rate_hz)
         self.before, self.after = Overview(*size), Overview(*size)
 

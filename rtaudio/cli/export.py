@@ -28,10 +28,7 @@ def export(
         ),
     ],
 ) -> None:
-    """Export a net as a model file, or as a file for another player.
-
-    Example: rtaudio export presets/models/crunch.onnx crunch.nam
-    """
+    """Export a net as a model file, or as a file for another player."""
     from rtaudio.models.loader import MODEL_SUFFIXES
 
     if not source.exists():

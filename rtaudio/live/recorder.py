@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from rtaudio.audio.writer import created
+from rtaudio.audio.writer import create_audio
 from rtaudio.runtime.engine import Engine
 
 _TAP_SECONDS = 10.0
@@ -18,7 +18,7 @@ class Recorder:
     def __init__(self, engine: Engine, path: Path, rate_hz: int) -> None:
         self._engine, self._path = engine, path
         self._failure: str | None = None
-        self._open = created(path, rate_hz, engine.out_channels)
+        self._open = create_audio(path, rate_hz, engine.out_channels)
         self._file = self._open.__enter__()
         engine.open_tap(_TAP_SECONDS)
         self._ended = threading.Event()

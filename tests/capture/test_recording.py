@@ -37,7 +37,7 @@ def good(dry, wet):
 
 
 def test_a_good_capture_has_nothing_to_say_against_it(good, own):
-    assert told(good, "mind") == told(good, "refused") == set()
+    assert told(good, "warning") == told(good, "refused") == set()
     assert good.refusal is None
     assert told(good, "fine") >= {
         "length", "confidence", "latency", "polarity", "drift", "replicate", "clipping", "level",
@@ -74,7 +74,7 @@ def fault_of(name, gears, dry, wet):
         ("clipping", "times at 0.0 dBFS; turn the input of the interface down"),
         ("drift", "ppm): dry and wet were on two clocks"),
         ("replicate", "the gear has changed between start and end"),
-        ("noise", "dB below the sound; turn the gear's noise down"),
+        ("noise", "dB below the signal; turn the gear's noise down"),
         ("gear", "is the gear in the loop?"),
         ("confidence", "does not follow the dry one"),
         ("silence", "the wet signal is silent"),
@@ -95,7 +95,7 @@ def test_a_fault_is_refused_and_named(gears, dry, wet, check, said):
         ("hum", lambda g, x: x + g.hum(x.size, RATE, 60, 0.003), "hum of 60 Hz"),
         ("offset", lambda g, x: x + 0.05, "an offset of"),
         ("level", lambda g, x: 0.03 * x, "turn the input of the interface up"),
-        ("noise", lambda g, x: x + 0.003 * RNG.standard_normal(x.size), "but blurs"),
+        ("noise", lambda g, x: x + 0.003 * RNG.standard_normal(x.size), "becomes less exact"),
         ("clipping", lambda g, x: np.clip(x, -0.3, 0.3), "cut off flat at -10.5 dBFS"),
         ("latency", lambda g, x: g.delayed(x, -340), "early, as when a DAW compensates"),
     ],
@@ -103,7 +103,7 @@ def test_a_fault_is_refused_and_named(gears, dry, wet, check, said):
 def test_a_blemish_is_told_and_accepted(gears, dry, wet, check, change, said):
     capture = captured(dry, change(gears, wet))
     assert capture.refusal is None
-    assert told(capture, "mind") == {check}
+    assert told(capture, "warning") == {check}
     assert any(said in finding.text for finding in capture.findings)
 
 
@@ -190,7 +190,7 @@ def test_the_folder_holds_the_pair_and_tells_about_it(good, wet, tmp_path):
 
 def test_a_refused_capture_is_written_only_by_force(dry, tmp_path):
     bad = captured(dry, np.clip(3.0 * dry, -1.0, 1.0))
-    with pytest.raises(CaptureError, match=r"clipped .* \(--force takes it all the same\)"):
+    with pytest.raises(CaptureError, match=r"clips .* \(to keep it nevertheless: --force\)"):
         save_recording(bad, tmp_path / "amp")
     assert list(tmp_path.iterdir()) == []
     save_recording(bad, tmp_path / "amp", force=True)

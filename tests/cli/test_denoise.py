@@ -19,9 +19,9 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra: trai
 from export.exporter import export_model  # noqa: E402
 from export.spectral import OverlapAdd  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402
-from rtaudio.audio.reader import opened, read_audio  # noqa: E402
+from rtaudio.audio.reader import open_audio, read_audio  # noqa: E402
 from rtaudio.audio.wave_chunks import chunks  # noqa: E402
-from rtaudio.audio.writer import created  # noqa: E402
+from rtaudio.audio.writer import create_audio  # noqa: E402
 from rtaudio.batch.folder import list_pairs  # noqa: E402
 from rtaudio.errors import AudioFileError  # noqa: E402
 
@@ -67,7 +67,7 @@ def denoise(cli, models):
 
 def write(path, frames, rate=RATE, subtype="PCM_16", **strings):
     """Write a second at a time: libsndfile's Vorbis encoder cannot take much at once."""
-    with created(path, rate, frames.shape[1], subtype, frames=len(frames)) as file:
+    with create_audio(path, rate, frames.shape[1], subtype, frames=len(frames)) as file:
         for name, value in strings.items():
             setattr(file._file, name, value)
         for at in range(0, len(frames), rate):
@@ -210,13 +210,13 @@ def test_a_wav_file_may_be_larger_than_4_gb(tmp_path):
     """The header alone: the sound is a hole in the file."""
     path = tmp_path / "large.wav"
     frames = (1 << 32) // 4 + 10
-    with created(path, RATE, 1, "FLOAT", frames=frames) as file:
+    with create_audio(path, RATE, 1, "FLOAT", frames=frames) as file:
         file._file.seek(frames - 10)
         file.write(np.full((10, 1), 0.5))
-    with opened(path) as file:
+    with open_audio(path) as file:
         assert file.frames == frames
     assert soundfile.info(path).format == "RF64"
-    with created(tmp_path / "unknown.wav", RATE, 2, "PCM_16") as file:
+    with create_audio(tmp_path / "unknown.wav", RATE, 2, "PCM_16") as file:
         file.write(np.full((10, 2), 0.5))
     data = (tmp_path / "unknown.wav").read_bytes()
     assert data[:4] == b"RIFF"
@@ -330,7 +330,7 @@ def test_words_are_refused(refused, models, files, tmp_path):
     assert "--mix" in refused("denoise", mono, out, "--mix", "2", *wire)
     assert "--limit-db" in refused("denoise", mono, out, "--limit-db", "-1", *wire)
     assert "no such model file" in refused("denoise", mono, out, "--model", "none.onnx")
-    assert "is no name of a picture" in refused(
+    assert "is not a picture; use one of" in refused(
         "denoise", mono, tmp_path / "p.wav", "--picture", tmp_path / "p.txt", *wire
     )
     assert "makes 2 of them" in refused(
@@ -375,7 +375,7 @@ def test_memory_does_not_grow_with_the_file(models, tmp_path):
     """Five minutes of eight channels are 77 MB as floats; 12 s of them warm everything up."""
     short, long = tmp_path / "short.wav", tmp_path / "long.wav"
     for path, times in ((short, 4), (long, 100)):
-        with created(path, 8000, 8, "PCM_U8") as file:
+        with create_audio(path, 8000, 8, "PCM_U8") as file:
             for _ in range(times):
                 file.write(NOISE[:24000])
     code = (
@@ -405,7 +405,7 @@ def test_an_interruption_says_one_line_and_leaves_nothing(models, tmp_path, kind
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     for name in ("a.wav", "b.wav")[:files]:
-        with created(folder / name, RATE, 8, "PCM_U8") as file:
+        with create_audio(folder / name, RATE, 8, "PCM_U8") as file:
             for _ in range(100):
                 file.write(NOISE)
     words = ["denoise", folder, out, "--model", models / "wire.onnx", "--jobs", files]
@@ -450,7 +450,7 @@ def test_a_folder_is_done_whatever_fails(denoise, tmp_path, jobs):
     (folder / ".hidden.wav").write_text("nothing")
     answer = denoise(folder, out, "--jobs", jobs, "--json")
     assert answer.status == 2
-    assert "skipped, not sound by their names: notes.txt" in answer.err
+    assert "skipped, not sound files by their suffix: notes.txt" in answer.err
     figures = json.loads(answer.out)
     assert [file["out"] for file in figures["files"]] == [
         str(out / name) for name in ("a.wav", "b/c.flac", "b/d/e.ogg", "cut.wav")
@@ -468,7 +468,9 @@ def test_a_folder_is_done_whatever_fails(denoise, tmp_path, jobs):
     (folder / "cut.wav").unlink()
     answer = denoise(folder, out, "--jobs", 1)
     assert answer.status == 2
-    assert "a.wav: exists and 2 others; replace it, or them: --force" in answer.err
+    assert (
+        "a.wav and 2 others: exist; choose another folder, or replace them: --force" in answer.err
+    )
     answer = denoise(folder, out, "--jobs", 1, "--force")
     assert answer.status == 0
     assert "3 files, 1.50 s" in answer.out
