@@ -148,14 +148,15 @@ def find_device(wanted: str | int) -> tuple[DeviceInfo | None, DeviceInfo | None
 
 
 class PortAudioDevice:
-    """A duplex or output-only stream that calls the compiled callback.
+    """A duplex, input-only or output-only stream that calls the compiled callback.
 
     Parameters
     ----------
     wanted
         ``"default"``, a name, a part of a name, or an index.
     inputs, outputs
-        Device channels to use, counted from 1. None: the first input, the first two outputs.
+        Device channels to use, counted from 1. None: the first input, the first two outputs; an
+        empty list: none.
     wanted_output
         The device to play on; None: the one that ``wanted`` names.
 
@@ -176,16 +177,20 @@ class PortAudioDevice:
         two_devices = wanted_output is not None
         if wanted_output is not None:
             sink = find_device(wanted_output)[1]
-        if sink is None:
+        if sink is None and outputs != []:
             missing = wanted_output if two_devices else wanted
             raise DeviceError(f"device {missing!r} has no outputs; see: rtaudio devices")
-        if source is None and (inputs or (two_devices and inputs is None)):
+        needs_input = bool(inputs) or (inputs is None and (two_devices or outputs == []))
+        if source is None and needs_input:
             raise DeviceError(f"device {wanted!r} has no inputs; see: rtaudio devices")
+        if inputs == [] and outputs == []:
+            raise DeviceError(f"device {wanted!r}: neither inputs nor outputs are wanted")
         self.inputs = ([1] if source else []) if inputs is None else inputs
-        self.outputs = list(range(1, min(2, sink.outputs) + 1)) if outputs is None else outputs
+        sink_channels = sink.outputs if sink else 0
+        self.outputs = list(range(1, min(2, sink_channels) + 1)) if outputs is None else outputs
         for device, channels, count in (
             (source, self.inputs, source.inputs if source else 0),
-            (sink, self.outputs, sink.outputs),
+            (sink, self.outputs, sink_channels),
         ):
             for channel in channels:
                 if not 1 <= channel <= count:
@@ -193,8 +198,10 @@ class PortAudioDevice:
                     raise DeviceError(
                         f"device {device.name!r} has no channel {channel}; it has {count}"
                     )
-        self._source, self._sink = source, sink
-        self.name = f"{source.name} to {sink.name}" if two_devices and source else sink.name
+        self._source = source if self.inputs else None
+        self._sink = sink if self.outputs else None
+        names = [device.name for device in (self._source, self._sink) if device]
+        self.name = " to ".join(names) if two_devices else names[-1]
         self.latency_ms = (0.0, 0.0)
         self._stream: Any = None
 
@@ -206,21 +213,24 @@ class PortAudioDevice:
         sd = _sounddevice()
         ffi = cffi.FFI()
         width_in = max(self.inputs, default=0)
-        width_out = max(self.outputs)
+        width_out = max(self.outputs, default=0)
         engine.connect(
             [c - 1 for c in self.inputs], width_in, [c - 1 for c in self.outputs], width_out
         )
-        duplex = bool(self.inputs)
-        assert self._sink is not None
+        sides = [
+            (device.index, width)
+            for device, width in ((self._source, width_in), (self._sink, width_out))
+            if device
+        ]
+        duplex = len(sides) == 2
+        device_index, width = zip(*sides, strict=True) if duplex else sides[0]
         try:
             self._stream = sd._StreamBase(
-                "duplex" if duplex else "output",
+                "duplex" if duplex else "output" if self._sink else "input",
                 samplerate=engine.rate_hz,
                 blocksize=engine.block,
-                device=(self._source.index, self._sink.index)  # type: ignore[union-attr]
-                if duplex
-                else self._sink.index,
-                channels=(width_in, width_out) if duplex else width_out,
+                device=device_index,
+                channels=width,
                 dtype="float32",
                 latency="low",
                 callback=ffi.cast("void *", callback.address),
@@ -233,12 +243,12 @@ class PortAudioDevice:
             reason = str(error).splitlines()[0].removeprefix("Error opening Stream: ")
             reason = reason.partition(" [PaErrorCode")[0]
             settings = f"{engine.rate_hz} Hz, blocks of {engine.block}"
-            own_hz = round(sd.query_devices(self._sink.index)["default_samplerate"])
+            own_hz = round(sd.query_devices(sides[-1][0])["default_samplerate"])
             remedy = f"; it runs at {own_hz} Hz" if own_hz != engine.rate_hz else ""
             text = f"cannot open {self.name!r} at {settings}: {reason}{remedy}"
             raise DeviceError(text) from error
         latency = self._stream.latency
-        pair = latency if duplex else (0.0, latency)
+        pair = latency if duplex else (0.0, latency) if self._sink else (latency, 0.0)
         self.latency_ms = (1000 * pair[0], 1000 * pair[1])
 
     def stop(self) -> None:

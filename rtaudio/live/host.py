@@ -6,6 +6,7 @@ import atexit
 import math
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -16,15 +17,19 @@ from rtaudio.analysis.percentiles import Percentiles
 from rtaudio.analysis.tuner import A4_HZ, LISTEN_S, Tuning, read_tuning
 from rtaudio.devices.device import Device
 from rtaudio.effects.base import Effect
-from rtaudio.errors import AudioError, DeviceError, ParameterError, RtaudioError
+from rtaudio.errors import AudioError, DeviceError, RtaudioError
+from rtaudio.live.feeder import Feeder
 from rtaudio.live.recorder import Recorder
 from rtaudio.live.stats import LiveParameter, Stats
 from rtaudio.runtime.callback import FADE_MS, XRUNS
 from rtaudio.runtime.engine import Engine
+from rtaudio.runtime.memory import Floats
 from rtaudio.runtime.slots import COMMON
 from rtaudio.runtime.statistics import histogram_values_ns
+from rtaudio.runtime.tap import Tap
 
 _LOST_SECONDS = 2.0
+_POLL_S = 0.002
 
 
 class Host:
@@ -43,10 +48,14 @@ class Host:
         Sample rate in Hz and frames per block.
     in_channels, out_channels
         Device channels, counted from 1; None: the first input (or as many as ``source`` has), and
-        the first two outputs. On the clock their number counts.
+        the first two outputs. On the clock their number counts. With ``out_channels=[]`` nothing is
+        played; :meth:`output` and ``record`` have the sound.
     source
-        Audio ``[frames]`` or ``[channels, frames]`` at ``rate_hz`` to play in place of the device's
-        input; ``finished`` becomes true when it has been played.
+        Sound to play in place of the device's input: an array ``[frames]`` or
+        ``[channels, frames]`` at ``rate_hz``, an iterator over such arrays, or a function
+        ``source(frames)`` that returns one, or None at its end. Iterator and function are called in
+        a thread of their own, at least 20 ms ahead; they give as many channels as ``in_channels``
+        has, or one. ``finished`` becomes true when the sound has been played.
     record
         A file to write the output to; it appears when the host stops.
 
@@ -76,11 +85,12 @@ class Host:
         source: Any = None,
         record: str | Path | None = None,
     ) -> None:
-        audio = None if source is None else np.atleast_2d(np.asarray(source, np.float32))
-        if audio is not None and (audio.ndim != 2 or audio.size == 0):
-            raise AudioError("the source has no audio")
-        if out_channels is not None and not out_channels:
-            raise ParameterError("at least one output channel is needed")
+        fed = callable(source) or isinstance(source, Iterator)
+        audio = None
+        if source is not None and not fed:
+            audio = np.atleast_2d(np.asarray(source, np.float32))
+            if audio.ndim != 2 or audio.size == 0:
+                raise AudioError("the source has no audio")
         self._device: Device
         if device == "clock":
             if out_device is not None:
@@ -93,18 +103,21 @@ class Host:
         else:
             from rtaudio.devices.portaudio import PortAudioDevice
 
-            inputs_wanted = [] if audio is not None else in_channels
+            inputs_wanted = in_channels if source is None else []
             chosen = PortAudioDevice(device, inputs_wanted, out_channels, out_device)
             self._device = chosen
             default_inputs, outputs = max(1, len(chosen.inputs)), len(chosen.outputs)
+            if fed and in_channels is not None:
+                default_inputs = len(in_channels)
         inputs = default_inputs if audio is None else audio.shape[0]
         self.rate_hz, self.block = rate_hz, block
-        program = effect.compile(rate_hz, block, in_channels=inputs, out_channels=outputs)
+        program = effect.compile(rate_hz, block, in_channels=inputs, out_channels=outputs or None)
         self._engine = Engine(rate_hz, block, inputs, program.out_channels)
-        self._source_frames = 0
+        self._source_frames: int | None = None
         if audio is not None:
             self._engine.play_source(audio)
             self._source_frames = audio.shape[1]
+        self._feeder = Feeder(self._engine, source) if fed else None
         self._recorder = (
             Recorder(self._engine, Path(record), rate_hz) if record is not None else None
         )
@@ -143,12 +156,16 @@ class Host:
                 if self._recorder is not None:
                     self._recorder.start()
                 self._engine.mute(self.muted, at_once=True)
+                if self._feeder is not None:
+                    self._feeder.start()
                 self._engine.publish(self._program)
                 self._device.start(self._engine)
             except BaseException:
                 self._state = "stopped"
                 self._device.stop()
                 self._engine.close()
+                if self._feeder is not None:
+                    self._feeder.stop()
                 if self._recorder is not None:
                     self._recorder.discard()
                 raise
@@ -165,6 +182,8 @@ class Host:
         ------
         OSError
             The record could not be written.
+        AudioError
+            The iterator or function of ``source`` failed.
         """
         with self._lock:
             if self._state != "playing":
@@ -181,8 +200,13 @@ class Host:
                     self._device.stop()
                 finally:
                     self._engine.close()
+                    if self._feeder is not None:
+                        self._feeder.stop()
                     if self._recorder is not None:
                         self._recorder.finish()
+            failure = None if self._feeder is None else self._feeder.failure
+            if failure is not None:
+                raise AudioError(f"the source failed: {failure}") from failure
 
     def set(self, target: str, value: float | bool) -> None:
         """Change a parameter of the playing chain; the audio thread ramps to it.
@@ -288,8 +312,9 @@ class Host:
         self._watch()
         if self._error is not None:
             return True
+        frames = self._source_frames if self._feeder is None else self._feeder.frames
         played = self._engine.snapshot().source_position - self._program.latency_samples
-        return self._source_frames > 0 and played >= self._source_frames
+        return frames is not None and played >= frames
 
     @property
     def running(self) -> bool:
@@ -317,6 +342,42 @@ class Host:
             left = 0.05 if end is None else end - time.monotonic()
             time.sleep(max(0.0, min(0.02, left)))
 
+    def output(self) -> Iterator[Floats]:
+        """Return an iterator over the sound that plays from now on, until the host stops.
+
+        It waits for the sound, and each of several iterators has all of it.
+
+        Yields
+        ------
+        numpy.ndarray
+            float32 ``[out_channels, frames]``, of any length.
+
+        Raises
+        ------
+        AudioError
+            It was read more than 10 seconds late.
+
+        Examples
+        --------
+        >>> with Host(Gain(gain_db=-6.0), device="clock") as host:
+        ...     next(host.output()).shape[0]
+        1
+        """
+        return self._pieces(self._engine.tap())
+
+    def _pieces(self, tap: Tap) -> Iterator[Floats]:
+        while True:
+            playing = self._state != "stopped" and self.error is None
+            frames = tap.read()
+            if tap.lost:
+                raise AudioError(f"the output was not read in time: {tap.lost} frames are lost")
+            if len(frames):
+                yield np.ascontiguousarray(frames.T)
+            elif playing:
+                time.sleep(_POLL_S)
+            else:
+                return
+
     def stats(self) -> Stats:
         """Return the statistics so far, and start new peaks."""
         self._engine.reap()
@@ -340,6 +401,7 @@ class Host:
             in_peak=seen.in_peak,
             out_peak=seen.out_peak,
             clipped=seen.clipped,
+            source_missing=seen.source_missing,
             seconds=seen.frames / self.rate_hz,
         )
 

@@ -9,18 +9,16 @@ from pathlib import Path
 from rtaudio.audio.writer import create_audio
 from rtaudio.runtime.engine import Engine
 
-_TAP_SECONDS = 10.0
-
 
 class Recorder:
     """Drains the engine's tap into a sound file, which takes its name when it is complete."""
 
     def __init__(self, engine: Engine, path: Path, rate_hz: int) -> None:
-        self._engine, self._path = engine, path
+        self._path = path
         self._failure: str | None = None
         self._open = create_audio(path, rate_hz, engine.out_channels)
         self._file = self._open.__enter__()
-        engine.open_tap(_TAP_SECONDS)
+        self._tap = engine.tap()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._drain, name="recorder", daemon=True)
 
@@ -31,7 +29,7 @@ class Recorder:
     def _write(self) -> None:
         if self._failure is None:
             try:
-                self._file.write(self._engine.read_tap())
+                self._file.write(self._tap.read())
             except (RuntimeError, OSError) as error:  # libsndfile's errors are RuntimeErrors
                 self._failure = str(error).removeprefix(f"{self._path}: ")
 
@@ -48,9 +46,10 @@ class Recorder:
             self.discard()
             raise OSError(f"{self._path}: the record could not be written: {self._failure}")
         self._open.__exit__(None, None, None)
-        lost = self._engine.snapshot().tap_dropped
-        if lost:
-            raise OSError(f"{self._path}: {lost} frames are missing; the disk was too slow")
+        if self._tap.lost:
+            raise OSError(
+                f"{self._path}: {self._tap.lost} frames are missing; the disk was too slow"
+            )
 
     def discard(self) -> None:
         """Leave nothing behind."""

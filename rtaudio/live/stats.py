@@ -36,6 +36,8 @@ class Stats:
         Largest magnitude per channel since the last call of :meth:`Host.stats`.
     clipped
         Input samples at full scale so far, per channel: the microphone is too loud.
+    source_missing
+        Frames of silence because an iterator or function as source was too late.
     seconds
         Audio time played.
     """
@@ -54,6 +56,7 @@ class Stats:
     in_peak: tuple[float, ...] = ()
     out_peak: tuple[float, ...] = ()
     clipped: tuple[int, ...] = ()
+    source_missing: int = 0
     seconds: float = 0.0
 
 

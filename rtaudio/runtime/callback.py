@@ -3,7 +3,7 @@
 The way of one block::
 
     device input --+-> guard, meters, tuner's ring -> program input
-    file source  --+                 |
+    source --------+                 |
                        adopt a newly published program: both run during a cross-fade
                        (50 ms; 20 ms from and to silence)
                                      |
@@ -13,7 +13,7 @@ The way of one block::
                                      |
                        mute
                                      |
-                       meters -> device output, and the tap that records it
+                       meters -> device output, and the tap
                                      |
                        statistics: duration, gap, missed, device flags
 
@@ -75,7 +75,10 @@ ENGINE = np.dtype(
         ("out_map", "i8", (MAX_LIVE_CHANNELS,)),
         ("source", "i8"),
         ("source_frames", "i8"),
+        ("source_write", "i8"),
+        ("source_ended", "i8"),
         ("source_position", "i8"),
+        ("source_missing", "i8"),
         ("input", "i8"),
         ("output", "i8"),
         ("heard", "i8"),
@@ -84,8 +87,6 @@ ENGINE = np.dtype(
         ("tap", "i8"),
         ("tap_frames", "i8"),
         ("tap_write", "i8"),
-        ("tap_read", "i8"),
-        ("tap_dropped", "i8"),
         ("frames", "i8"),
         ("blocks", "i8"),
         ("missed", "i8"),
@@ -110,18 +111,22 @@ ENGINE = np.dtype(
     ]
 )
 """``current``, ``former``: the program that plays and the one being faded out; ``pending`` is set
-by Python; 0 is none. ``silence``: the program of starts and stops. ``fade_left`` of
-``fade_length`` samples of the present cross-fade are to come. ``input``, ``output``: planar scratch
-of one block. ``heard``: ring of the last ``heard_frames`` samples of the first input channel, which
-is always written; ``heard_write`` counts them. ``muted`` is set by Python; ``level`` is the gain
-that follows it. ``in_clipped``: samples of the input at full scale."""
+by Python; 0 is none. ``silence``: the program of starts and stops. ``fade_left`` of ``fade_length``
+samples of the present cross-fade are to come. ``input``, ``output``: planar scratch of one block.
+``source``: planar ring of ``source_frames``, into which Python has written ``source_write`` frames
+so far and of which ``source_position`` have played; ``source_missing`` frames were silence because
+it was empty before it ``source_ended``. ``heard``: ring of the last ``heard_frames`` samples of the
+first input channel, which is always written; ``heard_write`` counts them. ``tap``: ring of
+interleaved output; its readers keep their own positions. ``muted`` is set by Python; ``level`` is
+the gain that follows it. ``in_clipped``: samples of the input at full scale."""
 
 engine_at = struct_at(ENGINE)
 _FORMER = offset_of(ENGINE, "former")
 _PENDING = offset_of(ENGINE, "pending")
 _HEARD_WRITE = offset_of(ENGINE, "heard_write")
+_SOURCE_WRITE = offset_of(ENGINE, "source_write")
+_SOURCE_POSITION = offset_of(ENGINE, "source_position")
 _TAP_WRITE = offset_of(ENGINE, "tap_write")
-_TAP_READ = offset_of(ENGINE, "tap_read")
 
 
 @inlined
@@ -192,21 +197,25 @@ def _chunk(e, frames):
 
 @inlined
 def _take_input(e, engine, device_input, start, frames):
-    """Fill the engine's planar input from the file source, the device, or with silence.
+    """Fill the engine's planar input from the source, the device, or with silence.
 
     Input with NaN, Inf or a runaway level is silence, and counted: nothing else can be made of it.
     """
     planar = f32_at(e.input)
     if e.source != 0:
         source = f32_at(e.source)
-        count = max(0, min(frames, e.source_frames - e.source_position))
+        position = e.source_position
+        ended = e.source_ended != 0
+        count = max(0, min(frames, atomic_load(engine + _SOURCE_WRITE) - position))
         for channel in range(e.in_channels):
-            at = channel * e.source_frames + e.source_position
+            row = channel * e.source_frames
             for i in range(count):
-                planar[channel * e.block + i] = source[at + i]
+                planar[channel * e.block + i] = source[row + (position + i) % e.source_frames]
             for i in range(count, frames):
                 planar[channel * e.block + i] = 0.0
-        e.source_position += frames
+        if not ended:
+            e.source_missing += frames - count
+        atomic_store(engine + _SOURCE_POSITION, position + (frames if ended else count))
     elif device_input == 0:
         for channel in range(e.in_channels):
             fill_bytes(e.input + 4 * channel * e.block, 0, 4 * frames)
@@ -256,7 +265,7 @@ def _mute(e, frames):
 
 @inlined
 def _give_output(e, engine, device_output, start, frames):
-    """Write the engine's planar output to the device and, if somebody records, to the tap."""
+    """Write the engine's planar output to the device and, if somebody reads it, to the tap."""
     planar = f32_at(e.output)
     width = e.device_outputs
     if device_output != 0:
@@ -272,9 +281,6 @@ def _give_output(e, engine, device_output, start, frames):
         e.out_peak[channel] = peak
     if e.tap != 0:
         write = e.tap_write
-        if write + frames - atomic_load(engine + _TAP_READ) > e.tap_frames:
-            e.tap_dropped += frames
-            return
         tap = f32_at(e.tap)
         for i in range(frames):
             at = ((write + i) % e.tap_frames) * e.out_channels

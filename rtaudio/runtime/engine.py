@@ -15,14 +15,19 @@ from rtaudio.runtime.callback import ENGINE, FADE_MS, FLAG_NAMES, SWAP_MS
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels import routing
 from rtaudio.runtime.limits import MAX_LIVE_CHANNELS
-from rtaudio.runtime.memory import aligned, offset_of
+from rtaudio.runtime.memory import Floats, aligned, offset_of
 from rtaudio.runtime.program import Program
 from rtaudio.runtime.statistics import HISTOGRAM_SIZE, Histogram, Snapshot
+from rtaudio.runtime.tap import Tap
 from rtaudio.runtime.words import atomic_store
 
 _PENDING = offset_of(ENGINE, "pending")
+_SOURCE_WRITE = offset_of(ENGINE, "source_write")
+_SOURCE_ENDED = offset_of(ENGINE, "source_ended")
+_TAP = offset_of(ENGINE, "tap")
 
 _HEARD_S = 1.0
+_TAP_S = 10
 
 
 @jit
@@ -113,24 +118,62 @@ class Engine:
 
     def play_source(self, audio: np.ndarray[Any, Any]) -> None:
         """Play planar float32 ``[in_channels, frames]`` in place of the device's input."""
-        self._buffers["source"] = np.ascontiguousarray(audio, np.float32)
-        self.record["source_frames"] = audio.shape[1]
-        self.record["source"] = self._buffers["source"].ctypes.data
+        self._set_source(np.ascontiguousarray(audio, np.float32))
+        self.record["source_write"] = audio.shape[1]
+        self.record["source_ended"] = 1
 
-    def open_tap(self, seconds: float) -> None:
-        """Keep up to ``seconds`` of output until :meth:`read_tap` takes it."""
-        frames = round(seconds * self.rate_hz)
-        self._buffers["tap"] = aligned(frames * self.out_channels)
-        self.record["tap_frames"] = frames
-        self.record["tap"] = self._buffers["tap"].ctypes.data
+    def open_source(self, frames: int) -> None:
+        """Play what `write_source` writes in place of the device's input.
 
-    def read_tap(self) -> np.ndarray[Any, Any]:
-        """Take the frames gathered so far: interleaved ``[frames, out_channels]``."""
-        read, write = int(self.record["tap_read"]), int(self.record["tap_write"])
+        Parameters
+        ----------
+        frames
+            The most that may wait to be played.
+        """
+        self._set_source(np.zeros((self.in_channels, frames), np.float32))
+
+    def _set_source(self, ring: Floats) -> None:
+        self._buffers["source"] = ring
+        self.record["source_frames"] = ring.shape[1]
+        self.record["source"] = ring.ctypes.data
+
+    @property
+    def source_waiting(self) -> int:
+        """Frames of the source that have been written and not yet played."""
+        return max(0, int(self.record["source_write"]) - int(self.record["source_position"]))
+
+    def write_source(self, audio: Floats) -> int:
+        """Append to a source that `open_source` opened; one thread at a time.
+
+        Parameters
+        ----------
+        audio
+            float32 ``[in_channels, frames]``.
+
+        Returns
+        -------
+        int
+            How many frames there was room for; the rest is to be written again.
+        """
+        ring = self._buffers["source"]
+        count: int = min(audio.shape[1], ring.shape[1] - self.source_waiting)
+        write = int(self.record["source_write"])
+        ring[:, np.arange(write, write + count) % ring.shape[1]] = audio[:, :count]
+        _store(self.address + _SOURCE_WRITE, write + count)
+        return count
+
+    def end_source(self) -> None:
+        """Let the source end with what was written; silence follows, and is not counted."""
+        _store(self.address + _SOURCE_ENDED, 1)
+
+    def tap(self) -> Tap:
+        """Return a new reader of the output, from now on."""
+        if not self.record["tap"]:
+            self._buffers["tap"] = aligned(_TAP_S * self.rate_hz * self.out_channels)
+            self.record["tap_frames"] = _TAP_S * self.rate_hz
+            _store(self.address + _TAP, self._buffers["tap"].ctypes.data)
         ring = self._buffers["tap"].reshape(-1, self.out_channels)
-        frames = ring[np.arange(read, write) % len(ring)].copy()
-        self.record["tap_read"] = write
-        return frames
+        return Tap(self.record, ring, self.block)
 
     def heard(self, frames: int) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Return the last samples of the first input channel: at most half a second, or fewer."""
@@ -240,5 +283,5 @@ class Engine:
             out_peak=tuple(float(peak) for peak in record["out_peak"][:outs]),
             clipped=tuple(int(count) for count in record["in_clipped"][:ins]),
             source_position=int(record["source_position"]),
-            tap_dropped=int(record["tap_dropped"]),
+            source_missing=int(record["source_missing"]),
         )

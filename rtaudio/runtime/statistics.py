@@ -70,9 +70,9 @@ class Snapshot:
     clipped
         Input samples at full scale, per channel.
     source_position
-        How many frames of the file source have been played.
-    tap_dropped
-        Output frames that nobody fetched from the tap in time.
+        How many frames of the source have been played.
+    source_missing
+        Frames of silence because the source had nothing ready.
     """
 
     blocks: int
@@ -87,4 +87,4 @@ class Snapshot:
     out_peak: tuple[float, ...]
     clipped: tuple[int, ...]
     source_position: int
-    tap_dropped: int
+    source_missing: int

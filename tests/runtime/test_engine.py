@@ -253,15 +253,53 @@ def test_source_replaces_the_input_and_tap_keeps_the_output():
     rig = Rig(Chain([]), inputs=2, outputs=2)
     song = np.random.default_rng(2).standard_normal((2, 3001)).astype(np.float32)
     rig.settle()
-    rig.engine.open_tap(1.0)
+    tap = rig.engine.tap()
     rig.engine.play_source(song)
     out = rig.feed(np.ones((2, 4096)))
     np.testing.assert_array_equal(out[:, :3001], song)
     assert not out[:, 3001:].any()
-    np.testing.assert_array_equal(rig.engine.read_tap().T, out)
-    rig.feed(np.ones((2, 2 * RATE)))
-    assert rig.engine.record["tap_dropped"] > 0
-    assert len(rig.engine.read_tap()) <= RATE
+    np.testing.assert_array_equal(tap.read().T, out)
+    assert tap.lost == tap.waiting == 0
+    rig.feed(np.ones((2, 11 * RATE)))
+    kept = tap.read()
+    assert len(kept) + tap.lost == 11 * RATE
+    assert 9 * RATE < len(kept) <= 10 * RATE
+
+
+def test_two_taps_each_have_the_whole_output():
+    rig = Rig(Chain([]))
+    rig.settle()
+    early = rig.engine.tap()
+    first = rig.feed(np.random.default_rng(3).standard_normal((1, 5 * BLOCK)))
+    late = rig.engine.tap()
+    second = rig.feed(np.random.default_rng(4).standard_normal((1, 3 * BLOCK)))
+    np.testing.assert_array_equal(late.read().T, second)
+    np.testing.assert_array_equal(early.read().T, np.concatenate([first, second], axis=1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 700), st.integers(1, 400)), max_size=12))
+def test_a_written_source_plays_in_order_and_counts_what_was_missing(steps):
+    """Oracle: a queue. Each step writes some frames and plays some."""
+    rig = Rig(Chain([]))
+    rig.settle()
+    rig.engine.open_source(600)
+    queue, missing = np.zeros(0, np.float32), 0
+    for number, (write, play) in enumerate(steps):
+        sound = (np.arange(write) / 1000 + 0.01 * number).astype(np.float32)
+        room = 600 - queue.size
+        assert rig.engine.source_waiting == queue.size
+        assert rig.engine.write_source(sound[None]) == min(write, room)
+        queue = np.concatenate([queue, sound[:room]])
+        out = rig.feed(np.zeros((1, play)), frames=play)
+        missing += max(0, play - queue.size)
+        np.testing.assert_array_equal(out[0], np.pad(queue, (0, play))[:play])
+        queue = queue[play:]
+    assert rig.engine.snapshot().source_missing == missing
+    rig.engine.end_source()
+    out = rig.feed(np.zeros((1, 700)), frames=700)
+    np.testing.assert_array_equal(out[0], np.pad(queue, (0, 700))[:700])
+    assert rig.engine.snapshot().source_missing == missing
 
 
 @settings(max_examples=200, deadline=None)
