@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field, PrivateAttr
 
 from rtaudio.analysis.loudness import loudness_db
 from rtaudio.effects.base import Effect
+from rtaudio.effects.model_player import ModelPlayer
 from rtaudio.errors import ParameterError, out_of_range
 from rtaudio.models.contract.card import Card
 from rtaudio.models.loader import LoadedModel, load_model
-from rtaudio.runtime.abi import Bus, Node
+from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.kernels.gain import level_node
-from rtaudio.runtime.kernels.oversampler import oversampled_node
-from rtaudio.runtime.kernels.resampler import resampled_node
-from rtaudio.runtime.memory import Array
 from rtaudio.runtime.slots import Slots
-from rtaudio.runtime.timing import block_microseconds
-from rtaudio.runtime.worker import worker_node
 from rtaudio.settings import load_settings
 
-_INLINE_SHARE = 0.5
-_BURST_SHARE = 0.25
-"""Of a block, for a model that computes a hop in one block and nothing in the others; of a worker's
-chunk for any."""
-_SMALLEST_CHUNK = 64
 _NORMAL_DB = -18.0
 
 
@@ -198,91 +187,15 @@ class Model(Effect):
         knobs = len(self.card.parameters)
         interface = slots.slot("interface_dbu") if "interface_dbu" in slots else None
         before, after = self._levels()
-        x = builder.adapt(x, x.channels if self.card.channels == (1, 1) else self.card.channels[0])
         if before:
             x = builder.run(level_node(*before, interface, builder.rate_hz), x)
-        params = slots.own[:knobs] if knobs else None
-        instances = x.channels if self.card.channels == (1, 1) else 1
-        chunk = self._worker_chunk(builder, params, instances)
-        nodes = [self._node(builder, params, chunk) for _ in range(instances)]
-        y = builder.run_each(nodes, x) if self.card.channels == (1, 1) else builder.run(nodes[0], x)
+        player = ModelPlayer(
+            self._loaded,
+            engine=None if self.engine == "auto" else self.engine,
+            worker=self.worker,
+            oversample=self.oversample,
+        )
+        y = player.append(builder, x, slots.own[:knobs] if knobs else None)
         if after:
             y = builder.run(level_node(*after, interface, builder.rate_hz), y)
         return y
-
-    def _inline_node(self, builder: Builder, block: int, params: Array | None) -> Node:
-        """Make the node for calls of ``block`` frames at the builder's rate."""
-        rate = self.card.rate_hz
-        if rate == builder.rate_hz:
-            return self._net(block, params)
-        inner_block = math.ceil(block * rate / builder.rate_hz) + 1
-        inner = self._net(inner_block, params, varying=True)
-        return resampled_node(
-            inner, builder.rate_hz, rate, block, inner.latency_samples, channels=self.card.channels
-        )
-
-    def _net(self, block: int, params: Array | None, varying: bool = False) -> Node:
-        """Make the node at the model's own rate, oversampled or not."""
-        engine = None if self.engine == "auto" else self.engine
-        if self.oversample == 1:
-            return self._loaded.node(block, params, engine=engine, varying=varying)
-        copies = [
-            self._loaded.node(block, params, engine=engine, varying=varying)
-            for _ in range(self.oversample)
-        ]
-        return oversampled_node(copies, self.card.rate_hz, block)
-
-    def _node(self, builder: Builder, params: Array | None, chunk: int) -> Node:
-        if not chunk:
-            return self._inline_node(builder, builder.block, params)
-        node, thread = worker_node(
-            self._inline_node(builder, chunk, params),
-            chunk,
-            builder.block,
-            builder.rate_hz,
-            channels=self.card.channels,
-            offline=builder.offline,
-        )
-        builder.workers.append((builder.effect, thread))
-        return node
-
-    def _worker_chunk(self, builder: Builder, params: Array | None, instances: int) -> int:
-        """Decide where the model runs; if in the callback, count its cost.
-
-        Returns
-        -------
-        int
-            Frames that a worker computes at a time, or 0 for the callback. A chunk is at least a
-            block, and long enough to last four times as long as its computation; more than a hop
-            would only add latency.
-        """
-        block = builder.block
-        hop = math.ceil(self.card.hop * builder.rate_hz / self.card.rate_hz)
-        longest = max(block * math.ceil(hop / block), block, _SMALLEST_CHUNK)
-        if builder.offline:
-            return longest if self.worker else 0
-        if self.worker is False:
-            return 0
-        block_us = 1e6 * block / builder.rate_hz
-        cost_us = instances * self._block_cost_us(builder, params)
-        share = _BURST_SHARE if hop > block else _INLINE_SHARE
-        if self.worker is None and builder.inline_us + cost_us <= share * block_us:
-            builder.inline_us += cost_us
-            return 0
-        chunk = max(block, _SMALLEST_CHUNK)
-        while chunk < longest and cost_us > _BURST_SHARE * 1e6 * chunk / builder.rate_hz:
-            chunk *= 2
-        return min(chunk, longest)
-
-    def _block_cost_us(self, builder: Builder, params: Array | None) -> float:
-        """Measure the largest cost of one instance in a block: all hops that may fall into it."""
-        hop = self.card.hop
-        if hop:
-            model_block = math.ceil(builder.block * self.card.rate_hz / builder.rate_hz)
-            engine = None if self.engine == "auto" else self.engine
-            node, block = self._loaded.node(hop, params, engine=engine), hop
-            runs = math.ceil(model_block / hop)
-        else:
-            node, block, runs = self._inline_node(builder, builder.block, params), builder.block, 1
-        costs = block_microseconds(node, block, 30, channels=self.card.channels)
-        return runs * float(np.median(costs))

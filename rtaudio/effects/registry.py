@@ -12,7 +12,7 @@ import rtaudio.effects
 if TYPE_CHECKING:
     from rtaudio.effects.base import Effect
 
-_NO_EFFECTS = ("base", "registry")
+_NO_EFFECTS = ("base", "model_player", "registry")
 
 
 @cache

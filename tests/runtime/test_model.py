@@ -205,7 +205,7 @@ def test_models_share_the_callback_until_half_a_block_is_spent(model_file, monke
     def fixed(node, block, repeats, **options):
         return np.full(repeats, 300.0)
 
-    monkeypatch.setattr("rtaudio.effects.model.block_microseconds", fixed)
+    monkeypatch.setattr("rtaudio.effects.model_player.block_microseconds", fixed)
     path = model_file("lstm")
     chain = Chain([Model(path, name=name) for name in "abc"])
     assert [name for name, _ in chain.plan(RATE, 64).workers] == ["c"]
@@ -223,7 +223,7 @@ def test_a_worker_is_as_late_as_its_cost_asks(model_file, monkeypatch, cost_us, 
     def fixed(node, block, repeats, **options):
         return np.full(repeats, float(cost_us))
 
-    monkeypatch.setattr("rtaudio.effects.model.block_microseconds", fixed)
+    monkeypatch.setattr("rtaudio.effects.model_player.block_microseconds", fixed)
     program = Model(model_file("lag", hop=480, size=5)).compile(RATE, 64)
     assert len(program.plan.workers) == bool(chunk)
     adapted = 480 - math.gcd(480, chunk or 64)
