@@ -20,6 +20,12 @@ def shipped_models() -> dict[str, Path]:
     return _files("models/*.onnx")
 
 
+def shipped_codecs() -> dict[str, Path]:
+    """Return the codecs that come with rtaudio: name -> common start of their two files."""
+    files = _files("codecs/*.encoder.onnx").values()
+    return {name: file.with_name(name) for file in files for name in [file.name.split(".")[0]]}
+
+
 def _files(pattern: str) -> dict[str, Path]:
     """Find shipped files: stem -> path.
 

@@ -6,11 +6,16 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 __all__ = ["GraphBuilder"]
 
 IR_VERSION = 9
+
+
+def _element(dtype: Any) -> int:
+    """Return ONNX's number of a numpy type."""
+    return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
 
 class GraphBuilder:
@@ -44,8 +49,8 @@ class GraphBuilder:
         self.count += 1
         return f"{kind.lower()}.{self.count}"
 
-    def give(self, name: str, shape: list[int | str]) -> None:
-        """Declare a float32 input.
+    def give(self, name: str, shape: list[int | str], dtype: Any = np.float32) -> None:
+        """Declare an input.
 
         Parameters
         ----------
@@ -53,11 +58,13 @@ class GraphBuilder:
             Its name.
         shape
             Sizes of its axes; a text names a dynamic axis.
+        dtype
+            Its type.
         """
-        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+        self.inputs.append(helper.make_tensor_value_info(name, _element(dtype), shape))
 
-    def take(self, name: str, shape: list[int | str]) -> None:
-        """Declare a float32 output.
+    def take(self, name: str, shape: list[int | str], dtype: Any = np.float32) -> None:
+        """Declare an output.
 
         Parameters
         ----------
@@ -65,8 +72,10 @@ class GraphBuilder:
             Name of a value of the graph.
         shape
             Sizes of its axes; a text names a dynamic axis.
+        dtype
+            Its type.
         """
-        self.outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+        self.outputs.append(helper.make_tensor_value_info(name, _element(dtype), shape))
 
     def op(self, kind: str, *inputs: str, to: str | None = None, **attributes: Any) -> str:
         """Add an operator that has one output.
@@ -84,6 +93,22 @@ class GraphBuilder:
         """
         to = to or self.name(kind)
         self.nodes.append(helper.make_node(kind, list(inputs), [to], name=to, **attributes))
+        return to
+
+    def cast(self, value: str, dtype: Any, to: str | None = None) -> str:
+        """Add a conversion to another type.
+
+        Parameters
+        ----------
+        value
+            Name of the value.
+        dtype
+            The new type.
+        to
+            Name of the output; None: a new name.
+        """
+        to = to or self.name("cast")
+        self.nodes.append(helper.make_node("Cast", [value], [to], name=to, to=_element(dtype)))
         return to
 
     def constant(self, value: Any, dtype: Any = np.float32) -> str:
@@ -105,7 +130,9 @@ class GraphBuilder:
         """Add a constant list of int64."""
         return self.constant(np.array(values), np.int64)
 
-    def state(self, shape: list[int | str], name: str | None = None) -> tuple[str, str]:
+    def state(
+        self, shape: list[int | str], name: str | None = None, dtype: Any = np.float32
+    ) -> tuple[str, str]:
         """Declare one state.
 
         Parameters
@@ -114,6 +141,8 @@ class GraphBuilder:
             Sizes of its axes.
         name
             Its name; None: a new one.
+        dtype
+            Its type.
 
         Returns
         -------
@@ -121,8 +150,8 @@ class GraphBuilder:
             Names to read the state from and to write it to.
         """
         name = name or self.name("past")
-        self.give(f"state.{name}", shape)
-        self.take(f"next.{name}", shape)
+        self.give(f"state.{name}", shape, dtype)
+        self.take(f"next.{name}", shape, dtype)
         return f"state.{name}", f"next.{name}"
 
     def model(self) -> onnx.ModelProto:

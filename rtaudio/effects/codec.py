@@ -1,0 +1,96 @@
+"""Codec: a sound as it arrives over a thin line, encoded and decoded in place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, PrivateAttr
+
+from rtaudio.codec.model import CodecModel, read_codec
+from rtaudio.codec.round_trip import BITRATE, MAX_LOSS_PERCENT, round_trip
+from rtaudio.effects.base import Effect, parameter
+from rtaudio.effects.model_player import ModelPlayer
+from rtaudio.errors import ParameterError, out_of_range
+from rtaudio.models.loader import LoadedModel
+from rtaudio.runtime.abi import Bus
+from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.slots import Slots
+from rtaudio.shipped import shipped_codecs
+
+
+def shipped_codec() -> Path:
+    """Return the codec that :class:`Codec` plays unless it is given another one."""
+    return shipped_codecs()["codec-voice"]
+
+
+class Codec(Effect):
+    """Encode and decode: the sound at a few kbit/s, with losses if wanted.
+
+    Each channel is coded on its own. Latency is that of the codec and one of its frames, and is
+    reported like any other.
+
+    Parameters
+    ----------
+    file
+        The codec: one of its two files, or their common start; default: the shipped one for voices.
+    worker
+        As for :class:`~rtaudio.Model`: None decides live.
+    bitrate_kbps
+        Bitrate in kbit/s, rounded to the nearest one that the codec has; it may change at any time.
+    loss_percent
+        Share of the frames that are lost, 0 .. 50 %, in bursts of 2 frames on average.
+
+    Raises
+    ------
+    FileNotFoundError, ContractError
+        No such file, or it is no codec.
+    ParameterError
+        The codec has no such bitrate.
+
+    Examples
+    --------
+    >>> on_the_phone = Codec(bitrate_kbps=3.0)(voice, 48000)        # doctest: +SKIP
+    """
+
+    file: Path = Field(default_factory=shipped_codec)
+    worker: bool | None = Field(None, description="run in a thread of its own; null: decide live")
+    bitrate_kbps: float = parameter(6.0, 0.5, 512.0, "kbit/s", "bitrate")
+    loss_percent: float = parameter(0.0, 0.0, MAX_LOSS_PERCENT, "%", "share of the frames lost")
+
+    _codec: CodecModel = PrivateAttr()
+    _loaded: LoadedModel = PrivateAttr()
+
+    def __init__(self, file: str | Path | None = None, **fields: Any) -> None:
+        super().__init__(**({"file": file} if file is not None else {}), **fields)
+        self._codec = read_codec(self.file)
+        self._check_bitrate(self.bitrate_kbps)
+        self._loaded = LoadedModel(round_trip(self._codec))
+
+    @property
+    def codec(self) -> CodecModel:
+        """The codec."""
+        return self._codec
+
+    def _check_bitrate(self, kbps: float) -> None:
+        low, high, unit = self.live_range(BITRATE)
+        if not low <= kbps <= high:
+            key = f"{self.name or self.kind}.{BITRATE}"
+            raise ParameterError(out_of_range(key, f"{kbps:g}", low, high, unit))
+
+    def live_range(self, parameter: str) -> tuple[float, float, str]:
+        """Return the range and the unit; the bitrate's is that of the codec."""
+        low, high, unit = super().live_range(parameter)
+        if parameter != BITRATE:
+            return low, high, unit
+        return self._codec.kbps(self._codec.least_books), self._codec.kbps(self._codec.books), unit
+
+    def set_live(self, parameter: str, value: float | bool) -> float:
+        """Assign a live parameter; the codec must have the bitrate."""
+        if parameter == BITRATE:
+            self._check_bitrate(float(value))
+        return super().set_live(parameter, value)
+
+    def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
+        """Append the codec, once per channel. Slots and card have the parameters in one order."""
+        return ModelPlayer(self._loaded, worker=self.worker).append(builder, x, slots.own)
