@@ -1,0 +1,1 @@
+"""Codes on their way: packets, RTP, jitter buffer, concealment, and the coded file."""
