@@ -10,6 +10,9 @@ Every error says what is wrong, where, and what to do about it::
      |    +-- FormatError    a third-party model file that is damaged or unknown
      +-- AudioError          sound that cannot be played
      |    +-- AudioFileError a sound file that cannot be read or written
+     +-- CodecError          codes that cannot be decoded
+     |    +-- PacketError    a datagram that is no packet of this codec
+     |    +-- CodecFileError a coded file that is damaged, foreign or of another model
      +-- DeviceError         a sound device that is absent, busy, lost, or refuses the settings
      +-- CaptureError        a recording of gear that is no good to learn from
      +-- SettingsError       settings of this machine that cannot be understood
@@ -76,6 +79,18 @@ class AudioError(RtaudioError):
 
 class AudioFileError(AudioError):
     """A sound file that cannot be read or written: the file, the fault and the remedy."""
+
+
+class CodecError(RtaudioError):
+    """Codes that cannot be decoded: damaged, foreign, or of another model."""
+
+
+class PacketError(CodecError):
+    """A datagram that is no packet of this codec: what is wrong with its bytes."""
+
+
+class CodecFileError(CodecError):
+    """A coded file that cannot be read or written: the file, the fault and the remedy."""
 
 
 class DeviceError(RtaudioError):

@@ -1,0 +1,193 @@
+"""The header of a coded file: its fields, their bytes, and the length that follows from them."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+from rtaudio.codec.codes import BITS
+from rtaudio.errors import CodecFileError, ParameterError, out_of_range
+
+MAGIC = b"\x89RTC"
+VERSION = 1
+FIXED_BYTES = 40
+"""Bytes from which `header_length` tells how many there are."""
+
+MAX_CHANNELS, MAX_BOOKS = 64, 24
+MAX_SAMPLES = 1 << 48
+
+_FIXED = struct.Struct(">4sBBBB8sIHHIIQ")
+_CRC_BYTES = 4
+_NO_FRAMES, _NO_SAMPLES = 0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF
+_GAIN_STEPS = 256
+
+
+@dataclass(frozen=True)
+class RtcHeader:
+    """What a coded file says about itself.
+
+    Attributes
+    ----------
+    model_id
+        The model by which it is decoded: 16 hexadecimal digits.
+    rate_hz, hop
+        Sample rate of the codec, and samples of a frame.
+    books, channels
+        Books of each channel, and channels.
+    delay_samples
+        By how much the decoded signal is late, in samples of the codec's rate: so many samples at
+        its start are not the original's.
+    original_rate_hz
+        Sample rate of the original.
+    original_samples
+        Its length in samples; None: not yet known.
+    gains_db
+        What each channel was multiplied with before it was coded, -128 .. 127 dB; kept in steps of
+        1/256 dB.
+
+    Examples
+    --------
+    >>> header = RtcHeader("00" * 8, 48_000, 960, 12, 2, 480, 44_100, 44_100)
+    >>> header.frames, len(header.to_bytes())
+    (51, 48)
+    >>> RtcHeader.from_bytes(header.to_bytes()) == header
+    True
+    """
+
+    model_id: str
+    rate_hz: int
+    hop: int
+    books: int
+    channels: int
+    delay_samples: int
+    original_rate_hz: int
+    original_samples: int | None = None
+    gains_db: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        for key, low, high in (
+            ("rate_hz", 8000, 384_000),
+            ("hop", 1, 0xFFFF),
+            ("books", 1, MAX_BOOKS),
+            ("channels", 1, MAX_CHANNELS),
+            ("delay_samples", 0, 0xFFFF),
+            ("original_rate_hz", 1, 0xFFFF_FFFF),
+            ("original_samples", 0, MAX_SAMPLES),
+        ):
+            value = getattr(self, key)
+            if value is not None and not low <= value <= high:
+                raise ParameterError(out_of_range(key, value, low, high))
+        if len(self.model_id) != 16 or set(self.model_id) - set("0123456789abcdef"):
+            raise ParameterError(f"model_id = {self.model_id!r}: needs 16 hexadecimal digits")
+        gains_db = self.gains_db or (0.0,) * self.channels
+        if len(gains_db) != self.channels or not all(-128 <= gain < 128 for gain in gains_db):
+            raise ParameterError(f"gains_db = {gains_db}: needs {self.channels} of -128 .. 127 dB")
+        steps = (min(round(_GAIN_STEPS * gain), 0x7FFF) for gain in gains_db)
+        object.__setattr__(self, "gains_db", tuple(step / _GAIN_STEPS for step in steps))
+        if self.frames is not None and self.frames >= _NO_FRAMES:
+            raise ParameterError(
+                f"original_samples = {self.original_samples}: too long for one file; split it"
+            )
+
+    @property
+    def frames(self) -> int | None:
+        """Frames that code the original and the delay; None: not yet known.
+
+        The original, resampled to ``ceil(samples * rate_hz / original_rate_hz)`` samples and
+        followed by zeros, fills them. Decoding cuts ``delay_samples`` off the start, resamples
+        the rest, and keeps ``original_samples``.
+        """
+        if self.original_samples is None:
+            return None
+        samples = -(-self.original_samples * self.rate_hz // self.original_rate_hz)
+        return -(-(samples + self.delay_samples) // self.hop) if samples else 0
+
+    @property
+    def frame_bits(self) -> int:
+        """Bits of a frame of all channels."""
+        return self.channels * self.books * BITS
+
+    def to_bytes(self) -> bytes:
+        """Return the header with its checksum, 46 bytes for one channel and 2 for each further one.
+
+        Its last 4 bytes are the checksum.
+        """
+        fixed = _FIXED.pack(
+            MAGIC,
+            VERSION,
+            self.channels,
+            self.books,
+            BITS,
+            bytes.fromhex(self.model_id),
+            self.rate_hz,
+            self.hop,
+            self.delay_samples,
+            self.original_rate_hz,
+            _NO_FRAMES if self.frames is None else self.frames,
+            _NO_SAMPLES if self.original_samples is None else self.original_samples,
+        )
+        gains = (round(_GAIN_STEPS * gain) for gain in self.gains_db)
+        told = fixed + struct.pack(f">{self.channels}h", *gains)
+        return told + zlib.crc32(told).to_bytes(_CRC_BYTES, "big")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> RtcHeader:
+        """Read a header.
+
+        Parameters
+        ----------
+        data
+            All of it: `header_length` bytes.
+
+        Raises
+        ------
+        CodecFileError
+            It is damaged, or contradicts itself.
+        """
+        told, crc = data[:-_CRC_BYTES], int.from_bytes(data[-_CRC_BYTES:], "big")
+        if zlib.crc32(told) != crc:
+            raise CodecFileError("has a damaged header; use another copy")
+        _, _, channels, books, bits, model, *numbers, _, samples = _FIXED.unpack_from(told)
+        rate_hz, hop, delay_samples, original_rate_hz = numbers
+        steps = struct.unpack_from(f">{channels}h", told, _FIXED.size)
+        try:
+            header = cls(
+                model.hex(),
+                rate_hz,
+                hop,
+                books,
+                channels,
+                delay_samples,
+                original_rate_hz,
+                None if samples == _NO_SAMPLES else samples,
+                tuple(step / _GAIN_STEPS for step in steps),
+            )
+        except ParameterError as error:
+            raise CodecFileError(f"has a header with {error}") from None
+        if bits != BITS or header.to_bytes() != data:
+            raise CodecFileError("has a header that contradicts itself; code the original again")
+        return header
+
+
+def header_length(fixed: bytes) -> int:
+    """Return the bytes of a whole header.
+
+    Parameters
+    ----------
+    fixed
+        Its first 40 bytes.
+
+    Raises
+    ------
+    CodecFileError
+        They are not those of a coded file of this version.
+    """
+    magic, version, channels = struct.unpack_from(">4sBB", fixed)
+    if magic != MAGIC:
+        raise CodecFileError("is not a coded file of rtaudio")
+    if version != VERSION:
+        raise CodecFileError(f"has version {version}; this rtaudio reads version {VERSION}")
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise CodecFileError(f"has a header with {out_of_range('channels', channels, 1, 64)}")
+    return FIXED_BYTES + 2 * int(channels) + _CRC_BYTES
