@@ -1,0 +1,270 @@
+"""Outgoing: a microphone as packets on the network, encoded while it is spoken into."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from rtaudio.codec.comfort_noise import NoiseFloor
+from rtaudio.codec.model import CodecModel, FrameEncoder
+from rtaudio.codec.sender import Sender
+from rtaudio.effects.base import Effect
+from rtaudio.effects.chain import Chain
+from rtaudio.errors import AudioError
+from rtaudio.live.host import Host
+from rtaudio.live.stats import Stats
+from rtaudio.runtime.memory import Floats
+
+Address = tuple[str, int]
+
+ABOVE_FLOOR_DB = 9.0
+"""A frame that is this much above the background is speech."""
+AUDIBLE_DB = -60.0
+"""Below this level nothing is speech."""
+HANGOVER_FRAMES = 15
+"""Speech lasts so long after its last loud frame: 300 ms."""
+HEADER_BYTES = 28
+"""IPv4 and UDP; the bitrate on the line counts them."""
+
+
+@dataclass(frozen=True)
+class OutgoingStats:
+    """What was sent.
+
+    Attributes
+    ----------
+    frames, pauses
+        Frames of 20 ms so far, and those of them in which nothing but a noise was described.
+    packets
+        Datagrams.
+    payload_kbps, line_kbps
+        Mean bitrates: of the codes, and of whole datagrams with IPv4 and UDP.
+    failed
+        Datagrams that the system refused to send, and why the last one was.
+    encode_ms
+        Longest time that one frame took to encode.
+    host
+        Statistics of the audio.
+    """
+
+    frames: int
+    pauses: int
+    packets: int
+    payload_kbps: float
+    line_kbps: float
+    failed: int
+    failure: str
+    encode_ms: float
+    host: Stats
+
+
+class Pauses:
+    """Tells speech from pauses, frame by frame: what stands out of the background is speech.
+
+    Examples
+    --------
+    >>> pauses = Pauses()
+    >>> pauses.is_pause(np.full(960, 0.1, np.float32))
+    False
+    """
+
+    def __init__(self) -> None:
+        self.floor = NoiseFloor()
+        self._left = HANGOVER_FRAMES
+
+    def is_pause(self, frame: Floats) -> bool:
+        """Take the next frame, float32 ``[samples]``; return whether it is a pause."""
+        self.floor.update(frame)
+        level_db = 10.0 * np.log10(max(1e-12, float(np.mean(np.square(frame, dtype=np.float64)))))
+        background_db = max(AUDIBLE_DB, self.floor.shape.level_dbov + ABOVE_FLOOR_DB)
+        self._left = HANGOVER_FRAMES if level_db > background_db else max(0, self._left - 1)
+        return self._left == 0
+
+
+class Outgoing:
+    """Sends what is played into a device, in a thread of its own.
+
+    Parameters
+    ----------
+    codec
+        The codec; the device runs at its rate.
+    address
+        Host and port to send to.
+    effect
+        What the sound passes before it is encoded: a denoiser, say; None: nothing.
+    bitrate_kbps
+        Bitrate of the codes; see :attr:`bitrate_kbps`.
+    frames_per_packet
+        Frames of 20 ms in one packet: fewer headers, more delay.
+    copy_books, packets_back
+        Redundancy: how many books of the packet before, or of the one ``packets_back`` before.
+    pauses
+        Send next to nothing in pauses.
+    sock
+        A UDP socket to send from; None: a new one.
+    **host
+        Options of :class:`~rtaudio.Host`: ``device``, ``block``, ``in_channels``, ``source``.
+
+    Raises
+    ------
+    DeviceError
+        As :class:`~rtaudio.Host`.
+    ParameterError
+        The codec has no such bitrate, or a number is out of range.
+
+    Examples
+    --------
+    >>> with Outgoing(codec, ("192.168.1.7", 5004)) as call:        # doctest: +SKIP
+    ...     time.sleep(60.0)
+    """
+
+    def __init__(
+        self,
+        codec: CodecModel,
+        address: Address,
+        *,
+        effect: Effect | None = None,
+        bitrate_kbps: float = 6.0,
+        frames_per_packet: int = 1,
+        copy_books: int = 0,
+        packets_back: int = 1,
+        pauses: bool = True,
+        sock: socket.socket | None = None,
+        **host: Any,
+    ) -> None:
+        self._codec, self._address = codec, address
+        self._encoder = FrameEncoder(codec)
+        self._sender = Sender(
+            bytes.fromhex(codec.id)[:8],
+            frames_per_packet=frames_per_packet,
+            copy_books=copy_books,
+            packets_back=packets_back,
+        )
+        self._books = codec.books_for(bitrate_kbps)
+        self._pauses = Pauses() if pauses else None
+        self._host = Host(
+            Chain([]) if effect is None else effect,
+            rate_hz=codec.rate_hz,
+            out_channels=[],
+            **host,
+        )
+        self._output = self._host.output()
+        self._own_socket = sock is None
+        self._socket = sock or socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._frames = self._silent = self._packets = self._bytes = self._payload_bits = 0
+        self._failed, self._failure = 0, ""
+        self._slowest_s = 0.0
+        self._thread = threading.Thread(target=self._run, name="outgoing", daemon=True)
+        self._fault: Exception | None = None
+
+    @property
+    def bitrate_kbps(self) -> float:
+        """Bitrate of the codes; a change holds from the next frame on."""
+        return self._codec.kbps(self._books)
+
+    @bitrate_kbps.setter
+    def bitrate_kbps(self, kbps: float) -> None:
+        self._books = self._codec.books_for(kbps)
+
+    @property
+    def host(self) -> Host:
+        """The host that plays: its parameters can be changed."""
+        return self._host
+
+    @property
+    def running(self) -> bool:
+        """True until it is stopped, its source ends, or the device is lost."""
+        return self._thread.is_alive() and not self._host.finished
+
+    def start(self) -> Outgoing:
+        """Open the device and send."""
+        self._host.start()
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop the device, send what was heard, and close the socket unless it was given.
+
+        Raises
+        ------
+        AudioError
+            The encoder failed, or could not keep up.
+        """
+        try:
+            self._host.stop()
+        finally:
+            if self._thread.ident is not None:
+                self._thread.join()
+            if self._own_socket:
+                self._socket.close()
+        if self._fault is not None:
+            raise AudioError(f"sending ended: {self._fault}") from self._fault
+
+    def _run(self) -> None:
+        try:
+            hop, rest = self._codec.hop, np.zeros(0, np.float32)
+            for piece in self._output:
+                rest = np.concatenate([rest, piece.mean(0)])
+                while rest.size >= hop:
+                    self._take(rest[:hop])
+                    rest = rest[hop:]
+        except Exception as error:  # told by `stop`: nobody else would hear of it
+            self._fault = error
+
+    def _take(self, frame: Floats) -> None:
+        """Encode a frame and send what is due; in pauses, too, so that the state goes on."""
+        start_s = time.perf_counter()
+        books = self._books
+        codes = self._encoder.encode(frame, books)[:, 0]
+        pause = self._pauses is not None and self._pauses.is_pause(frame)
+        if pause and self._pauses is not None:
+            due = self._sender.pause(self._pauses.floor.shape)
+        else:
+            due = self._sender.frame(codes)
+            self._payload_bits += books * self._codec.bits
+        self._frames += 1
+        self._silent += pause
+        self._slowest_s = max(self._slowest_s, time.perf_counter() - start_s)
+        for datagram in due:
+            self._send(datagram)
+
+    def _send(self, datagram: bytes) -> None:
+        try:
+            self._socket.sendto(datagram, self._address)
+        except OSError as error:  # no route, or nobody listens: it may come back
+            self._failed, self._failure = self._failed + 1, error.strerror or str(error)
+            return
+        self._packets += 1
+        self._bytes += len(datagram) + HEADER_BYTES
+
+    def stats(self) -> OutgoingStats:
+        """Return the statistics so far."""
+        seconds = max(1, self._frames) * self._codec.hop / self._codec.rate_hz
+        return OutgoingStats(
+            frames=self._frames,
+            pauses=self._silent,
+            packets=self._packets,
+            payload_kbps=self._payload_bits / seconds / 1000.0,
+            line_kbps=8 * self._bytes / seconds / 1000.0,
+            failed=self._failed,
+            failure=self._failure,
+            encode_ms=1000.0 * self._slowest_s,
+            host=self._host.stats(),
+        )
+
+    def __enter__(self) -> Outgoing:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
