@@ -15,11 +15,10 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from rtaudio.atomic import replacing
+from rtaudio.runtime.memory import Floats
 from training.guitar.data import Take
 
 __all__ = ["comparison", "esr_in_words", "loss_curve", "middle", "plain_ticks", "save"]
-
-Signal = NDArray[np.float32]
 
 EXCERPT_S = 5.0
 ZOOM_S = 0.02
@@ -114,7 +113,7 @@ def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     save(figure, path)
 
 
-def comparison(take: Take, output: Signal, rate_hz: int, folder: Path) -> None:
+def comparison(take: Take, output: Floats, rate_hz: int, folder: Path) -> None:
     """Draw waveform.png, spectrogram.png and transfer.png of the middle of a take.
 
     Parameters
@@ -139,7 +138,7 @@ def comparison(take: Take, output: Signal, rate_hz: int, folder: Path) -> None:
     save(_transfer(dry, target, made, error, rate_hz, title), folder / "transfer.png")
 
 
-def _waveform(target: Signal, output: Signal, error: Signal, rate_hz: int, title: str) -> Figure:
+def _waveform(target: Floats, output: Floats, error: Floats, rate_hz: int, title: str) -> Figure:
     """Draw the excerpt as an envelope, and 20 ms around its loudest sample."""
     figure = Figure(figsize=(11, 6.5), layout="constrained")
     figure.suptitle(title, fontsize=11)
@@ -173,7 +172,7 @@ def _waveform(target: Signal, output: Signal, error: Signal, rate_hz: int, title
     return figure
 
 
-def _spectrogram(target: Signal, output: Signal, error: Signal, rate_hz: int, title: str) -> Figure:
+def _spectrogram(target: Floats, output: Floats, error: Floats, rate_hz: int, title: str) -> Figure:
     """Draw target, output and error in decibels below the target's loudest bin."""
     figure = Figure(figsize=(11, 9.5), layout="constrained")
     figure.suptitle(title, fontsize=11)
@@ -206,7 +205,7 @@ def _spectrogram(target: Signal, output: Signal, error: Signal, rate_hz: int, ti
 
 
 def _transfer(
-    dry: Signal, target: Signal, output: Signal, error: Signal, rate_hz: int, title: str
+    dry: Floats, target: Floats, output: Floats, error: Floats, rate_hz: int, title: str
 ) -> Figure:
     """Draw output over input by sample, by level, and the spectra."""
     figure = Figure(figsize=(12, 4.6), layout="constrained")
@@ -270,14 +269,14 @@ def _transfer(
     return figure
 
 
-def _power(values: Signal, size: int, overlap: int, rate_hz: int) -> tuple[Any, Any, Any]:
+def _power(values: Floats, size: int, overlap: int, rate_hz: int) -> tuple[Any, Any, Any]:
     """Return power (bins, frames), the bins in Hz, and the middles of the frames in s."""
     if len(values) <= size:  # a picture needs two frames
         values = np.pad(values, (0, size + 1 - len(values) + size - overlap))
     return specgram(values, NFFT=size, noverlap=overlap, Fs=rate_hz)
 
 
-def _level_db(values: Signal, width: int) -> Signal:
+def _level_db(values: Floats, width: int) -> Floats:
     """Return the level in dB (RMS) of every ``width`` samples."""
     cut = values[: len(values) // width * width].reshape(-1, width).astype(np.float64)
     level = 10 * np.log10(np.maximum(np.square(cut).mean(axis=1), 10 ** (FLOOR_DB / 10)))

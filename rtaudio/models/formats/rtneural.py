@@ -38,6 +38,7 @@ from rtaudio.models.net.types import (
     PRelu,
     Stack,
 )
+from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.memory import Floats
 
 __all__ = ["read_rtneural", "rtneural_net"]
@@ -185,7 +186,7 @@ def _factor(path: Path, document: Mapping[str, Any], key: str) -> float:
         raise FormatError(
             f"{path}: {key} = {value!r:.40} is not a gain from -90 to 90 dB; the file is damaged"
         )
-    return float(10 ** (value / 20))
+    return float(from_db(value))
 
 
 def _golden(path: Path, document: Mapping[str, Any]) -> Golden | None:
