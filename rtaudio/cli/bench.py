@@ -1,4 +1,4 @@
-"""``rtaudio bench``: what the engine and the models cost on this machine."""
+"""``rtaudio bench``: the cost of the engine and the models on this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Table = tuple[str, list[str], list[Any]]
 
 
 class What(StrEnum):
-    """What can be measured."""
+    """Measurements."""
 
     engine = "engine"
     models = "models"
