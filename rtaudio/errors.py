@@ -1,4 +1,4 @@
-"""What can go wrong: the errors of rtaudio, and how they are told in one line.
+"""What can go wrong: the errors of rtaudio, each reported in one line.
 
 Every error says what is wrong, where, and what to do about it::
 
@@ -33,7 +33,7 @@ USER, BUG = 2, 1
 Location = tuple[int | str, ...]
 
 _RANGE = ("greater_than_equal", "less_than_equal", "greater_than", "less_than")
-"""What pydantic calls values that are out of range."""
+"""Pydantic's names for a value out of range."""
 
 
 class RtaudioError(ValueError):
@@ -46,7 +46,7 @@ class ParameterError(RtaudioError):
     Attributes
     ----------
     fault
-        The fault as pydantic tells it, if it was pydantic that found it.
+        The fault as pydantic reports it, if pydantic found it.
     """
 
     def __init__(self, text: str, fault: Any = None) -> None:
@@ -194,7 +194,7 @@ def field_span(model: type[BaseModel], location: Location) -> str:
     model
         The class.
     location
-        Where the field is, as pydantic tells it.
+        Path of the field, as pydantic reports it.
     """
     field: Any = None
     inner: Any = model
@@ -224,7 +224,7 @@ def _fields(model: Any) -> dict[str, Any]:
 def fault_text(
     fault: Any, key: str, model: type[BaseModel] | None = None, shown: str | None = None
 ) -> str:
-    """Return the one way to tell a fault that pydantic found.
+    """Return the message of a fault that pydantic found.
 
     Parameters
     ----------
@@ -311,7 +311,7 @@ def dotted(root: str, location: Location) -> str:
     root
         Name of the whole; may be empty.
     location
-        Keys and indices, as pydantic tells them.
+        Keys and indices, as pydantic reports them.
 
     Examples
     --------
@@ -322,11 +322,11 @@ def dotted(root: str, location: Location) -> str:
     return (root + "".join(parts)).removeprefix(".")
 
 
-# What the command line tells.
+# Messages of the command line.
 
 
 def explain(error: Exception) -> tuple[str, int]:
-    """Return what to tell about any exception, in one line, and the exit status.
+    """Return the message for any exception, in one line, and the exit status.
 
     Returns
     -------

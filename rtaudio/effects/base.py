@@ -230,7 +230,7 @@ class Effect(BaseModel):
         rate_hz, block
             Sample rate and largest number of frames per call.
         in_channels, out_channels
-            Channels of the input and output; None: what the effect makes of its input.
+            Channels of the input and output; None: as the effect needs for its input.
         offline
             See :class:`~rtaudio.runtime.builder.Builder`.
 
@@ -286,7 +286,7 @@ class Effect(BaseModel):
         block
             Frames per call of the program; the result does not depend on it.
         out_channels
-            Channels of the result; None: what the effect makes of the input.
+            Channels of the result; None: as the effect needs for the input.
 
         Returns
         -------
@@ -325,7 +325,7 @@ class Effect(BaseModel):
 
 
 def _parameter_error(error: ValidationError, effect: type[Effect], name: object) -> ParameterError:
-    """Tell what pydantic found as everything else tells it."""
+    """Return a fault that pydantic found, in the usual words."""
     fault = error.errors()[0]
     owner = name if isinstance(name, str) and name else effect.kind
     return ParameterError(fault_text(fault, dotted(owner, fault["loc"]), effect), fault)

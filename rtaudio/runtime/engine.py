@@ -1,4 +1,4 @@
-"""The engine: owns what the callback works on, and publishes programs to it."""
+"""The engine: owns the memory of the callback, and publishes programs to it."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ class Engine:
         self.record["out_peak"][:] = 0.0
 
     def snapshot(self) -> Snapshot:
-        """Return what the callback has done so far."""
+        """Return the statistics of the callback so far."""
         record = self.record
         frames = int(record["frames"])
         ins, outs = self.in_channels, self.out_channels

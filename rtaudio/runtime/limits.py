@@ -1,4 +1,4 @@
-"""Limits of what is played, in one place."""
+"""Limits of rates, blocks and channels, in one place."""
 
 from __future__ import annotations
 

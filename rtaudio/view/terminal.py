@@ -1,4 +1,4 @@
-"""What the verbs print: tables and progress bars for people, one JSON object for programs."""
+"""Output of the verbs: tables and progress bars for people, one JSON object for programs."""
 
 from __future__ import annotations
 

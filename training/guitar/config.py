@@ -214,7 +214,7 @@ DataConfig = Annotated[
     | Annotated[CaptureData, Tag("captures")],
     Discriminator(_kind_of_data),
 ]
-"""The three sources of pairs, told apart by a key that only one of them has."""
+"""The three sources of pairs; each has a key that the others lack."""
 
 
 class ScheduleConfig(Section):

@@ -102,7 +102,7 @@ class DeepFilterNetGraph(FrameGraph):
     # The input of the net
 
     def features(self, spectrum: str) -> tuple[str, str]:
-        """Return what the net sees of a spectrum [2, bins].
+        """Return the inputs of the net for a spectrum [2, bins].
 
         Returns
         -------

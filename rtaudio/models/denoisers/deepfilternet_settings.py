@@ -23,7 +23,7 @@ Frames = Annotated[int, Field(ge=0, le=16)]
 
 
 class Settings(BaseModel):
-    """What ``config.ini`` says about the net and its graphs do not."""
+    """Settings of the net that stand in ``config.ini`` only, not in its graphs."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 

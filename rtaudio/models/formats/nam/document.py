@@ -33,7 +33,7 @@ class Document:
     depth
         0 for the whole file, 1 for a net inside it (a size of a container, a condition), and so on.
     warnings
-        What may sound different from what the file means; shared by all nets of the file.
+        Ways in which the net may sound different from the file; shared by all nets of the file.
     """
 
     path: Path
