@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, get_args, get_origin
 
 import numpy as np
@@ -22,7 +23,7 @@ from pydantic_core import PydanticCustomError
 from rtaudio.errors import AudioError, ParameterError, dotted, fault_text
 from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.builder import Builder
-from rtaudio.runtime.limits import MAX_CHANNELS
+from rtaudio.runtime.limits import MAX_CHANNELS, RefusedError
 from rtaudio.runtime.offline import run
 from rtaudio.runtime.plan import Plan
 from rtaudio.runtime.program import Program
@@ -236,15 +237,16 @@ class Effect(BaseModel):
 
         Raises
         ------
-        ValueError
-            It cannot be built at this rate or block size.
+        ParameterError
+            It cannot be built at this rate or block size, or two of its effects have one name.
         """
-        builder = Builder(rate_hz, block, offline=offline)
-        source = builder.bus(in_channels)
-        output = self.add_to(builder, source)
-        if out_channels is not None:
-            output = builder.adapt(output, out_channels)
-        return builder.finish(source, output)
+        with refusals():
+            builder = Builder(rate_hz, block, offline=offline)
+            source = builder.bus(in_channels)
+            output = self.add_to(builder, source)
+            if out_channels is not None:
+                output = builder.adapt(output, out_channels)
+            return builder.finish(source, output)
 
     def compile(
         self,
@@ -329,6 +331,15 @@ def _parameter_error(error: ValidationError, effect: type[Effect], name: object)
     fault = error.errors()[0]
     owner = name if isinstance(name, str) and name else effect.kind
     return ParameterError(fault_text(fault, dotted(owner, fault["loc"]), effect), fault)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Raise an error of the runtime that the user can mend as a `ParameterError`."""
+    try:
+        yield
+    except RefusedError as error:
+        raise ParameterError(str(error)) from None
 
 
 def slots_at(effect: type[Effect]) -> Any:

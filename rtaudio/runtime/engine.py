@@ -14,7 +14,7 @@ from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.callback import ENGINE, FADE_MS, FLAG_NAMES, SWAP_MS
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels import routing
-from rtaudio.runtime.limits import MAX_LIVE_CHANNELS
+from rtaudio.runtime.limits import MAX_LIVE_CHANNELS, RefusedError
 from rtaudio.runtime.memory import aligned, offset_of
 from rtaudio.runtime.program import Program
 from rtaudio.runtime.statistics import HISTOGRAM_SIZE, Histogram, Snapshot
@@ -63,7 +63,7 @@ class Engine:
 
     def __init__(self, rate_hz: int, block: int, in_channels: int, out_channels: int) -> None:
         if max(in_channels, out_channels) > MAX_LIVE_CHANNELS:
-            raise ValueError(f"at most {MAX_LIVE_CHANNELS} channels can play")
+            raise RefusedError(f"at most {MAX_LIVE_CHANNELS} channels can play in each direction")
         self.rate_hz, self.block = rate_hz, block
         self.in_channels, self.out_channels = in_channels, out_channels
         self._memory = aligned(ENGINE.itemsize, np.uint8).view(ENGINE)
