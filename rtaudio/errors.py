@@ -15,7 +15,8 @@ Every error says what is wrong, where, and what to do about it::
      +-- SettingsError       settings of this machine that cannot be understood
      +-- MetricsError        a measurement that cannot be made
      +-- UsageError          words of the command line that do not fit together
-     +-- export.ExportError, training.config.ConfigError, training.checkpoint.CheckpointError
+     +-- export.errors.ExportError, export.errors.ParityError
+     +-- training.config.ConfigError, training.checkpoint.CheckpointError
 """
 
 from __future__ import annotations
@@ -361,7 +362,7 @@ def _flat(text: str) -> str:
 
 
 def _of_option(error: Any) -> str:
-    """Tell a fault of an option or argument in the words of all others."""
+    """Return a fault of an option or argument in the usual words."""
     faults, parameter = getattr(error.__cause__, "errors", None), getattr(error, "param", None)
     if parameter is None or not callable(faults):
         return str(error.format_message())

@@ -1,4 +1,4 @@
-"""One way to be wrong: every error is an RtaudioError, and a fault is told in the same words."""
+"""One base for all errors, and the same words for the same fault wherever it comes from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rtaudio.settings import Settings
 WORDS = "gain.gain_db = 99 is out of range -80 .. 40 dB"
 
 
-def test_a_value_out_of_range_is_told_alike_wherever_it_comes_from(tmp_path):
+def test_a_value_out_of_range_is_reported_alike_wherever_it_comes_from(tmp_path):
     with pytest.raises(errors.ParameterError) as made:
         rt.Gain(gain_db=99)
     gain = rt.Gain()
