@@ -18,9 +18,6 @@ SINES_HZ = (1249, 2503, 4999)
 
 OVERSAMPLING = (1, 2, 4)
 
-Table = tuple[str, list[str], list[Any]]
-"""Title, column heads and rows."""
-
 
 class What(StrEnum):
     """Measurements."""
@@ -192,7 +189,7 @@ def _bench_guitar(json: bool) -> None:
     )
 
 
-def guitar_tables(amps: Any, nets: Any, chains: Any) -> list[Table]:
+def guitar_tables(amps: Any, nets: Any, chains: Any) -> list[terminal.Table]:
     """Return the tables of ``bench guitar``.
 
     Parameters

@@ -11,16 +11,14 @@ import numpy as np
 
 from rtaudio.runtime.abi import Node
 from rtaudio.runtime.builder import Builder
-from rtaudio.runtime.callback import ENGINE, FADE_MS, FLAG_NAMES, SWAP_MS
+from rtaudio.runtime.callback import ENGINE, FADE_MS, FLAG_NAMES, PENDING, SWAP_MS
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels import routing
 from rtaudio.runtime.limits import MAX_LIVE_CHANNELS, RefusedError
-from rtaudio.runtime.memory import aligned, offset_of
+from rtaudio.runtime.memory import aligned
 from rtaudio.runtime.program import Program
 from rtaudio.runtime.statistics import HISTOGRAM_SIZE, Histogram, Snapshot
 from rtaudio.runtime.words import atomic_store
-
-_PENDING = offset_of(ENGINE, "pending")
 
 _HEARD_S = 1.0
 
@@ -149,7 +147,7 @@ class Engine:
             program.start_workers()
             self._programs[program.address] = program
             self.program = program
-            _store(self.address + _PENDING, program.address)
+            _store(self.address + PENDING, program.address)
 
     def reap(self) -> None:
         """Release the programs that the callback no longer uses, and stop their workers.

@@ -27,6 +27,7 @@ from rtaudio.models.formats.json_file import (
 )
 from rtaudio.models.net.types import (
     LINEAR,
+    MAX_RECEPTIVE_FIELD,
     Activation,
     BatchNorm,
     Conv,
@@ -41,14 +42,12 @@ from rtaudio.models.net.types import (
 from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.memory import Floats
 
-__all__ = ["read_rtneural", "rtneural_net"]
+__all__ = ["MAX_KNOBS", "read_rtneural", "rtneural_net"]
 
 DEFAULT_RATE_HZ = 48_000
 PREWARM_SAMPLES = 2048
 MAX_SIZE = 4096
 MAX_KNOBS = 2
-MAX_DILATION = 1 << 20
-MAX_PAST = 1 << 20
 
 _ACTIVATIONS = {
     "": LINEAR, "linear": LINEAR, "tanh": Activation("tanh"), "relu": Activation("relu"),
@@ -155,9 +154,9 @@ def _layers(path: Path, described: object, inputs: int) -> list[Layer]:
     if size != 1:
         raise FormatError(f"{path}: the net has {size} outputs; only mono is supported")
     past = sum(layer.conv.past for layer in layers if isinstance(layer, ConvLayer))
-    if past > MAX_PAST:
+    if past > MAX_RECEPTIVE_FIELD:
         raise FormatError(
-            f"{path}: looks back {past:,} samples; at most {MAX_PAST:,} are supported"
+            f"{path}: looks back {past:,} samples; at most {MAX_RECEPTIVE_FIELD:,} are supported"
         )
     return layers
 
@@ -313,7 +312,7 @@ def _conv(
             )
         return value
 
-    taps, dilation = number("kernel_size", MAX_SIZE), number("dilation", MAX_DILATION, 1)
+    taps, dilation = number("kernel_size", MAX_SIZE), number("dilation", MAX_RECEPTIVE_FIELD, 1)
     groups = number("groups", MAX_SIZE, 1)
     number("strides", 1, 1)
     if inputs % groups or size % groups:

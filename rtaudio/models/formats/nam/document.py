@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from rtaudio.errors import FormatError, first_fault
-from rtaudio.models.formats.nam.schema import MAX_RECEPTIVE_FIELD, Config
+from rtaudio.models.formats.nam.schema import Config
+from rtaudio.models.net.types import MAX_RECEPTIVE_FIELD
 
 __all__ = ["Document"]
 
