@@ -211,7 +211,17 @@ def _transfer(
     figure = Figure(figsize=(12, 4.6), layout="constrained")
     figure.suptitle(title, fontsize=11)
     sample, level, spectrum = figure.subplots(1, 3)
+    _draw_samples(sample, dry, target, output)
+    _draw_levels(level, dry, target, output, max(1, min(len(dry), rate_hz // 50)))
+    _draw_spectra(spectrum, target, output, error, rate_hz)
+    for axes in (sample, level, spectrum):
+        axes.legend(frameon=False, fontsize=9)
+        _grid(axes)
+    return figure
 
+
+def _draw_samples(axes: Axes, dry: Floats, target: Floats, output: Floats) -> None:
+    """Draw the output samples over the input samples: the median, and from 10 to 90 %."""
     edges = np.linspace(-1, 1, 62) * max(float(np.abs(dry).max()), 1e-9)
     place = np.digitize(dry, edges)
     centres = 0.5 * (edges[1:] + edges[:-1])
@@ -224,24 +234,29 @@ def _transfer(
             inside = values[place == k + 1]
             if len(inside) >= 20:
                 bands[:, k] = np.percentile(inside, [10, 50, 90])
-        sample.fill_between(centres, bands[0], bands[2], color=colour, alpha=0.18, lw=0)
-        sample.plot(centres, bands[1], color=colour, ls=style, lw=1.6, label=name)
-    sample.set(xlabel="input sample", ylabel="output sample")
-    sample.set_title("samples: median, and 10 to 90 %", loc="left", fontsize=10)
+        axes.fill_between(centres, bands[0], bands[2], color=colour, alpha=0.18, lw=0)
+        axes.plot(centres, bands[1], color=colour, ls=style, lw=1.6, label=name)
+    axes.set(xlabel="input sample", ylabel="output sample")
+    axes.set_title("samples: median, and 10 to 90 %", loc="left", fontsize=10)
 
-    width = max(1, min(len(dry), rate_hz // 50))
+
+def _draw_levels(axes: Axes, dry: Floats, target: Floats, output: Floats, width: int) -> None:
+    """Draw the output level over the input level, each of ``width`` samples."""
     levels = [_level_db(values, width) for values in (dry, target, output)]
-    level.plot(levels[0], levels[1], ".", color=TARGET, ms=5, label="target")
-    level.plot(levels[0], levels[2], ".", color=OUTPUT, ms=3, label="output")
+    axes.plot(levels[0], levels[1], ".", color=TARGET, ms=5, label="target")
+    axes.plot(levels[0], levels[2], ".", color=OUTPUT, ms=3, label="output")
     lowest = max(FLOOR_DB, float(levels[0].min()) - 1)
-    level.set(
+    axes.set(
         xlabel="input, dBFS",
         ylabel="output, dBFS",
         xlim=(lowest, max(float(levels[0].max()), lowest) + 1),
     )
-    level.set_title("levels over 20 ms", loc="left", fontsize=10)
+    axes.set_title("levels over 20 ms", loc="left", fontsize=10)
 
-    size = min(4096, len(dry))
+
+def _draw_spectra(axes: Axes, target: Floats, output: Floats, error: Floats, rate_hz: int) -> None:
+    """Draw the mean spectra in third octaves, relative to the target's loudest."""
+    size = min(4096, len(target))
     loudest = None
     for values, colour, name in (
         (target, TARGET, "target"),
@@ -251,22 +266,11 @@ def _transfer(
         power, hertz, _ = _power(values, size, size // 2, rate_hz)
         mean = _third_octaves(power.mean(axis=1), hertz)
         loudest = loudest or float(mean[1].max())
-        spectrum.plot(
-            mean[0],
-            10 * np.log10(np.maximum(mean[1] / max(loudest, 1e-30), 1e-12)),
-            color=colour,
-            lw=1.4,
-            label=name,
-        )
-    _hertz(spectrum.xaxis, spectrum.set_xscale)
-    spectrum.set(
-        xlabel="Hz", ylabel="dB, third octaves", xlim=(60, rate_hz / 2), ylim=(FLOOR_DB, 5)
-    )
-    spectrum.set_title("mean spectrum", loc="left", fontsize=10)
-    for axes in (sample, level, spectrum):
-        axes.legend(frameon=False, fontsize=9)
-        _grid(axes)
-    return figure
+        level_db = 10 * np.log10(np.maximum(mean[1] / max(loudest, 1e-30), 1e-12))
+        axes.plot(mean[0], level_db, color=colour, lw=1.4, label=name)
+    _hertz(axes.xaxis, axes.set_xscale)
+    axes.set(xlabel="Hz", ylabel="dB, third octaves", xlim=(60, rate_hz / 2), ylim=(FLOOR_DB, 5))
+    axes.set_title("mean spectrum", loc="left", fontsize=10)
 
 
 def _power(values: Floats, size: int, overlap: int, rate_hz: int) -> tuple[Any, Any, Any]:
