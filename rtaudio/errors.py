@@ -152,7 +152,7 @@ def _number(value: float) -> str:
 def out_of_range(
     key: str, value: object, low: float | None, high: float | None, unit: str = ""
 ) -> str:
-    """Return the one way to say that a value is out of range.
+    """Return the message of a value out of range.
 
     Parameters
     ----------
