@@ -290,7 +290,7 @@ def _aligned(path: Path, dry: Floats, wet: Floats, rate_hz: int) -> tuple[Floats
 def _from_captures(data: CaptureData) -> Split:
     folders = [Path(data.root) / folder for folder in data.captures]
     notes = [read_note(folder) for folder in folders]
-    rate_hz = notes[0].sample_rate
+    rate_hz = notes[0].rate_hz
     names = moving_knobs(notes) if len(folders) > 1 else ()
     parts: dict[str, list[Take]] = {part: [] for part in PARTS}
     for folder, note in zip(folders, notes, strict=True):
