@@ -88,7 +88,7 @@ docs: $(VENV)/.docs
 	$(BIN)/python -m docs.generate
 	NO_COLOR=1 $(BIN)/python -m zensical build --clean --strict
 	$(BIN)/python -m docs.check site
-	@echo "open site/index.html"
+	@echo "read it, with search: $(BIN)/python -m http.server -d site -b 127.0.0.1 8000"
 
 presets:
 	@echo "presets/*.yaml are written by hand. presets/models/*.onnx are trained by"

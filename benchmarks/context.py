@@ -1,4 +1,4 @@
-"""What the context-aggregation net costs by width and rate: ``python -m benchmarks.context``.
+"""The cost of the context-aggregation net by width and rate: ``python -m benchmarks.context``.
 
 The exported graph in ONNX Runtime with one thread, as a chain plays it; the weights do not matter.
 """

@@ -68,7 +68,7 @@ def percentiles(times: dict[str, float]) -> list[float]:
     return [float(times[name]) for name in PERCENTILES]
 
 
-# What is measured: each returns the tables of its section, or of several.
+# Measurements: each returns the tables of its section, or of several.
 
 
 def measure_live() -> dict[str, list[Table]]:
@@ -230,10 +230,10 @@ COMMANDS: dict[str, tuple[str, Callable[..., dict[str, list[Table]]]]] = {
     "picture": ("rtaudio demo", make_picture),
     "denoisers": ("rtaudio bench denoise", measure_denoisers),
 }
-"""What can be named on the command line: the command that a reader can give, and what measures."""
+"""Names for the command line: the command that a reader can give, and the measurement."""
 
 
-# What is written.
+# The pages.
 
 
 def markdown(found: Table) -> str:
@@ -329,7 +329,7 @@ def measured(name: str, folder: Path | None) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure what is named, and write the pages."""
+    """Measure the named figures, and write the pages."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="*", help=f"{', '.join(COMMANDS)}; default: what can be")
     parser.add_argument("--data", type=Path, help="folder of recordings, for denoisers")

@@ -36,12 +36,12 @@ def burn() -> None:
         sum(range(1000))
 
 
-def compiled(preset: str, seconds: float, busy: int, rate: int, block: int) -> dict[str, Any]:
+def compiled(preset: str, seconds: float, busy: int, rate_hz: int, block: int) -> dict[str, Any]:
     """Play through the engine; run in a process of its own."""
     import rtaudio as rt
 
-    source = _noise(seconds + 2, rate)
-    host = rt.Host(rt.load_preset(preset), "system", rate, block, source=source)
+    source = _noise(seconds + 2, rate_hz)
+    host = rt.Host(rt.load_preset(preset), "system", rate_hz, block, source=source)
     with host:
         for _ in range(busy):
             threading.Thread(target=burn, daemon=True).start()
@@ -51,7 +51,7 @@ def compiled(preset: str, seconds: float, busy: int, rate: int, block: int) -> d
         "blocks": stats.blocks,
         "missed": stats.missed,
         "late": sum(n for name, n in stats.faults.items() if name.endswith(": late")),
-        "latency_ms": 1000 * stats.latency_samples / rate,
+        "latency_ms": 1000 * stats.latency_samples / rate_hz,
         "load": stats.load,
         "callback_us": vars(stats.callback_us),
         "gap_us": vars(stats.gap_us),
@@ -59,7 +59,7 @@ def compiled(preset: str, seconds: float, busy: int, rate: int, block: int) -> d
 
 
 def python_callback(
-    preset: str, seconds: float, busy: int, rate: int, block: int
+    preset: str, seconds: float, busy: int, rate_hz: int, block: int
 ) -> dict[str, Any]:
     """Play the same compiled chain from a Python callback; run in a process of its own."""
     import sounddevice
@@ -68,8 +68,8 @@ def python_callback(
     from rtaudio.analysis.percentiles import Percentiles
     from rtaudio.runtime.offline import run
 
-    program = rt.load_preset(preset).compile(rate, block, out_channels=2)
-    noise = _noise(seconds + 2, rate)
+    program = rt.load_preset(preset).compile(rate_hz, block, out_channels=2)
+    noise = _noise(seconds + 2, rate_hz)
     run(program, noise[:, :block])
     durations: list[float] = []
     entries: list[float] = []
@@ -84,7 +84,7 @@ def python_callback(
         durations.append(time.perf_counter() - entry)
 
     with sounddevice.Stream(
-        device="system", samplerate=rate, blocksize=block, channels=(1, 2), dtype="float32",
+        device="system", samplerate=rate_hz, blocksize=block, channels=(1, 2), dtype="float32",
         latency="low", callback=callback,
     ):  # fmt: skip
         for _ in range(busy):
@@ -99,8 +99,8 @@ def python_callback(
     }
 
 
-def _noise(seconds: float, rate: int) -> np.ndarray:
-    noise = np.random.default_rng(0).random((1, round(seconds * rate)), np.float32)
+def _noise(seconds: float, rate_hz: int) -> np.ndarray:
+    noise = np.random.default_rng(0).random((1, round(seconds * rate_hz)), np.float32)
     noise -= 0.5
     noise *= 0.6
     return noise
@@ -109,8 +109,8 @@ def _noise(seconds: float, rate: int) -> np.ndarray:
 class Jack:
     """A private jackd with the dummy driver."""
 
-    def __init__(self, rate: int = RATE, block: int = BLOCK) -> None:
-        self.rate, self.block = rate, block
+    def __init__(self, rate_hz: int = RATE, block: int = BLOCK) -> None:
+        self.rate_hz, self.block = rate_hz, block
         if shutil.which("jackd") is None:
             raise SystemExit("jackd is not installed; apt install jackd2")
         self.name = "rtaudio-bench"
@@ -121,7 +121,7 @@ class Jack:
             realtime = ["-R", "-P70"]
         except PermissionError:
             realtime = ["--no-realtime"]
-        driver = ["-d", "dummy", "-r", str(rate), "-p", str(block)]
+        driver = ["-d", "dummy", "-r", str(rate_hz), "-p", str(block)]
         self.process = subprocess.Popen(
             ["jackd", "-n", self.name, *realtime, *driver],
             stdout=subprocess.DEVNULL,
@@ -138,7 +138,7 @@ class Jack:
         """Run one measurement in a fresh process and return its figures."""
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.live", "--one", what, "--preset", preset,
-             "--seconds", str(seconds), "--busy", str(busy), "--rate", str(self.rate),
+             "--seconds", str(seconds), "--busy", str(busy), "--rate", str(self.rate_hz),
              "--block", str(self.block)],
             env=os.environ | {"JACK_DEFAULT_SERVER": self.name},
             capture_output=True,
@@ -163,9 +163,9 @@ def measure(preset: str, seconds: float) -> dict[str, dict[str, Any]]:
         jack.stop()
 
 
-def measure_one(preset: str, seconds: float, rate: int, block: int) -> dict[str, Any]:
+def measure_one(preset: str, seconds: float, rate_hz: int, block: int) -> dict[str, Any]:
     """Measure the engine alone, beside one busy thread, at one rate and block size."""
-    jack = Jack(rate, block)
+    jack = Jack(rate_hz, block)
     try:
         return jack.measure("compiled", preset, seconds, 1)
     finally:
@@ -193,11 +193,11 @@ def main() -> None:
         os._exit(0)
     if options.grid:
         table = {}
-        for rate in options.rates:
+        for rate_hz in options.rates:
             for block in options.blocks:
-                name = f"{rate} Hz, {block} frames"
+                name = f"{rate_hz} Hz, {block} frames"
                 print(f"{name} ...", file=sys.stderr)
-                table[name] = measure_one(*played, rate, block)
+                table[name] = measure_one(*played, rate_hz, block)
     else:
         table = measure(*played)
     if options.json:

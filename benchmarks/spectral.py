@@ -1,4 +1,4 @@
-"""What a Fourier transform there and back costs in a graph: ``python -m benchmarks.spectral``.
+"""The cost of a Fourier transform and its inverse in a graph: ``python -m benchmarks.spectral``.
 
 Three ways to write it in ONNX, in ONNX Runtime with one thread: two dense matrices, the operator
 DFT, and the matrices in two stages of `export.spectral`, which here carry the whole overlap-add.

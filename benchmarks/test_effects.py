@@ -1,4 +1,4 @@
-"""What each effect costs per block of 64 frames at 48 kHz.
+"""The cost of each effect per block of 64 frames at 48 kHz.
 
 Run ``pytest benchmarks/test_effects.py -o addopts= --benchmark-columns=median,max``. Every round is
 one block, called from Python; ``chain`` is an empty chain, the cost of that call.

@@ -1,4 +1,4 @@
-"""What nets cost per block of 64 frames at 48 kHz: native kernel and ONNX Runtime node.
+"""The cost of nets per block of 64 frames at 48 kHz: native kernel and ONNX Runtime node.
 
 Run ``pytest benchmarks/test_models.py -o addopts= --benchmark-columns=median,max``. A round is
 1,000 blocks in a compiled loop, so milliseconds per round are microseconds per block; the

@@ -1,1 +1,1 @@
-"""What builds the documentation: parts of the reference, read from the code, and checks."""
+"""Build the documentation: parts of the reference, read from the code, and checks."""

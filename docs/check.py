@@ -1,8 +1,8 @@
 """Check a built site: ``python -m docs.check site``.
 
 Every link, picture, script and style of every page must lead to a file of the site, and to a place
-in it that exists; nothing may be loaded from elsewhere: the site works without a network and
-tells nobody who reads it.
+in it that exists. Nothing may be loaded from elsewhere: the site works without a network, and no
+other server learns who reads it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urldefrag, urlsplit
 
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
-"""What a browser fetches by itself: tag and attribute."""
+"""Tags and attributes whose target a browser loads with the page."""
 
 _POINTERS = ("canonical", "edit", "next", "prev", "alternate")
 """Kinds of ``<link>`` that a browser does not fetch."""
@@ -35,7 +35,7 @@ class Link(NamedTuple):
 
 
 class Page(HTMLParser):
-    """The places of one page, and what it refers to."""
+    """The anchors of one page, and its references."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Page(HTMLParser):
 
 
 def faults(site: Path) -> list[str]:
-    """Return what is wrong with a site, a line for each fault."""
+    """Return the faults of a site, one line each."""
     pages = {file.resolve(): Page(file) for file in sorted(site.rglob("*.html"))}
     found = [] if pages else [f"{site}: no pages"]
     for file, page in pages.items():

@@ -1,4 +1,4 @@
-"""What mkdocstrings does to the docstrings that it reads."""
+"""An extension of mkdocstrings: changes to the docstrings that it reads."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ COMMON = ("name", "mix", "bypass")
 """The fields that every effect has."""
 
 LIVE = {("model", "interface_dbu"), ("model", "parameters")}
-"""What can be changed while it plays though no field says so: `Model.live_values` adds it."""
+"""Live parameters that are no fields: `Model.live_values` adds them."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -172,7 +172,7 @@ def preset_keys() -> str:
 
 
 def shipped() -> str:
-    """Return what comes with rtaudio: presets, cabinets and models."""
+    """Return the shipped presets, cabinets and models."""
     rows = []
     for name, file in shipped_presets().items():
         content = yaml.safe_load(file.read_text("utf-8"))

@@ -1,7 +1,7 @@
 """Play an amp live and turn its knobs while it plays.
 
 The chain runs on the audio thread in compiled code. The loop below is ordinary Python: it may be
-as slow as it likes, since a changed value is ramped and the sound goes on by itself.
+as slow as it likes, since a changed value is ramped and the sound does not wait for it.
 
     python examples/play_live.py                       # your default sound device
     python examples/play_live.py --device clock        # without hardware

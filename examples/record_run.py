@@ -1,4 +1,4 @@
-"""Record what is played to a file, while it is played.
+"""Record the output to a file while it plays.
 
 The audio thread writes into a ring of memory; a thread of Python writes that to the disk. The file
 takes its name when it is complete, so a crash leaves no half-written one.

@@ -1,4 +1,4 @@
-"""Read what a run costs, how late it is, and whether it lost a block.
+"""Read the cost and the latency of a run, and whether it lost a block.
 
 Reading costs the audio thread nothing: it writes counters, and Python looks at them.
 

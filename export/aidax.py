@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from export.errors import ExportError
 from rtaudio.models.contract.card import Card, Golden, ModelParameter
+from rtaudio.models.formats.rtneural import MAX_KNOBS
 from rtaudio.models.net.types import Activation, Dense, Gru, Lstm, Net, Stack
 from rtaudio.runtime.memory import Floats
 
 __all__ = ["aidax_document"]
 
-
-MAX_KNOBS = 2
 PLUGIN_UNITS = (8, 12, 16, 20, 32, 40, 64, 80)
 """Sizes of the one layer that the AIDA-X plugin plays."""
 
@@ -45,11 +45,11 @@ def aidax_document(net: Net, card: Card, golden: Golden, *, plugin: bool = True)
 
     Raises
     ------
-    ValueError
+    ExportError
         The format, or the plugin, cannot hold this net.
     """
     if len(card.parameters) > MAX_KNOBS:
-        raise ValueError(
+        raise ExportError(
             f"the net has {len(card.parameters)} knobs, AIDA-X at most {MAX_KNOBS}; export it as "
             ".onnx"
         )
@@ -98,11 +98,11 @@ def _parts(net: Net) -> tuple[list[Lstm | Gru], Dense]:
         or not isinstance(head, Dense)
         or head.activation != Activation()
     ):
-        raise ValueError(
+        raise ExportError(
             "an AIDA-X file holds LSTMs and GRUs with a linear head; export it as .onnx or .nam"
         )
     if any(isinstance(cell, Lstm) and (cell.hidden.any() or cell.cell.any()) for cell in cells):
-        raise ValueError(
+        raise ExportError(
             "the net has a start state, and an AIDA-X file starts from zero; export it as .onnx or "
             ".nam"
         )
@@ -111,7 +111,7 @@ def _parts(net: Net) -> tuple[list[Lstm | Gru], Dense]:
 
 def _decibels(factor: float) -> float:
     if not factor > 0:
-        raise ValueError(f"a gain of {factor:g} has no level in dB; export it as .onnx")
+        raise ExportError(f"a gain of {factor:g} has no level in dB; export it as .onnx")
     return float(20 * np.log10(factor))
 
 
@@ -132,7 +132,7 @@ def _padded(cells: list[Lstm | Gru], head: Dense) -> tuple[list[Lstm | Gru], Den
     units = cells[0].weight_hh.shape[1]
     size = next((size for size in PLUGIN_UNITS if size >= units), None)
     if len(cells) > 1 or size is None:
-        raise ValueError(
+        raise ExportError(
             f"the net has {len(cells)} layers of {units} units, and the AIDA-X plugin plays one "
             f"of at most {PLUGIN_UNITS[-1]}; export it as .json for other players of RTNeural"
         )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from export.aidax import aidax_document
+from export.errors import ExportError
 from export.exporter import export_model
 from export.loudness import measure_loudness
 from export.nam import nam_document
@@ -46,7 +47,7 @@ def export(source: Path, out: Path) -> None:
 
     Raises
     ------
-    ValueError
+    ExportError
         The net cannot be exported, or not in this format; one line that says why.
     FileNotFoundError
         No such file.
@@ -59,7 +60,7 @@ def export(source: Path, out: Path) -> None:
     else:
         model = read_onnx(source)
         if out.suffix == ".onnx" and not model.sources:
-            raise ValueError(
+            raise ExportError(
                 f"{source}: is a model file already; copy it, or choose another suffix"
             )
         net = net_of(model)
@@ -80,7 +81,7 @@ def export_net(net: StreamingModule, card: dict[str, Any], source: Path, out: Pa
 
     Raises
     ------
-    ValueError
+    ExportError
         As for `export`.
     """
     _check_target(source, out)
@@ -106,9 +107,9 @@ def export_net(net: StreamingModule, card: dict[str, Any], source: Path, out: Pa
 
 def _check_target(source: Path, out: Path) -> None:
     if out.suffix not in (".onnx", *FOREIGN_SUFFIXES):
-        raise ValueError(f"{out}: unknown suffix; choose .onnx, .nam, .aidax or .json")
+        raise ExportError(f"{out}: unknown suffix; choose .onnx, .nam, .aidax or .json")
     if out.exists() and source.samefile(out):
-        raise ValueError(f"{out}: is the source itself; choose another name to write")
+        raise ExportError(f"{out}: is the source itself; choose another name to write")
 
 
 def _write(model: ModelFile, net: Net | None, out: Path) -> None:
@@ -119,7 +120,7 @@ def _write(model: ModelFile, net: Net | None, out: Path) -> None:
         return
     if net is None:
         kind = model.card.architecture.get("type", "this kind of net")
-        raise ValueError(
+        raise ExportError(
             f"{model.path}: {kind} cannot be written as {out.suffix}; export it as .onnx"
         )
     card = model.card
@@ -131,14 +132,14 @@ def _write(model: ModelFile, net: Net | None, out: Path) -> None:
             document = nam_document(net, card, loudness)
         else:
             document = aidax_document(net, card, golden, plugin=out.suffix == ".aidax")
-    except ValueError as error:
-        raise ValueError(f"{out}: not written: {error}") from None
+    except ExportError as error:
+        raise ExportError(f"{out}: not written: {error}") from None
     with replacing(out) as temporary:
         temporary.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
         read = model_file(read_foreign(temporary))
         difference = float(np.abs(_play(read, golden.input) - golden.output).max())
         if not difference <= TOLERANCE * max(1.0, float(np.abs(golden.output).max())):
-            raise ValueError(
+            raise ExportError(
                 f"{out}: not written: it would differ by {difference:.1g} from {model.path}; "
                 "export it as .onnx"
             )

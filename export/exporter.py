@@ -14,22 +14,19 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from export.parity import Parity, ParityError, check_parity, probe, run_torch
+from export.errors import ExportError, ParityError
+from export.parity import Parity, check_parity, probe, run_torch
 from export.streaming import StreamingModule
 from rtaudio.atomic import replacing
-from rtaudio.errors import ContractError, RtaudioError, first_fault
+from rtaudio.errors import ContractError, first_fault
 from rtaudio.models.contract.card import FRAMES_AXIS, GOLDEN_SAMPLES, Card, Golden
 from rtaudio.models.contract.check import check_model
 from rtaudio.models.contract.metadata import write_metadata
 
-__all__ = ["ExportError", "export_model"]
+__all__ = ["export_model"]
 
 OPSET = 17
 _TRACED_FRAMES = 64
-
-
-class ExportError(RtaudioError):
-    """A net that cannot be exported; one line with the reason. Nothing has been written."""
 
 
 def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path) -> Parity:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rtaudio.analysis.loudness import loudness_db
+from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.memory import Floats
 
 __all__ = ["Loudness", "measure_loudness"]
@@ -58,7 +59,7 @@ def measure_loudness(play: Callable[[Floats], Any], rate_hz: int) -> Loudness:
         )
 
     levels_db = [softer(gain) for gain in np.linspace(0, 1, STEPS)]
-    levels = 10.0 ** (np.array(levels_db) / 20.0)
+    levels = from_db(np.array(levels_db))
     # The mean level is 1/2 of the last one if the output is proportional, and 1 if it is constant.
     share = 2.0 * levels.sum() / (STEPS * levels[-1]) - 1.0
     silent = levels[-1] <= 1e-10

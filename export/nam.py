@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from export.errors import ExportError
 from export.loudness import Loudness
 from rtaudio.models.contract.card import Card
 from rtaudio.models.net.types import (
@@ -84,11 +85,11 @@ def nam_document(net: Net, card: Card, loudness: Loudness) -> dict[str, Any]:
 
     Raises
     ------
-    ValueError
+    ExportError
         The format cannot hold this net.
     """
     if card.parameters:
-        raise ValueError("a .nam file holds no knobs; export it as .onnx, .aidax or .json")
+        raise ExportError("a .nam file holds no knobs; export it as .onnx, .aidax or .json")
     if isinstance(net, Stack):
         version, architecture = "0.5.4", "LSTM"
         config, weights = _lstm(net)
@@ -144,7 +145,7 @@ def _lstm(net: Stack) -> tuple[dict[str, Any], list[Floats]]:
         or not all(isinstance(cell, Lstm) for cell in cells)
         or len({len(cell.hidden) for cell in cells if isinstance(cell, Lstm)}) != 1
     ):
-        raise ValueError(
+        raise ExportError(
             "a .nam file holds LSTMs of equal layers with a linear head, and WaveNets; export it "
             "as .onnx"
         )
@@ -212,7 +213,7 @@ def _wavenet(net: WaveNet) -> tuple[str, dict[str, Any], list[Floats]]:
         )
         or any(conv.groups != 1 or conv.weight.shape[0] != conv.weight.shape[1] for conv in convs)
     ):
-        raise ValueError(
+        raise ExportError(
             "only plain WaveNets are written as .nam (no gates, FiLM, groups, bottleneck, or net "
             "for the condition); export it as .onnx"
         )

@@ -8,8 +8,8 @@ import numpy as np
 import onnxruntime
 import torch
 
+from export.errors import ParityError
 from export.streaming import StreamingModule
-from rtaudio.errors import RtaudioError
 from rtaudio.models.contract.card import ModelFile
 from rtaudio.models.loader import GOLDEN_TOLERANCE
 from rtaudio.runtime.memory import Floats
@@ -24,10 +24,6 @@ OWN_DELAY_S = 0.001
 
 SETTLE = 8192
 """Samples of silence before an impulse, for the net to settle."""
-
-
-class ParityError(RtaudioError):
-    """The graph and the net differ, or the net does not stream; the text says which and where."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What can go wrong: the errors of rtaudio, and how they are told in one line.
+"""What can go wrong: the errors of rtaudio, each reported in one line.
 
 Every error says what is wrong, where, and what to do about it::
 
@@ -18,7 +18,8 @@ Every error says what is wrong, where, and what to do about it::
      +-- SettingsError       settings of this machine that cannot be understood
      +-- MetricsError        a measurement that cannot be made
      +-- UsageError          words of the command line that do not fit together
-     +-- export.ExportError, training.config.ConfigError, training.checkpoint.CheckpointError
+     +-- export.errors.ExportError, export.errors.ParityError
+     +-- training.config.ConfigError, training.checkpoint.CheckpointError
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ USER, BUG = 2, 1
 Location = tuple[int | str, ...]
 
 _RANGE = ("greater_than_equal", "less_than_equal", "greater_than", "less_than")
-"""What pydantic calls values that are out of range."""
+"""Pydantic's names for a value out of range."""
 
 
 class RtaudioError(ValueError):
@@ -49,7 +50,7 @@ class ParameterError(RtaudioError):
     Attributes
     ----------
     fault
-        The fault as pydantic tells it, if it was pydantic that found it.
+        The fault as pydantic reports it, if pydantic found it.
     """
 
     def __init__(self, text: str, fault: Any = None) -> None:
@@ -166,7 +167,7 @@ def _number(value: float) -> str:
 def out_of_range(
     key: str, value: object, low: float | None, high: float | None, unit: str = ""
 ) -> str:
-    """Return the one way to say that a value is out of range.
+    """Return the message of a value out of range.
 
     Parameters
     ----------
@@ -209,7 +210,7 @@ def field_span(model: type[BaseModel], location: Location) -> str:
     model
         The class.
     location
-        Where the field is, as pydantic tells it.
+        Path of the field, as pydantic reports it.
     """
     field: Any = None
     inner: Any = model
@@ -239,7 +240,7 @@ def _fields(model: Any) -> dict[str, Any]:
 def fault_text(
     fault: Any, key: str, model: type[BaseModel] | None = None, shown: str | None = None
 ) -> str:
-    """Return the one way to tell a fault that pydantic found.
+    """Return the message of a fault that pydantic found.
 
     Parameters
     ----------
@@ -326,7 +327,7 @@ def dotted(root: str, location: Location) -> str:
     root
         Name of the whole; may be empty.
     location
-        Keys and indices, as pydantic tells them.
+        Keys and indices, as pydantic reports them.
 
     Examples
     --------
@@ -337,11 +338,11 @@ def dotted(root: str, location: Location) -> str:
     return (root + "".join(parts)).removeprefix(".")
 
 
-# What the command line tells.
+# Messages of the command line.
 
 
 def explain(error: Exception) -> tuple[str, int]:
-    """Return what to tell about any exception, in one line, and the exit status.
+    """Return the message for any exception, in one line, and the exit status.
 
     Returns
     -------
@@ -376,7 +377,7 @@ def _flat(text: str) -> str:
 
 
 def _of_option(error: Any) -> str:
-    """Tell a fault of an option or argument in the words of all others."""
+    """Return a fault of an option or argument in the usual words."""
     faults, parameter = getattr(error.__cause__, "errors", None), getattr(error, "param", None)
     if parameter is None or not callable(faults):
         return str(error.format_message())

@@ -1,4 +1,4 @@
-"""What comes with rtaudio: presets, cabinets and models, by name."""
+"""Shipped presets, cabinets and models, by name."""
 
 from __future__ import annotations
 

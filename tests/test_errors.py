@@ -1,4 +1,4 @@
-"""One way to be wrong: every error is an RtaudioError, and a fault is told in the same words."""
+"""One base for all errors, and the same words for the same fault wherever it comes from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rtaudio.settings import Settings
 WORDS = "gain.gain_db = 99 is out of range -80 .. 40 dB"
 
 
-def test_a_value_out_of_range_is_told_alike_wherever_it_comes_from(tmp_path):
+def test_a_value_out_of_range_is_reported_alike_wherever_it_comes_from(tmp_path):
     with pytest.raises(errors.ParameterError) as made:
         rt.Gain(gain_db=99)
     gain = rt.Gain()
@@ -56,6 +56,33 @@ def test_no_fault_speaks_of_pydantic(make, words):
     with pytest.raises(errors.ParameterError) as error:
         make()
     assert str(error.value) == words
+
+
+def test_a_chain_that_cannot_be_built_is_a_parameter_error_too():
+    gain = rt.Gain()
+    for make, words in (
+        (lambda: gain.compile(100, 64), "rate_hz = 100 is out of range 8000 .. 384000 Hz"),
+        (lambda: gain.compile(48000, 0), "block = 0 is out of range 1 .. 65536 frames"),
+        (
+            lambda: rt.Chain([gain, gain]).compile(48000, 64),
+            "gain-2: the same effect stands twice in the chain; make two",
+        ),
+        (
+            lambda: rt.Chain([rt.Gain(name="a"), rt.Gain(name="a")]).compile(48000, 64),
+            "two effects are named 'a'; give each its own name",
+        ),
+        (
+            lambda: rt.Host(gain, device="clock").set("amp.gain_db", 0),
+            "'amp.gain_db': no effect is named 'amp'; there are: gain",
+        ),
+        (
+            lambda: rt.Host(gain, device="clock", out_channels=list(range(9))),
+            "at most 8 channels can play in each direction",
+        ),
+    ):
+        with pytest.raises(errors.ParameterError) as error:
+            make()
+        assert str(error.value) == words
 
 
 def test_all_errors_stand_in_the_drawing_and_have_one_base():

@@ -117,7 +117,7 @@ def train(
     if as_json:
         print(json.dumps(metrics))
         return
-    print(f"{config.name}, on what it never trained on: {kind.task.verdict(metrics)}")
+    print(f"{config.name}, on held-out data: {kind.task.verdict(metrics)}")
     if "seeds" in metrics:
         each = ", ".join(f"{seed}: {esr:.4f}" for seed, esr in metrics["seeds"].items())
         print(f"validation ESR of the seeds: {each}; the best is kept")

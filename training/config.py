@@ -163,7 +163,7 @@ def read_yaml(path: Path, form: type[Form]) -> Form:
 
 
 def _has_kinds(form: type[BaseModel]) -> bool:
-    """Whether the section ``data`` is a union that tells its kinds apart."""
+    """Whether the section ``data`` is a union of kinds with different keys."""
     return any(isinstance(part, Discriminator) for part in form.model_fields["data"].metadata)
 
 

@@ -230,7 +230,7 @@ class _Run:
         self._save("best.pt", net, metrics)
         folder.write_metrics(metrics)
         task.report(folder.path, net, self.rows)
-        LOG.info("on what it never trained on: %s", task.verdict(metrics))
+        LOG.info("on held-out data: %s", task.verdict(metrics))
         return metrics
 
     def _ranking(self) -> list[Row]:

@@ -71,7 +71,7 @@ class RunFolder:
         last = self.path / "last.pt"
         if (self.path / "last.ckpt").exists():
             raise ConfigError(
-                f"{self.path} holds a run of an older version, which cannot go on; start anew "
+                f"{self.path} holds a run of an older version, which cannot be resumed; start anew "
                 "with --out"
             )
         if not resume:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rtaudio.errors import MetricsError
+from rtaudio.runtime.decibels import from_db
 
 HEARD_HZ = 20000.0
 SINES_HZ = (1249, 2503, 3541, 4999, 7001, 9001)
@@ -66,7 +67,7 @@ def aliasing_db(
             raise MetricsError(
                 f"{hz} Hz divides {rate_hz} Hz, so aliases would fall on harmonics; use a prime"
             )
-        sine = 10.0 ** (level_db / 20.0) * np.sin(2 * np.pi * hz * time_s)
+        sine = from_db(level_db) * np.sin(2 * np.pi * hz * time_s)
         wet = np.asarray(effect(sine.astype(np.float32), rate_hz), np.float64)[settle:]
         power = np.abs(np.fft.rfft(wet))[: heard + 1] ** 2
         harmonics = power[hz::hz].sum()

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from rtaudio.runtime.decibels import from_db
+
 __all__ = ["level_db", "loudness_db", "standard_clip"]
 
 CLIP_DB = -15.0
@@ -24,7 +26,7 @@ def standard_clip(rate_hz: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     bins = np.arange(1, rate_hz // 2 + 1)
     phases = np.random.default_rng(0).uniform(0.0, 2.0 * np.pi, bins.size)
     clip = np.fft.irfft(np.r_[0.0, np.exp(1j * phases) / np.sqrt(bins)], rate_hz)
-    clip *= 10.0 ** (CLIP_DB / 20.0) / np.sqrt(np.mean(clip**2))
+    clip *= from_db(CLIP_DB) / np.sqrt(np.mean(clip**2))
     return clip.astype(np.float32)
 
 

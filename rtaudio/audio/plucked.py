@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.jit import jit
 
 
@@ -245,8 +246,8 @@ def play(
     b = (1.0 - cosine) / a0
     _resonance(sound, b / 2.0, b, b / 2.0, -2.0 * cosine / a0, (1.0 - alpha) / a0)
 
-    sound *= 10.0 ** (level_dbfs / 20.0) / np.sqrt(np.mean(sound**2))
-    sound += 10.0 ** (-84.0 / 20.0) * rng.standard_normal(sound.size)
+    sound *= from_db(level_dbfs) / np.sqrt(np.mean(sound**2))
+    sound += from_db(-84.0) * rng.standard_normal(sound.size)
     # Only the hardest attacks reach the knee.
     knee = 0.6
     over = np.maximum(np.abs(sound) - knee, 0.0)

@@ -152,7 +152,7 @@ class Reader:
 
 
 def _has_length(path: Path) -> bool:
-    """Tell whether an MP3 file begins with a frame that states its length."""
+    """Return whether an MP3 file begins with a frame that states its length."""
     with path.open("rb") as file:
         head = file.read(10)
         if head[:3] == b"ID3" and len(head) == 10:

@@ -73,7 +73,7 @@ def _format(path: str | Path) -> str:
 
 
 def is_audio_name(path: str | Path) -> bool:
-    """Tell whether a path has the suffix of a sound file that can be read and written."""
+    """Return whether a path has the suffix of a sound file that can be read and written."""
     try:
         return bool(_format(path))
     except AudioFileError:
@@ -237,5 +237,5 @@ def write_audio(path: str | Path, audio: Any, rate_hz: int, subtype: str = "FLOA
 
 
 def clips(subtype: str) -> bool:
-    """Tell whether a sample format clips samples above full scale."""
+    """Return whether a sample format clips samples above full scale."""
     return subtype not in ("FLOAT", "DOUBLE")

@@ -1,1 +1,1 @@
-"""What ``rtaudio bench`` measures: the callback, nets, guitar models and denoisers."""
+"""The measurements of ``rtaudio bench``: the callback, nets, guitar models and denoisers."""

@@ -339,7 +339,7 @@ def _summarise_times(rounds: Sequence[Any], hop_ms: float) -> dict[str, float]:
 
 
 def silence_peak_db(system: System, speech: Signal, rate_hz: int) -> float:
-    """Measure what a denoiser makes of digital silence after speech.
+    """Measure a denoiser's output for digital silence after speech.
 
     Parameters
     ----------

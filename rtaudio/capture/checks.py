@@ -76,7 +76,7 @@ class Finding(NamedTuple):
     value: float | None = None
 
 
-class Take(NamedTuple):
+class AlignedTake(NamedTuple):
     """A recording to check.
 
     Attributes
@@ -101,7 +101,7 @@ class Take(NamedTuple):
     signal: CaptureSignal | None
 
 
-def check(take: Take, given_latency: bool = False) -> list[Finding]:
+def check(take: AlignedTake, given_latency: bool = False) -> list[Finding]:
     """Make every check that is possible.
 
     Parameters
@@ -145,7 +145,7 @@ def _peak_db(x: Any) -> float:
     return to_db(float(np.abs(x).max()), -200.0)
 
 
-def _check_silence(take: Take) -> Finding | None:
+def _check_silence(take: AlignedTake) -> Finding | None:
     for name, sound, remedy in (
         ("dry", take.dry, "choose another file"),
         ("wet", take.wet, "check cables, channels and levels"),
@@ -157,7 +157,7 @@ def _check_silence(take: Take) -> Finding | None:
     return None
 
 
-def _check_length(take: Take) -> Finding:
+def _check_length(take: AlignedTake) -> Finding:
     seconds = take.dry.size / take.rate_hz
     if seconds < SHORTEST_S:
         text = f"only {seconds:.1f} s; record at least {SHORTEST_S:.0f} s, better some minutes"
@@ -168,7 +168,7 @@ def _check_length(take: Take) -> Finding:
     return Finding("length", "fine", f"{seconds:.0f} s", seconds)
 
 
-def _check_confidence(take: Take) -> Finding:
+def _check_confidence(take: AlignedTake) -> Finding:
     """Check whether the wet signal comes from the dry one at all."""
     confidence = take.alignment.arrival.confidence
     if confidence < UNSURE:
@@ -181,7 +181,7 @@ def _check_confidence(take: Take) -> Finding:
     return Finding("confidence", "fine", text, confidence)
 
 
-def _check_latency(take: Take) -> Finding:
+def _check_latency(take: AlignedTake) -> Finding:
     samples = take.alignment.arrival.latency_samples
     ms = 1000.0 * samples / take.rate_hz
     if samples < 0:
@@ -202,13 +202,13 @@ def _check_latency(take: Take) -> Finding:
     return Finding("latency", "fine", text, samples)
 
 
-def _check_polarity(take: Take) -> Finding:
+def _check_polarity(take: AlignedTake) -> Finding:
     sign = take.alignment.arrival.polarity
     text = "not inverted" if sign > 0 else "the gear inverts the signal; this is kept"
     return Finding("polarity", "fine", text, sign)
 
 
-def _check_drift(take: Take) -> Finding:
+def _check_drift(take: AlignedTake) -> Finding:
     shift, ppm = take.alignment.shift_samples, take.alignment.drift_ppm
     # Without the test signal the shift is measured less exactly.
     exact = SHIFT_SAMPLES if take.signal is not None else 2.0 * DRIFT_SAMPLES
@@ -222,7 +222,7 @@ def _check_drift(take: Take) -> Finding:
     return Finding("drift", severity, text, ppm)
 
 
-def _check_change(take: Take) -> Iterator[Finding]:
+def _check_change(take: AlignedTake) -> Iterator[Finding]:
     """Compare the two takes of the test signal: has the gear changed in between?"""
     shift = round(take.alignment.shift_samples)
     if take.signal is None:
@@ -247,7 +247,7 @@ def _check_change(take: Take) -> Iterator[Finding]:
     yield Finding("replicate", "refused", text, esr)
 
 
-def _check_clipping(take: Take) -> Finding:
+def _check_clipping(take: AlignedTake) -> Finding:
     peak = float(np.abs(take.wet).max())
     tops = sum(
         int(np.count_nonzero(_run_lengths(sign * take.wet >= peak * (1.0 - 1e-6)) >= _FLAT_TOP))
@@ -275,7 +275,7 @@ def _run_lengths(same: Any) -> Any:
     return edges[1::2] - edges[::2]
 
 
-def _check_level(take: Take) -> Finding:
+def _check_level(take: AlignedTake) -> Finding:
     peak_db = _peak_db(take.wet)
     if peak_db < QUIET_DB:
         text = (
@@ -285,7 +285,7 @@ def _check_level(take: Take) -> Finding:
     return Finding("level", "fine", f"the wet signal peaks at {peak_db:.1f} dBFS", peak_db)
 
 
-def _check_offset(take: Take) -> Finding:
+def _check_offset(take: AlignedTake) -> Finding:
     mean = float(np.mean(take.wet, dtype=np.float64))
     share = abs(mean) / max(1e-9, float(np.abs(take.wet).max()))
     if share > DC:
@@ -297,7 +297,7 @@ def _check_offset(take: Take) -> Finding:
     return Finding("offset", "fine", "no offset", mean)
 
 
-def _check_gear(take: Take) -> Finding:
+def _check_gear(take: AlignedTake) -> Finding:
     """Check whether the wet signal is more than a copy of the dry one at another level."""
     frames = min(take.dry.size, take.aligned.size)
     x, y = (s[:frames].astype(np.float64) for s in (take.dry, take.aligned))
@@ -312,7 +312,7 @@ def _check_gear(take: Take) -> Finding:
     return Finding("gear", "fine", "the gear changes the signal", esr)
 
 
-def _check_noise(take: Take) -> Iterator[Finding]:
+def _check_noise(take: AlignedTake) -> Iterator[Finding]:
     """Check noise and hum, if there is a pause to measure them in."""
     rest = find_quiet(take)
     if rest.size < _QUIET_S * take.rate_hz:
@@ -348,7 +348,7 @@ def _judge_hum(mains_hz: float, hum_db: float, below_db: float) -> Finding:
     return Finding("hum", "warning", text, hum_db)
 
 
-def find_quiet(take: Take) -> Floats:
+def find_quiet(take: AlignedTake) -> Floats:
     """Return the longest part of the aligned wet signal in which nothing is played.
 
     Returns

@@ -29,8 +29,8 @@ class CaptureNote(BaseModel):
     ----------
     format
         Version of the note.
-    sample_rate
-        Sample rate of both recordings in Hz.
+    rate_hz
+        Sample rate of both recordings; ``sample_rate`` in the file.
     input_dbu, output_dbu
         Level in dBu of a 0 dBFS sine at the input and at the output of the gear; None if unknown.
     knobs
@@ -42,7 +42,7 @@ class CaptureNote(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     format: Literal[1]
-    sample_rate: Annotated[int, Field(ge=MIN_RATE_HZ, le=MAX_RATE_HZ)]
+    rate_hz: Annotated[int, Field(ge=MIN_RATE_HZ, le=MAX_RATE_HZ, alias="sample_rate")]
     input_dbu: _Level | None = None
     output_dbu: _Level | None = None
     knobs: dict[str, float]
@@ -60,7 +60,7 @@ def read_note(folder: Path) -> CaptureNote:
 
     Examples
     --------
-    >>> read_note(Path("my-amp")).sample_rate                               # doctest: +SKIP
+    >>> read_note(Path("my-amp")).rate_hz                                   # doctest: +SKIP
     48000
     """
     path = folder / FILE

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtaudio.capture.align import Alignment, Arrival, align, remove_latency
-from rtaudio.capture.checks import Finding, Take, check
+from rtaudio.capture.checks import AlignedTake, Finding, check
 from rtaudio.capture.note import FORMAT
 from rtaudio.capture.signal import Range, recognise
 from rtaudio.errors import CaptureError
@@ -44,7 +44,7 @@ class Recording:
         Settings of the gear's knobs, by name.
     """
 
-    take: Take
+    take: AlignedTake
     latency_samples: int
     findings: list[Finding]
     train: list[Range]
@@ -106,7 +106,7 @@ class Recording:
         given = latency_samples is not None
         latency = alignment.arrival.latency_samples if latency_samples is None else latency_samples
         aligned = remove_latency(wet, latency, dry.size)
-        take = Take(dry[: aligned.size], wet, aligned, rate_hz, alignment, signal)
+        take = AlignedTake(dry[: aligned.size], wet, aligned, rate_hz, alignment, signal)
         findings = check(take, given_latency=given)
         if signal is not None:
             train, validation = signal.training, signal.sections["take"]

@@ -1,4 +1,4 @@
-"""``rtaudio bench``: what the engine and the models cost on this machine."""
+"""``rtaudio bench``: the cost of the engine and the models on this machine."""
 
 from __future__ import annotations
 
@@ -18,12 +18,9 @@ SINES_HZ = (1249, 2503, 4999)
 
 OVERSAMPLING = (1, 2, 4)
 
-Table = tuple[str, list[str], list[Any]]
-"""Title, column heads and rows."""
-
 
 class What(StrEnum):
-    """What can be measured."""
+    """Measurements."""
 
     engine = "engine"
     models = "models"
@@ -192,7 +189,7 @@ def _bench_guitar(json: bool) -> None:
     )
 
 
-def guitar_tables(amps: Any, nets: Any, chains: Any) -> list[Table]:
+def guitar_tables(amps: Any, nets: Any, chains: Any) -> list[terminal.Table]:
     """Return the tables of ``bench guitar``.
 
     Parameters

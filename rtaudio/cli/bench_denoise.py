@@ -20,9 +20,6 @@ SPEECH_S = 3
 
 QUICK_ROUNDS = 2
 
-Table = tuple[str, list[str], list[Any]]
-"""Title, column heads and rows."""
-
 PAIRS = {
     "vbd17": "VoiceBank-DEMAND, 17 pairs at 16 kHz",
     "dfns6": "VoiceBank-DEMAND, 6 pairs at 48 kHz",
@@ -138,7 +135,7 @@ def _measure_costs(
     return costs, peaks
 
 
-def denoise_tables(figures: Sequence[dict[str, Any]]) -> list[Table]:
+def denoise_tables(figures: Sequence[dict[str, Any]]) -> list[terminal.Table]:
     """Return the tables of ``bench denoise``: title, column heads and rows of each.
 
     Parameters
@@ -149,7 +146,7 @@ def denoise_tables(figures: Sequence[dict[str, Any]]) -> list[Table]:
     return [*_quality_tables(figures), _cost_table(figures), _robustness_table(figures)]
 
 
-def _quality_tables(figures: Sequence[dict[str, Any]]) -> Iterator[Table]:
+def _quality_tables(figures: Sequence[dict[str, Any]]) -> Iterator[terminal.Table]:
     """Yield one table for each group of recordings, with the scores that could be measured."""
     for group, title in {**PAIRS, **REAL}.items():
         found = [(each["system"], each["groups"].get(group, {})) for each in figures]
@@ -164,7 +161,7 @@ def _quality_tables(figures: Sequence[dict[str, Any]]) -> Iterator[Table]:
             yield title, ["", *(head for head, _ in shown.values())], lines
 
 
-def _cost_table(figures: Sequence[dict[str, Any]]) -> Table:
+def _cost_table(figures: Sequence[dict[str, Any]]) -> terminal.Table:
     heads = ["", "kHz", "latency ms", "weights", "MMAC/s", "Fourier MMAC/s", "us per hop p50",
              "p99", "hop ms", "real-time factor"]  # fmt: skip
     lines = []
@@ -185,7 +182,7 @@ def _cost_table(figures: Sequence[dict[str, Any]]) -> Table:
     return "Cost, one core", heads, lines
 
 
-def _robustness_table(figures: Sequence[dict[str, Any]]) -> Table:
+def _robustness_table(figures: Sequence[dict[str, Any]]) -> terminal.Table:
     """Return what happens to clean speech, to silence and to quiet recordings."""
     heads = ["", "clean speech: OVRL loss", "SI-SDR dB", "silence: peak dBFS",
              "time relative to speech", "40 dB quieter: SI-SDR change dB"]  # fmt: skip

@@ -35,7 +35,7 @@ def capture(
         Path | None, typer.Option(help="Write the test signal to this file, for a DAW, and exit.")
     ] = None,
     device: Device = "default",
-    rate: Rate = 48000,
+    rate_hz: Rate = 48000,
     block: Annotated[int, typer.Option(min=1, max=8192, help="Frames per block.")] = 256,
     in_channel: Annotated[
         int, typer.Option(min=1, help="Input channel that the gear is connected to.")
@@ -75,7 +75,7 @@ def capture(
     and give both files with --dry and --wet.
     """
     if signal is not None:
-        _write_signal(signal, rate)
+        _write_signal(signal, rate_hz)
         return
     if out is None:
         raise UsageError("name the folder to write: rtaudio capture OUT")
@@ -90,10 +90,10 @@ def capture(
             raise UsageError(f"{option} {value}: give a level in dBu, such as 12")
     check_target(out, force)
     if dry is not None and wet is not None:
-        x, y, rate = _read_pair(dry, wet, force)
+        x, y, rate_hz = _read_pair(dry, wet, force)
     else:
-        x = _read_dry(dry, rate)
-        loop = _Loop(device, rate, block, in_channel, out_channel)
+        x = _read_dry(dry, rate_hz)
+        loop = _Loop(device, rate_hz, block, in_channel, out_channel)
         y, gain_db = _record(x, level, loop, force, not json)
         # The dry file keeps its level. It was played by gain_db louder, so 0 dBFS in it stands for
         # a level at the gear that is by gain_db higher.
@@ -101,7 +101,7 @@ def capture(
     with terminal.progress(not json) as bars:
         bars.add_task("comparing dry and wet", total=None)
         recording = Recording.of(
-            x, y, rate, latency_samples=latency, input_dbu=input_dbu, output_dbu=output_dbu,
+            x, y, rate_hz, latency_samples=latency, input_dbu=input_dbu, output_dbu=output_dbu,
             knobs=knobs,
         )  # fmt: skip
         save_recording(recording, out, force)

@@ -68,7 +68,7 @@ def denoise(
 
     A damaged file is denoised as far as it can be read, and NaN becomes silence: a line on stderr
     says where, and the exit status is 2, as for a file that cannot be read at all. The other files
-    of a folder are processed all the same.
+    of a folder are processed anyway.
     """
     terminal.explain_first_start()
     from rtaudio.cli.run import ended_by_signals

@@ -1,4 +1,4 @@
-"""``rtaudio inspect``: what a model file is, whether it plays correctly, and what it costs."""
+"""``rtaudio inspect``: a model file, its correctness and its cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BLOCKS = (32, 64, 128, 256, 512, 1024)
 REPEATS = 2000
-MOST_STATES = 8
+MAX_STATES = 8
 """More states than this are counted, not listed."""
 
 LONGEST_TEXT = 500
@@ -73,7 +73,7 @@ def inspect(
 
 
 def _card_rows(model: LoadedModel, slim: float) -> Iterator[tuple[str, str]]:
-    """Yield what the card says, without what does not apply."""
+    """Yield the entries of the card that apply."""
     card = model.file.card
     yield "name", card.name
     if card.description:
@@ -131,14 +131,14 @@ def _measure_costs(model: LoadedModel, quiet: bool) -> dict[str, dict[str, dict[
 
 
 def _states(states: Sequence[Any]) -> str:
-    if len(states) > MOST_STATES:
+    if len(states) > MAX_STATES:
         numbers = sum(math.prod(state.shape) for state in states)
         return f"{len(states)} with {numbers:,} numbers"
     return ", ".join(f"{state.name} {list(state.shape)}" for state in states) or "none"
 
 
 def _third_party(source: Any) -> dict[str, Any] | None:
-    """Return what the file of a third-party model says about itself."""
+    """Return the metadata of a third-party model file."""
     if source is None:
         return None
     names = ("format", "version", "metadata", "slim_steps", "warnings")

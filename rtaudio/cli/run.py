@@ -16,6 +16,7 @@ from rtaudio.cli.run_report import print_run, run_figures
 from rtaudio.control.controls import Controls
 from rtaudio.control.keyboard import pressed_keys
 from rtaudio.errors import DeviceError, UsageError
+from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from rtaudio.view import terminal
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ Cabinet = Annotated[
         help="For a model file: a cabinet after it, such as british-4x12 or a response of yours.",
     ),
 ]
-Rate = Annotated[int, typer.Option(min=8000, max=384000, help="Sample rate in hertz.")]
+Rate = Annotated[
+    int, typer.Option("--rate", min=MIN_RATE_HZ, max=MAX_RATE_HZ, help="Sample rate in hertz.")
+]
 Block = Annotated[int, typer.Option(min=1, max=8192, help="Frames per block.")]
 
 _KEYS_S, _VIEW_S = 0.02, 0.08
@@ -64,7 +67,7 @@ def run(
     record: Annotated[
         Path | None, typer.Option("--out", help="Also write the output to this file.")
     ] = None,
-    rate: Rate = 48000,
+    rate_hz: Rate = 48000,
     block: Block = 64,
     seconds: Annotated[
         float | None,
@@ -93,7 +96,7 @@ def run(
     from rtaudio.live.host import Host
     from rtaudio.preset.load import load_preset
 
-    audio = None if source is None else read_source(source, rate)
+    audio = None if source is None else read_source(source, rate_hz)
     if source is not None and record is not None and record.resolve() == source.resolve():
         raise UsageError(f"{record}: is the file that is read; choose another name")
     if muted and (json or not sys.stdin.isatty()):
@@ -101,7 +104,7 @@ def run(
     host = Host(
         load_preset(preset, cabinet=cabinet),
         parse_device(device),
-        rate,
+        rate_hz,
         block,
         out_device=None if out_device is None else parse_device(out_device),
         in_channels=_parse_channels("--in-channels", in_channels),

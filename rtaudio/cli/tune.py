@@ -37,7 +37,7 @@ def tune(
     source: Annotated[
         Path | None, typer.Option("--in", help="Read this file in place of the device's input.")
     ] = None,
-    rate: Rate = 48000,
+    rate_hz: Rate = 48000,
     block: Block = 256,
     seconds: Annotated[
         float | None,
@@ -57,10 +57,10 @@ def tune(
     host = Host(
         Chain(muted),
         parse_device(device),
-        rate,
+        rate_hz,
         block,
         in_channels=[in_channel],
-        source=None if source is None else read_source(source, rate),
+        source=None if source is None else read_source(source, rate_hz),
     )
     needle = Needle()
     with ended_by_signals(), host, contextlib.suppress(KeyboardInterrupt):

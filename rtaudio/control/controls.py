@@ -1,4 +1,4 @@
-"""What single keys do to a playing host."""
+"""Single keys that control a playing host."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Controls:
 
     @property
     def help(self) -> str:
-        """What the keys do, in one line."""
+        """The keys and their actions, in one line."""
         switch = "compare" if self.denoises else "bypass"
         talk = "   space (held) talk" if self.muted else ""
         return f"b {switch}   m mute{talk}   ← → choose   ↑ ↓ change   q quit"

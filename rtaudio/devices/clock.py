@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from rtaudio.runtime.callback import callback
 from rtaudio.runtime.engine import Engine
-from rtaudio.runtime.jit import jit
+from rtaudio.runtime.jit import inlined, jit
 from rtaudio.runtime.memory import aligned, offset_of
 from rtaudio.runtime.system import AUDIO_PRIORITY, now_ns, raise_own_priority, sleep_until_ns
 from rtaudio.runtime.words import atomic_load, call_i32_6, struct_at
@@ -30,7 +30,7 @@ _clock_at = struct_at(CLOCK)
 _STOP = offset_of(CLOCK, "stop")
 
 
-@njit(forceinline=True, error_model="numpy")
+@inlined
 def _frames_ns(frames, rate_hz):
     """Return the duration of any number of frames.
 
@@ -43,7 +43,7 @@ def _frames_ns(frames, rate_hz):
 def _tick(clock):
     """Call the callback once per period, until ``stop`` is set.
 
-    If a call ends after its deadline, the next call is told of an underflow. After a delay of more
+    If a call ends after its deadline, the next call gets the underflow flag. After a delay of more
     than a period the missed periods are skipped, as a sound card does.
     """
     c = _clock_at(clock)

@@ -35,4 +35,4 @@ class Device(Protocol):
 
     @property
     def active(self) -> bool:
-        """Whether the device runs; False after it has stopped by itself."""
+        """Whether the device runs; False once it has stopped, also if nobody asked it to."""

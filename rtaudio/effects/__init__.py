@@ -1,1 +1,1 @@
-"""Effects: what a user puts into a chain. One module per effect."""
+"""Effects, the parts of a chain. One module per effect."""

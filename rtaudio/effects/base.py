@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, get_args, get_origin
 
 import numpy as np
@@ -22,7 +23,7 @@ from pydantic_core import PydanticCustomError
 from rtaudio.errors import AudioError, ParameterError, dotted, fault_text
 from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.builder import Builder
-from rtaudio.runtime.limits import MAX_CHANNELS
+from rtaudio.runtime.limits import MAX_CHANNELS, RefusedError
 from rtaudio.runtime.offline import run
 from rtaudio.runtime.plan import Plan
 from rtaudio.runtime.program import Program
@@ -230,21 +231,22 @@ class Effect(BaseModel):
         rate_hz, block
             Sample rate and largest number of frames per call.
         in_channels, out_channels
-            Channels of the input and output; None: what the effect makes of its input.
+            Channels of the input and output; None: as the effect needs for its input.
         offline
             See :class:`~rtaudio.runtime.builder.Builder`.
 
         Raises
         ------
-        ValueError
-            It cannot be built at this rate or block size.
+        ParameterError
+            It cannot be built at this rate or block size, or two of its effects have one name.
         """
-        builder = Builder(rate_hz, block, offline=offline)
-        source = builder.bus(in_channels)
-        output = self.add_to(builder, source)
-        if out_channels is not None:
-            output = builder.adapt(output, out_channels)
-        return builder.finish(source, output)
+        with refusals():
+            builder = Builder(rate_hz, block, offline=offline)
+            source = builder.bus(in_channels)
+            output = self.add_to(builder, source)
+            if out_channels is not None:
+                output = builder.adapt(output, out_channels)
+            return builder.finish(source, output)
 
     def compile(
         self,
@@ -286,7 +288,7 @@ class Effect(BaseModel):
         block
             Frames per call of the program; the result does not depend on it.
         out_channels
-            Channels of the result; None: what the effect makes of the input.
+            Channels of the result; None: as the effect needs for the input.
 
         Returns
         -------
@@ -325,10 +327,19 @@ class Effect(BaseModel):
 
 
 def _parameter_error(error: ValidationError, effect: type[Effect], name: object) -> ParameterError:
-    """Tell what pydantic found as everything else tells it."""
+    """Return a fault that pydantic found, in the usual words."""
     fault = error.errors()[0]
     owner = name if isinstance(name, str) and name else effect.kind
     return ParameterError(fault_text(fault, dotted(owner, fault["loc"]), effect), fault)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Raise an error of the runtime that the user can mend as a `ParameterError`."""
+    try:
+        yield
+    except RefusedError as error:
+        raise ParameterError(str(error)) from None
 
 
 def slots_at(effect: type[Effect]) -> Any:

@@ -100,7 +100,7 @@ def _excess(level, threshold, slope, knee):
 
 @kernel(STATE)
 def compress(state, src, dst, frames):
-    """Turn all channels down by what the loudest of them needs."""
+    """Turn all channels down as far as the loudest of them needs."""
     s = _state_at(address_of(state))
     p = _slots_at(s.params)
     aim(s.threshold, p.threshold_db, s.ramp_samples)

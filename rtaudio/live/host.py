@@ -16,7 +16,7 @@ import numpy as np
 from rtaudio.analysis.percentiles import Percentiles
 from rtaudio.analysis.tuner import A4_HZ, LISTEN_S, Tuning, read_tuning
 from rtaudio.devices.device import Device
-from rtaudio.effects.base import Effect
+from rtaudio.effects.base import Effect, refusals
 from rtaudio.errors import AudioError, DeviceError, RtaudioError
 from rtaudio.live.feeder import Feeder
 from rtaudio.live.recorder import Recorder
@@ -112,7 +112,8 @@ class Host:
         inputs = default_inputs if audio is None else audio.shape[0]
         self.rate_hz, self.block = rate_hz, block
         program = effect.compile(rate_hz, block, in_channels=inputs, out_channels=outputs or None)
-        self._engine = Engine(rate_hz, block, inputs, program.out_channels)
+        with refusals():
+            self._engine = Engine(rate_hz, block, inputs, program.out_channels)
         self._source_frames: int | None = None
         if audio is not None:
             self._engine.play_source(audio)
@@ -144,7 +145,7 @@ class Host:
         ------
         DeviceError
             The device is busy or refuses the settings.
-        ValueError
+        RtaudioError
             The host has been stopped; a host plays once.
         """
         with self._lock:
@@ -220,11 +221,10 @@ class Host:
 
         Raises
         ------
-        ValueError
-            No such effect or parameter, or the value is out of range (a
-            :class:`~rtaudio.errors.ParameterError`).
+        ParameterError
+            No such effect or parameter, or the value is out of range.
         """
-        with self._lock:
+        with self._lock, refusals():
             self._program.set(target, value)
 
     def parameters(self) -> dict[str, LiveParameter]:
@@ -262,8 +262,8 @@ class Host:
 
         Raises
         ------
-        ValueError
-            The new one cannot be built at this rate_hz, or the host has been stopped.
+        RtaudioError
+            The new one cannot be built at this rate, or the host has been stopped.
         """
         program = effect.compile(
             self.rate_hz,

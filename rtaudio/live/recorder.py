@@ -38,7 +38,7 @@ class Recorder:
         self._thread.start()
 
     def finish(self) -> None:
-        """Write what is left and give the file its name; raises OSError if that went wrong."""
+        """Write the rest and give the file its name; raises OSError if that went wrong."""
         self._ended.set()
         self._thread.join()
         self._write()

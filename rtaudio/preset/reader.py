@@ -1,4 +1,4 @@
-"""Reading presets: from the text of a file to a chain, or to one line that says what is wrong."""
+"""Reading presets: from the text of a file to a chain, or to one line with the fault."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ class PresetReader:
     def _explained(
         self, cls: type[Effect], error: ParameterError, marks: _Marks, at: yaml.Node, where: str
     ) -> PresetError:
-        """Tell what was found, at the line of the value and as the file has it."""
+        """Report a fault, at the line of the value and with the words of the file."""
         if error.fault is None:
             return self._fault(at, f"{where}: {error}")
         loc = tuple(error.fault["loc"])

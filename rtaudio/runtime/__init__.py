@@ -1,1 +1,1 @@
-"""What the audio thread runs. Imports nothing from the rest of rtaudio."""
+"""The engine and the code of the audio thread. Imports nothing from the rest of rtaudio."""

@@ -249,7 +249,7 @@ class Node:
             node.freeze()
 
     def regions(self) -> list[tuple[int, int, int]]:
-        """Return what a reset copies: (to, from, bytes) of this node and the nodes inside it."""
+        """Return the copies of a reset: (to, from, bytes) of this node and the nodes inside it."""
         assert self.image is not None
         own = (self.state_address, int(self.image.ctypes.data), self.memory.nbytes)
         return [own, *(region for node in self.inner for region in node.regions())]

@@ -12,7 +12,7 @@ from rtaudio.runtime.control import Control, Owner
 from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.kernels import routing
 from rtaudio.runtime.kernels.ramp import RAMP, ramp_samples, settled
-from rtaudio.runtime.limits import MAX_BLOCK, MAX_RATE_HZ, MIN_RATE_HZ
+from rtaudio.runtime.limits import MAX_BLOCK, MAX_RATE_HZ, MIN_RATE_HZ, RefusedError
 from rtaudio.runtime.plan import Plan, Step, WorkerThread
 from rtaudio.runtime.slots import Slots
 
@@ -30,7 +30,7 @@ class Builder:
 
     Raises
     ------
-    ValueError
+    RefusedError
         Rate or block is out of range.
 
     Notes
@@ -42,9 +42,11 @@ class Builder:
 
     def __init__(self, rate_hz: int, block: int, *, offline: bool = False) -> None:
         if rate_hz != int(rate_hz) or not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
-            raise ValueError(f"rate {rate_hz} Hz is out of range {MIN_RATE_HZ} .. {MAX_RATE_HZ}")
+            raise RefusedError(
+                f"rate_hz = {rate_hz} is out of range {MIN_RATE_HZ} .. {MAX_RATE_HZ} Hz"
+            )
         if block != int(block) or not 1 <= block <= MAX_BLOCK:
-            raise ValueError(f"block {block} is out of range 1 .. {MAX_BLOCK} frames")
+            raise RefusedError(f"block = {block} is out of range 1 .. {MAX_BLOCK} frames")
         self.rate_hz = rate_hz = int(rate_hz)
         self.block = block = int(block)
         self.offline = offline
@@ -85,11 +87,11 @@ class Builder:
 
         Raises
         ------
-        ValueError
+        RefusedError
             Another effect has the name.
         """
         if name in self._slots:
-            raise ValueError(f"two effects are named {name!r}; give each its own name")
+            raise RefusedError(f"two effects are named {name!r}; give each its own name")
         candidate, count = name or kind, 1
         while candidate in self._slots:
             count += 1
@@ -108,7 +110,9 @@ class Builder:
             Name and start value of every slot.
         """
         if any(known is owner for known, _ in self._slots.values()):
-            raise ValueError(f"{self.effect}: the same effect stands twice in the chain; make two")
+            raise RefusedError(
+                f"{self.effect}: the same effect stands twice in the chain; make two"
+            )
         slots = Slots(values)
         self._slots[self.effect] = owner, slots
         for parameter in values:

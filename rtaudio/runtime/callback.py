@@ -122,7 +122,7 @@ the gain that follows it. ``in_clipped``: samples of the input at full scale."""
 
 engine_at = struct_at(ENGINE)
 _FORMER = offset_of(ENGINE, "former")
-_PENDING = offset_of(ENGINE, "pending")
+PENDING = offset_of(ENGINE, "pending")
 _HEARD_WRITE = offset_of(ENGINE, "heard_write")
 _SOURCE_WRITE = offset_of(ENGINE, "source_write")
 _SOURCE_POSITION = offset_of(ENGINE, "source_position")
@@ -136,9 +136,9 @@ def _adopt(e, engine):
     A program with latency starts with silence, so the fade begins when its sound does. It is of
     equal gain: two chains that play the same are not heard to be exchanged.
     """
-    if e.fade_left == 0 and atomic_load(engine + _PENDING) != 0:
+    if e.fade_left == 0 and atomic_load(engine + PENDING) != 0:
         e.former = e.current
-        e.current = atomic_exchange(engine + _PENDING, 0)
+        e.current = atomic_exchange(engine + PENDING, 0)
         silent = e.former == e.silence or e.current == e.silence
         e.fade_length = e.fade_samples if silent else e.swap_samples
         e.fade_left = e.fade_length + program_at(e.current).latency_samples

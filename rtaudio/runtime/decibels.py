@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from numba.extending import register_jitable
 
 
 @register_jitable
-def from_db(level_db: float) -> float:
-    """Return the ratio of amplitudes that a level in decibels stands for.
+def from_db(level_db: Any) -> Any:
+    """Return the ratio of amplitudes that a level in decibels stands for; of an array, each.
 
     Examples
     --------
     >>> from_db(-20.0)
     0.1
     """
-    ratio: float = 10.0 ** (level_db / 20.0)
-    return ratio
+    return 10.0 ** (level_db / 20.0)
 
 
 def to_db(ratio: float, least_db: float = -120.0) -> float:

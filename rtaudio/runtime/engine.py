@@ -1,4 +1,4 @@
-"""The engine: owns what the callback works on, and publishes programs to it."""
+"""The engine: owns the memory of the callback, and publishes programs to it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ import numpy as np
 
 from rtaudio.runtime.abi import Node
 from rtaudio.runtime.builder import Builder
-from rtaudio.runtime.callback import ENGINE, FADE_MS, FLAG_NAMES, SWAP_MS
+from rtaudio.runtime.callback import ENGINE, FADE_MS, FLAG_NAMES, PENDING, SWAP_MS
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels import routing
-from rtaudio.runtime.limits import MAX_LIVE_CHANNELS
+from rtaudio.runtime.limits import MAX_LIVE_CHANNELS, RefusedError
 from rtaudio.runtime.memory import Floats, aligned, offset_of
 from rtaudio.runtime.program import Program
 from rtaudio.runtime.statistics import HISTOGRAM_SIZE, Histogram, Snapshot
 from rtaudio.runtime.tap import Tap
 from rtaudio.runtime.words import atomic_store
 
-_PENDING = offset_of(ENGINE, "pending")
 _SOURCE_WRITE = offset_of(ENGINE, "source_write")
 _SOURCE_ENDED = offset_of(ENGINE, "source_ended")
 _TAP = offset_of(ENGINE, "tap")
@@ -68,7 +67,7 @@ class Engine:
 
     def __init__(self, rate_hz: int, block: int, in_channels: int, out_channels: int) -> None:
         if max(in_channels, out_channels) > MAX_LIVE_CHANNELS:
-            raise ValueError(f"at most {MAX_LIVE_CHANNELS} channels can play")
+            raise RefusedError(f"at most {MAX_LIVE_CHANNELS} channels can play in each direction")
         self.rate_hz, self.block = rate_hz, block
         self.in_channels, self.out_channels = in_channels, out_channels
         self._memory = aligned(ENGINE.itemsize, np.uint8).view(ENGINE)
@@ -192,7 +191,7 @@ class Engine:
             program.start_workers()
             self._programs[program.address] = program
             self.program = program
-            _store(self.address + _PENDING, program.address)
+            _store(self.address + PENDING, program.address)
 
     def reap(self) -> None:
         """Release the programs that the callback no longer uses, and stop their workers.
@@ -266,7 +265,7 @@ class Engine:
         self.record["out_peak"][:] = 0.0
 
     def snapshot(self) -> Snapshot:
-        """Return what the callback has done so far."""
+        """Return the statistics of the callback so far."""
         record = self.record
         frames = int(record["frames"])
         ins, outs = self.in_channels, self.out_channels

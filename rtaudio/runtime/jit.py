@@ -98,6 +98,11 @@ def inlined(function: Callable[..., Any]) -> Any:
     return njit(nogil=True, forceinline=True, error_model="numpy")(function)
 
 
+def helper(function: Callable[..., Any]) -> Any:
+    """Compile as a function of its own that kernels call; never cached, as it is part of theirs."""
+    return njit(error_model="numpy")(function)
+
+
 def jit(function: Callable[..., Any]) -> Any:
     """Compile without the interpreter lock, on first use; cached."""
     with _cached_here():

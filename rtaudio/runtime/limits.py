@@ -1,4 +1,4 @@
-"""Limits of what is played, in one place."""
+"""Limits of rates, blocks and channels, in one place."""
 
 from __future__ import annotations
 
@@ -13,3 +13,11 @@ MAX_CHANNELS = 64
 
 MAX_LIVE_CHANNELS = 8
 """Of a device, in each direction."""
+
+
+class RefusedError(ValueError):
+    """A rate, a block, a name or a chain that the runtime cannot play.
+
+    The runtime imports nothing else of rtaudio. Effects and hosts raise it as a
+    :class:`~rtaudio.errors.ParameterError`.
+    """

@@ -132,7 +132,7 @@ class Plan:
 
     @property
     def relocatable(self) -> bool:
-        """Whether `image` tells all addresses: no node of another library, no worker."""
+        """Whether `image` knows every address: no node of another library, no worker."""
         return all(step.node.relocatable for step in self.steps)
 
     def image(self) -> Image:

@@ -18,6 +18,7 @@ import numpy as np
 
 from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.jit import inlined
+from rtaudio.runtime.limits import RefusedError
 from rtaudio.runtime.memory import aligned, write_word
 from rtaudio.runtime.plan import Plan
 from rtaudio.runtime.words import call_process, copy_bytes, fill_bytes, i32_at, i64_at, struct_at
@@ -196,12 +197,14 @@ class Program:
 
         Raises
         ------
+        RefusedError
+            No such effect or parameter.
         ValueError
-            No such effect or parameter, or the value is out of range.
+            The value is out of range.
         """
         control = self.plan.controls.get(target)
         if control is None:
-            raise ValueError(f"{target!r}: {self._unknown(target)}")
+            raise RefusedError(f"{target!r}: {self._unknown(target)}")
         control.set(value)
 
     def _unknown(self, target: str) -> str:

@@ -24,7 +24,7 @@ class Slot(NamedTuple):
 
     @property
     def value(self) -> float:
-        """What is stored now."""
+        """The stored value."""
         return float(self.array[self.place])
 
     def store(self, value: float) -> None:

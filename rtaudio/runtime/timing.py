@@ -51,7 +51,7 @@ def block_microseconds(
     channels: tuple[int, int] | None = None,
     warm_up: int | None = None,
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Measure what a node costs per block, on noise, in a compiled loop.
+    """Measure the cost of a node per block, on noise, in a compiled loop.
 
     Nothing of Python is measured, but two readings of the clock are (about 0.05 microseconds). The
     state is as before when the function returns.
@@ -97,7 +97,7 @@ def block_microseconds(
 def signal_microseconds(
     node: Node, block: int, x: np.ndarray[Any, Any]
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Measure what each block of a mono signal costs a node; its state goes on from call to call.
+    """Measure the cost of a node for each block of a mono signal; its state persists between calls.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def signal_microseconds(
     block
         Frames per call.
     x
-        Mono signal; what does not fill a block at its end is left out.
+        Mono signal; an incomplete last block is left out.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""What people see: tables, progress bars and words on the terminal, pictures of sound."""
+"""Output for people: tables, progress bars and words on the terminal, pictures of sound."""

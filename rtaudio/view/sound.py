@@ -1,4 +1,4 @@
-"""A picture of what a chain did: the sound before and after, as waveform and spectrogram."""
+"""A picture of the sound before and after a chain, as waveform and spectrogram."""
 
 from __future__ import annotations
 

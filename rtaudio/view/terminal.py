@@ -1,4 +1,4 @@
-"""What the verbs print: tables and progress bars for people, one JSON object for programs."""
+"""Output of the verbs: tables and progress bars for people, one JSON object for programs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 """The option of every verb that prints figures."""
+
+Table = tuple[str, list[str], list[Any]]
+"""Title, column heads and rows."""
 
 PERCENTILES = {"p50": "p50", "p99": "p99", "p99_9": "p99.9", "max": "max"}
 """The attributes of `rtaudio.analysis.percentiles.Percentiles`, and their column heads."""

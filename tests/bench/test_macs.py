@@ -73,7 +73,7 @@ def test_the_fourier_transform_counts_as_its_matrices_do(n_fft):
     half = np.zeros((1, 1, n_fft // 2), np.float32)
     feeds = {"audio": half, "state.history": half, "state.overlap": half}
     assert graph_macs(graph.model(), feeds) == {"MatMul": fourier_macs(n_fft)}
-    # far below the dense products there and back
+    # far below the dense products of both transforms
     assert fourier_macs(n_fft) < 0.2 * 4 * n_fft * bins
 
 

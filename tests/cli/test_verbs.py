@@ -59,8 +59,8 @@ def test_version(cli):
 def test_defaults_of_the_command_line_are_those_of_the_library():
     host = inspect.signature(Host).parameters
     flags = inspect.signature(run.run).parameters
-    for flag, name in (("device", "device"), ("rate", "rate_hz"), ("block", "block")):
-        assert flags[flag].default == host[name].default
+    for name in ("device", "rate_hz", "block"):
+        assert flags[name].default == host[name].default
     of_file = inspect.signature(render_file).parameters["block"].default
     assert inspect.signature(render.render).parameters["block"].default == of_file
     assert host["rate_hz"].default == demo.RATE_HZ

@@ -185,7 +185,7 @@ def test_pauses_are_turned_down_behind_the_hold_and_words_are_not(denoiser):
 
 
 def starts_of_words(clean, rate):
-    """Return where speech rises above -30 dB of its loud parts behind 150 ms below that."""
+    """Return where speech rises above -30 dB of its loud parts after 150 ms below that."""
     step = rate // 1000
     power = np.convolve(clean.astype(np.float64) ** 2, np.ones(10 * step) / (10 * step), "same")
     loud = power[::step] > 1e-3 * np.percentile(power, 95)

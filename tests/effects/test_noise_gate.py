@@ -1,4 +1,4 @@
-"""The gate against a loop written from its description, and behind a model."""
+"""The gate against a loop written from its description, and after a model."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import torch
 
 from export.aidax import PLUGIN_UNITS, aidax_document
 from export.cli import export
+from export.errors import ExportError
 from export.exporter import export_model
 from export.parity import Parity
 from rtaudio.models.contract.card import Card, Golden
@@ -160,6 +161,6 @@ def test_units_are_added_without_changing_a_sample():
 def test_an_unsupported_net_is_refused_and_nothing_is_written(net, reason, tmp_path):
     source = exported(net(), tmp_path)
     assert net_of(read_model(source)) is not None
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(ExportError, match=reason):
         export(source, tmp_path / "amp.aidax")
     assert not (tmp_path / "amp.aidax").exists()

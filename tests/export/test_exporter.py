@@ -13,7 +13,8 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from torch import nn  # noqa: E402
 
-from export.exporter import ExportError, export_model  # noqa: E402
+from export.errors import ExportError  # noqa: E402
+from export.exporter import export_model  # noqa: E402
 from export.layers import CausalConv1d, Gru, Lstm  # noqa: E402
 from export.parity import run_onnx, run_torch  # noqa: E402
 from export.streaming import StreamingModule  # noqa: E402

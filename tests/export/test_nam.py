@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from export.cli import export
+from export.errors import ExportError
 from export.exporter import export_model
 from export.loudness import Loudness, measure_loudness
 from export.nam import nam_document
@@ -163,7 +164,7 @@ def test_a_file_read_and_written_has_the_same_weights(path, tmp_path):
     net = read_nam(path).net
     card = Card(**CARD, channels=(1, 1), hop=0, latency=0)
     if path.stem in ("core_wavenet_a2_max", "core_wavenet_condition_dsp"):
-        with pytest.raises(ValueError, match="only plain WaveNets"):
+        with pytest.raises(ExportError, match="only plain WaveNets"):
             nam_document(net, card, QUIET)
         return
     document = nam_document(net, card, QUIET)
@@ -238,7 +239,7 @@ def test_layers_that_differ_in_kernel_need_the_newest_version():
     ],
 )
 def test_an_unsupported_net_is_refused_and_nothing_is_written(net, reason, tmp_path):
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(ExportError, match=reason):
         export_checkpoint(checkpoint(net(), tmp_path / "best.pt"), tmp_path / "amp.nam")
     assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
 
@@ -249,7 +250,7 @@ def test_a_hint_that_lies_is_found_before_anything_is_written(tmp_path):
     net.architecture = lambda: {**honest, "residual": True}
     export_model(net, CARD, tmp_path / "amp.onnx")
     assert net_of(read_model(tmp_path / "amp.onnx")) is not None
-    with pytest.raises(ValueError, match="not written: it would differ"):
+    with pytest.raises(ExportError, match="not written: it would differ"):
         export(tmp_path / "amp.onnx", tmp_path / "amp.nam")
     assert not (tmp_path / "amp.nam").exists()
 

@@ -13,7 +13,7 @@ from rtaudio.effects.chain import Chain
 from rtaudio.effects.gain import Gain
 from rtaudio.effects.model import Model
 from rtaudio.effects.parallel import Branch, Parallel
-from rtaudio.runtime import callback as rt
+from rtaudio.runtime import callback
 from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.engine import Engine
@@ -59,7 +59,7 @@ class Rig:
         self.call = ctypes.CFUNCTYPE(
             ctypes.c_int32, *[ctypes.c_void_p] * 2, ctypes.c_ulong, ctypes.c_void_p,
             ctypes.c_ulong, ctypes.c_void_p,
-        )(rt.callback.address)  # fmt: skip
+        )(callback.callback.address)  # fmt: skip
         if effect is not None:
             self.publish(effect)
 
@@ -137,7 +137,7 @@ def test_start_swap_and_stop_are_fades_without_a_step():
     rig.engine.publish(rig.engine._silence)
     stop = rig.feed(ones)[0]
     whole = np.concatenate([start, swap, back, stop])
-    assert np.max(np.abs(np.diff(whole))) <= 1.01 / (RATE * rt.FADE_MS / 1000)
+    assert np.max(np.abs(np.diff(whole))) <= 1.01 / (RATE * callback.FADE_MS / 1000)
     assert whole[len(start) - 1] == 1.0
     assert abs(whole[len(start) + len(swap) - 1]) < 2e-4
     assert whole[-1] == 0.0

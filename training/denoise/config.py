@@ -56,7 +56,7 @@ DenoiseData = Annotated[
     Annotated[MixtureConfig, Tag("mixtures")] | Annotated[PairedFoldersConfig, Tag("pairs")],
     Discriminator(_kind_of_data),
 ]
-"""Mixtures made while training, or folders of pairs, told apart by the key ``train``."""
+"""Mixtures made while training, or folders of pairs; only these have the key ``train``."""
 
 
 class DenoiseConfig(RunConfig):

@@ -8,7 +8,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from training.denoise.mixture import Floats, Spectrum
+from rtaudio.runtime.decibels import from_db
+from rtaudio.runtime.memory import Floats
+from training.denoise.mixture import Spectrum
 
 __all__ = [
     "STEPS",
@@ -17,23 +19,11 @@ __all__ = [
     "high_pass",
     "low_pass",
     "octaves",
-    "ratio",
-    "ratios",
     "sloped",
 ]
 
 STEPS = 2048
 """Steps of a curve from 30 Hz to the highest frequency: below 0.1 dB each."""
-
-
-def ratio(db: float) -> float:
-    """Return the amplitude ratio of a level in decibels."""
-    return float(10 ** (db / 20))
-
-
-def ratios(db: NDArray[np.floating]) -> Floats:
-    """Return the amplitude ratios of levels in decibels."""
-    return (10 ** (np.asarray(db, np.float32) / 20)).astype(np.float32)
 
 
 @lru_cache(maxsize=8)
@@ -54,7 +44,7 @@ def octaves(samples: int, rate_hz: int) -> NDArray[np.int16]:
 def sloped(samples: int, rate_hz: int, slope_db: float) -> Floats:
     """Return gains that fall by ``slope_db`` per octave, from 30 Hz on."""
     hz = np.maximum(frequencies(samples, rate_hz), 30)
-    return np.float32(ratio(-slope_db)) ** np.log2(hz / 30)
+    return np.float32(from_db(-slope_db)) ** np.log2(hz / 30)
 
 
 def low_pass(samples: int, rate_hz: int, limit_hz: float) -> Floats:
@@ -108,5 +98,5 @@ def fill_treble(spectrum: Spectrum, limit: float, slope_db: float) -> None:
     half = max(1, last // 2)
     for copy, start in enumerate(range(last, len(spectrum), half), 1):
         count = min(half, len(spectrum) - start)
-        gain = np.float32(ratio(-slope_db * copy))
+        gain = np.float32(from_db(-slope_db * copy))
         spectrum[start : start + count] = gain * spectrum[last - half : last - half + count]

@@ -12,6 +12,8 @@ import torch
 from scipy import fft
 from scipy.ndimage import maximum_filter1d
 
+from rtaudio.runtime.decibels import from_db
+from rtaudio.runtime.memory import Floats
 from training.denoise.corpus import Collection, Corpus
 from training.denoise.curves import (
     STEPS,
@@ -19,10 +21,8 @@ from training.denoise.curves import (
     high_pass,
     low_pass,
     octaves,
-    ratio,
-    ratios,
 )
-from training.denoise.mixture import Floats, Generator, Mixture, MixtureConfig, Range, Spectrum
+from training.denoise.mixture import Generator, Mixture, MixtureConfig, Range, Spectrum
 from training.denoise.recordings import active_rms
 from training.denoise.rooms import Rooms
 from training.denoise.synthetic import synthetic_noise
@@ -115,14 +115,14 @@ class Mixing:
         noise_rms = math.sqrt(float(np.dot(noise, noise)) / len(noise))
         if speech_rms < 0.03:
             snr_db, gain = -math.inf, 0.0
-            noise_gain = ratio(self._between(config.free_level_dbfs)) / max(noise_rms, 1e-9)
+            noise_gain = from_db(self._between(config.free_level_dbfs)) / max(noise_rms, 1e-9)
         else:
-            level = ratio(self._between(config.level_dbfs))
+            level = from_db(self._between(config.level_dbfs))
             snr_db = math.inf
             if noise_rms > 0:
                 low, high = config.snr_db
                 snr_db = low + (high - low) * float(self.generator.beta(1.5, 2.5))
-            gain, noise_gain = level / speech_rms, level * ratio(-snr_db) / max(noise_rms, 1e-9)
+            gain, noise_gain = level / speech_rms, level * from_db(-snr_db) / max(noise_rms, 1e-9)
         clean = clean * np.float32(gain)
         noisy = heard * np.float32(gain) + noise * np.float32(noise_gain)
         if config.music == "remove":
@@ -135,7 +135,7 @@ class Mixing:
             level = self._between(config.offset_level, geometric=True)
             noisy += np.float32(self.generator.choice([-level, level]))
         if self._chance(config.clipping):
-            most = float(np.abs(noisy).max()) * ratio(-self._between(config.clipping_db))
+            most = float(np.abs(noisy).max()) * from_db(-self._between(config.clipping_db))
             np.clip(noisy, -most, most, out=noisy)
         np.clip(noisy, -1, 1, out=noisy)
         return Mixture(
@@ -157,7 +157,8 @@ class Mixing:
             if sound is None:
                 sound = music
             else:
-                sound.spectrum += np.float32(ratio(self.generator.uniform(-20, 5))) * music.spectrum
+                gain = np.float32(from_db(self.generator.uniform(-20, 5)))
+                sound.spectrum += gain * music.spectrum
                 sound.bandwidth_hz = min(sound.bandwidth_hz, music.bandwidth_hz)
         assert sound is not None
         if sound.bandwidth_hz < self.config.rate_hz / 2:
@@ -195,7 +196,7 @@ class Mixing:
                 spectrum *= self._filter(responses[1 + number % (len(responses) - 1)])
             power = float(np.vdot(spectrum, spectrum).real)
             level_db = self.generator.uniform(-15, 5) if number else 0.0
-            total += spectrum * np.float32(ratio(level_db) / math.sqrt(power + 1e-20))
+            total += spectrum * np.float32(from_db(level_db) / math.sqrt(power + 1e-20))
         return total * np.float32(self.samples)
 
     def _played(self, source: Reader, probability: float, factors: Range) -> _Sound:
@@ -223,7 +224,7 @@ class Mixing:
         if self._chance(self.config.second_speaker):
             voices.append(corpus.draw(generator))
         out = np.zeros(length, np.float32)
-        gains = [1.0, ratio(generator.uniform(-6, 6))]
+        gains = [1.0, from_db(generator.uniform(-6, 6))]
         turn, at = 0, 0
         while at < length:
             clip = voices[turn].clips[generator.integers(len(voices[turn].clips))]
@@ -290,7 +291,8 @@ class Mixing:
         knots = self.generator.uniform(-most_db, most_db, 8)
         knots[1:-1] = (knots[:-2] + 2 * knots[1:-1] + knots[2:]) / 4
         table = np.interp(np.linspace(0, 7, STEPS), np.arange(8), knots)
-        return ratios(table)[octaves(self.samples, self.config.rate_hz)]
+        steps: Floats = from_db(np.float32(table))
+        return steps[octaves(self.samples, self.config.rate_hz)]
 
     def _filter(self, response: Floats) -> Spectrum:
         """Return the spectrum of an impulse response."""
@@ -310,7 +312,7 @@ class Mixing:
             gains_db += [before, after]
         # Every hundredth sample is enough to draw a ramp of 10 ms.
         coarse = np.arange(0, config.excerpt_samples + 100, 100)
-        gains = 10 ** (np.interp(coarse, times, gains_db) / 20)
+        gains = from_db(np.interp(coarse, times, gains_db))
         fine = np.interp(np.arange(config.excerpt_samples), coarse, gains)
         return np.asarray(fine, np.float32)
 
@@ -370,7 +372,7 @@ def _expander(clean: Floats, rate_hz: int) -> Floats:
     power = maximum_filter1d(np.einsum("ij,ij->i", frames, frames) / frame, 7)
     active = max(active_rms(clean, rate_hz), 1e-9)
     level_db = 10 * np.log10(power / active**2 + 1e-9)
-    gains = ratios(np.clip(2 * (level_db + 26), -25, 0))
+    gains = from_db(np.float32(np.clip(2 * (level_db + 26), -25, 0)))
     # Linear from the middle of one frame to that of the next.
     ends = np.concatenate([gains[:1], gains, gains[-1:]])
     ramp = np.arange(frame, dtype=np.float32) / frame

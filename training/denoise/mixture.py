@@ -14,7 +14,6 @@ from torch import Tensor
 
 from training.config import DataSection
 
-Floats = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
 Generator = np.random.Generator
 

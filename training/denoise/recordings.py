@@ -17,12 +17,12 @@ import soundfile
 from numpy.typing import NDArray
 
 from rtaudio.atomic import replacing
+from rtaudio.runtime.memory import Floats
 from rtaudio.view.terminal import progress
 from training.config import ConfigError
 
 __all__ = ["Recordings", "active_rms", "cache_folder", "decoded"]
 
-Floats = NDArray[np.float32]
 Spans = Sequence[tuple[float, float]]
 """Starts and ends in a file, in seconds; an infinite end is that of the file."""
 

@@ -15,11 +15,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from rtaudio.atomic import replacing
+from rtaudio.runtime.memory import Floats
 from rtaudio.view.terminal import progress
 
 __all__ = ["Room", "Rooms"]
 
-Floats = NDArray[np.float32]
 Place = NDArray[np.float64]
 Point = tuple[float, float, float]
 
@@ -68,7 +68,7 @@ class Room:
     -----
     Allen, Berkley: Image method for efficiently simulating small-room acoustics, 1979. Images lie
     between samples, so that each is a windowed sinc. Walls turn the sign: images of one sign would
-    add up, near 0 Hz, to what no room has (Lehmann, Johansson 2008).
+    add up, near 0 Hz, to a response that no room has (Lehmann, Johansson 2008).
 
     Examples
     --------

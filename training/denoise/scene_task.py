@@ -1,4 +1,4 @@
-"""Train a feature net to tell kinds of noise apart, for `FeatureLoss`."""
+"""Train a feature net to classify kinds of noise, for `FeatureLoss`."""
 
 from __future__ import annotations
 

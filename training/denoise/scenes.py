@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import override
 
+from rtaudio.runtime.decibels import from_db
 from training.config import ConfigError
 from training.denoise.corpus import Clip, Collection
 from training.denoise.features import FeatureNet
@@ -113,9 +114,9 @@ class Scenes:
                 clip = clips[generator.choice(len(clips), p=lengths / lengths.sum())]
                 start = int(generator.integers(clip.start, clip.stop - self.samples + 1))
                 gain_db = generator.uniform(-MIX_DB, 0) if len(chosen) > 1 else 0.0
-                sounds[row] += _ratio(gain_db) * self._read(start)
+                sounds[row] += np.float32(from_db(gain_db)) * self._read(start)
                 present[row, number] = 1
-            sounds[row] *= _ratio(generator.uniform(*LEVEL_DBFS))
+            sounds[row] *= np.float32(from_db(generator.uniform(*LEVEL_DBFS)))
         return torch.from_numpy(sounds[:, None]), torch.from_numpy(present)
 
     def held_out(self, number: int) -> NDArray[np.float32]:
@@ -125,7 +126,7 @@ class Scenes:
             [np.arange(clip.start, clip.stop - self.samples + 1, self.samples) for clip in clips]
         )
         places = np.linspace(0, len(starts) - 1, min(ASKED, len(starts))).astype(int)
-        level = _ratio(sum(LEVEL_DBFS) / 2)
+        level = np.float32(from_db(sum(LEVEL_DBFS) / 2))
         return np.stack([level * self._read(int(starts[place])) for place in places])
 
     def _read(self, start: int) -> NDArray[np.float32]:
@@ -170,7 +171,3 @@ def score(net: SceneClassifier, scenes: Scenes) -> dict[str, Any]:
         "kinds": len(asked),
         "excerpts": sum(len(sounds) for sounds in asked),
     }
-
-
-def _ratio(db: float) -> np.float32:
-    return np.float32(10 ** (db / 20))

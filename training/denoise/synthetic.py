@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
-from training.denoise.curves import ratio, sloped
-from training.denoise.mixture import Floats, Generator, Spectrum
+from rtaudio.runtime.decibels import from_db
+from rtaudio.runtime.memory import Floats
+from training.denoise.curves import sloped
+from training.denoise.mixture import Generator, Spectrum
 
 __all__ = ["synthetic_noise"]
 
@@ -44,7 +46,7 @@ def synthetic_noise(
             places = np.round(orders * mains_hz / rate_hz * samples).astype(int)
             levels_db = -generator.uniform(0.5, 3) * orders + generator.normal(0, 8, count)
             phases = generator.uniform(0, 2 * np.pi, count)
-            spectrum[places] = 10 ** (levels_db / 20) * np.exp(1j * phases)
+            spectrum[places] = from_db(levels_db) * np.exp(1j * phases)
         case _:
             spectrum = fft.rfft(_clicks(generator, samples, rate_hz))
     return spectrum
@@ -62,5 +64,5 @@ def _clicks(generator: Generator, samples: int, rate_hz: int) -> Floats:
         burst = generator.standard_normal(length, np.float32)
         burst[1:] -= np.float32(smooth * generator.uniform(-1, 1)) * burst[:-1]
         burst *= np.exp(np.arange(len(burst), dtype=np.float32) * np.float32(-1 / decay))
-        out[at : at + len(burst)] += burst * np.float32(ratio(generator.normal(0, 5)))
+        out[at : at + len(burst)] += burst * np.float32(from_db(generator.normal(0, 5)))
     return out

@@ -8,22 +8,22 @@ reflections on the way to the microphone. The same command always writes the sam
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
 
 from rtaudio.analysis.minimum_phase import minimum_phase
+from rtaudio.runtime.decibels import from_db
+from rtaudio.runtime.memory import Array
 
 RATE_HZ = 48000
 TAPS = 2048
 FOLDER = Path(__file__).parents[2] / "presets" / "cabinets"
 
-Array = np.ndarray[Any, Any]
-
 
 class Loudspeaker(NamedTuple):
-    """What a microphone in front of a cabinet hears.
+    """A cabinet as a microphone in front of it hears it.
 
     ``curve``: level in dB at frequencies in Hz; ``resonances``: Hz, dB, Q; ``reflections``: delay
     in ms against the direct sound, and gain.
@@ -123,7 +123,7 @@ def magnitude(speaker: Loudspeaker, frequency_hz: Array) -> Array:
         gain * np.exp(-2j * np.pi * frequency_hz * delay_ms / 1000.0)
         for delay_ms, gain in speaker.reflections
     )
-    return np.asarray(np.abs(arrivals) * 10.0 ** (level_db / 20.0))
+    return np.asarray(np.abs(arrivals) * from_db(level_db))
 
 
 def response(speaker: Loudspeaker) -> Array:

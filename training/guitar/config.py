@@ -82,7 +82,7 @@ class TeacherData(DataSection):
         for name, positions in self.test_knobs.items():
             low, high = min(self.knobs[name]), max(self.knobs[name])
             if not all(low <= position <= high for position in positions):
-                raise ValueError(f"test_knobs.{name}: outside of what is trained, {low} .. {high}")
+                raise ValueError(f"test_knobs.{name}: outside the trained range, {low} .. {high}")
         return self
 
     @property
@@ -214,7 +214,7 @@ DataConfig = Annotated[
     | Annotated[CaptureData, Tag("captures")],
     Discriminator(_kind_of_data),
 ]
-"""The three sources of pairs, told apart by a key that only one of them has."""
+"""The three sources of pairs; each has a key that the others lack."""
 
 
 class ScheduleConfig(Section):

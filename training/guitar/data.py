@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from rtaudio.atomic import replacing
@@ -23,6 +22,8 @@ from rtaudio.capture.note import CaptureNote, read_note
 from rtaudio.errors import CaptureError
 from rtaudio.models.contract.card import ModelParameter
 from rtaudio.models.formats import read as foreign
+from rtaudio.runtime.decibels import from_db
+from rtaudio.runtime.memory import Floats
 from rtaudio.view.terminal import progress
 from training.config import ConfigError
 from training.guitar.config import (
@@ -36,7 +37,6 @@ from training.models import imported
 
 __all__ = ["Split", "Take", "load_split"]
 
-Floats = NDArray[np.float32]
 Knobs = Mapping[str, float]
 
 NOISE = "(noise)"
@@ -184,7 +184,7 @@ def _from_teacher(data: TeacherData, show: bool) -> Split:
                 dry = _noise(data.noise_seconds, rate_hz)
             else:
                 dry = _read(root / data.takes / f"{name}.flac", rate_hz)
-            dry = dry * np.float32(10 ** (data.gain_db / 20))
+            dry = dry * np.float32(from_db(data.gain_db))
             wet = _cached(teacher, dry, knobs, stamp)
             advance = data.advance_samples
             parts[part].append(
@@ -290,7 +290,7 @@ def _aligned(path: Path, dry: Floats, wet: Floats, rate_hz: int) -> tuple[Floats
 def _from_captures(data: CaptureData) -> Split:
     folders = [Path(data.root) / folder for folder in data.captures]
     notes = [read_note(folder) for folder in folders]
-    rate_hz = notes[0].sample_rate
+    rate_hz = notes[0].rate_hz
     names = moving_knobs(notes) if len(folders) > 1 else ()
     parts: dict[str, list[Take]] = {part: [] for part in PARTS}
     for folder, note in zip(folders, notes, strict=True):
@@ -340,8 +340,8 @@ def _read(path: Path, rate_hz: int) -> Floats:
 def _noise(seconds: int, rate_hz: int) -> Floats:
     """Return white noise, each second at another level from -50 to -10 dB (RMS)."""
     generator = np.random.default_rng(0)
-    levels = 10 ** (generator.uniform(-50, -10, (seconds, 1)) / 20)
-    noise = generator.standard_normal((seconds, rate_hz)) * levels
+    levels = from_db(generator.uniform(-50, -10, (seconds, 1)))
+    noise: Floats = generator.standard_normal((seconds, rate_hz)) * levels
     return noise.ravel().astype(np.float32)
 
 

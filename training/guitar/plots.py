@@ -15,11 +15,10 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from rtaudio.atomic import replacing
+from rtaudio.runtime.memory import Floats
 from training.guitar.data import Take
 
 __all__ = ["comparison", "esr_in_words", "loss_curve", "middle", "plain_ticks", "save"]
-
-Signal = NDArray[np.float32]
 
 EXCERPT_S = 5.0
 ZOOM_S = 0.02
@@ -114,7 +113,7 @@ def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     save(figure, path)
 
 
-def comparison(take: Take, output: Signal, rate_hz: int, folder: Path) -> None:
+def comparison(take: Take, output: Floats, rate_hz: int, folder: Path) -> None:
     """Draw waveform.png, spectrogram.png and transfer.png of the middle of a take.
 
     Parameters
@@ -139,7 +138,7 @@ def comparison(take: Take, output: Signal, rate_hz: int, folder: Path) -> None:
     save(_transfer(dry, target, made, error, rate_hz, title), folder / "transfer.png")
 
 
-def _waveform(target: Signal, output: Signal, error: Signal, rate_hz: int, title: str) -> Figure:
+def _waveform(target: Floats, output: Floats, error: Floats, rate_hz: int, title: str) -> Figure:
     """Draw the excerpt as an envelope, and 20 ms around its loudest sample."""
     figure = Figure(figsize=(11, 6.5), layout="constrained")
     figure.suptitle(title, fontsize=11)
@@ -173,7 +172,7 @@ def _waveform(target: Signal, output: Signal, error: Signal, rate_hz: int, title
     return figure
 
 
-def _spectrogram(target: Signal, output: Signal, error: Signal, rate_hz: int, title: str) -> Figure:
+def _spectrogram(target: Floats, output: Floats, error: Floats, rate_hz: int, title: str) -> Figure:
     """Draw target, output and error in decibels below the target's loudest bin."""
     figure = Figure(figsize=(11, 9.5), layout="constrained")
     figure.suptitle(title, fontsize=11)
@@ -206,13 +205,23 @@ def _spectrogram(target: Signal, output: Signal, error: Signal, rate_hz: int, ti
 
 
 def _transfer(
-    dry: Signal, target: Signal, output: Signal, error: Signal, rate_hz: int, title: str
+    dry: Floats, target: Floats, output: Floats, error: Floats, rate_hz: int, title: str
 ) -> Figure:
     """Draw output over input by sample, by level, and the spectra."""
     figure = Figure(figsize=(12, 4.6), layout="constrained")
     figure.suptitle(title, fontsize=11)
     sample, level, spectrum = figure.subplots(1, 3)
+    _draw_samples(sample, dry, target, output)
+    _draw_levels(level, dry, target, output, max(1, min(len(dry), rate_hz // 50)))
+    _draw_spectra(spectrum, target, output, error, rate_hz)
+    for axes in (sample, level, spectrum):
+        axes.legend(frameon=False, fontsize=9)
+        _grid(axes)
+    return figure
 
+
+def _draw_samples(axes: Axes, dry: Floats, target: Floats, output: Floats) -> None:
+    """Draw the output samples over the input samples: the median, and from 10 to 90 %."""
     edges = np.linspace(-1, 1, 62) * max(float(np.abs(dry).max()), 1e-9)
     place = np.digitize(dry, edges)
     centres = 0.5 * (edges[1:] + edges[:-1])
@@ -225,24 +234,29 @@ def _transfer(
             inside = values[place == k + 1]
             if len(inside) >= 20:
                 bands[:, k] = np.percentile(inside, [10, 50, 90])
-        sample.fill_between(centres, bands[0], bands[2], color=colour, alpha=0.18, lw=0)
-        sample.plot(centres, bands[1], color=colour, ls=style, lw=1.6, label=name)
-    sample.set(xlabel="input sample", ylabel="output sample")
-    sample.set_title("samples: median, and 10 to 90 %", loc="left", fontsize=10)
+        axes.fill_between(centres, bands[0], bands[2], color=colour, alpha=0.18, lw=0)
+        axes.plot(centres, bands[1], color=colour, ls=style, lw=1.6, label=name)
+    axes.set(xlabel="input sample", ylabel="output sample")
+    axes.set_title("samples: median, and 10 to 90 %", loc="left", fontsize=10)
 
-    width = max(1, min(len(dry), rate_hz // 50))
+
+def _draw_levels(axes: Axes, dry: Floats, target: Floats, output: Floats, width: int) -> None:
+    """Draw the output level over the input level, each of ``width`` samples."""
     levels = [_level_db(values, width) for values in (dry, target, output)]
-    level.plot(levels[0], levels[1], ".", color=TARGET, ms=5, label="target")
-    level.plot(levels[0], levels[2], ".", color=OUTPUT, ms=3, label="output")
+    axes.plot(levels[0], levels[1], ".", color=TARGET, ms=5, label="target")
+    axes.plot(levels[0], levels[2], ".", color=OUTPUT, ms=3, label="output")
     lowest = max(FLOOR_DB, float(levels[0].min()) - 1)
-    level.set(
+    axes.set(
         xlabel="input, dBFS",
         ylabel="output, dBFS",
         xlim=(lowest, max(float(levels[0].max()), lowest) + 1),
     )
-    level.set_title("levels over 20 ms", loc="left", fontsize=10)
+    axes.set_title("levels over 20 ms", loc="left", fontsize=10)
 
-    size = min(4096, len(dry))
+
+def _draw_spectra(axes: Axes, target: Floats, output: Floats, error: Floats, rate_hz: int) -> None:
+    """Draw the mean spectra in third octaves, relative to the target's loudest."""
+    size = min(4096, len(target))
     loudest = None
     for values, colour, name in (
         (target, TARGET, "target"),
@@ -252,32 +266,21 @@ def _transfer(
         power, hertz, _ = _power(values, size, size // 2, rate_hz)
         mean = _third_octaves(power.mean(axis=1), hertz)
         loudest = loudest or float(mean[1].max())
-        spectrum.plot(
-            mean[0],
-            10 * np.log10(np.maximum(mean[1] / max(loudest, 1e-30), 1e-12)),
-            color=colour,
-            lw=1.4,
-            label=name,
-        )
-    _hertz(spectrum.xaxis, spectrum.set_xscale)
-    spectrum.set(
-        xlabel="Hz", ylabel="dB, third octaves", xlim=(60, rate_hz / 2), ylim=(FLOOR_DB, 5)
-    )
-    spectrum.set_title("mean spectrum", loc="left", fontsize=10)
-    for axes in (sample, level, spectrum):
-        axes.legend(frameon=False, fontsize=9)
-        _grid(axes)
-    return figure
+        level_db = 10 * np.log10(np.maximum(mean[1] / max(loudest, 1e-30), 1e-12))
+        axes.plot(mean[0], level_db, color=colour, lw=1.4, label=name)
+    _hertz(axes.xaxis, axes.set_xscale)
+    axes.set(xlabel="Hz", ylabel="dB, third octaves", xlim=(60, rate_hz / 2), ylim=(FLOOR_DB, 5))
+    axes.set_title("mean spectrum", loc="left", fontsize=10)
 
 
-def _power(values: Signal, size: int, overlap: int, rate_hz: int) -> tuple[Any, Any, Any]:
+def _power(values: Floats, size: int, overlap: int, rate_hz: int) -> tuple[Any, Any, Any]:
     """Return power (bins, frames), the bins in Hz, and the middles of the frames in s."""
     if len(values) <= size:  # a picture needs two frames
         values = np.pad(values, (0, size + 1 - len(values) + size - overlap))
     return specgram(values, NFFT=size, noverlap=overlap, Fs=rate_hz)
 
 
-def _level_db(values: Signal, width: int) -> Signal:
+def _level_db(values: Floats, width: int) -> Floats:
     """Return the level in dB (RMS) of every ``width`` samples."""
     cut = values[: len(values) // width * width].reshape(-1, width).astype(np.float64)
     level = 10 * np.log10(np.maximum(np.square(cut).mean(axis=1), 10 ** (FLOOR_DB / 10)))

@@ -32,8 +32,8 @@ class ContextNet(StreamingModule):
         audio -> conv 3, dilation 1 -> 2 -> 4 ... 2^(layers-1) -> conv 3 -> 1x1 -> audio
                        each: convolution, normalisation, leaky ReLU of slope 0.2
 
-    There is no way around the layers: the output is what the last one makes. One net, three forms,
-    told apart by which layers look to both sides of a sample rather than only back. A layer that
+    No connection skips the layers: the output is that of the last one. The net has three forms,
+    which differ in which layers look to both sides of a sample rather than only back. A layer that
     does is played late by its dilation, so the forms share their arithmetic; they differ in the
     latency they are trained for, and in what a layer hears of the time before the first sample::
 
@@ -53,7 +53,7 @@ class ContextNet(StreamingModule):
         average seen while training, and `folded` makes it weights of the convolutions.
     centred_layers, centre_last
         How many of the dilated layers, from the first, look to both sides, and whether the
-        undilated one behind them does.
+        undilated one after them does.
 
     Notes
     -----
@@ -61,8 +61,8 @@ class ContextNet(StreamingModule):
     channels carries the sound to the output, the others start at random and do not reach it yet.
 
     A whole signal in one piece with zeros around every layer, as convolutions with padding compute
-    it, comes out the same, later by the latency. So it must not count as sound what the layers make
-    of the time before the first sample: a net that looks ahead counts the samples in the state
+    it, comes out the same, later by the latency. So the output of the layers for the time before
+    the first sample must not count as sound: a net that looks ahead counts the samples in the state
     ``position`` and keeps that time silent in every layer. A stream does not know its end: there
     the layers go on to hear silence, and the last samples, as many as the latency, differ from
     those that zeros around every layer would give.
@@ -178,7 +178,7 @@ class ContextNet(StreamingModule):
 
     @override
     def architecture(self) -> dict[str, Any]:
-        """Sizes, and what a sample costs; there is no kernel but the graph."""
+        """Sizes, and the cost per sample; there is no kernel but the graph."""
         return {"type": "context", **self.sizes, "macs_per_sample": self.macs_per_sample}
 
 
@@ -226,7 +226,7 @@ class _Norm(nn.Module):
         return y
 
     def scale_and_offset(self) -> tuple[Tensor, Tensor]:
-        """What evaluation does to each channel: ``scale * x + offset``."""
+        """Scale and offset of each channel in evaluation: ``scale * x + offset``."""
         mean, variance = self.batch.running_mean, self.batch.running_var
         assert mean is not None
         assert variance is not None

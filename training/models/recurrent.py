@@ -1,4 +1,4 @@
-"""What `LstmAmp` and `GruAmp` share: a recurrent net on the waveform, at rest in silence."""
+"""Base of `LstmAmp` and `GruAmp`: a recurrent net on the waveform, at rest in silence."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RecurrentAmp(StreamingModule):
     hidden
         Units of each layer; the cost per sample grows with their square.
     layers
-        Layers one behind the other.
+        Number of layers.
     residual
         Add the input to the output, so that the net learns the difference.
     knobs
@@ -133,7 +133,7 @@ class RecurrentAmp(StreamingModule):
         """Sizes and the names of the weights in the graph, as ONNX keeps them.
 
         ``W``, ``R`` and ``B`` belong to the first layer, ``W_1``, ``R_1`` and ``B_1`` to the
-        second, and so on; the gates are in ONNX's order. Columns of ``W`` behind the first are
+        second, and so on; the gates are in ONNX's order. Columns of ``W`` after the first are
         the knobs as 0..1, in the order of the card's parameters.
         """
         names = [

@@ -39,7 +39,7 @@ class SpectralAmp(StreamingModule):
     cell
         The kind of recurrent layer.
     layers
-        Layers one behind the other.
+        Number of recurrent layers.
     shapers
         Curves beside the plain mask; 0 is the mask alone.
 

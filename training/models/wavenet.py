@@ -1,4 +1,4 @@
-"""An amp as a WaveNet of the A1 form: what a ``.nam`` file of that kind can hold."""
+"""An amp as a WaveNet of the A1 form, which a ``.nam`` file can hold."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class WaveNetAmp(StreamingModule):
     The layers compute z = tanh(conv(y) + mixer(condition)), head += z, y += out(z). The biases
     let a silent net come to rest at another state than zero: it needs ``receptive_field`` samples
     of silence in front. The last layer hands no y on and so has no ``out``; a ``.nam`` file holds
-    one all the same, which nothing hears.
+    one anyway, which nothing uses.
 
     van den Oord et al.: WaveNet, arXiv 1609.03499; Wright et al., Applied Sciences 10(3), 766,
     2020; the sizes are those of Neural Amp Modeler.
@@ -130,7 +130,7 @@ class WaveNetAmp(StreamingModule):
     def architecture(self) -> dict[str, Any]:
         """Sizes and the names of the weights in the graph, array by array, layer by layer.
 
-        Columns of a ``mixer`` behind the first are the knobs as 0..1, in the order of the card's
+        Columns of a ``mixer`` after the first are the knobs as 0..1, in the order of the card's
         parameters.
         """
         arrays, names = [], []

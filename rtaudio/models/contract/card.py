@@ -11,6 +11,8 @@ import onnx
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rtaudio.runtime.limits import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ
+
 CONTRACT = 1
 GOLDEN_SAMPLES = 2048
 FRAMES_AXIS = "frames"
@@ -45,7 +47,7 @@ class ModelParameter(_Model):
         return self
 
 
-Channels = Annotated[int, Field(ge=0, le=64)]
+Channels = Annotated[int, Field(ge=0, le=MAX_CHANNELS)]
 
 
 class Card(_Model):
@@ -93,7 +95,7 @@ class Card(_Model):
     task: Literal["", "denoise"] = ""
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: str = ""
-    rate_hz: Annotated[int, Field(ge=8000, le=384_000, alias="sample_rate")]
+    rate_hz: Annotated[int, Field(ge=MIN_RATE_HZ, le=MAX_RATE_HZ, alias="sample_rate")]
     channels: Annotated[tuple[Channels, Channels], Field(strict=False)]
     hop: Annotated[int, Field(ge=0, le=1 << 16)]
     latency_samples: Annotated[int, Field(ge=0, le=1 << 22, alias="latency")]

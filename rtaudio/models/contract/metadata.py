@@ -51,7 +51,7 @@ def _encode(values: NDArray[Any]) -> str:
 
 
 def has_card(proto: onnx.ModelProto) -> bool:
-    """Tell whether a graph has a card, so that it claims to be a model file."""
+    """Return whether a graph has a card, so that it claims to be a model file."""
     return _metadata(proto, CARD_KEY) is not None
 
 

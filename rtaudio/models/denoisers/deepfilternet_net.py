@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from rtaudio.models.denoisers.deepfilternet_settings import OPSET, Settings
+from rtaudio.models.denoisers.deepfilternet_settings import OPSET, DeepFilterNetSettings
 from rtaudio.models.graph.frames import FrameGraph
 from rtaudio.models.graph.walk import GraphWalk
 from rtaudio.runtime.memory import Array
@@ -35,7 +35,7 @@ class DeepFilterNetGraph(FrameGraph):
         Sizes of the net.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: DeepFilterNetSettings) -> None:
         super().__init__(settings.fft_size, settings.hop_size, opset=OPSET)
         self.settings = settings
         self.bins = settings.fft_size // 2 + 1
@@ -102,7 +102,7 @@ class DeepFilterNetGraph(FrameGraph):
     # The input of the net
 
     def features(self, spectrum: str) -> tuple[str, str]:
-        """Return what the net sees of a spectrum [2, bins].
+        """Return the inputs of the net for a spectrum [2, bins].
 
         Returns
         -------

@@ -22,8 +22,8 @@ Size = Annotated[int, Field(ge=1, le=4096)]
 Frames = Annotated[int, Field(ge=0, le=16)]
 
 
-class Settings(BaseModel):
-    """What ``config.ini`` says about the net and its graphs do not."""
+class DeepFilterNetSettings(BaseModel):
+    """Settings of the net that stand in ``config.ini`` only, not in its graphs."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
@@ -86,7 +86,7 @@ class Settings(BaseModel):
         return np.array(bins)
 
 
-def read_settings(path: Path) -> Settings:
+def read_settings(path: Path) -> DeepFilterNetSettings:
     """Read the settings from a ``config.ini``.
 
     Raises
@@ -107,9 +107,9 @@ def read_settings(path: Path) -> Settings:
     for section in ("train", "deepfilternet", "df"):
         values |= parser[section] if parser.has_section(section) else {}
     try:
-        settings = Settings.model_validate(values)
+        settings = DeepFilterNetSettings.model_validate(values)
     except ValidationError as error:
-        raise ValueError(f"{CONFIG}: {first_fault(error, Settings)}") from None
+        raise ValueError(f"{CONFIG}: {first_fault(error, DeepFilterNetSettings)}") from None
     if settings.band_bins.min() < 1:
         raise ValueError(f"{CONFIG}: {settings.nb_erb} bands are too many for the frame")
     return settings

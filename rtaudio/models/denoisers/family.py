@@ -33,7 +33,7 @@ class Part:
     inputs: tuple[tuple[str, Shape], ...]
 
     def matches(self, file: GraphFile) -> bool:
-        """Tell whether the graph of a file has these inputs."""
+        """Return whether the graph of a file has these inputs."""
         found = file.inputs
         return len(found) == len(self.inputs) and all(
             wanted in ("", name)

@@ -1,4 +1,4 @@
-"""A net from a third-party model file, in plain data, with what the file says about it."""
+"""A net from a third-party model file, in plain data, with the metadata of the file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["ForeignNet"]
 
 @dataclass(frozen=True)
 class ForeignNet:
-    """What the reader of every third-party format returns.
+    """The result of every reader of a third-party format.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class ForeignNet:
     slim_steps
         Values between 0 and 1 where ``slim`` changes the size of the net; empty if it has one size.
     warnings
-        What may sound different from what the file means, one line each.
+        Ways in which the net may sound different from the file, one line each.
     """
 
     path: Path

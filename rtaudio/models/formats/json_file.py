@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaudio.errors import FormatError
+from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
 
 __all__ = ["MAX_BYTES", "float32_list", "float32_table", "read_object", "read_rate_hz", "section"]
 
@@ -113,10 +114,14 @@ def read_rate_hz(path: Path, value: object, default: int) -> int:
         return default
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:9])
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 8e3 <= value <= 384e3:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not (MIN_RATE_HZ <= value <= MAX_RATE_HZ)
+    ):
         raise FormatError(
-            f"{path}: sample_rate = {value!r:.40} is not a rate from 8,000 to 384,000 Hz; "
-            "export it again"
+            f"{path}: sample_rate = {value!r:.40} is not a rate from {MIN_RATE_HZ:,} to "
+            f"{MAX_RATE_HZ:,} Hz; export it again"
         )
     return round(value)
 

@@ -23,7 +23,7 @@ FOREIGN_SUFFIXES = (".nam", ".aidax", ".json")
 
 
 def read_foreign(path: str | Path, *, slim: float = 1.0) -> ForeignNet:
-    """Read a third-party model file; its content tells the format, not its name.
+    """Read a third-party model file; its content decides the format, not its name.
 
     Parameters
     ----------

@@ -27,6 +27,7 @@ from rtaudio.models.formats.json_file import (
 )
 from rtaudio.models.net.types import (
     LINEAR,
+    MAX_RECEPTIVE_FIELD,
     Activation,
     BatchNorm,
     Conv,
@@ -38,16 +39,15 @@ from rtaudio.models.net.types import (
     PRelu,
     Stack,
 )
+from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.memory import Floats
 
-__all__ = ["read_rtneural", "rtneural_net"]
+__all__ = ["MAX_KNOBS", "read_rtneural", "rtneural_net"]
 
 DEFAULT_RATE_HZ = 48_000
 PREWARM_SAMPLES = 2048
 MAX_SIZE = 4096
 MAX_KNOBS = 2
-MAX_DILATION = 1 << 20
-MAX_PAST = 1 << 20
 
 _ACTIVATIONS = {
     "": LINEAR, "linear": LINEAR, "tanh": Activation("tanh"), "relu": Activation("relu"),
@@ -154,9 +154,9 @@ def _layers(path: Path, described: object, inputs: int) -> list[Layer]:
     if size != 1:
         raise FormatError(f"{path}: the net has {size} outputs; only mono is supported")
     past = sum(layer.conv.past for layer in layers if isinstance(layer, ConvLayer))
-    if past > MAX_PAST:
+    if past > MAX_RECEPTIVE_FIELD:
         raise FormatError(
-            f"{path}: looks back {past:,} samples; at most {MAX_PAST:,} are supported"
+            f"{path}: looks back {past:,} samples; at most {MAX_RECEPTIVE_FIELD:,} are supported"
         )
     return layers
 
@@ -185,7 +185,7 @@ def _factor(path: Path, document: Mapping[str, Any], key: str) -> float:
         raise FormatError(
             f"{path}: {key} = {value!r:.40} is not a gain from -90 to 90 dB; the file is damaged"
         )
-    return float(10 ** (value / 20))
+    return float(from_db(value))
 
 
 def _golden(path: Path, document: Mapping[str, Any]) -> Golden | None:
@@ -312,7 +312,7 @@ def _conv(
             )
         return value
 
-    taps, dilation = number("kernel_size", MAX_SIZE), number("dilation", MAX_DILATION, 1)
+    taps, dilation = number("kernel_size", MAX_SIZE), number("dilation", MAX_RECEPTIVE_FIELD, 1)
     groups = number("groups", MAX_SIZE, 1)
     number("strides", 1, 1)
     if inputs % groups or size % groups:

@@ -27,6 +27,7 @@ import onnx.numpy_helper
 
 from rtaudio.models.contract.card import ModelFile, ModelParameter
 from rtaudio.models.net.types import (
+    MAX_RECEPTIVE_FIELD,
     Activation,
     Conv,
     Dense,
@@ -44,7 +45,6 @@ __all__ = ["net_of"]
 
 
 MAX_LAYERS = 1024
-MAX_RECEPTIVE_FIELD = 1 << 20
 
 _GATES = {"lstm": (0, 2, 3, 1), "gru": (1, 0, 2)}
 """Where torch's gates (i, f, g, o and r, z, n) are in ONNX (LSTM: i, o, f, c; GRU: z, r, h)."""

@@ -14,7 +14,7 @@ from rtaudio.runtime.kernels.wavenet.node import wavenet_node
 
 __all__ = ["native_node"]
 
-MOST_UNITS = 512
+MAX_UNITS = 512
 """Most units in all layers: larger kernels gain little and take long to compile."""
 
 
@@ -61,7 +61,7 @@ def _stack(net: Stack, params: np.ndarray[Any, Any] | None, rate_hz: int) -> Nod
     if not (
         cells
         and len(cells) == len(layers)
-        and sum(cell.weight_hh.shape[1] for cell in cells) <= MOST_UNITS
+        and sum(cell.weight_hh.shape[1] for cell in cells) <= MAX_UNITS
         and isinstance(head, Dense)
         and head.activation.name == "linear"
     ):

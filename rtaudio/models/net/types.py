@@ -23,6 +23,8 @@ from typing import Literal
 from rtaudio.runtime.memory import Floats
 
 __all__ = [
+    "LINEAR",
+    "MAX_RECEPTIVE_FIELD",
     "Activation",
     "BatchNorm",
     "Conv",
@@ -56,6 +58,9 @@ class Activation:
 
 
 LINEAR = Activation()
+
+MAX_RECEPTIVE_FIELD = 1 << 20
+"""Samples; no reader takes a net that looks further back."""
 
 
 @dataclass(frozen=True)

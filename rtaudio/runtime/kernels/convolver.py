@@ -19,9 +19,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from rtaudio.runtime.abi import Node, kernel, state_dtype
+from rtaudio.runtime.jit import helper
 from rtaudio.runtime.kernels import fft
 from rtaudio.runtime.words import address_of, copy_bytes, f32_at, fill_bytes, struct_at
 
@@ -85,7 +85,7 @@ def convolver_node(response: np.ndarray[Any, Any], channels: int) -> Node:
     )
 
 
-@njit(error_model="numpy")
+@helper
 def _add_head(out, present, head, count):
     """Add to ``out`` the last SEGMENT samples up to each of the ``present`` ones, times taps."""
     y, h = f32_at(out), f32_at(head)
@@ -97,7 +97,7 @@ def _add_head(out, present, head, count):
             y[i] += (h0 * x[i + 3] + h1 * x[i + 2]) + (h2 * x[i + 1] + h3 * x[i])
 
 
-@njit(error_model="numpy")
+@helper
 def _add_product(total, spectrum, response):
     """Add spectrum times response to ``total``: blocks of complex numbers."""
     z, x, h = f32_at(total), f32_at(spectrum), f32_at(response)

@@ -18,9 +18,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from rtaudio.runtime.jit import jit
+from rtaudio.runtime.jit import helper, jit
 from rtaudio.runtime.words import f32_at
 
 SIZE = 128
@@ -58,7 +57,7 @@ def forward(table, a, b):
         a, b = b, a
 
 
-@njit(error_model="numpy")
+@helper
 def inverse(table, a, b):
     """Undo :func:`forward`, times ``SIZE``: from block ``a`` into ``b``; ``a`` is overwritten."""
     for back in range(STAGES):

@@ -22,6 +22,7 @@ import numpy as np
 from numba import njit
 
 from rtaudio.runtime.abi import Node, kernel, state_dtype
+from rtaudio.runtime.jit import helper
 from rtaudio.runtime.words import address_of, call_process, copy_bytes, f32_at, struct_at
 
 STOP_BAND_DB = 105.0
@@ -185,7 +186,7 @@ def dot(a, b, count):
     return total
 
 
-@njit(error_model="numpy")
+@helper
 def move_down(address, start, count):
     """Move ``count`` values from place ``start`` of a float32 array to its beginning."""
     values = f32_at(address)

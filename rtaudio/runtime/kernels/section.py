@@ -17,11 +17,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 
 from rtaudio.runtime.abi import Kernel, Node, kernel, state_dtype
-from rtaudio.runtime.jit import jit
+from rtaudio.runtime.jit import helper, jit
 from rtaudio.runtime.kernels.ramp import RAMP, RAMP_MS, advance, aim, settled
 from rtaudio.runtime.slots import Slot
 from rtaudio.runtime.words import address_of, copy_bytes, f32_at, f64_at, struct_at
@@ -176,7 +175,7 @@ def _node(
     )
 
 
-@njit(error_model="numpy")
+@helper
 def _still(src, dst, z, c, count):
     """Filter ``count`` samples with constant coefficients: the same, solved for the memory."""
     x, y = f32_at(src), f32_at(dst)
@@ -193,7 +192,7 @@ def _still(src, dst, z, c, count):
     z[0], z[1] = z0, z1
 
 
-@njit(error_model="numpy")
+@helper
 def _moving(src, dst, z, c, left, count):
     """Filter ``count`` samples while the coefficients move to the end of their span."""
     x, y = f32_at(src), f32_at(dst)
@@ -211,7 +210,7 @@ def _moving(src, dst, z, c, left, count):
     z[0], z[1] = z0, z1
 
 
-@njit(error_model="numpy")
+@helper
 def _filter(s, src, dst, frames):
     """Filter every channel while the ramps go where they aim; a section at rest copies."""
     c = f64_at(s.coefficients)

@@ -1,4 +1,4 @@
-"""Explicit vector code for kernels that a compiler does not vectorise well by itself.
+"""Explicit vector code for kernels that a compiler does not vectorise well.
 
 An intrinsic (see :mod:`rtaudio.runtime.words`) makes a :class:`Vectors` from its builder and
 writes its arithmetic with it. Python loops in the intrinsic unroll; :meth:`Vectors.repeat` makes a

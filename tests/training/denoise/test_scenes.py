@@ -57,7 +57,7 @@ def scene_file(tmp_path, small_corpus, corpus_cache, monkeypatch):
 
 
 def test_scenes_are_learnt_by_command(scene_file, tmp_path, capsys):
-    """Hiss to 24 kHz and murmur to 6 kHz are told apart; the file then serves the loss."""
+    """Hiss to 24 kHz and murmur to 6 kHz are classified; the file then serves the loss."""
     train([scene_file(steps=40, learning_rate=0.003)])
     metrics = json.loads((tmp_path / "scenes/metrics.json").read_text())
     assert metrics["kinds"] == 2

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from rtaudio.errors import FormatError, first_fault
-from rtaudio.models.formats.nam.schema import MAX_RECEPTIVE_FIELD, Config
+from rtaudio.models.formats.nam.schema import Config
+from rtaudio.models.net.types import MAX_RECEPTIVE_FIELD
 
 __all__ = ["Document"]
 
@@ -33,7 +34,7 @@ class Document:
     depth
         0 for the whole file, 1 for a net inside it (a size of a container, a condition), and so on.
     warnings
-        What may sound different from what the file means; shared by all nets of the file.
+        Ways in which the net may sound different from the file; shared by all nets of the file.
     """
 
     path: Path

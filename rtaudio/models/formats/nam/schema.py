@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-MAX_RECEPTIVE_FIELD = 1 << 20
+from rtaudio.models.net.types import MAX_RECEPTIVE_FIELD
+
 """In samples."""
 
 Size = Annotated[int, Field(ge=1, le=4096)]
-Dilation = Annotated[int, Field(ge=1, le=1 << 20)]
+Dilation = Annotated[int, Field(ge=1, le=MAX_RECEPTIVE_FIELD)]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 
 

@@ -112,7 +112,7 @@ class Layout(NamedTuple):
             yield batch
 
     def _connected(self, source: int, group: int, gate: int) -> bool:
-        """Tell whether a source has weights in a square."""
+        """Return whether a source has weights in a square."""
         width = self.width(group)
         layers = self.layer_of[group * self.lanes :][:width]
         before, own = source in layers, source - 1 in layers

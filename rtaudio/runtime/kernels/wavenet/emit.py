@@ -123,7 +123,7 @@ class _Chunk:
             matrix = v.element(weights, b.add(first, v.index((3 + channels) * channels)))
             sums = [v.constant(0.0)] * (count * self.vectors)
             sums = self.convolve(sums, matrix, channels, ring, channels, taps, dilation)
-            # What is often large is added last: so the sum is rounded finely for longer.
+            # Add the term that is often large last: until then the sum is small and finely rounded.
             mixer = v.element(weights, b.add(first, v.index(channels)))
             mixed = self.biases(v.element(weights, first), count)
             mixed = self.products(mixed, mixer, channels, self.memory, v.index(0), 1)
