@@ -25,10 +25,10 @@ def digits(value):
     return [whole // ENTRIES ** (BOOKS - 1 - k) % ENTRIES for k in range(BOOKS)]
 
 
-def encoder_graph():
+def encoder_graph(hop=HOP):
     """Code the mean of this frame and the last one, as digits; -1 from the book ``books`` on."""
     graph = GraphBuilder(17)
-    graph.give("audio", [1, 1, HOP])
+    graph.give("audio", [1, 1, hop])
     graph.give("params", [1, 1])
     past, following = graph.state([1, 1, 1], "mean")
     graph.op("ReduceMean", "audio", axes=[2], keepdims=1, to=following)
@@ -47,8 +47,8 @@ def encoder_graph():
     return graph.model()
 
 
-def decoder_graph():
-    """Hold the number for a frame, and add a tenth of the last one."""
+def decoder_graph(hop=HOP):
+    """Hold the number for a frame, and add a tenth of the last one; half of that for a loss."""
     graph = GraphBuilder(17)
     graph.give("codes", [1, BOOKS, 1], np.int64)
     past, following = graph.state([1, 1, 1], "value")
@@ -56,21 +56,24 @@ def decoder_graph():
     kept = graph.op("Max", "codes", graph.integers(0))
     value = graph.op("Mul", graph.cast(kept, np.float32), graph.constant(weights))
     value = graph.op("ReduceSum", value, graph.integers(1), keepdims=1)
-    graph.op("Sub", value, graph.constant(1.0), to=following)
+    value = graph.op("Sub", value, graph.constant(1.0))
+    first = graph.op("Gather", "codes", graph.integers(0), axis=1)
+    lost = graph.op("Less", first, graph.integers(0))
+    graph.op("Where", lost, graph.op("Mul", past, graph.constant(0.5)), value, to=following)
     mixed = graph.op("Add", following, graph.op("Mul", past, graph.constant(0.1)))
-    graph.op("Expand", mixed, graph.integers(1, 1, HOP), to="audio_out")
-    graph.take("audio_out", [1, 1, HOP])
+    graph.op("Expand", mixed, graph.integers(1, 1, hop), to="audio_out")
+    graph.take("audio_out", [1, 1, hop])
     return graph.model()
 
 
-def write_side(path, proto, *, kind, **card):
+def write_side(path, proto, *, kind, hop=HOP, **card):
     """Write one file of a codec; ``card`` changes the card."""
     about = {
         "kind": kind,
         "name": "digits",
         "rate_hz": RATE,
         "channels": (1, 0) if kind == "encoder" else (0, 1),
-        "hop": HOP,
+        "hop": hop,
         "latency_samples": 0,
         "architecture": {"type": "digits", "codec": ID, "entries": ENTRIES},
         "license": "Apache-2.0",
@@ -80,7 +83,7 @@ def write_side(path, proto, *, kind, **card):
         about["parameters"] = (
             {"name": "books", "min": 1.0, "max": float(BOOKS), "default": 3.0, "unit": ""},
         )
-    frames = -(-2048 // HOP)
+    frames = -(-2048 // hop)
     audio = np.zeros((1, 2048), np.float32)
     codes = np.zeros((BOOKS, frames), np.int64)
     golden = Golden(audio, codes) if kind == "encoder" else Golden(codes, audio)
@@ -108,3 +111,12 @@ def digits_codec(tmp_path_factory):
     write_side(folder / "digits.encoder.onnx", encoder_graph(), kind="encoder")
     write_side(folder / "digits.decoder.onnx", decoder_graph(), kind="decoder")
     return read_codec(folder / "digits")
+
+
+@pytest.fixture(scope="session")
+def calls_codec(tmp_path_factory):
+    """Return the same codec with frames of 20 ms, as packets carry them."""
+    folder = tmp_path_factory.mktemp("calls")
+    write_side(folder / "calls.encoder.onnx", encoder_graph(320), kind="encoder", hop=320)
+    write_side(folder / "calls.decoder.onnx", decoder_graph(320), kind="decoder", hop=320)
+    return read_codec(folder / "calls")
