@@ -1,12 +1,15 @@
-"""What the machine must have for some tests; where it has not, they say so."""
+"""The command line inside this process; and the reasons to skip tests on some machines."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+from rtaudio.cli import main
 
 DATA = Path(os.environ.get("RTAUDIO_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
@@ -26,3 +29,40 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def data_folder():
     return DATA
+
+
+class Answer(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(capfd, monkeypatch):
+    """Return ``cli(*words) -> (status, out, err)``."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*words):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        return Answer(end.value.code, *capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def refused(cli):
+    """Return ``refused(*words) -> line``: asserts exit status 2 and one line on stderr."""
+
+    def call(*words):
+        answer = cli(*words)
+        lines = answer.err.splitlines()
+        assert answer.status == 2, answer
+        assert len(lines) == 1, answer
+        assert lines[0].startswith("error: ")
+        assert "Traceback" not in lines[0]
+        assert answer.out == ""
+        return lines[0]
+
+    return call

@@ -11,6 +11,7 @@ import typer
 from rtaudio.cli import (
     bench,
     capture,
+    codec,
     demo,
     denoise,
     devices,
@@ -55,6 +56,7 @@ for verb, example in (
     (bench.bench, "rtaudio bench engine"),
 ):
     app.command(epilog=f"Example: `{example}`")(verb)
+app.add_typer(codec.codec, name="codec")
 
 
 def _version(wanted: bool) -> None:

@@ -402,6 +402,7 @@ class Host:
             out_peak=seen.out_peak,
             clipped=seen.clipped,
             source_missing=seen.source_missing,
+            source_waiting=self._engine.source_waiting if self._feeder else 0,
             seconds=seen.frames / self.rate_hz,
         )
 

@@ -48,6 +48,9 @@ class IncomingStats:
         Mean bitrate on the line since the first packet, headers included.
     frames, concealed_frames
         Frames of 20 ms that were played since the first packet, and those without codes.
+    delay_ms
+        From the arrival of the fastest packet to the loudspeaker: jitter buffer, codec, and what
+        waits for the sound card and in it.
     drift_ppm
         How much faster the sender's clock runs, as far as it is followed.
     decode_ms
@@ -63,6 +66,7 @@ class IncomingStats:
     line_kbps: float
     frames: int
     concealed_frames: int
+    delay_ms: float
     drift_ppm: float
     decode_ms: float
     receiver: ReceiverStats
@@ -165,6 +169,7 @@ class Incoming:
         effect: Effect | None = None,
         **host: Any,
     ) -> None:
+        self._codec = codec
         self._receiver = Receiver(bytes.fromhex(codec.id)[:8], host=sender)
         self._lock = threading.Lock()
         self._playout = Playout(codec, self._receiver, self._lock)
@@ -247,6 +252,10 @@ class Incoming:
         """Return the statistics so far."""
         with self._lock:
             receiver = self._receiver.stats
+        host = self._host.stats()
+        rate_hz = self._host.rate_hz
+        late = self._codec.latency_samples + DriftResampler.latency_samples
+        waits = late + host.source_waiting + host.latency_samples
         seconds = max(0.02, time.monotonic() - self._first_s) if self._packets else 1.0
         return IncomingStats(
             packets=self._packets,
@@ -254,10 +263,13 @@ class Incoming:
             line_kbps=8 * self._bytes / seconds / 1000.0,
             frames=self._playout.frames,
             concealed_frames=self._playout.concealed,
+            delay_ms=(
+                receiver.jitter.delay_ms + 1000.0 * waits / rate_hz + host.device_latency_ms[1]
+            ),
             drift_ppm=1e6 * (self._playout.rate - 1.0),
             decode_ms=1000.0 * self._playout.slowest_s,
             receiver=receiver,
-            host=self._host.stats(),
+            host=host,
         )
 
     def __enter__(self) -> Incoming:

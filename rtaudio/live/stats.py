@@ -38,6 +38,8 @@ class Stats:
         Input samples at full scale so far, per channel: the microphone is too loud.
     source_missing
         Frames of silence because an iterator or function as source was too late.
+    source_waiting
+        Frames that such a source has given, and that wait to be played.
     seconds
         Audio time played.
     """
@@ -57,6 +59,7 @@ class Stats:
     out_peak: tuple[float, ...] = ()
     clipped: tuple[int, ...] = ()
     source_missing: int = 0
+    source_waiting: int = 0
     seconds: float = 0.0
 
 

@@ -1,51 +1,10 @@
-"""Calls of the command line inside this process, and files that are wrong in every way."""
+"""Sound files that are wrong in every way."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import soundfile
-
-from rtaudio.cli import main
-
-
-class Answer(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def cli(capfd, monkeypatch):
-    """Return ``cli(*words) -> (status, out, err)``."""
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*words):
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main([str(word) for word in words])
-        return Answer(end.value.code, *capfd.readouterr())
-
-    return call
-
-
-@pytest.fixture
-def refused(cli):
-    """Return ``refused(*words) -> line``: asserts exit status 2 and one line on stderr."""
-
-    def call(*words):
-        answer = cli(*words)
-        lines = answer.err.splitlines()
-        assert answer.status == 2, answer
-        assert len(lines) == 1, answer
-        assert lines[0].startswith("error: ")
-        assert "Traceback" not in lines[0]
-        assert answer.out == ""
-        return lines[0]
-
-    return call
 
 
 @pytest.fixture(scope="session")

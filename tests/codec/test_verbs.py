@@ -1,0 +1,103 @@
+"""The verbs of a call: two processes on this machine, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+CALL = "from rtaudio.cli import main; import sys; main(sys.argv[1:])"
+
+
+def started(*words):
+    return subprocess.Popen(
+        [sys.executable, "-c", CALL, "codec", *map(str, words)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def figures(process):
+    out, error = process.communicate(timeout=150)
+    assert process.returncode == 0, error
+    return json.loads(out)
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory):
+    path = tmp_path_factory.mktemp("speech") / "speech.wav"
+    sound = np.repeat(np.random.default_rng(0).uniform(-0.4, 0.4, 500), 320)
+    soundfile.write(path, sound, 16000, "FLOAT")
+    return path
+
+
+def test_one_process_sends_and_another_plays(calls_codec, speech, tmp_path):
+    port, model = free_port(), calls_codec.encoder.path
+    record = tmp_path / "heard.wav"
+    common = ("--model", model, "--device", "clock", "--json")
+    receiver = started("receive", "--port", port, "--out", record, "--seconds", 7, *common)
+    sender = started(
+        "send", "--to", f"127.0.0.1:{port}", "--in", speech, "--bitrate", 1.0, "--frames", 2,
+        "--redundancy", 1, "--seconds", 6, *common,
+    )  # fmt: skip
+    sent, received = figures(sender)["sent"], figures(receiver)["received"]
+    assert sent["packets"] > 50
+    assert received["packets"] > 40
+    assert received["frames"] > 50
+    heard, rate_hz = soundfile.read(record)
+    assert rate_hz == 16000
+    assert np.abs(heard).max() > 0.2
+
+
+def test_both_directions_go_through_one_port(calls_codec, speech):
+    ports, model = (free_port(), free_port()), calls_codec.encoder.path
+    both = [
+        started(
+            "talk", "--port", own, "--to", f"localhost:{other}", "--model", model, "--in", speech,
+            "--device", "clock", "--bitrate", 1.0, "--no-pauses", "--seconds", 5, "--json",
+        )
+        for own, other in (ports, ports[::-1])
+    ]  # fmt: skip
+    for side in map(figures, both):
+        assert side["sent"]["packets"] > 100
+        assert side["received"]["packets"] > 50
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("send", "--to", "nowhere"), "give host and port, such as"),
+        (("send", "--to", "no.such.host.invalid:5004"), "no.such.host.invalid: no such host"),
+        (("send", "--to", "localhost:70000"), "give host and port"),
+        (("send", "--to", "localhost:5004", "--bitrate", 900), "bitrate = 900 is out of range"),
+        (("send", "--to", "localhost:5004", "--model", "nothing"), "a codec is two files"),
+        (("send", "--to", "localhost:5004", "--in", "no.wav"), "no.wav"),
+        (("receive", "--bind", "203.0.113.7"), "203.0.113.7:5004: cannot listen there"),
+        (("receive", "--from", "no.such.host.invalid"), "no such host"),
+    ],
+)
+def test_what_cannot_be_is_one_line(refused, calls_codec, words, text):
+    if "--model" not in words:
+        words = (*words, "--model", calls_codec.encoder.path)
+    assert text in refused("codec", *words, "--device", "clock", "--seconds", 1)
+
+
+def test_a_port_in_use_is_one_line(refused, calls_codec):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        line = refused(
+            "codec", "receive", "--port", port, "--device", "clock",
+            "--model", calls_codec.encoder.path,
+        )  # fmt: skip
+        assert f"127.0.0.1:{port}: cannot listen there" in line
