@@ -209,8 +209,14 @@ def command_line() -> str:
 
 
 def verbs() -> dict[str, Any]:
-    """Return the verbs of the command line by name, in the order of its help."""
-    return {command.callback.__name__: command for command in app.registered_commands}
+    """Return the verbs of the command line by name, in the order of its help; groups at the end."""
+    found = {command.callback.__name__: command for command in app.registered_commands}
+    for group in app.registered_groups:
+        found |= {
+            f"{group.name} {command.callback.__name__}": command
+            for command in group.typer_instance.registered_commands
+        }
+    return found
 
 
 def words(function: Any) -> list[Word]:
@@ -233,9 +239,9 @@ def _verb(name: str, command: Any) -> str:
     own = words(command.callback)
     arguments = [word for word in own if not word.is_option]
     options = [word for word in own if word.is_option]
-    usage = ["rtaudio", name, *(["[OPTIONS]"] if options else []), *(a.names[0] for a in arguments)]
+    usage = ["rtaudio", *name.split(), *(["[OPTIONS]"] if options else []), *(a.names[0] for a in arguments)]
     parts = [
-        f"## {name} {{ #{name} }}",
+        f"## {name} {{ #{name.replace(' ', '-')} }}",
         f"```text\n{' '.join(usage)}\n```",
         inspect.getdoc(command.callback) or "",
     ]
