@@ -239,7 +239,7 @@ def _verb(name: str, command: Any) -> str:
     own = words(command.callback)
     arguments = [word for word in own if not word.is_option]
     options = [word for word in own if word.is_option]
-    usage = ["rtaudio", *name.split(), *(["[OPTIONS]"] if options else []), *(a.names[0] for a in arguments)]
+    usage = ["rtaudio", name, *(["[OPTIONS]"] if options else []), *(a.names[0] for a in arguments)]
     parts = [
         f"## {name} {{ #{name.replace(' ', '-')} }}",
         f"```text\n{' '.join(usage)}\n```",
