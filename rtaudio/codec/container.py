@@ -42,7 +42,7 @@ import numpy as np
 
 from rtaudio.atomic import replacing
 from rtaudio.codec.codes import Codes, from_bits, to_bits
-from rtaudio.codec.rtc_header import FIXED_BYTES, MAX_SAMPLES, RtcHeader, header_length
+from rtaudio.codec.rtc_header import FIXED_BYTES, RtcHeader, header_length
 from rtaudio.errors import CodecFileError, ParameterError
 
 BLOCK_FRAMES = 100
@@ -123,12 +123,17 @@ class RtcWriter:
         """
         told = self._header.original_samples
         samples = original_samples if told is None else told
+        if samples is None:
+            raise ParameterError("original_samples is missing; the header does not tell it")
+        if original_samples not in (None, samples):
+            raise ParameterError(
+                f"original_samples = {original_samples}, and the header has {samples}"
+            )
         needed = replace(self._header, original_samples=samples).frames
         frames = self._frames + len(self._waiting)
-        if needed != frames or original_samples not in (None, samples):
+        if needed != frames:
             raise ParameterError(
-                f"original_samples = {original_samples or samples}: needs {needed} frames, and "
-                f"{frames} were written"
+                f"original_samples = {samples}: needs {needed} frames, and {frames} were written"
             )
         if len(self._waiting):
             self._block(self._waiting)
@@ -267,9 +272,14 @@ class RtcReader:
         body = prefix + self._read(_TRAILER.size - _COUNT.size)
         self._check(body)
         _, frames, samples = _TRAILER.unpack(body)
-        header = replace(self.header, original_samples=min(samples, MAX_SAMPLES))
-        if frames != self.frames_read or frames != header.frames:
-            raise self._fault(f"tells {frames} frames at its end, and {self.frames_read} came")
+        told = f"tells {frames} frames and {samples} samples at its end"
+        contradiction = self._fault(f"{told}, and {self.frames_read} frames came")
+        try:
+            header = replace(self.header, original_samples=samples)
+        except ParameterError:
+            raise contradiction from None
+        if not frames == self.frames_read == header.frames:
+            raise contradiction
         self.header = header
 
 

@@ -15,7 +15,7 @@ FIXED_BYTES = 40
 """Bytes from which `header_length` tells how many there are."""
 
 MAX_CHANNELS, MAX_BOOKS = 64, 24
-MAX_SAMPLES = 1 << 48
+_MAX_SAMPLES = 1 << 48
 
 _FIXED = struct.Struct(">4sBBBB8sIHHIIQ")
 _CRC_BYTES = 4
@@ -73,7 +73,7 @@ class RtcHeader:
             ("channels", 1, MAX_CHANNELS),
             ("delay_samples", 0, 0xFFFF),
             ("original_rate_hz", 1, 0xFFFF_FFFF),
-            ("original_samples", 0, MAX_SAMPLES),
+            ("original_samples", 0, _MAX_SAMPLES),
         ):
             value = getattr(self, key)
             if value is not None and not low <= value <= high:
