@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaudio.codec.comfort_noise import NoiseFloor, NoiseShape
+from rtaudio.codec.noise_floor import NoiseFloor
+from rtaudio.codec.noise_shape import NoiseShape
 
 ABOVE_FLOOR_DB = 8.0
 """What is this much above the background is speech."""

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rtaudio.codec.codes import NOT_SENT, Codes
-from rtaudio.codec.comfort_noise import NoiseShape
+from rtaudio.codec.noise_shape import NoiseShape
 from rtaudio.codec.packets import Payload
 from rtaudio.codec.rtp import InterarrivalJitter
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rtaudio.codec.codes import BITS, MAX_BOOKS, NOT_SENT, Codes, from_bits, to_bits
-from rtaudio.codec.comfort_noise import NoiseShape
+from rtaudio.codec.noise_shape import NoiseShape
 from rtaudio.errors import PacketError, ParameterError, out_of_range
 
 VERSION = 1

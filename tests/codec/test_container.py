@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtaudio.codec.container import BLOCK_FRAMES, RtcReader, RtcWriter, read_rtc, write_rtc
-from rtaudio.codec.rtc_header import RtcHeader
+from rtaudio.codec.container import read_rtc, write_rtc
+from rtaudio.codec.rtc_header import BLOCK_FRAMES, RtcHeader
+from rtaudio.codec.rtc_reader import RtcReader
+from rtaudio.codec.rtc_writer import RtcWriter
 from rtaudio.errors import CodecFileError, ParameterError
 
 MODEL = "0123456789abcdef"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtaudio.codec.comfort_noise import NoiseShape
 from rtaudio.codec.jitter import FRAME_S, MAX_FRAMES, PAUSE_FRAMES, JitterBuffer
 from rtaudio.codec.network import Conditions, Network
+from rtaudio.codec.noise_shape import NoiseShape
 from rtaudio.codec.packets import Copy, Payload
 
 BOOKS = 12
@@ -284,6 +284,28 @@ def test_frames_are_dropped_rather_than_kept_without_end():
     frame = buffer.pop(FRAME_S * 4999)
     assert frame is not None
     assert frame.number >= 4990, "what is fetched is fresh"
+
+
+@pytest.mark.parametrize("ppm", [-300, 300])
+def test_clock_drift_that_nobody_follows_never_adds_up(ppm):
+    """Ten minutes, in which every fifth second is quiet: 180 ms of drift in all."""
+    buffer, rng, delays_ms = JitterBuffer(), np.random.default_rng(1), []
+    jitter_s = rng.exponential(0.01, 30_000)
+    arrivals = sorted((FRAME_S * i + jitter_s[i], i) for i in range(30_000))
+    place = 0
+    for step in range(29_000):
+        now_s = FRAME_S * step * (1 + 1e-6 * ppm)
+        while arrivals[place][0] <= now_s:
+            buffer.push(
+                arrivals[place][1], Payload(codes_of(arrivals[place][1])), arrivals[place][0]
+            )
+            place += 1
+        buffer.pop(now_s, quiet=step % 250 < 50)
+        delays_ms.append(buffer.stats.delay_ms)
+    stats = buffer.stats
+    assert max(delays_ms[500:]) < 120.0
+    assert stats.concealed < 0.04 * 29_000
+    assert stats.dropped - stats.waited == pytest.approx(580 * ppm / 20_000, abs=8)
 
 
 @settings(max_examples=300)

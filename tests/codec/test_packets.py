@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rtaudio.codec.codes import NOT_SENT, deinterleave, interleave, to_bits, with_books
-from rtaudio.codec.comfort_noise import NoiseShape
+from rtaudio.codec.noise_shape import NoiseShape
 from rtaudio.codec.packets import Copy, pack, pack_noise, unpack
 from rtaudio.errors import PacketError, ParameterError
 

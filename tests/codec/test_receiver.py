@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from rtaudio.codec.codes import NOT_SENT
-from rtaudio.codec.comfort_noise import NoiseShape
 from rtaudio.codec.network import Conditions, Network
+from rtaudio.codec.noise_shape import NoiseShape
 from rtaudio.codec.packets import unpack
 from rtaudio.codec.receiver import Receiver
 from rtaudio.codec.rtp import FRAME_TICKS, RtpPacket
