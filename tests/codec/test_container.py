@@ -270,6 +270,18 @@ def test_a_trailer_that_contradicts_the_blocks_is_told(file, frames, samples):
         read(false)
 
 
+def test_a_short_block_before_the_last_is_refused(file):
+    """With it no block behind it would be where arithmetic expects it."""
+    header, codes = file
+    stream = io.BytesIO()
+    writer = RtcWriter(stream, replace(header, original_samples=None))
+    for frames in (100, 50, 100, 91):
+        writer._block(codes.transpose(2, 0, 1)[:frames])
+    writer.close(header.original_samples)
+    with pytest.raises(CodecFileError, match="damaged at frame 150"):
+        read(stream.getvalue())
+
+
 def test_what_follows_the_end_is_told(file):
     for piped in (False, True):
         data = written(*file, piped=piped) + b"x"

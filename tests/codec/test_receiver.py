@@ -93,6 +93,19 @@ def test_a_sender_that_restarts_is_heard_again_with_its_second_packet():
     assert sum(code is not None for code in codes) > 290
 
 
+def test_a_wild_sequence_number_is_believed_only_if_the_next_one_follows():
+    sender, receiver = Sender(), Receiver()
+    packets = [RtpPacket.from_bytes(sender.frame(books_of(place))[0]) for place in range(4)]
+    wild = [packet._replace(sequence=packet.sequence + 5000) for packet in packets]
+    taken = [
+        receiver.receive(packet.to_bytes(), PEER, FRAME_S * step)
+        for step, packet in enumerate([packets[0], wild[1], packets[1], wild[2], wild[3]])
+    ]
+    assert taken == [True, False, True, False, True]
+    assert receiver.stats.probation == 2
+    assert receiver.stats.jitter.restarts == 1
+
+
 def test_a_sender_that_restarts_on_another_port_is_heard_after_two_seconds():
     receiver, first, second = Receiver(), Sender(), Sender()
     for place in range(50):
@@ -174,6 +187,16 @@ def test_a_pause_costs_little_and_speech_after_it_is_marked():
     packet = RtpPacket.from_bytes(again[0][0])
     assert packet.marker
     assert (packet.timestamp - begin.timestamp) % (1 << 32) == 50 * FRAME_TICKS
+
+
+def test_no_copy_reaches_over_a_pause():
+    """Copies are placed by counting frames back, and those before a pause are further away."""
+    sender = Sender(copy_books=3)
+    copies = []
+    for kind in "ssspss":
+        due = sender.frame(books_of(0)) if kind == "s" else sender.pause(NoiseShape(-60))
+        copies.append(unpack(RtpPacket.from_bytes(due[0]).payload).copy is not None)
+    assert copies == [False, True, True, False, False, True]
 
 
 def test_books_may_differ_from_frame_to_frame_of_a_packet():

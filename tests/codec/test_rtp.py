@@ -109,6 +109,11 @@ def test_a_counter_never_wraps(bits, start, steps):
     assert np.all(found - true == found[0] - true[0])
 
 
+def test_a_late_value_does_not_move_the_counter_back():
+    counter = Counter(16)
+    assert [counter.extend(value) for value in (40_000, 8_000, 60_000)] == [40_000, 8_000, 60_000]
+
+
 def test_the_jitter_is_that_of_the_formula():
     rng = np.random.default_rng(4)
     transits = rng.exponential(0.02, 500)
