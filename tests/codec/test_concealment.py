@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtaudio.codec.comfort_noise import ComfortNoise
@@ -17,6 +17,7 @@ from rtaudio.codec.noise_shape import ORDER, NoiseShape
 FRAME = 960
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["codes", "lost", "pause"]), min_size=1, max_size=40))
 def test_gains_never_jump_and_never_add_up_to_more_than_one(kinds):
     concealment = Concealment(FRAME)
@@ -87,6 +88,7 @@ def test_comfort_noise_has_no_seams():
     assert np.ptp(power_db) < 0.4  # alike at the edges and in the middle of a frame
 
 
+@settings(deadline=None)
 @given(st.integers(-127, 0), st.lists(st.integers(-127, 127), max_size=16))
 def test_any_description_makes_a_bounded_noise(level, steps):
     """Descriptions come from the network; the power is the level's, whatever the filter is."""
@@ -106,6 +108,7 @@ def test_odd_sounds_have_a_description(sound):
     assert np.all(np.isfinite(ComfortNoise(FRAME).frame(shape)))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-80, 0), min_size=1, max_size=250), st.integers(-127, 0))
 def test_the_floor_is_never_louder_than_the_programme(levels_db, told):
     floor = NoiseFloor()

@@ -403,6 +403,7 @@ def test_impossible_headers_are_refused(changes, words):
         replace(header_for(1000), **changes)
 
 
+@settings(deadline=None)
 @given(st.floats(-128, 127.99))
 def test_gains_are_exact_to_a_five_hundredth_of_a_decibel(gain_db):
     header = replace(header_for(1000), gains_db=(gain_db,))

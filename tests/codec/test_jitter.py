@@ -308,7 +308,7 @@ def test_clock_drift_that_nobody_follows_never_adds_up(ppm):
     assert stats.dropped - stats.waited == pytest.approx(580 * ppm / 20_000, abs=8)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -41,6 +41,7 @@ def same(one, other):
     np.testing.assert_array_equal(one, other)
 
 
+@settings(deadline=None)
 @given(packets())
 def test_what_is_packed_is_unpacked(packet):
     codes, copy = packet
@@ -53,6 +54,7 @@ def test_what_is_packed_is_unpacked(packet):
         assert found.copy.packets_back == copy.packets_back
 
 
+@settings(deadline=None)
 @given(packets())
 def test_the_bytes_are_those_of_the_drawing(packet):
     """An independent reader: text of bits, ten at a time, in the order that is documented."""
@@ -69,6 +71,7 @@ def test_the_bytes_are_those_of_the_drawing(packet):
         assert data[1] == copy.packets_back - 1 << 6 | first
 
 
+@settings(deadline=None)
 @given(packets(), st.data())
 def test_a_cut_behind_any_byte_loses_the_least_significant_books(packet, data):
     codes, copy = packet
@@ -89,6 +92,7 @@ def test_a_cut_behind_any_byte_loses_the_least_significant_books(packet, data):
         same(unpack(pack(left.codes)).codes, left.codes)
 
 
+@settings(deadline=None)
 @given(codes_of(), st.integers(0, 60))
 def test_every_cut_code_costs_ten_bits(codes, cut):
     data = pack(codes)
@@ -103,6 +107,7 @@ def test_a_voice_of_six_kilobits_takes_sixteen_bytes():
     assert len(pack(np.zeros((3, 1), np.int64))) == 5
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=1500))
 def test_garbage_raises_one_declared_error_or_is_bounded(data):
     try:
@@ -114,6 +119,7 @@ def test_garbage_raises_one_declared_error_or_is_bounded(data):
     assert np.all((found.codes >= -1) & (found.codes < 1024))
 
 
+@settings(deadline=None)
 @given(packets(), st.integers(0, 10**6))
 def test_a_flipped_bit_changes_one_code_or_the_header(packet, place):
     codes, copy = packet
@@ -171,6 +177,7 @@ def test_what_cannot_be_packed_is_refused(codes, copy, words):
         pack(codes, copy)
 
 
+@settings(deadline=None)
 @given(st.integers(-127, 0), st.lists(st.integers(-127, 127), max_size=16))
 def test_a_comfort_noise_is_that_of_rfc_3389(level, steps):
     data = pack_noise(NoiseShape(level, tuple(steps)))
@@ -181,6 +188,7 @@ def test_a_comfort_noise_is_that_of_rfc_3389(level, steps):
     assert found.codes.shape == (0, 1)
 
 
+@settings(deadline=None)
 @given(codes_of(2))
 def test_channels_are_told_apart_again(rows):
     codes = deinterleave(rows, 2)
@@ -188,6 +196,7 @@ def test_channels_are_told_apart_again(rows):
     same(interleave(codes), rows)
 
 
+@settings(deadline=None)
 @given(arrays(np.int64, st.integers(0, 200), elements=st.integers(0, 1023)))
 def test_bits_are_those_of_text(codes):
     text = "".join(f"{code:010b}" for code in codes)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtaudio.codec.rtp import Counter, Extension, InterarrivalJitter, RtpPacket
@@ -33,11 +33,13 @@ def packets(draw):
     )
 
 
+@settings(deadline=None)
 @given(packets())
 def test_what_is_built_is_parsed(packet):
     assert RtpPacket.from_bytes(packet.to_bytes()) == packet
 
 
+@settings(deadline=None)
 @given(packets())
 def test_the_header_is_that_of_figure_1(packet):
     data = packet.to_bytes()
@@ -53,6 +55,7 @@ def test_the_header_is_that_of_figure_1(packet):
     assert int(bits[64:96], 2) == packet.ssrc
 
 
+@settings(deadline=None)
 @given(packets(), st.lists(WORD, max_size=15), st.integers(0, 255))
 def test_contributing_sources_and_padding_are_skipped(packet, sources, padding):
     """A mixer and a cipher may add them; the contents stay."""
@@ -65,12 +68,14 @@ def test_contributing_sources_and_padding_are_skipped(packet, sources, padding):
     assert RtpPacket.from_bytes(bytes(data)) == packet
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=1600))
 def test_garbage_raises_one_declared_error(data):
     with suppress(PacketError):
         assert len(RtpPacket.from_bytes(data).payload) <= len(data) - 12
 
 
+@settings(deadline=None)
 @given(packets(), st.data())
 def test_a_header_that_claims_too_much_is_refused(packet, data):
     whole = packet.to_bytes()
@@ -95,6 +100,7 @@ def test_what_is_no_header_is_not_built():
         RtpPacket(0, 0, 0, b"", extension=Extension(1, b"abc")).to_bytes()
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([16, 32]),
     st.integers(0, 1 << 40),
