@@ -38,7 +38,7 @@ class PauseDetector:
     >>> [detector.step(frame) is None for frame in hiss].count(True)
     12
     >>> detector.step(hiss[0]).level_dbov
-    -60
+    -61
     >>> detector.step(0.1 * np.sin(0.05 * np.arange(960))) is None
     True
     """

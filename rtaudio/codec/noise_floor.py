@@ -31,7 +31,7 @@ class NoiseFloor:
     >>> floor.shape.level_dbov
     -60
     >>> floor.limited(NoiseShape(0)).level_dbov
-    -20
+    -21
     """
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ def floor_db(power: float) -> int:
     >>> floor_db(0.01), floor_db(0.0101), floor_db(0.0099)
     (-20, -20, -21)
     """
-    return math.floor(10.0 * math.log10(power) + 1e-9)
+    return math.floor(10.0 * math.log10(power) + 1e-6)
 
 
 class NoiseShape(NamedTuple):
