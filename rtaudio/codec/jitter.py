@@ -258,7 +258,8 @@ class JitterBuffer:
     def _aim(self) -> float:
         """Return the target of the delay."""
         if not self._aimed and self._newest is not None:
-            while self._transits[0][0] < self._newest - WINDOW_FRAMES:
+            oldest = self._newest - WINDOW_FRAMES
+            while len(self._transits) > 1 and self._transits[0][0] < oldest:
                 self._transits.popleft()
             transits = sorted(transit_s for _, transit_s in self._transits)
             place = math.ceil(QUANTILE * len(transits)) - 1

@@ -225,6 +225,20 @@ def test_single_wild_time_stamps_change_nothing():
     assert call.buffer.stats.played >= 950
 
 
+def test_time_stamps_that_run_backwards_without_a_jump_break_nothing():
+    buffer = JitterBuffer()
+    for step in range(600):
+        buffer.push(10**6 - 90 * step, Payload(codes_of(10**6 - 90 * step)), FRAME_S * step)
+        if step > 300:
+            buffer.pop(FRAME_S * (step + 10**6))
+    call = [10**6 + step for step in range(100)]
+    shown = []
+    for step, index in enumerate(call):
+        buffer.push(index, Payload(codes_of(index)), 20.0 + FRAME_S * step)
+        shown.append(buffer.pop(20.001 + FRAME_S * step))
+    assert sum(frame is not None for frame in shown) > 90
+
+
 def pause(index, level=-60):
     return Payload(np.zeros((0, 1), np.int64), noise=NoiseShape(level))
 
