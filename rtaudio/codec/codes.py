@@ -22,6 +22,8 @@ NOT_SENT = -1
 MAX_BOOKS = 48
 """Most rows of an array: 24 books for each of two channels."""
 
+_WEIGHTS = 1 << np.arange(15, -1, -1)
+
 
 def to_bits(codes: Codes, bits: int = BITS) -> bytes:
     """Pack codes without gaps, most significant bit first; the last byte is filled with zeros.
@@ -47,8 +49,7 @@ def to_bits(codes: Codes, bits: int = BITS) -> bytes:
     if flat.size and not (flat.min() >= 0 and flat.max() < 1 << bits):
         wrong = flat.min() if flat.min() < 0 else flat.max()
         raise ParameterError(out_of_range("codes: a code", wrong, 0, (1 << bits) - 1))
-    places = np.arange(bits - 1, -1, -1)
-    return np.packbits((flat[:, None] >> places & 1).astype(np.uint8)).tobytes()
+    return np.packbits((flat[:, None] & _WEIGHTS[-bits:]) != 0).tobytes()
 
 
 def from_bits(data: bytes, count: int, bits: int = BITS) -> Codes:
@@ -74,7 +75,7 @@ def from_bits(data: bytes, count: int, bits: int = BITS) -> Codes:
     array([1023,    0,    1])
     """
     places = np.unpackbits(np.frombuffer(data, np.uint8), count=count * bits)
-    return places.reshape(count, bits) @ (1 << np.arange(bits - 1, -1, -1))
+    return places.reshape(count, bits) @ _WEIGHTS[-bits:]
 
 
 def with_books(codes: Codes, books: int) -> Codes:

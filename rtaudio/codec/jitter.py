@@ -21,8 +21,10 @@ import math
 from collections import deque
 from typing import NamedTuple
 
+import numpy as np
+
 from rtaudio.codec.codes import NOT_SENT, Codes
-from rtaudio.codec.comfort_noise import NoiseShape
+from rtaudio.codec.noise_shape import NoiseShape
 from rtaudio.codec.packets import Payload
 from rtaudio.codec.rtp import InterarrivalJitter
 
@@ -165,6 +167,7 @@ class JitterBuffer:
         self._fastest_s = self._target_s = 0.0
         self._aimed = True
         self._waiting: int | None = None
+        self._missed: dict[int, bool] = {}
         self._pause: Frame | None = None
 
     def restart(self) -> None:
@@ -202,7 +205,6 @@ class JitterBuffer:
                 self._observe(first, arrival_s - FRAME_S * first)
         while len(self._entries) > MAX_FRAMES:
             del self._entries[min(self._entries)]
-            self._counts["dropped"] += 1
 
     def _plausible(self, transit_s: float) -> bool:
         """Tell whether a packet belongs to the stream; start anew for the second that does not."""
@@ -220,18 +222,23 @@ class JitterBuffer:
     def _store_all(self, first: int, codes: Codes, *, copied: bool) -> bool:
         """Keep frames; return whether the first of them was missing."""
         missing = False
-        for place, column in enumerate(codes.T):
-            if column.size and column[0] != NOT_SENT:
-                frame = Frame(first + place, column[column != NOT_SENT])
+        sent = np.count_nonzero(codes != NOT_SENT, axis=0).tolist()
+        for place, books in enumerate(sent):
+            if books:
+                frame = Frame(first + place, codes[:books, place])
                 missing |= self._store(_Entry(frame, copied)) and place == 0
         return missing
 
     def _store(self, entry: _Entry) -> bool:
-        """Keep a frame if it is in time, and more than is known; return whether it was missing."""
+        """Keep a frame if it is in time, and more than is known; return whether it was missing.
+
+        A frame that was lost was missing, too, if only its copy comes: then the delay was too short
+        for the copies, and their transit counts in the target.
+        """
         index = entry.frame.number
         if self._next is not None and index < self._next:
             self._counts["late"] += not entry.copied
-            return False
+            return self._missed.pop(index, False)
         known = self._entries.get(index)
         if known is None:
             self._entries[index] = entry
@@ -251,7 +258,8 @@ class JitterBuffer:
     def _aim(self) -> float:
         """Return the target of the delay."""
         if not self._aimed and self._newest is not None:
-            while self._transits[0][0] < self._newest - WINDOW_FRAMES:
+            oldest = self._newest - WINDOW_FRAMES
+            while len(self._transits) > 1 and self._transits[0][0] < oldest:
                 self._transits.popleft()
             transits = sorted(transit_s for _, transit_s in self._transits)
             place = math.ceil(QUANTILE * len(transits)) - 1
@@ -303,11 +311,10 @@ class JitterBuffer:
             skipped = 1
         else:
             return
-        for index in [index for index in self._entries if index < self._next + skipped]:
-            entry = self._entries.pop(index)
-            self._counts["dropped"] += 1
-            if entry.frame.noise is not None:
-                self._pause = entry.frame
+        self._counts["dropped"] += skipped if self._pause is None else 0
+        for index in sorted(index for index in self._entries if index < self._next + skipped):
+            frame = self._entries.pop(index).frame
+            self._pause = frame if frame.noise is not None else None
         self._next += skipped
         self._delay_s -= skipped * FRAME_S
 
@@ -325,8 +332,14 @@ class JitterBuffer:
             index, self._next = self._next, self._next + (not wait)
             return Frame(index, pause.codes, pause.noise)
         self._pause = None
-        self._counts["waited" if wait else "lost"] += 1
-        self._next += not wait
+        if wait:
+            self._counts["waited"] += 1
+            return None
+        self._counts["lost"] += 1
+        self._missed[self._next] = True
+        if len(self._missed) > WINDOW_FRAMES:
+            del self._missed[min(self._missed)]
+        self._next += 1
         return None
 
     @property

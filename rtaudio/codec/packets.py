@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rtaudio.codec.codes import BITS, MAX_BOOKS, NOT_SENT, Codes, from_bits, to_bits
-from rtaudio.codec.comfort_noise import NoiseShape
+from rtaudio.codec.noise_shape import NoiseShape
 from rtaudio.errors import PacketError, ParameterError, out_of_range
 
 VERSION = 1
@@ -172,9 +172,10 @@ def unpack(data: bytes) -> Payload:
     if not 0 < copied <= MAX_BOOKS * frames:
         raise PacketError(f"packet: a copy of {data[1] & 63} books; 1 .. {MAX_BOOKS} are possible")
     flat = _codes(data, 2, MAX_BOOKS * frames + copied)
-    first, copy, rest = np.split(flat, [copied, 2 * copied])
+    own = np.concatenate([flat[:copied], flat[2 * copied :]])
+    copy = flat[copied : 2 * copied]
     return Payload(
-        _books(np.concatenate([first, rest]), frames),
+        _books(own, frames),
         Copy(_books(copy, frames), (data[1] >> 6) + 1) if copy.size else None,
     )
 
@@ -189,7 +190,10 @@ def _codes(data: bytes, start: int, most: int) -> Codes:
 
 def _books(flat: Codes, frames: int) -> Codes:
     """Return codes as ``[books, frames]``; what is missing of the last book is -1."""
-    books = -(-flat.size // frames)
+    books, rest = divmod(flat.size, frames)
+    if not rest:
+        return flat.reshape(books, frames)
+    books += 1
     codes = np.full(books * frames, NOT_SENT, np.int64)
     codes[: flat.size] = flat
     return codes.reshape(books, frames)

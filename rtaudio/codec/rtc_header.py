@@ -14,11 +14,16 @@ VERSION = 1
 FIXED_BYTES = 40
 """Bytes from which `header_length` tells how many there are."""
 
+BLOCK_FRAMES = 100
+"""Frames of a block: 2 s, the steps in which a reader seeks, and to which damage is confined."""
+
+COUNT, CRC, TRAILER = struct.Struct(">H"), struct.Struct(">I"), struct.Struct(">HIQ")
+"""What leads a block, what ends it, and what stands in the trailer."""
+
 MAX_CHANNELS, MAX_BOOKS = 64, 24
-MAX_SAMPLES = 1 << 48
+_MAX_SAMPLES = 1 << 48
 
 _FIXED = struct.Struct(">4sBBBB8sIHHIIQ")
-_CRC_BYTES = 4
 _NO_FRAMES, _NO_SAMPLES = 0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF
 _GAIN_STEPS = 256
 
@@ -73,7 +78,7 @@ class RtcHeader:
             ("channels", 1, MAX_CHANNELS),
             ("delay_samples", 0, 0xFFFF),
             ("original_rate_hz", 1, 0xFFFF_FFFF),
-            ("original_samples", 0, MAX_SAMPLES),
+            ("original_samples", 0, _MAX_SAMPLES),
         ):
             value = getattr(self, key)
             if value is not None and not low <= value <= high:
@@ -103,10 +108,15 @@ class RtcHeader:
         samples = -(-self.original_samples * self.rate_hz // self.original_rate_hz)
         return -(-(samples + self.delay_samples) // self.hop) if samples else 0
 
-    @property
-    def frame_bits(self) -> int:
-        """Bits of a frame of all channels."""
-        return self.channels * self.books * BITS
+    def code_bytes(self, frames: int) -> int:
+        """Return the bytes of the codes of a block.
+
+        Parameters
+        ----------
+        frames
+            Frames in it.
+        """
+        return -(-frames * self.channels * self.books * BITS // 8)
 
     def to_bytes(self) -> bytes:
         """Return the header with its checksum, 46 bytes for one channel and 2 for each further one.
@@ -129,7 +139,7 @@ class RtcHeader:
         )
         gains = (round(_GAIN_STEPS * gain) for gain in self.gains_db)
         told = fixed + struct.pack(f">{self.channels}h", *gains)
-        return told + zlib.crc32(told).to_bytes(_CRC_BYTES, "big")
+        return told + CRC.pack(zlib.crc32(told))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> RtcHeader:
@@ -145,8 +155,8 @@ class RtcHeader:
         CodecFileError
             It is damaged, or contradicts itself.
         """
-        told, crc = data[:-_CRC_BYTES], int.from_bytes(data[-_CRC_BYTES:], "big")
-        if zlib.crc32(told) != crc:
+        told = data[: -CRC.size]
+        if CRC.pack(zlib.crc32(told)) != data[-CRC.size :]:
             raise CodecFileError("has a damaged header; use another copy")
         _, _, channels, books, bits, model, *numbers, _, samples = _FIXED.unpack_from(told)
         rate_hz, hop, delay_samples, original_rate_hz = numbers
@@ -190,4 +200,21 @@ def header_length(fixed: bytes) -> int:
         raise CodecFileError(f"has version {version}; this rtaudio reads version {VERSION}")
     if not 1 <= channels <= MAX_CHANNELS:
         raise CodecFileError(f"has a header with {out_of_range('channels', channels, 1, 64)}")
-    return FIXED_BYTES + 2 * int(channels) + _CRC_BYTES
+    return FIXED_BYTES + 2 * int(channels) + CRC.size
+
+
+def check_of(body: bytes, header_crc: int, block: int) -> int:
+    """Return the CRC-32 of a block or the trailer.
+
+    It starts with a value of the file and of the place, so that a block elsewhere is noticed.
+
+    Parameters
+    ----------
+    body
+        All of the block but the checksum.
+    header_crc
+        Checksum of the header.
+    block
+        Number of the block.
+    """
+    return zlib.crc32(body, (header_crc + block) & 0xFFFF_FFFF)

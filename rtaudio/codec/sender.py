@@ -7,7 +7,7 @@ import secrets
 import numpy as np
 
 from rtaudio.codec.codes import NOT_SENT, Codes
-from rtaudio.codec.comfort_noise import NoiseShape
+from rtaudio.codec.noise_shape import NoiseShape
 from rtaudio.codec.packets import MAX_FRAMES, MAX_PACKETS_BACK, Copy, pack, pack_noise
 from rtaudio.codec.rtp import FRAME_TICKS, PAYLOAD_TYPE, Extension, RtpPacket
 from rtaudio.errors import ParameterError, out_of_range
