@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from rtaudio.codec.codes import NOT_SENT, with_books
-from rtaudio.codec.comfort_noise import ComfortNoise, NoiseFloor
+from rtaudio.codec.comfort_noise import ComfortNoise
 from rtaudio.codec.concealment import Concealment
 from rtaudio.codec.drift import DriftControl, DriftResampler
 from rtaudio.codec.jitter import Frame
 from rtaudio.codec.model import CodecModel, FrameDecoder
+from rtaudio.codec.noise_floor import NoiseFloor
 from rtaudio.codec.receiver import Receiver, ReceiverStats
+from rtaudio.codec.rtp import MAX_DATAGRAM_BYTES
 from rtaudio.effects.base import Effect
 from rtaudio.effects.chain import Chain
 from rtaudio.errors import DeviceError
@@ -27,8 +29,6 @@ from rtaudio.live.outgoing import HEADER_BYTES, Address
 from rtaudio.live.stats import Stats
 from rtaudio.runtime.memory import Floats
 
-MAX_DATAGRAM = 2048
-"""Longer ones are cut by the system, and then refused."""
 QUIET_DB = -55.0
 """A frame below this level may be left out to shorten the delay."""
 _POLL_S = 0.2
@@ -237,7 +237,7 @@ class Incoming:
     def _listen(self) -> None:
         while not self._stopped.is_set():
             try:
-                datagram, address = self.socket.recvfrom(MAX_DATAGRAM)
+                datagram, address = self.socket.recvfrom(MAX_DATAGRAM_BYTES + 1)
             except OSError:  # no packet for a while; or an answer that a former one was refused
                 continue
             now_s = time.monotonic()

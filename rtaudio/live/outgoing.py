@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rtaudio.codec.comfort_noise import NoiseFloor
+from rtaudio.codec.dtx import PauseDetector
 from rtaudio.codec.model import CodecModel, FrameEncoder
 from rtaudio.codec.sender import Sender
 from rtaudio.effects.base import Effect
@@ -23,12 +23,6 @@ from rtaudio.runtime.memory import Floats
 
 Address = tuple[str, int]
 
-ABOVE_FLOOR_DB = 9.0
-"""A frame that is this much above the background is speech."""
-AUDIBLE_DB = -60.0
-"""Below this level nothing is speech."""
-HANGOVER_FRAMES = 15
-"""Speech lasts so long after its last loud frame: 300 ms."""
 HEADER_BYTES = 28
 """IPv4 and UDP; the bitrate on the line counts them."""
 
@@ -62,29 +56,6 @@ class OutgoingStats:
     failure: str
     encode_ms: float
     host: Stats
-
-
-class Pauses:
-    """Tells speech from pauses, frame by frame: what stands out of the background is speech.
-
-    Examples
-    --------
-    >>> pauses = Pauses()
-    >>> pauses.is_pause(np.full(960, 0.1, np.float32))
-    False
-    """
-
-    def __init__(self) -> None:
-        self.floor = NoiseFloor()
-        self._left = HANGOVER_FRAMES
-
-    def is_pause(self, frame: Floats) -> bool:
-        """Take the next frame, float32 ``[samples]``; return whether it is a pause."""
-        self.floor.update(frame)
-        level_db = 10.0 * np.log10(max(1e-12, float(np.mean(np.square(frame, dtype=np.float64)))))
-        background_db = max(AUDIBLE_DB, self.floor.shape.level_dbov + ABOVE_FLOOR_DB)
-        self._left = HANGOVER_FRAMES if level_db > background_db else max(0, self._left - 1)
-        return self._left == 0
 
 
 class Outgoing:
@@ -147,7 +118,7 @@ class Outgoing:
             packets_back=packets_back,
         )
         self._books = codec.books_for(bitrate_kbps)
-        self._pauses = Pauses() if pauses else None
+        self._pauses = PauseDetector() if pauses else None
         self._host = Host(
             Chain([]) if effect is None else effect,
             rate_hz=codec.rate_hz,
@@ -222,14 +193,14 @@ class Outgoing:
         start_s = time.perf_counter()
         books = self._books
         codes = self._encoder.encode(frame, books)[:, 0]
-        pause = self._pauses is not None and self._pauses.is_pause(frame)
-        if pause and self._pauses is not None:
-            due = self._sender.pause(self._pauses.floor.shape)
+        noise = None if self._pauses is None else self._pauses.step(frame)
+        if noise is not None:
+            due = self._sender.pause(noise)
+            self._silent += 1
         else:
             due = self._sender.frame(codes)
             self._payload_bits += books * self._codec.bits
         self._frames += 1
-        self._silent += pause
         self._slowest_s = max(self._slowest_s, time.perf_counter() - start_s)
         for datagram in due:
             self._send(datagram)

@@ -13,7 +13,7 @@ import pytest
 from rtaudio.codec.network import Conditions
 from rtaudio.errors import DeviceError, ParameterError
 from rtaudio.live.incoming import Incoming
-from rtaudio.live.outgoing import Outgoing, Pauses
+from rtaudio.live.outgoing import Outgoing
 from rtaudio.live.relay import Relay
 
 HOP, RATE = 320, 16000
@@ -162,17 +162,3 @@ def test_ports_that_cannot_be_had_are_one_line(calls_codec):
 def test_nothing_is_left_running(calls_codec):
     names = {thread.name for thread in threading.enumerate()}
     assert not names & {"incoming", "outgoing", "relay", "feeder"}
-
-
-def test_speech_is_told_from_its_background():
-    """Bursts of 20 dB over noise are speech, and 300 ms after them; the noise alone is a pause."""
-    rng = np.random.default_rng(0)
-    pauses = Pauses()
-    told = []
-    for frame in range(500):
-        loud = frame % 100 < 20
-        sound = rng.standard_normal(960) * (0.05 if loud else 0.005)
-        told.append(pauses.is_pause(sound.astype(np.float32)))
-    cycle = np.array(told[100:]).reshape(4, 100)
-    assert not cycle[:, :34].any()
-    assert cycle[:, 40:].all()
