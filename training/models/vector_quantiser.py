@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from typing_extensions import override
 
 __all__ = ["ResidualQuantiser"]
@@ -84,8 +85,7 @@ class ResidualQuantiser(nn.Module):
         z
             float32 (count, dims).
         depth
-            Number of books, an int64 scalar. Behind it there are no candidates, so that the
-            products of a graph become empty, at no cost.
+            Number of books, an int64 scalar.
         candidates
             At most as many as a book has entries.
 
@@ -94,35 +94,40 @@ class ResidualQuantiser(nn.Module):
         Tensor
             int64 (count, books).
         """
-        count = z.shape[0]
-        first = torch.zeros(count, 1, dtype=torch.int64, device=z.device)
-        rows = torch.arange(count, device=z.device)[:, None]
-        numbers = torch.arange(self.books, device=z.device)
+        if len(z) == 1:
+            return self._search(z, depth, candidates)[None]
+        return torch.vmap(lambda one: self._search(one[None], depth, candidates))(z)
+
+    def _search(self, rest: Tensor, depth: Tensor, candidates: int) -> Tensor:
+        """Return the codes (books,) of one vector (1, dims).
+
+        Behind ``depth`` no candidates are kept, so that the products of a graph are empty and cost
+        nothing.
+        """
+        numbers = torch.arange(self.books, device=rest.device)
         widths = candidates * (depth > numbers).to(torch.int64)
-        rest, closeness, width, before = z, z.new_zeros(count, 1), 1, 0
+        closeness = rest.new_zeros(1)
+        root = torch.zeros(1, dtype=torch.int64, device=rest.device)
         # Every path goes back to a root, which leads to itself and stands for no book.
-        entries, origins = [first - 1], [first]
-        for number, book in enumerate(self.book):
-            near = _closeness(rest, book) + closeness.reshape(-1, 1)
-            # A tensor as k: a graph then asks for as many as the depth allows.
-            closeness, best = near.reshape(count, -1).topk(widths[number], dim=1)  # type: ignore[arg-type]
-            parent = torch.div(best, self.entries, rounding_mode="trunc")
-            entry = best % self.entries
-            places = (rows * width + parent).reshape(-1)
-            chosen = book.index_select(0, entry.reshape(-1))
-            rest = rest.index_select(0, places) - chosen
-            entries.append(entry)
-            origins.append(parent + before)
-            width, before = candidates, 1 + number * candidates
-        paths = torch.cat(entries, dim=1), torch.cat(origins, dim=1)
-        place = (1 + candidates * (depth - 1)).clamp(min=0) + first
-        codes = []
-        for _ in range(self.books):
-            codes.append(paths[0].gather(1, place))
-            place = paths[1].gather(1, place)
-        # Now from the last book back to the first, then roots.
+        entries, parents = [root - 1], [root]
+        for width, book in zip(widths.unbind(), self.book, strict=True):
+            near = _closeness(rest, book) + closeness[:, None]
+            closeness, best = near.reshape(-1).topk(width)  # type: ignore[arg-type]
+            parents.append(torch.div(best, self.entries, rounding_mode="trunc"))
+            entries.append(best % self.entries)
+            chosen = book.index_select(0, entries[-1])
+            rest = rest.index_select(0, parents[-1]) - chosen
+        # The place of the first candidate of the book before, for each place.
+        firsts = functional.pad(numbers * candidates - candidates + 1, (1, 0)).clamp(min=0)
+        firsts = firsts.repeat_interleave(torch.tensor([1] + [candidates] * self.books))
+        origins = torch.cat(parents)
+        origins = origins + firsts[: origins.shape[0]]
+        path = [(1 + candidates * (depth - 1)).clamp(min=0).reshape(1)]
+        for _ in range(self.books - 1):
+            path.append(origins.index_select(0, path[-1]))
+        # From the last book back to the first, then roots; the order of the books is the reverse.
         order = (depth - 1 - numbers) % self.books
-        return torch.cat(codes, dim=1).index_select(1, order)
+        return torch.cat(entries).index_select(0, torch.cat(path).index_select(0, order))
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return the sums (..., dims) of the entries of codes (..., books); -1 adds nothing."""
