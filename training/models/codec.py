@@ -33,6 +33,9 @@ LOG_LEVELS = (-12.0, 4.0)
 """Range of decoded levels, natural logarithms: no code makes an output of any size."""
 
 MAX_BOOKS = 64
+USUAL_BOOKS = 12
+"""Books that an encoder sends unless told otherwise."""
+
 Dilations = Annotated[tuple[Annotated[int, Field(ge=1, le=32)], ...], Field(max_length=12)]
 
 
@@ -53,7 +56,8 @@ class Codec(StreamingModule):
     decoded: a code of -1 is a book that was not sent. A frame of only -1 is a lost one; then the
     levels follow their prediction, and the shape latent is zero.
 
-    `parts` are the two nets of a file each; this net is both, one after the other.
+    `parts` are the two nets of a file each; this net is both, one after the other. Statistics,
+    linear paths and books are zero until `training.codec.start.start_codec` sets them.
 
     Parameters
     ----------
@@ -83,7 +87,7 @@ class Codec(StreamingModule):
     --------
     >>> codec = Codec(rate_hz=16000)
     >>> codec.hop, codec.latency_samples, codec.kbps(12), sum(map(torch.numel, codec.parameters()))
-    (320, 160, 6.0, 2210037)
+    (320, 160, 6.0, 2207888)
     >>> codes, _ = codec.encode(torch.zeros(1, 1, 3200), codec.encoder_state(), books=6)
     >>> tuple(codes.shape), codes[0, 6:].unique().tolist()
     ((1, 24, 10), [-1])
@@ -114,20 +118,15 @@ class Codec(StreamingModule):
         self.rate_hz, self.hop, self.latency_samples = rate_hz, hop, hop // 2
         self.books, self.level_books, self.entries = books, level_books, entries
         self.compression = compression
-        middle = min(12, books) if books > level_books else books
+        usual = float(min(max(USUAL_BOOKS, level_books), books))
         self.controls = (
-            ModelParameter(
-                name="books",
-                min=float(level_books),
-                max=float(books),
-                default=float(max(middle, level_books)),
-            ),
+            ModelParameter(name="books", min=float(level_books), max=float(books), default=usual),
         )
         self.mdct = Mdct(hop, hop // 2)
         members = functional.one_hot(band, bands).float()
         self.register_buffer("band", band, persistent=False)
         self.register_buffer("mean_of_band", members / members.sum(0), persistent=False)
-        # Statistics of the data, see `start`: principal axes and mean of the levels.
+        # Statistics of the data: principal axes and mean of the levels, and level of the shape.
         self.register_buffer("level_axes", torch.zeros(bands, level_dims))
         self.register_buffer("level_mean", torch.zeros(bands))
         self.register_buffer("shape_gain", torch.ones(()))
@@ -202,7 +201,7 @@ class Codec(StreamingModule):
         codes, following
             int64 (batch, books, frames), -1 in books that are not sent; the state.
         """
-        levels, shape, following = self._latents(x, state)
+        levels, shape, following = self.latents(x, state)
         codes, _, _, following["levels"] = self.level_quantiser.encode_frames(
             levels, state["levels"]
         )
@@ -237,15 +236,29 @@ class Codec(StreamingModule):
         y, following = self._synthesis(levels, shape, state)
         return y, {"levels": last, **following}
 
-    def _latents(self, x: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """Return levels (batch, frames, level_dims), shape (batch, frames, shape_dims), state."""
+    def latents(self, x: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Return what is quantised of whole frames.
+
+        Parameters
+        ----------
+        x
+            float32 (batch, 1, frames * hop).
+        state
+            As for `encode`; the levels in it are not used.
+
+        Returns
+        -------
+        levels, shape, following
+            float32 (batch, frames, level_dims) and (batch, frames, shape_dims); the state without
+            levels.
+        """
         coefficients, past = self.mdct.analyse(x[:, 0], state["past"])
-        shape, levels = self._features(coefficients)
+        shape, levels = self.features(coefficients)
         latent, net = self.encoder(torch.cat([shape, levels], dim=2), _inner(state, "net."))
         following = {"past": past, **{f"net.{k}": v for k, v in net.items()}}
         return levels @ self.level_axes, latent, following
 
-    def _features(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+    def features(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
         """Return the shape (batch, frames, hop) and the log levels (batch, frames, bands)."""
         levels = 0.5 * torch.log(coefficients.square() @ self.mean_of_band + LEAST_POWER)
         gains = torch.exp((self.compression - 1) * levels) * self.shape_gain
@@ -304,7 +317,7 @@ class Codec(StreamingModule):
         y, commitment
             The output, and the mean square error of the quantised shape.
         """
-        levels, shape, _ = self._latents(x, _on(self.encoder_state(len(x)), x))
+        levels, shape, _ = self.latents(x, _on(self.encoder_state(len(x)), x))
         with torch.no_grad():
             levels = self.level_quantiser.learn_frames(levels)
             left = [depth - self.level_books for depth in depths]
@@ -312,34 +325,6 @@ class Codec(StreamingModule):
         through = shape + (quantised - shape).detach()
         y, _ = self._synthesis(levels, through, _on(self.decoder_state(len(x)), x))
         return y, functional.mse_loss(shape, quantised)
-
-    @torch.no_grad()
-    def start(self, x: Tensor) -> None:
-        """Set statistics, linear paths and books from audio (batch, 1, frames * hop).
-
-        The linear paths become the principal axes of the data, so that the codec works before any
-        training.
-        """
-        silence = _on(self.encoder_state(len(x)), x)
-        coefficients, _ = self.mdct.analyse(x[:, 0], silence["past"])
-        self.level_mean.zero_()
-        self.shape_gain.fill_(1)
-        shape, levels = self._features(coefficients)
-        self.level_mean.copy_(levels.mean(dim=(0, 1)))
-        self.shape_gain.copy_(1 / shape.square().mean().sqrt())
-        levels, shape = levels - self.level_mean, shape * self.shape_gain
-        dims = self.level_quantiser.dims
-        self.level_axes.copy_(_principal_axes(levels, dims))
-        axes = _principal_axes(shape, self.shape_quantiser.dims)
-        for net in (self.encoder, self.decoder):
-            net.skip.weight.zero_()
-            net.skip.bias.zero_()
-        self.encoder.skip.weight[:, : self.hop] = axes.T
-        self.decoder.skip.weight[: self.hop, dims:] = axes
-        self.decoder.skip.weight[self.hop :, :dims] = self.level_axes
-        levels, shape, _ = self._latents(x, silence)
-        self.level_quantiser.start(levels)
-        self.shape_quantiser.start(shape.reshape(-1, shape.shape[2]))
 
 
 class _Encoder(StreamingModule):
@@ -399,10 +384,3 @@ def _inner(state: State, prefix: str) -> State:
 
 def _on(state: State, like: Tensor) -> State:
     return {name: value.to(like.device) for name, value in state.items()}
-
-
-def _principal_axes(frames: Tensor, count: int) -> Tensor:
-    """Return the ``count`` strongest axes of frames (batch, frames, dims), as (dims, count)."""
-    flat = frames.reshape(-1, frames.shape[2])
-    axes = torch.linalg.eigh((flat.T @ flat / len(flat)).double())[1]
-    return axes[:, -count:].flip(1).float()
