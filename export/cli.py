@@ -77,7 +77,8 @@ def export_net(net: StreamingModule, card: dict[str, Any], source: Path, out: Pa
     source
         The file that the net was read from, for messages.
     out
-        As for `export`.
+        As for `export`. A net of several parts, as a codec, becomes a file each:
+        ``OUT.encoder.onnx`` and ``OUT.decoder.onnx`` for ``OUT.onnx``.
 
     Raises
     ------
@@ -85,24 +86,37 @@ def export_net(net: StreamingModule, card: dict[str, Any], source: Path, out: Pa
         As for `export`.
     """
     _check_target(source, out)
+    parts = net.parts()
     if out.suffix == ".onnx":
-        parity = export_model(net, card, out)
-        latency = (
-            "not measurable"
-            if parity.latency_samples is None
-            else f"peak at {parity.latency_samples} samples"
-        )
-        print(
-            f"{out}: {out.stat().st_size:,} bytes; ONNX Runtime = PyTorch within "
-            f"{parity.onnx_error:.1e}, blocks = whole within {parity.streaming_error:.1e}; "
-            f"impulse response: {latency}"
-        )
+        for name, part in parts.items():
+            _export_onnx(part, card, out.with_suffix(f".{name}.onnx") if name else out)
         return
+    if len(parts) > 1:
+        raise ValueError(
+            f"{source}: has the parts {', '.join(parts)}, which {out.suffix} cannot hold; export "
+            "it as .onnx"
+        )
     with tempfile.TemporaryDirectory() as folder:
         exported = Path(folder) / "net.onnx"
         export_model(net, card, exported)
         model = read_model(exported)
     _write(dataclasses.replace(model, path=source), net_of(model), out)
+
+
+def _export_onnx(net: StreamingModule, card: dict[str, Any], out: Path) -> None:
+    parity = export_model(net, card, out)
+    if net.kind == "encoder":
+        proof = "ONNX Runtime = PyTorch, blocks = whole, code for code"
+    else:
+        proof = (
+            f"ONNX Runtime = PyTorch within {parity.onnx_error:.1e}, blocks = whole within "
+            f"{parity.streaming_error:.1e}"
+        )
+    if net.kind == "effect":
+        peak = parity.latency_samples
+        measured = "not measurable" if peak is None else f"peak at {peak} samples"
+        proof += f"; impulse response: {measured}"
+    print(f"{out}: {out.stat().st_size:,} bytes; {proof}")
 
 
 def _check_target(source: Path, out: Path) -> None:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from export.errors import ExportError, ParityError
-from export.parity import Parity, check_parity, probe, run_torch
+from export.parity import Parity, check_parity, ends, probe, run_torch, whole_blocks
 from export.streaming import StreamingModule
 from rtaudio.atomic import replacing
 from rtaudio.errors import ContractError, first_fault
@@ -38,7 +38,7 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
         The net, in evaluation mode, on the CPU.
     card
         Entries of `rtaudio.models.contract.card.Card` that the net does not have: name,
-        sample_rate, license, provenance, and optional ones. Channels, hop, latency, pre-warm,
+        sample_rate, license, provenance, and optional ones. Kind, channels, hop, latency, pre-warm,
         parameters and architecture come from the net.
     path
         The file to write; an existing one is replaced in one step.
@@ -60,6 +60,7 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
     try:
         full_card = Card(
             **card,
+            kind=net.kind,
             channels=net.channels,
             hop=net.hop,
             latency_samples=net.latency_samples,
@@ -71,12 +72,14 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
     except ValidationError as error:
         raise ExportError(f"{path}: {first_fault(error, Card, 'card')}") from None
 
-    signal = probe(net.channels[0], GOLDEN_SAMPLES, net.hop)
-    signal[:, GOLDEN_SAMPLES:] = 0
-    blocks = [net.hop] * (signal.shape[1] // net.hop) if net.hop else [signal.shape[1]]
+    signal = probe(net, GOLDEN_SAMPLES)
+    if net.kind != "decoder":
+        signal[:, GOLDEN_SAMPLES:] = 0
+    blocks = whole_blocks(net, signal) if net.hop else [signal.shape[1]]
     try:
         output = run_torch(net, signal, blocks)
         proto = _trace(net.folded())
+        # Codes are shorter: a frame per hop.
         golden = Golden(signal[:, :GOLDEN_SAMPLES], output[:, :GOLDEN_SAMPLES])
         write_metadata(proto, full_card, golden)
         model = check_model(proto, path)
@@ -128,9 +131,9 @@ class _Flat(nn.Module):
         self.net = net
         self.names = names
 
-    def forward(self, audio: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
         knobs, values = (rest[:1], rest[1:]) if self.net.controls else ((), rest)
-        y, following = self.net(audio, dict(zip(self.names, values, strict=True)), *knobs)
+        y, following = self.net(x, dict(zip(self.names, values, strict=True)), *knobs)
         return (y, *(following[name] for name in self.names))
 
 
@@ -142,11 +145,15 @@ def _trace(net: StreamingModule) -> onnx.ModelProto:
             f"state {nonzero[0]!r} does not start at zero; add its start value inside forward()"
         )
     names = list(state)
-    audio = torch.zeros(1, net.channels[0], net.hop or _TRACED_FRAMES)
+    source, sink = ends(net.kind)
+    if net.kind == "decoder":
+        x = torch.zeros(1, net.codebooks, 1, dtype=torch.int64)
+    else:
+        x = torch.zeros(1, net.channels[0], net.hop or _TRACED_FRAMES)
     knobs = [torch.tensor([[c.default for c in net.controls]])] if net.controls else []
-    inputs = ["audio", *(["params"] if knobs else []), *(f"state.{name}" for name in names)]
-    outputs = ["audio_out", *(f"next.{name}" for name in names)]
-    free = {} if net.hop else {key: {2: FRAMES_AXIS} for key in ("audio", "audio_out")}
+    inputs = [source, *(["params"] if knobs else []), *(f"state.{name}" for name in names)]
+    outputs = [sink, *(f"next.{name}" for name in names)]
+    free = {} if net.hop else {key: {2: FRAMES_AXIS} for key in (source, sink)}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -154,7 +161,7 @@ def _trace(net: StreamingModule) -> onnx.ModelProto:
         # the LSTM, so its graph plays no other block size.
         torch.onnx.export(
             _Flat(net, names).eval(),
-            (audio, *knobs, *state.values()),
+            (x, *knobs, *state.values()),
             buffer,  # type: ignore[arg-type]
             dynamo=False,
             input_names=inputs,
@@ -171,7 +178,10 @@ def _trace(net: StreamingModule) -> onnx.ModelProto:
 def _declare(graph: onnx.GraphProto, net: StreamingModule, state: Mapping[str, Tensor]) -> None:
     """Declare the shapes that tracing leaves open."""
     shapes: dict[str, list[int | str]] = {f"next.{k}": list(v.shape) for k, v in state.items()}
-    shapes["audio_out"] = [1, net.channels[1], net.hop or FRAMES_AXIS]
+    if net.kind == "encoder":
+        shapes["codes"] = [1, net.codebooks, 1]
+    else:
+        shapes["audio_out"] = [1, net.channels[1], net.hop or FRAMES_AXIS]
     for value in graph.output:
         tensor = value.type.tensor_type
         declared = onnx.helper.make_tensor_type_proto(tensor.elem_type, shapes[value.name])

@@ -12,7 +12,7 @@ from export.errors import ParityError
 from export.streaming import StreamingModule
 from rtaudio.models.contract.card import ModelFile
 from rtaudio.models.loader import GOLDEN_TOLERANCE
-from rtaudio.runtime.memory import Floats
+from rtaudio.runtime.memory import Array, Floats
 
 __all__ = ["Parity", "check_parity", "run_onnx", "run_torch"]
 
@@ -33,11 +33,13 @@ class Parity:
     Attributes
     ----------
     onnx_error
-        Largest difference between graph and net, relative to the larger of the output's peak and 1.
+        Largest difference between graph and net, relative to the larger of the output's peak and 1;
+        for an encoder the share of codes that differ, which is 0.
     streaming_error
         The same between the net in blocks and in one piece.
     latency_samples
-        Where the response to an impulse has its peak; None if the net is too non-linear to tell.
+        Where the response to an impulse has its peak; None if the net is too non-linear to tell, or
+        only one half of a codec.
     """
 
     onnx_error: float
@@ -65,47 +67,70 @@ def check_parity(net: StreamingModule, model: ModelFile) -> Parity:
     ParityError
         The net in blocks differs from the net in one piece by more than 1e-5, the graph in blocks
         differs from it by more than 2e-5 (ONNX Runtime rounds its tanh in another way, and a net of
-        high gain magnifies that), or the reported latency is outside the impulse response.
+        high gain magnifies that), or the reported latency is outside the impulse response. The
+        codes of an encoder may not differ at all.
     """
-    signal = probe(model.card.channels[0], SAMPLES, model.card.hop)
-    blocks = random_blocks(signal.shape[1], model.card.hop)
+    signal = probe(net, SAMPLES)
+    blocks = whole_blocks(net, signal) if net.hop else random_blocks(signal.shape[1])
     whole = run_torch(net, signal, [signal.shape[1]])
     if not np.isfinite(whole).all():
         raise ParityError("the net's output holds NaN or infinity; train it again")
     streaming_error = _difference(run_torch(net, signal, blocks), whole)
-    if not streaming_error <= TOLERANCE:
+    if not streaming_error <= (0 if net.kind == "encoder" else TOLERANCE):
         raise ParityError(
             f"the net does not stream: in blocks it differs by {streaming_error:.2g} from one "
             "piece; keep all of its memory in the state, and use no later samples"
         )
     onnx_error = _difference(run_onnx(model, signal, blocks), whole)
-    if not onnx_error <= GOLDEN_TOLERANCE:
+    if not onnx_error <= (0 if net.kind == "encoder" else GOLDEN_TOLERANCE):
         raise ParityError(
             f"ONNX Runtime and PyTorch differ by {onnx_error:.2g}, more than "
             f"{GOLDEN_TOLERANCE:.0e}; keep all of the net's memory in the state"
         )
-    return Parity(onnx_error, streaming_error, _check_latency(net, model))
+    latency = _check_latency(net, model) if net.kind == "effect" else None
+    return Parity(onnx_error, streaming_error, latency)
 
 
-def probe(channels: int, samples: int, hop: int) -> Floats:
-    """Return a test signal: decaying plucks over noise that fades in, never silent.
+def ends(kind: str) -> tuple[str, str]:
+    """Return the names of what goes into the graph of a model of a kind, and what comes out."""
+    return (
+        "codes" if kind == "decoder" else "audio",
+        "codes" if kind == "encoder" else "audio_out",
+    )
+
+
+def probe(net: StreamingModule, samples: int) -> Array:
+    """Return a test signal, never silent: `pluck` as audio, `random_codes` for a decoder.
+
+    Parameters
+    ----------
+    net
+        The net to play it through.
+    samples
+        Length in samples, which is rounded up to whole hops.
+    """
+    if net.hop:
+        samples = -(-samples // net.hop) * net.hop
+    if net.kind == "decoder":
+        return random_codes(net, samples // net.hop)
+    return plucks(net.channels[0], samples)
+
+
+def plucks(channels: int, samples: int) -> Floats:
+    """Return decaying plucks over noise that fades in, with a peak of about 0.5.
 
     Parameters
     ----------
     channels
         Number of channels.
     samples
-        Length, which is rounded up to whole hops.
-    hop
-        Samples per hop; 0: any length.
+        Length.
 
     Returns
     -------
     numpy.ndarray
-        float32 (channels, samples), with a peak of about 0.5.
+        float32 (channels, samples).
     """
-    if hop:
-        samples = -(-samples // hop) * hop
     generator = np.random.default_rng(1)
     time = np.arange(samples)
     pluck = np.exp(-(time % 3000) / 900) * np.sin(2 * np.pi * 0.004 * time * (1 + time // 3000))
@@ -113,18 +138,44 @@ def probe(channels: int, samples: int, hop: int) -> Floats:
     return np.asarray(0.4 * pluck + noise, np.float32)
 
 
-def random_blocks(samples: int, hop: int) -> list[int]:
-    """Return block sizes that add up to a length.
+def random_codes(net: StreamingModule, frames: int) -> Array:
+    """Return random codes of a decoder, of which random numbers of books are sent.
 
     Parameters
     ----------
-    samples
-        The length; whole hops.
-    hop
-        Size of all blocks; 0: random sizes from 1 to 997.
+    net
+        The decoder.
+    frames
+        Number of frames.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (codebooks, frames), with -1 in what was not sent; a seventh of the frames is lost.
     """
-    if hop:
-        return [hop] * (samples // hop)
+    generator = np.random.default_rng(1)
+    codes = generator.integers(0, net.entries, (net.codebooks, frames))
+    sent = generator.integers(1, net.codebooks + 1, frames)
+    sent[generator.random(frames) < 1 / 7] = 0
+    return np.where(np.arange(net.codebooks)[:, None] < sent, codes, -1)
+
+
+def whole_blocks(net: StreamingModule, signal: Array) -> list[int]:
+    """Return the sizes of all blocks of a signal for a net with a hop: a hop, or a frame of codes.
+
+    Parameters
+    ----------
+    net
+        The net.
+    signal
+        Its input, of whole hops.
+    """
+    size = 1 if net.kind == "decoder" else net.hop
+    return [size] * (signal.shape[1] // size)
+
+
+def random_blocks(samples: int) -> list[int]:
+    """Return block sizes from 1 to 997 that add up to a length."""
     generator = np.random.default_rng(2)
     sizes: list[int] = []
     while (left := samples - sum(sizes)) > 0:
@@ -133,7 +184,7 @@ def random_blocks(samples: int, hop: int) -> list[int]:
 
 
 @torch.inference_mode()
-def run_torch(net: StreamingModule, signal: Floats, blocks: list[int]) -> Floats:
+def run_torch(net: StreamingModule, signal: Array, blocks: list[int]) -> Array:
     """Play a signal through a net, from the zero state, with knobs at their defaults.
 
     Parameters
@@ -141,14 +192,14 @@ def run_torch(net: StreamingModule, signal: Floats, blocks: list[int]) -> Floats
     net
         The net.
     signal
-        float32 (channels, samples).
+        float32 (channels, samples), or int64 (codebooks, frames).
     blocks
         Sizes of the blocks, which add up to the length.
 
     Returns
     -------
     numpy.ndarray
-        float32 (channels, samples).
+        float32 (channels, samples), or int64 (codebooks, frames).
     """
     state = net.initial_state()
     knobs = [torch.tensor([[c.default for c in net.controls]])] if net.controls else []
@@ -156,10 +207,10 @@ def run_torch(net: StreamingModule, signal: Floats, blocks: list[int]) -> Floats
     for piece in torch.tensor(signal)[None].split(blocks, dim=-1):
         y, state = net(piece, state, *knobs)
         pieces.append(y[0])
-    return torch.cat(pieces, dim=-1).numpy()
+    return np.asarray(torch.cat(pieces, dim=-1).numpy())
 
 
-def run_onnx(model: ModelFile, signal: Floats, blocks: list[int]) -> Floats:
+def run_onnx(model: ModelFile, signal: Array, blocks: list[int]) -> Array:
     """Play a signal through ONNX Runtime, from the zero state, with knobs at their defaults.
 
     Parameters
@@ -167,20 +218,21 @@ def run_onnx(model: ModelFile, signal: Floats, blocks: list[int]) -> Floats:
     model
         The model file.
     signal
-        float32 (channels, samples).
+        float32 (channels, samples), or int64 (codebooks, frames).
     blocks
         Sizes of the blocks, which add up to the length.
 
     Returns
     -------
     numpy.ndarray
-        float32 (channels, samples).
+        float32 (channels, samples), or int64 (codebooks, frames).
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model.data, options, providers=["CPUExecutionProvider"])
-    outputs = ["audio_out", *(s.output_name for s in model.states)]
+    source, sink = ends(model.card.kind)
+    outputs = [sink, *(s.output_name for s in model.states)]
     fixed = {}
     if model.has_params:
         fixed["params"] = np.array([[p.default for p in model.card.parameters]], np.float32)
@@ -188,17 +240,20 @@ def run_onnx(model: ModelFile, signal: Floats, blocks: list[int]) -> Floats:
     pieces = []
     for piece in np.split(signal[None], np.cumsum(blocks)[:-1], axis=-1):
         feeds = dict(zip((s.input_name for s in model.states), state, strict=True))
-        y, *state = session.run(outputs, {"audio": piece, **fixed, **feeds})
+        y, *state = session.run(outputs, {source: piece, **fixed, **feeds})
         pieces.append(y[0])
     return np.concatenate(pieces, axis=-1)
 
 
-def _difference(a: Floats, b: Floats) -> float:
+def _difference(a: Array, b: Array) -> float:
+    """Return the largest error relative to the peak of ``b``, or the share of codes that differ."""
     if a.shape != b.shape:
         raise ParityError(
             f"the output has the shape {a.shape} in blocks, {b.shape} in one piece; return as many "
-            "samples as go in"
+            "samples as go in, or a frame of codes per hop"
         )
+    if b.dtype.kind == "i":
+        return float(np.mean(a != b))
     return float(np.abs(a - b).max() / max(1.0, float(np.abs(b).max())))
 
 
@@ -209,8 +264,8 @@ def _check_latency(net: StreamingModule, model: ModelFile) -> int | None:
     """
     card = model.card
     length = 2 * card.latency_samples + 4096
-    silence = np.zeros_like(probe(card.channels[0], SETTLE + length, card.hop))
-    blocks = [silence.shape[1]] if not card.hop else random_blocks(silence.shape[1], card.hop)
+    silence = np.zeros_like(probe(net, SETTLE + length))
+    blocks = whole_blocks(net, silence) if net.hop else [silence.shape[1]]
     rest = run_torch(net, silence, blocks)
     responses = []
     for level in (0.01, 0.02):

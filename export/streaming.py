@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -36,6 +37,13 @@ class StreamingModule(nn.Module):
         knobs), in natural units.
     task
         What the net is for, as in the card.
+    kind
+        What the net turns into what, as in the card. An encoder returns codes, int64 (batch,
+        codebooks, frames) with a frame per hop, a decoder takes them; the side of the codes has 0
+        channels.
+    codebooks, entries
+        Codes of a frame, and how many values one has, for an encoder or a decoder. A code of -1 was
+        not sent.
 
     Examples
     --------
@@ -52,6 +60,9 @@ class StreamingModule(nn.Module):
     prewarm_samples: int = 0
     controls: tuple[ModelParameter, ...] = ()
     task: Literal["", "denoise"] = ""
+    kind: Literal["effect", "encoder", "decoder"] = "effect"
+    codebooks: int = 0
+    entries: int = 0
 
     def initial_state(self, batch: int = 1) -> State:
         """Return the state before the first block: zeros. Add another start inside `forward`."""
@@ -80,6 +91,13 @@ class StreamingModule(nn.Module):
         A net in evaluation mode can fold its normalisation into its weights, for example.
         """
         return self
+
+    def parts(self) -> Mapping[str, StreamingModule]:
+        """Return the nets to write, by the names of their files; a net is one file, by default.
+
+        A name is put before the suffix of a file; an empty one leaves the file name as it is.
+        """
+        return {"": self}
 
     def architecture(self) -> dict[str, Any]:
         """Return type and sizes for the card, by which a loader may choose a faster kernel."""

@@ -12,6 +12,8 @@ import yaml
 
 from export.cli import export_net
 from training.checkpoint import load_checkpoint
+from training.codec.config import CodecConfig
+from training.codec.task import CodecTask
 from training.config import ConfigError, RunConfig, load_config
 from training.denoise.config import DenoiseConfig
 from training.denoise.scene_config import SceneConfig
@@ -45,6 +47,9 @@ TASKS = {
     ),
     "denoise-features": Kind(
         SceneConfig, SceneTask, (), "a feature net; it is trained once, from its file alone"
+    ),
+    "codec": Kind(
+        CodecConfig, CodecTask, ("checkpoint",), "a codec; seed and steps are in the file"
     ),
 }
 """Kinds of training by the ``task`` of a configuration; a file without one is for guitar."""

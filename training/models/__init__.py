@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 
 from export.streaming import StreamingModule
+from training.models.codec import Codec
 from training.models.context import ContextNet
 from training.models.denoiser import Denoiser
 from training.models.gru import GruAmp
@@ -29,6 +30,7 @@ NETS: dict[str, type[StreamingModule]] = {
     "spectral": SpectralAmp,
     "context": ContextNet,
     "denoiser": Denoiser,
+    "codec": Codec,
 }
 
 

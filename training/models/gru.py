@@ -25,7 +25,7 @@ class GruAmp(RecurrentAmp):
     273
     """
 
-    kind = "gru"
+    cell_type = "gru"
     layer = Gru
     # The update gate is the share of the past that stays.
     memory_gates = ((1, 1.0),)

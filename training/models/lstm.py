@@ -24,7 +24,7 @@ class LstmAmp(RecurrentAmp):
     361
     """
 
-    kind = "lstm"
+    cell_type = "lstm"
     layer = Lstm
     # Forget gate 1 - 1/steps and input gate 1/steps: an average over that many samples.
     memory_gates = ((0, -1.0), (1, 1.0))

@@ -54,7 +54,7 @@ class RecurrentAmp(StreamingModule):
     ``memory_gates`` are gates and the sign of their bias for a long memory.
     """
 
-    kind: str
+    cell_type: str
     layer: type[Lstm] | type[Gru]
     memory_gates: tuple[tuple[int, float], ...]
 
@@ -142,7 +142,7 @@ class RecurrentAmp(StreamingModule):
             for name in ("W", "R", "B")
         ]
         return {
-            "type": self.kind if self.film is None else f"{self.kind}_film",
+            "type": self.cell_type if self.film is None else f"{self.cell_type}_film",
             "hidden": self.hidden,
             "layers": self.rnn.cell.num_layers,
             "input": self.rnn.channels[0],

@@ -291,7 +291,7 @@ def test_the_file_is_the_net(form, tmp_path):
     assert model.card.latency_samples == net.latency_samples
     assert model.card.hop == 0
     signal = noise(1, 20_000, seed=4).numpy()
-    found = run_onnx(model, signal, random_blocks(20_000, 0))
+    found = run_onnx(model, signal, random_blocks(20_000))
     np.testing.assert_allclose(found, run_torch(net, signal, [20_000]), rtol=0, atol=1e-4)
 
 
@@ -347,5 +347,5 @@ def test_the_shipped_one_is_the_causal_form():
     assert card.metrics["weights"] == 40_541
     assert len(model.data) < 250_000
     assert {"features", "loss", "schedule", "start"} <= set(card.provenance["config"])
-    played = run_onnx(model, model.golden_input, random_blocks(2048, 0))
+    played = run_onnx(model, model.golden_input, random_blocks(2048))
     np.testing.assert_allclose(played, model.golden_output, rtol=0, atol=1e-5)

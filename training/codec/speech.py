@@ -1,0 +1,144 @@
+"""Excerpts of recordings, drawn at random."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rtaudio.runtime.memory import Array, Floats
+from training.codec.config import CodecData
+from training.config import ConfigError
+from training.denoise.recordings import Recordings, cache_folder, decoded
+
+__all__ = ["Speech", "clips"]
+
+GAIN_DB = (-12.0, 6.0)
+PEAK = 0.99
+QUIET_RMS = 2e-3
+"""An excerpt below this is drawn again, up to `TRIES` times: there is little to learn from it."""
+TRIES = 4
+
+WHOLE = ((0.0, float("inf")),)
+
+
+class Speech:
+    """The training recordings of a configuration, decoded once.
+
+    Parameters
+    ----------
+    data
+        The section of the configuration, with an absolute ``root``.
+    rate_hz
+        Rate of the excerpts.
+
+    Raises
+    ------
+    ConfigError
+        A group without files, or a file that cannot be read.
+    """
+
+    def __init__(self, data: CodecData, rate_hz: int) -> None:
+        taken: set[Path] = set()
+        groups: list[tuple[float | None, list[Path]]] = []
+        for group in data.train:
+            files = [file for file in _files(data, group.files) if file not in taken]
+            if not files:
+                raise ConfigError(
+                    f"data.train: no files left for {group.files!r} in {data.root}; correct it"
+                )
+            taken.update(files)
+            groups.append((group.share, files))
+        files = [file for _, members in groups for file in members]
+        self.recordings, places = _decoded(data, files, rate_hz, "speech")
+        self.starts = np.array([start for start, _, _ in places])
+        self.lengths = np.array([stop - start for start, stop, _ in places])
+        self.edges = np.cumsum(_chances([(s, len(f)) for s, f in groups], self.lengths))
+
+    def excerpts(self, generator: np.random.Generator, count: int, samples: int) -> Tensor:
+        """Draw excerpts at random places, with a random gain and sign, never clipped.
+
+        Parameters
+        ----------
+        generator
+            The source of chance.
+        count, samples
+            Number and length.
+
+        Returns
+        -------
+        Tensor
+            float32 (count, 1, samples); what is too short ends in silence.
+        """
+        drawn = np.zeros((count, 1, samples), np.float32)
+        for row in drawn[:, 0]:
+            for _ in range(TRIES):
+                x = self._draw(generator, samples)
+                if x.std() > QUIET_RMS:
+                    break
+            gain = 10 ** (generator.uniform(*GAIN_DB) / 20)
+            gain = min(gain, PEAK / max(float(np.abs(x).max(initial=0)), 1e-6))
+            row[: len(x)] = x * (gain if generator.random() < 0.5 else -gain)
+        return torch.from_numpy(drawn)
+
+    def _draw(self, generator: np.random.Generator, samples: int) -> Floats:
+        file = int(np.searchsorted(self.edges, generator.random() * self.edges[-1], "right"))
+        file = min(file, len(self.edges) - 1)
+        spare = max(0, int(self.lengths[file]) - samples)
+        start = int(self.starts[file]) + int(generator.integers(spare + 1))
+        return self.recordings.read(start, start + min(samples, int(self.lengths[file])))
+
+
+def clips(data: CodecData, patterns: Sequence[str], rate_hz: int) -> list[Floats]:
+    """Return the first seconds of held-out recordings, at a rate, without their means.
+
+    Parameters
+    ----------
+    data
+        The section of the configuration, with an absolute ``root``.
+    patterns
+        Which files.
+    rate_hz
+        The rate.
+
+    Raises
+    ------
+    ConfigError
+        A pattern without files, or a file that cannot be read.
+    """
+    files = [file for pattern in patterns for file in _files(data, pattern)]
+    recordings, places = _decoded(data, files, rate_hz, "clips")
+    longest = round(data.clip_s * rate_hz)
+    read = (recordings.read(start, min(stop, start + longest)) for start, stop, _ in places)
+    return [x - x.mean() for x in read]
+
+
+def _files(data: CodecData, pattern: str) -> list[Path]:
+    files = sorted(Path(data.root).glob(pattern))
+    if not files:
+        raise ConfigError(f"data: no file fits {pattern!r} in {data.root}; correct the pattern")
+    return files
+
+
+def _decoded(
+    data: CodecData, files: Sequence[Path], rate_hz: int, name: str
+) -> tuple[Recordings, list[tuple[int, int, float]]]:
+    cache = Path(data.cache) if data.cache else cache_folder()
+    return decoded([(file, WHOLE) for file in files], rate_hz, cache, name)
+
+
+def _chances(groups: Sequence[tuple[float | None, int]], lengths: Array) -> Array:
+    """Return the chance of each file: its group's share, and in a group by length."""
+    weights = lengths.astype(float)
+    owner = np.repeat(np.arange(len(groups)), [count for _, count in groups])
+    given = np.array([np.nan if share is None else share for share, _ in groups])
+    free = np.isnan(given)[owner]
+    chances = np.empty(len(weights))
+    chances[free] = (1 - np.nansum(given)) * weights[free] / max(weights[free].sum(), 1)
+    for number in np.flatnonzero(~np.isnan(given)):
+        mine = owner == number
+        chances[mine] = given[number] * weights[mine] / max(weights[mine].sum(), 1)
+    return chances
