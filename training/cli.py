@@ -13,6 +13,8 @@ import yaml
 from export.cli import export_net
 from training.checkpoint import load_checkpoint
 from training.config import ConfigError, RunConfig, load_config
+from training.convolutional_codec.config import ConvolutionalCodecConfig
+from training.convolutional_codec.task import ConvolutionalCodecTask
 from training.denoise.config import DenoiseConfig
 from training.denoise.scene_config import SceneConfig
 from training.denoise.scene_task import SceneTask
@@ -45,6 +47,12 @@ TASKS = {
     ),
     "denoise-features": Kind(
         SceneConfig, SceneTask, (), "a feature net; it is trained once, from its file alone"
+    ),
+    "convolutional-codec": Kind(
+        ConvolutionalCodecConfig,
+        ConvolutionalCodecTask,
+        ("checkpoint",),
+        "a codec; seed and steps are in the file",
     ),
 }
 """Kinds of training by the ``task`` of a configuration; a file without one is for guitar."""

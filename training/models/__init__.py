@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from export.streaming import StreamingModule
 from training.models.context import ContextNet
+from training.models.convolutional_codec import ConvolutionalCodec
 from training.models.denoiser import Denoiser
 from training.models.gru import GruAmp
 from training.models.lstm import LstmAmp
@@ -29,6 +30,7 @@ NETS: dict[str, type[StreamingModule]] = {
     "spectral": SpectralAmp,
     "context": ContextNet,
     "denoiser": Denoiser,
+    "convolutional-codec": ConvolutionalCodec,
 }
 
 
