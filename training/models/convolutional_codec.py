@@ -23,10 +23,11 @@ __all__ = ["ConvolutionalCodec"]
 Rates = Annotated[Sequence[Annotated[int, Field(ge=2, le=64)]], Field(min_length=1, max_length=8)]
 Width = Annotated[int, Field(ge=1, le=4096)]
 
-DEVIATION = 0.02
-"""Standard deviation of the first weights at the widths below."""
-FULL_WIDTHS = (64, 1536)
 DILATIONS = (1, 3, 9)
+BRANCH_GAIN = 0.3
+"""First gain of the branch of a residual unit, so that a dozen of them do not add up to noise."""
+LATENT_GAIN = 4.0
+"""First gain of the encoder: excerpts of -24 LUFS get latents as long as the codebooks' entries."""
 
 
 class ConvolutionalCodec(StreamingModule):
@@ -65,8 +66,8 @@ class ConvolutionalCodec(StreamingModule):
 
     Notes
     -----
-    The defaults have 76,651,890 weights. The first weights have a standard deviation of 0.02 at
-    these widths; narrower nets get larger ones, so that a sound is as loud in every layer.
+    The defaults have 76,651,890 weights. An untrained net keeps the level of a sound from layer to
+    layer, whatever its width.
 
     Kumar et al.: High-fidelity audio compression with improved RVQGAN, NeurIPS 2023; here causal.
 
@@ -237,14 +238,12 @@ class ConvolutionalCodec(StreamingModule):
 class _ResidualUnit(Chain):
     """x + conv 1 (Snake (conv 7, dilated (Snake (x))))."""
 
-    def __init__(self, channels: int, dilation: int, causal: bool, deviation: float) -> None:
+    def __init__(self, channels: int, dilation: int, causal: bool) -> None:
         super().__init__(
             Snake(channels),
-            Convolution(
-                channels, channels, 7, dilation=dilation, causal=causal, deviation=deviation
-            ),
+            Convolution(channels, channels, 7, dilation=dilation, causal=causal),
             Snake(channels),
-            Convolution(channels, channels, 1, causal=causal, deviation=deviation),
+            Convolution(channels, channels, 1, causal=causal, gain=BRANCH_GAIN),
         )
 
     @override
@@ -254,39 +253,22 @@ class _ResidualUnit(Chain):
 
 
 def _encoder(dim: int, rates: Sequence[int], latent_dim: int, causal: bool) -> Chain:
-    deviation = DEVIATION * math.sqrt(FULL_WIDTHS[0] / dim)
-    # The input has one channel at any width.
-    stages: list[nn.Module] = [Convolution(1, dim, 7, causal=causal, deviation=DEVIATION)]
+    stages: list[nn.Module] = [Convolution(1, dim, 7, causal=causal)]
     for rate in rates:
-        stages += [_ResidualUnit(dim, each, causal, deviation) for each in DILATIONS]
-        stages += [
-            Snake(dim),
-            Convolution(dim, 2 * dim, 2 * rate, stride=rate, causal=causal, deviation=deviation),
-        ]
+        stages += [_ResidualUnit(dim, dilation, causal) for dilation in DILATIONS]
+        stages += [Snake(dim), Convolution(dim, 2 * dim, 2 * rate, stride=rate, causal=causal)]
         dim *= 2
-    out = Convolution(dim, latent_dim, 3, causal=causal, deviation=deviation)
+    out = Convolution(dim, latent_dim, 3, causal=causal, gain=LATENT_GAIN)
     return Chain(*stages, Snake(dim), out)
 
 
 def _decoder(latent_dim: int, dim: int, rates: Sequence[int], causal: bool) -> Chain:
-    deviation = DEVIATION * math.sqrt(FULL_WIDTHS[1] / dim)
-    stages: list[nn.Module] = [
-        Convolution(
-            latent_dim,
-            dim,
-            7,
-            causal=causal,
-            deviation=DEVIATION * math.sqrt((FULL_WIDTHS[0] << 4) / latent_dim),
-        )
-    ]
+    stages: list[nn.Module] = [Convolution(latent_dim, dim, 7, causal=causal)]
     for rate in rates:
-        stages += [
-            Snake(dim),
-            Upsampling(dim, dim // 2, 2 * rate, rate, causal=causal, deviation=deviation),
-        ]
+        stages += [Snake(dim), Upsampling(dim, dim // 2, 2 * rate, rate, causal=causal)]
         dim //= 2
-        stages += [_ResidualUnit(dim, each, causal, deviation) for each in DILATIONS]
-    out = Convolution(dim, 1, 7, causal=causal, deviation=deviation)
+        stages += [_ResidualUnit(dim, dilation, causal) for dilation in DILATIONS]
+    out = Convolution(dim, 1, 7, causal=causal, gain=1 / LATENT_GAIN)
     return Chain(*stages, Snake(dim), out, nn.Tanh())
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
@@ -12,6 +15,9 @@ from export.streaming import State, StreamingModule
 from training.models.geometry import Geometry, Layer
 
 __all__ = ["Chain", "Convolution", "Upsampling"]
+
+DEVIATION = 0.02
+"""Standard deviation of the directions of the first weights, cut off at two of it."""
 
 
 class Convolution(CausalConv1d):
@@ -25,8 +31,9 @@ class Convolution(CausalConv1d):
         As for `export.layers.CausalConv1d`.
     causal
         Whether it looks back only.
-    deviation
-        Standard deviation of the first weights, from a normal distribution cut off at two of it.
+    gain
+        First length of the weights of an output channel: with 1, and inputs alike in level, outputs
+        have the level of the inputs.
 
     Notes
     -----
@@ -50,13 +57,13 @@ class Convolution(CausalConv1d):
         stride: int = 1,
         dilation: int = 1,
         causal: bool = True,
-        deviation: float = 0.02,
+        gain: float = 1.0,
     ) -> None:
         super().__init__(in_channels, out_channels, kernel, stride=stride, dilation=dilation)
         self.causal = causal
         left = self.past if causal else self.past // 2
         self.layer = Layer(kernel, stride, dilation, self.channels, left)
-        _start(self.conv, deviation)
+        _start(self.conv, gain)
 
     @override
     def initial_state(self, batch: int = 1) -> State:
@@ -81,8 +88,8 @@ class Upsampling(CausalConvTranspose1d):
         As for `export.layers.CausalConvTranspose1d`.
     causal
         Whether it looks back only.
-    deviation
-        As for `Convolution`.
+    gain
+        First level of the outputs over that of the inputs.
     """
 
     def __init__(
@@ -93,13 +100,15 @@ class Upsampling(CausalConvTranspose1d):
         stride: int,
         *,
         causal: bool = True,
-        deviation: float = 0.02,
+        gain: float = 1.0,
     ) -> None:
         super().__init__(in_channels, out_channels, kernel, stride)
         self.causal = causal
         left = 0 if causal else self.tail // 2
         self.layer = Layer(kernel, stride, 1, self.channels, left, transposed=True)
-        _start(self.conv, deviation)
+        # Each input channel has a weight for all outputs, of which kernel / stride taps overlap.
+        length = gain * math.sqrt(out_channels * stride / in_channels)
+        _start(self.conv, length)
 
     @override
     def initial_state(self, batch: int = 1) -> State:
@@ -166,9 +175,11 @@ class Chain(StreamingModule):
         return x, following
 
 
-def _start(conv: nn.Conv1d | nn.ConvTranspose1d, deviation: float) -> None:
-    """Draw the first weights, and split them into direction and gain."""
-    nn.init.trunc_normal_(conv.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
+def _start(conv: nn.Conv1d | nn.ConvTranspose1d, gain: float) -> None:
+    """Split the weights into directions, which begin at random, and gains."""
+    nn.init.trunc_normal_(conv.weight, std=DEVIATION, a=-2 * DEVIATION, b=2 * DEVIATION)
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
     weight_norm(conv)
+    parametrizations: Any = conv.parametrizations
+    nn.init.constant_(parametrizations.weight.original0, gain)

@@ -212,6 +212,9 @@ class _Book(nn.Module):
         super().__init__()
         self.project_in = Convolution(channels, dim, 1)
         self.project_out = Convolution(dim, channels, 1)
+        # At first a book codes the part of the latent within a subspace, and leaves the others.
+        with torch.no_grad():
+            self.project_out.conv.weight = self.project_in.conv.weight.transpose(0, 1)
         self.codebook = nn.Parameter(functional.normalize(torch.randn(size, dim)))
 
     def inward(self, z: Tensor) -> Tensor:
