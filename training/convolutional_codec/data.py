@@ -29,7 +29,7 @@ MEASURED_S = 2.0
 """Length around an excerpt whose loudness and bandwidth are measured: an excerpt is too short."""
 FULL_BAND_SHARE = 0.9
 """Bandwidth from which a sound is of full band, as a share of half the sample rate."""
-TRIES = 32
+TRIES = 16
 PEAK = 0.99
 
 
@@ -95,13 +95,14 @@ class BalancedBatches(Dataset[Tensor]):
         if index < 0:
             raise IndexError(f"batch {index}: they are counted from 0")
         generator = np.random.default_rng([self.seed, index])
-        domain = sorted(self.full)[index % len(self.full)]
-        excerpts = [
-            self._confirmed(domain, generator)
+        domain, confirmed = self._confirmed(index, generator)
+        sounds = [
+            confirmed
             if item == DOMAINS.index(domain)
-            else self._excerpt(self._around(self.domains[DOMAINS[item % 3]], generator), generator)
+            else self._around(self.domains[DOMAINS[item % 3]], generator)
             for item in range(self.batch)
         ]
+        excerpts = [self._excerpt(sound, generator) for sound in sounds]
         return torch.from_numpy(np.stack(excerpts))[:, None]
 
     def _full_band(self, collection: Collection) -> Collection | None:
@@ -113,14 +114,18 @@ class BalancedBatches(Dataset[Tensor]):
                 sources.append(replace(source, clips=clips))
         return replace(collection, sources=tuple(sources)) if sources else None
 
-    def _confirmed(self, domain: str, generator: np.random.Generator) -> Floats:
-        for _ in range(TRIES):
-            sound = self._around(self.full[domain], generator)
-            if bandwidth_hz(sound, self.config.rate_hz) >= self.full_band_hz:
-                return self._excerpt(sound, generator)
+    def _confirmed(self, index: int, generator: np.random.Generator) -> tuple[str, Floats]:
+        """Return a domain, and a sound of it that is of full band; lists may promise too much."""
+        names = sorted(self.full)
+        turn = index % len(names)
+        for domain in names[turn:] + names[:turn]:
+            for _ in range(TRIES):
+                sound = self._around(self.full[domain], generator)
+                if bandwidth_hz(sound, self.config.rate_hz) >= self.full_band_hz:
+                    return domain, sound
         raise ConfigError(
-            f"data.root: {self.config.root}: {domain} is listed with {self.full_band_hz:.0f} Hz "
-            "and more, but has no energy there; correct the bandwidths of its list"
+            f"data.root: {self.config.root}: recordings are listed with {self.full_band_hz:.0f} Hz "
+            "and more, but have no energy there; correct the bandwidths of the lists"
         )
 
     def _around(self, collection: Collection, generator: np.random.Generator) -> Floats:

@@ -18,7 +18,7 @@ ABSOLUTE_GATE_LUFS = -70.0
 RELATIVE_GATE_LU = -10.0
 
 BANDWIDTH_WINDOW = 2048
-BANDWIDTH_RANGE_DB = 80.0
+BANDWIDTH_RANGE_DB = 70.0
 """Level below that of the loudest bin at which a bin counts as empty."""
 
 
@@ -44,10 +44,10 @@ def loudness_lufs(signal: Floats, rate_hz: int) -> float:
     >>> round(loudness_lufs(sine, 48000), 2)
     -3.01
     """
-    weighted = sosfilt(_k_weighting(rate_hz), signal.astype(np.float64))
-    block = min(round(BLOCK_S * rate_hz), len(weighted))
+    block = min(round(BLOCK_S * rate_hz), len(signal))
     if not block:
         return -math.inf
+    weighted = sosfilt(_k_weighting(rate_hz), signal.astype(np.float64))
     energy = np.concatenate([[0.0], np.cumsum(weighted * weighted)])
     starts = np.arange(0, len(weighted) - block + 1, max(block // 4, 1))
     powers = (energy[starts + block] - energy[starts]) / block
@@ -61,7 +61,7 @@ def loudness_lufs(signal: Floats, rate_hz: int) -> float:
 def bandwidth_hz(signal: Floats, rate_hz: int) -> float:
     """Return the frequency below which a recording has energy, 0 for silence.
 
-    In each bin the loudest of all frames counts, so that one hiss is enough; bins 80 dB below the
+    In each bin the loudest of all frames counts, so that one hiss is enough; bins 70 dB below the
     loudest are empty, as rounding to 16 bits leaves something everywhere.
 
     Parameters
@@ -77,7 +77,7 @@ def bandwidth_hz(signal: Floats, rate_hz: int) -> float:
     >>> bandwidth_hz(noise, 48000)
     24000.0
     """
-    hz, _, frames = stft(signal, rate_hz, "hann", BANDWIDTH_WINDOW, boundary=None)
+    hz, _, frames = stft(signal, rate_hz, "hann", BANDWIDTH_WINDOW, boundary=None, padded=False)
     loudest = np.abs(frames).max(axis=1)
     if not loudest.max() > 0:
         return 0.0

@@ -10,7 +10,6 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from export.layers import CausalConv1d  # noqa: E402
 from training.models.convolutions import Convolution, Upsampling  # noqa: E402
 
 FRAMES = 24
@@ -75,9 +74,7 @@ def test_a_centred_dilated_convolution_is_torch_s(dilation):
     layer = started(Convolution(2, 2, 7, dilation=dilation, causal=False))
     x = torch.randn(1, 2, 80)
     with torch.no_grad():
-        wanted = functional.conv1d(
-            x, layer.conv.weight, layer.conv.bias, 1, 3 * dilation, dilation
-        )
+        wanted = functional.conv1d(x, layer.conv.weight, layer.conv.bias, 1, 3 * dilation, dilation)
         torch.testing.assert_close(layer(x, {})[0], wanted, atol=1e-5, rtol=1e-5)
 
 
@@ -101,8 +98,3 @@ def test_levels_are_kept_at_first(layer):
     with torch.no_grad():
         y, _ = made(x, made.initial_state(4))
     assert y.std().item() == pytest.approx(1, rel=0.05)
-
-
-def test_a_stride_that_skips_samples_is_refused():
-    with pytest.raises(ValueError, match="kernel 2 < stride 3 skips samples"):
-        CausalConv1d(1, 1, 2, stride=3)

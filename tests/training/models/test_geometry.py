@@ -10,8 +10,8 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from torch import nn  # noqa: E402
 
-from training.models.convolutions import Chain, Convolution, Upsampling  # noqa: E402
 from training.models.convolutional_codec import ConvolutionalCodec  # noqa: E402
+from training.models.convolutions import Chain, Convolution, Upsampling  # noqa: E402
 
 FRAME = 512
 

@@ -45,9 +45,7 @@ def test_it_is_brute_force(seed):
                 latent = projected(book.project_in.conv, residual)
                 entries = book.codebook.detach().numpy().astype(np.float64)
                 ways = [
-                    np.linalg.norm(
-                        latent / np.linalg.norm(latent) - entry / np.linalg.norm(entry)
-                    )
+                    np.linalg.norm(latent / np.linalg.norm(latent) - entry / np.linalg.norm(entry))
                     for entry in entries
                 ]
                 code = int(found.codes[item, number, frame])
@@ -118,7 +116,7 @@ def test_a_depth_is_a_prefix(depth):
 
 
 def test_depths_differ_by_item():
-    """Books from an item's depth on give nothing to its output and its losses; the chain goes on."""
+    """From the depth of an item on, books add nothing to its output and its losses."""
     quantiser = make()
     z = torch.randn(3, CHANNELS, 6)
     depths = torch.tensor([1, 4, 2])
