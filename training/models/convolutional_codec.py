@@ -73,6 +73,7 @@ class ConvolutionalCodec(StreamingModule):
 
     Examples
     --------
+    >>> import torch
     >>> net = ConvolutionalCodec(encoder_dim=4, decoder_dim=32, codebooks=3).eval()
     >>> codes, _ = net.encode(torch.zeros(1, 1, 1024), net.encoder.initial_state())
     >>> audio, _ = net.decode(codes, net.decoder.initial_state())
