@@ -15,6 +15,7 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from pydantic import ValidationError  # noqa: E402
 
+from export.exporter import ExportError, export_model  # noqa: E402
 from training.models import NETS, net_arguments  # noqa: E402
 from training.models.convolutional_codec import ConvolutionalCodec  # noqa: E402
 
@@ -249,6 +250,15 @@ def test_both_halves_are_graphs_whose_state_is_outside():
     codes = codes.clone()  # of inference mode, which no graph may start from
     decoder = session(net, "decode", codes[..., :1], net.decoder.initial_state())
     torch.testing.assert_close(decoder(codes.split(1, dim=-1)), wanted, atol=1e-4, rtol=0)
+
+
+def test_the_causal_form_can_be_exported_and_the_centred_one_is_refused(tmp_path):
+    card = {"name": "test", "sample_rate": 44100, "license": "Apache-2.0", "provenance": {}}
+    short = {"encoder_rates": [16, 32], "decoder_rates": [32, 16]}
+    export_model(make(**short), card, tmp_path / "causal.onnx")
+    with pytest.raises(ExportError, match=r"centred\.onnx: not written: the net does not stream"):
+        export_model(make(causal=False, **short), card, tmp_path / "centred.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["causal.onnx"]
 
 
 def test_sizes_are_checked_before_anything_is_made():
