@@ -129,7 +129,7 @@ class BalancedBatches(Dataset[Tensor]):
         )
 
     def _around(self, collection: Collection, generator: np.random.Generator) -> Floats:
-        """Return some seconds of a random recording, with silence where it is too short."""
+        """Return two seconds of a random recording, or all of it, but at least an excerpt."""
         length = max(round(MEASURED_S * self.config.rate_hz), self.config.excerpt_samples)
         clips = collection.draw(generator).clips
         lengths = np.array([clip.stop - clip.start for clip in clips], np.float64)
@@ -137,7 +137,7 @@ class BalancedBatches(Dataset[Tensor]):
         spare = clip.stop - clip.start - length
         start = clip.start + int(generator.integers(max(spare, 0) + 1))
         sound = collection.recordings.read(start, min(start + length, clip.stop))
-        return np.pad(sound, (0, length - len(sound)))
+        return np.pad(sound, (0, max(0, self.config.excerpt_samples - len(sound))))
 
     def _excerpt(self, sound: Floats, generator: np.random.Generator) -> Floats:
         """Cut an excerpt at random, turn its phase, and set its loudness."""
