@@ -20,9 +20,10 @@ from training.models.snake import Snake
 
 __all__ = ["ConvolutionalCodec"]
 
-Rates = Annotated[Sequence[Annotated[int, Field(ge=2, le=64)]], Field(min_length=1, max_length=8)]
 Width = Annotated[int, Field(ge=1, le=4096)]
-
+Rates = Annotated[Sequence[Annotated[int, Field(ge=2, le=64)]], Field(min_length=1, max_length=8)]
+MAX_CHANNELS = 4096
+"""Channels of the widest layer, so that no configuration asks for more memory than there is."""
 DILATIONS = (1, 3, 9)
 BRANCH_GAIN = 0.3
 """First gain of the branch of a residual unit, so that a dozen of them do not add up to noise."""
@@ -62,7 +63,8 @@ class ConvolutionalCodec(StreamingModule):
     Raises
     ------
     ValueError
-        Strides of the decoder with another product, or channels that it cannot halve so often.
+        Strides of the decoder with another product, channels that it cannot halve so often, or a
+        layer of more than 4096 channels.
 
     Notes
     -----
@@ -106,7 +108,11 @@ class ConvolutionalCodec(StreamingModule):
                 f"decoder_dim {decoder_dim}: not a multiple of {1 << len(decoder_rates)}, as it is "
                 f"halved {len(decoder_rates)} times"
             )
-        latent_dim = latent_dim or encoder_dim << len(encoder_rates)
+        widest = encoder_dim << len(encoder_rates)
+        latent_dim = latent_dim or widest
+        for channels in (widest, latent_dim, decoder_dim):
+            if channels > MAX_CHANNELS:
+                raise ValueError(f"a layer of {channels} channels; at most {MAX_CHANNELS}")
         self.causal = causal
         self.encoder = _encoder(encoder_dim, encoder_rates, latent_dim, causal)
         self.quantiser = ResidualVectorQuantiser(
@@ -145,8 +151,9 @@ class ConvolutionalCodec(StreamingModule):
         depth
             Number of codebooks; None: all.
         """
-        share = (depth or self.quantiser.codebooks) / self.quantiser.codebooks
-        return rate_hz / self.hop * self.quantiser.bits_per_frame * share
+        books = self.quantiser.codebooks
+        used = books if depth is None else depth
+        return rate_hz / self.hop * self.quantiser.bits_per_frame * used / books
 
     @override
     def initial_state(self, batch: int = 1) -> State:
@@ -177,7 +184,8 @@ class ConvolutionalCodec(StreamingModule):
             int64 (batch, depth, frames); the state for the next block.
         """
         z, following = self.encoder(x, state)
-        return self.quantiser(z, depth or self.quantiser.codebooks).codes, following
+        books = self.quantiser.codebooks if depth is None else depth
+        return self.quantiser(z, books).codes, following
 
     def decode(self, codes: Tensor, state: State) -> tuple[Tensor, State]:
         """Return the audio of a block of codes.

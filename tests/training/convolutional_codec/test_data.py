@@ -10,6 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
+from torch.utils.data import DataLoader  # noqa: E402
+
 from training.config import ConfigError  # noqa: E402
 from training.convolutional_codec import data as module  # noqa: E402
 from training.convolutional_codec.config import CodecData  # noqa: E402
@@ -40,6 +42,13 @@ def test_a_batch_depends_on_seed_and_number_alone(batches):
     assert not torch.equal(one[3], batches("validation")[3])
     with pytest.raises(IndexError):
         one[-1]
+
+
+def test_worker_processes_change_nothing(batches):
+    data = batches(batch=3)
+    loader = DataLoader(data, batch_size=None, sampler=range(2, 4), num_workers=1)
+    for number, batch in zip((2, 3), loader, strict=True):
+        assert torch.equal(batch, data[number])
 
 
 def test_domains_are_equal_and_one_excerpt_is_of_full_band(batches, monkeypatch):
