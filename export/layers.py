@@ -16,12 +16,13 @@ __all__ = ["CausalConv1d", "CausalConvTranspose1d", "Gru", "Lstm"]
 
 
 class CausalConv1d(StreamingModule):
-    r"""Dilated convolution that remembers the end of the last block.
+    r"""Dilated or strided convolution that remembers the end of the last block.
 
-    With ``past = (kernel - 1) * dilation`` the state holds the samples before the block::
+    With ``past = (kernel - 1) * dilation + 1 - stride`` the state holds the samples before the
+    block, whose length is a multiple of the stride::
 
-        state.past [batch, in, past] | x [batch, in, n]
-        \_____________________________________________/
+        state.past [batch, in, past] | x [batch, in, n * stride]
+        \______________________________________________________/
            convolution without padding -> y [batch, out, n];  next.past = its last samples
 
     Parameters
@@ -30,10 +31,17 @@ class CausalConv1d(StreamingModule):
         Channels.
     kernel
         Number of taps.
+    stride
+        Input samples per output sample.
     dilation
         Distance between taps, in samples.
     groups, bias
         As in `torch.nn.Conv1d`.
+
+    Raises
+    ------
+    ValueError
+        The taps span less than the stride.
 
     Examples
     --------
@@ -49,22 +57,32 @@ class CausalConv1d(StreamingModule):
         out_channels: int,
         kernel: int,
         *,
+        stride: int = 1,
         dilation: int = 1,
         groups: int = 1,
         bias: bool = True,
     ) -> None:
         super().__init__()
         self.channels = (in_channels, out_channels)
-        self.past = (kernel - 1) * dilation
+        self.past = (kernel - 1) * dilation + 1 - stride
+        if self.past < 0:
+            raise ValueError(f"kernel {kernel} < stride {stride} skips samples; use a longer one")
         self.conv = nn.Conv1d(
-            in_channels, out_channels, kernel, dilation=dilation, groups=groups, bias=bias
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            dilation=dilation,
+            groups=groups,
+            bias=bias,
         )
 
     @override
     def initial_state(self, batch: int = 1) -> State:
         if self.past == 0:
             return {}
-        return {"past": self.conv.weight.new_zeros(batch, self.channels[0], self.past)}
+        weight = next(self.parameters())
+        return {"past": weight.new_zeros(batch, self.channels[0], self.past)}
 
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
@@ -121,7 +139,8 @@ class CausalConvTranspose1d(StreamingModule):
     def initial_state(self, batch: int = 1) -> State:
         if self.tail == 0:
             return {}
-        return {"tail": self.conv.weight.new_zeros(batch, self.channels[1], self.tail)}
+        weight = next(self.parameters())
+        return {"tail": weight.new_zeros(batch, self.channels[1], self.tail)}
 
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:

@@ -15,6 +15,8 @@ from training.checkpoint import load_checkpoint
 from training.codec.config import CodecConfig
 from training.codec.task import CodecTask
 from training.config import ConfigError, RunConfig, load_config
+from training.convolutional_codec.config import ConvolutionalCodecConfig
+from training.convolutional_codec.task import ConvolutionalCodecTask
 from training.denoise.config import DenoiseConfig
 from training.denoise.scene_config import SceneConfig
 from training.denoise.scene_task import SceneTask
@@ -50,6 +52,12 @@ TASKS = {
     ),
     "codec": Kind(
         CodecConfig, CodecTask, ("checkpoint",), "a codec; seed and steps are in the file"
+    ),
+    "convolutional-codec": Kind(
+        ConvolutionalCodecConfig,
+        ConvolutionalCodecTask,
+        ("checkpoint",),
+        "a codec; seed and steps are in the file",
     ),
 }
 """Kinds of training by the ``task`` of a configuration; a file without one is for guitar."""

@@ -46,6 +46,19 @@ def test_causal_convolution(cuts, kernel, dilation, batch):
     torch.testing.assert_close(play(layer, x, blocks_of(cuts)), wanted, atol=1e-6, rtol=1e-6)
 
 
+@settings(max_examples=30, deadline=None)
+@given(cuts=cuts, stride=st.integers(1, 4), extra=st.integers(0, 5))
+def test_strided_convolution(cuts, stride, extra):
+    """Blocks of whole strides; the first output hears no sample after the first stride."""
+    torch.manual_seed(0)
+    layer = CausalConv1d(2, 3, stride + extra, stride=stride)
+    x = torch.randn(1, 2, SAMPLES * stride)
+    with torch.inference_mode():
+        wanted = layer.conv(torch.nn.functional.pad(x, (extra, 0)))
+    found = play(layer, x, [stride * block for block in blocks_of(cuts)])
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-6)
+
+
 @settings(max_examples=60, deadline=None)
 @given(cuts=cuts, stride=st.integers(1, 4), extra=st.integers(0, 7), bias=st.booleans())
 def test_transposed_convolution(cuts, stride, extra, bias):
@@ -74,3 +87,5 @@ def test_recurrent(cuts, layers, kind):
 def test_gaps_are_refused():
     with pytest.raises(ValueError, match="gaps"):
         CausalConvTranspose1d(1, 1, 2, 3)
+    with pytest.raises(ValueError, match="kernel 2 < stride 3 skips samples"):
+        CausalConv1d(1, 1, 2, stride=3)

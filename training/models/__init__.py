@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 from export.streaming import StreamingModule
 from training.models.codec import Codec
 from training.models.context import ContextNet
+from training.models.convolutional_codec import ConvolutionalCodec
 from training.models.denoiser import Denoiser
 from training.models.gru import GruAmp
 from training.models.lstm import LstmAmp
@@ -31,6 +32,7 @@ NETS: dict[str, type[StreamingModule]] = {
     "context": ContextNet,
     "denoiser": Denoiser,
     "codec": Codec,
+    "convolutional-codec": ConvolutionalCodec,
 }
 
 

@@ -1,0 +1,1 @@
+"""Training of the convolutional codec with discriminators."""
