@@ -146,7 +146,7 @@ def export(source: Path, out: Path) -> None:
     source
         The ``best.pt`` of a run.
     out
-        The file to write; its suffix names the format, see `export.cli.export`.
+        The file to write; its suffix names the format, see `export.cli.export_net`.
 
     Raises
     ------

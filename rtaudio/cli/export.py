@@ -24,7 +24,8 @@ def export(
         typer.Argument(
             metavar="OUT",
             help="The file to write. Its suffix chooses the player: .onnx (rtaudio), .nam (Neural "
-            "Amp Modeler), .aidax (AIDA-X) or .json (RTNeural).",
+            "Amp Modeler), .aidax (AIDA-X) or .json (RTNeural). A codec becomes two files: "
+            "voice.encoder.onnx and voice.decoder.onnx for voice.onnx.",
         ),
     ],
 ) -> None:

@@ -95,6 +95,51 @@ class Framed(Delay):
         super().__init__(32, 32)
 
 
+class Encoder(StreamingModule):
+    """Codes a mean per hop of 32 samples, and the code before it."""
+
+    kind = "encoder"
+    channels = (1, 0)
+    hop = 32
+    codebooks, entries = 2, 16
+
+    def initial_state(self, batch=1):
+        return {"last": torch.zeros(batch, 1, dtype=torch.int64)}
+
+    def forward(self, x, state):
+        means = x.reshape(x.shape[0], -1, self.hop).mean(dim=2)
+        now = (8 + 40 * means).round().clamp(0, 15).to(torch.int64)
+        before = torch.cat([state["last"], now[:, :-1]], dim=1)
+        return torch.stack([now, before], dim=1), {"last": now[:, -1:]}
+
+
+class Fickle(Encoder):
+    """Forgets the last code, so that frame by frame is not the whole."""
+
+    def forward(self, x, state):
+        codes, following = super().forward(x, state)
+        return codes, {"last": following["last"] * 0}
+
+
+class Decoder(StreamingModule):
+    """Holds the code of each hop, without those that were not sent, over the level before."""
+
+    kind = "decoder"
+    channels = (0, 1)
+    hop = 32
+    codebooks, entries = 2, 16
+
+    def initial_state(self, batch=1):
+        return {"level": torch.zeros(batch, 1)}
+
+    def forward(self, x, state):
+        levels = [state["level"]]
+        for frame in x.clamp(min=0).to(torch.float32).mean(dim=1, keepdim=True).unbind(2):
+            levels.append(0.5 * levels[-1] + frame / 16)
+        y = torch.stack(levels[1:], dim=2).repeat_interleave(self.hop, dim=2)
+        return y, {"level": levels[-1]}
+
+
 def lstm(hidden, seed=0):
     torch.manual_seed(seed)
     return NETS["lstm"](hidden=hidden).eval()
@@ -194,6 +239,36 @@ def test_other_nets_are_exported(net, tmp_path):
     assert model.card.hop == net.hop
     if type(net) in (Framed, Delay):
         assert parity.latency_samples == net.latency_samples
+
+
+def test_an_encoder_is_proven_code_for_code(tmp_path):
+    parity = export_model(Encoder(), CARD, tmp_path / "net.onnx")
+    assert (parity.onnx_error, parity.streaming_error, parity.latency_samples) == (0, 0, None)
+    model = read_model(tmp_path / "net.onnx")
+    assert (model.card.kind, model.codes_shape) == ("encoder", (2, 1))
+    blocks = [32] * 64
+    wanted = run_torch(Encoder(), model.golden_input, blocks)
+    np.testing.assert_array_equal(wanted, model.golden_output)
+    np.testing.assert_array_equal(run_onnx(model, model.golden_input, blocks), wanted)
+    assert len(np.unique(wanted)) > 3
+    with pytest.raises(ExportError, match="not written: the net does not stream"):
+        export_model(Fickle(), CARD, tmp_path / "other.onnx")
+    assert not (tmp_path / "other.onnx").exists()
+
+
+def test_a_decoder_is_proven_on_random_codes_some_of_them_lost(tmp_path):
+    parity = export_model(Decoder(), CARD, tmp_path / "net.onnx")
+    assert parity.onnx_error <= 1e-6
+    model = read_model(tmp_path / "net.onnx")
+    assert (model.card.kind, model.codes_shape) == ("decoder", (2, 1))
+    codes = model.golden_input
+    assert codes.shape == (2, 64)
+    sent = (codes >= 0).sum(axis=0)
+    assert set(sent) == {0, 1, 2}
+    np.testing.assert_array_equal(codes[0] >= 0, sent > 0)  # a prefix is sent
+    assert int(codes.max()) < 16
+    played = run_onnx(model, codes, [1] * 64)
+    np.testing.assert_allclose(played, model.golden_output, atol=1e-6)
 
 
 def bidirectional():

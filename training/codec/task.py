@@ -41,7 +41,7 @@ START_EXCERPTS = 600
 LARGEST_SHIFT = 256
 """The frames of the loss lie at another place in every step, up to this many samples later."""
 
-SCORED_KBPS = (1.5, 3.0, 6.0, 9.0, 12.0)
+SCORED_BOOKS = (3, 6, 12, 18, 24)
 
 
 class CodecTask(Task):
@@ -183,15 +183,14 @@ class CodecTask(Task):
         assert isinstance(net, Codec)
         targets = clips(self.config.data, self.config.data.test, net.rate_hz)
         test: dict[str, dict[str, float]] = {}
-        for kbps in SCORED_KBPS:
-            books = round(kbps / net.kbps(1))
-            if net.level_books <= books <= net.books:
-                heard = [_coded(net, clip, books, torch.device("cpu")) for clip in targets]
-                pairs = list(zip(targets, heard, strict=True))
-                test[f"{kbps:g}"] = {
-                    "mel": round(self._mel(heard, targets), 4),
-                    **_means(pairs, net.rate_hz),
-                }
+        depths = [books for books in SCORED_BOOKS if net.level_books <= books < net.books]
+        for books in [*depths, net.books]:
+            heard = [_coded(net, clip, books, torch.device("cpu")) for clip in targets]
+            pairs = list(zip(targets, heard, strict=True))
+            test[f"{net.kbps(books):g}"] = {
+                "mel": round(self._mel(heard, targets), 4),
+                **_means(pairs, net.rate_hz),
+            }
         return {**self.metrics(row), "test_by_kbps": test}
 
     @override
@@ -219,7 +218,7 @@ class CodecTask(Task):
             f"{kbps} kbit/s: " + ", ".join(f"{name} {value:g}" for name, value in figures.items())
             for kbps, figures in metrics["test_by_kbps"].items()
         )
-        return "; ".join(found) or f"mel {metrics['validation_mel']:g}"
+        return "; ".join(found)
 
 
 def _check_depths(config: CodecConfig, net: Codec) -> None:

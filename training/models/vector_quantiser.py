@@ -166,6 +166,8 @@ class ResidualQuantiser(nn.Module):
     def learn(self, number: int, entry: Tensor, inputs: Tensor) -> None:
         """Update the running means of a book, and move its dead entries to inputs.
 
+        Inputs that are not finite teach nothing.
+
         Parameters
         ----------
         number
@@ -175,6 +177,8 @@ class ResidualQuantiser(nn.Module):
         inputs
             float32 (count, dims), what the book saw.
         """
+        if not torch.isfinite(inputs).all():
+            return
         book, count, total = self.book[number], self.count[number], self.total[number]
         often = torch.bincount(entry, minlength=self.entries).to(count.dtype)
         sums = torch.zeros_like(book).index_add_(0, entry, inputs)
