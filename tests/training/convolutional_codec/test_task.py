@@ -248,4 +248,5 @@ def test_the_small_configuration_can_be_read(monkeypatch, tmp_path):
     monkeypatch.setenv("RTAUDIO_DATA", str(tmp_path))
     path = __file__.rsplit("/tests/", 1)[0] + "/training/configs/convolutional_codec_small.yaml"
     config = load_config(path, ConvolutionalCodecConfig)
+    assert config.name == "convolutional_codec_small"
     assert config.data.excerpt_samples == 33 * 512
