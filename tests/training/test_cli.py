@@ -75,6 +75,8 @@ def test_a_configuration_may_name_the_guitar(workspace, no_pictures):
         ("denoise-features", {"seeds": 2}),
         ("denoise-features", {"epochs": 3}),
         ("denoise-features", {"checkpoint": Path("best.pt")}),
+        ("convolutional-codec", {"seeds": 2}),
+        ("convolutional-codec", {"epochs": 3}),
     ],
 )
 def test_an_option_that_a_task_does_not_take_is_refused(name, options, tmp_path):

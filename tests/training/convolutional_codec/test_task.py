@@ -102,14 +102,14 @@ def test_a_run_leaves_its_scores_and_a_net(write, tmp_path, corpus_cache, capsys
 def test_it_learns(write, causal):
     schedule = {"steps": 40, "batch": 3, "epoch_steps": 40, "validation_batches": 2}
     path = write(
-        net={**NET, "causal": causal}, loss=WITHOUT, schedule={**schedule, "learning_rate": 0.002}
+        net={**NET, "causal": causal}, loss=WITHOUT, schedule={**schedule, "learning_rate": 0.0005}
     )
     begun = task_of(path)
     before = begun.validate(begun.net.eval())["val_mel"]
     metrics = train_run(
         load_config(path, ConvolutionalCodecConfig), ConvolutionalCodecTask, show=False
     )
-    assert metrics["mel_distance"] < 0.9 * before
+    assert metrics["mel_distance"] < 0.75 * before
 
 
 def test_discriminators_learn_to_tell(write):
@@ -211,6 +211,15 @@ def test_a_resumed_run_ends_as_an_unbroken_one(write, tmp_path, killed):
     assert_equal(a, b)
 
 
+def test_a_run_may_start_with_the_weights_of_another(write, tmp_path):
+    train([write()])
+    task = task_of(write(folder=str(tmp_path / "on"), seed=1))
+    trained, _ = load_checkpoint(tmp_path / "run/best.pt")
+    task.adopt(tmp_path / "run/best.pt")
+    for name, weight in trained.state_dict().items():
+        assert torch.equal(task.net.state_dict()[name], weight)
+
+
 def test_without_adversarial_losses_there_are_no_discriminators(write):
     task = task_of(write(loss=WITHOUT))
     assert task.discriminators is None
@@ -239,4 +248,5 @@ def test_the_small_configuration_can_be_read(monkeypatch, tmp_path):
     monkeypatch.setenv("RTAUDIO_DATA", str(tmp_path))
     path = __file__.rsplit("/tests/", 1)[0] + "/training/configs/convolutional_codec_small.yaml"
     config = load_config(path, ConvolutionalCodecConfig)
+    assert config.name == "convolutional_codec_small"
     assert config.data.excerpt_samples == 33 * 512
