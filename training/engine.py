@@ -7,7 +7,8 @@ import math
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,24 +81,38 @@ def train_run(
     folder = RunFolder(config)
     stored = folder.open(resume)
     place = pick_device(device)
-    torch.set_num_threads(config.threads)
-    # Computing with denormal numbers takes many times as long, and nobody hears them.
+    with _computing(config.threads):
+        torch.manual_seed(config.seed)
+        task = make_task(config, place)
+        if start is not None:
+            task.adopt(start)
+        run = _Run(folder, task, place)
+        if stored is not None:
+            run.restore(stored)
+        folder.begin()
+        with progress(show) as bar, folder.logging(show):
+            try:
+                run.train(bar)
+                return run.finish()
+            except KeyboardInterrupt:
+                LOG.log(SAID, "stopped; go on with --resume")
+                raise
+
+
+@contextmanager
+def _computing(threads: int) -> Iterator[None]:
+    """Set up torch for a training, and leave the process as it was.
+
+    Computing with denormal numbers takes many times as long, and nobody hears them.
+    """
+    former = torch.get_num_threads()
+    torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    torch.manual_seed(config.seed)
-    task = make_task(config, place)
-    if start is not None:
-        task.adopt(start)
-    run = _Run(folder, task, place)
-    if stored is not None:
-        run.restore(stored)
-    folder.begin()
-    with progress(show) as bar, folder.logging(show):
-        try:
-            run.train(bar)
-            return run.finish()
-        except KeyboardInterrupt:
-            LOG.log(SAID, "stopped; go on with --resume")
-            raise
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(former)
 
 
 def pick_device(name: str = "auto") -> torch.device:

@@ -27,7 +27,10 @@ DATE = ("year", "month", "day", "hour", "minute", "second")
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A model: .onnx, .nam, .aidax, .json, or a folder.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A model: .onnx, .nam, .aidax, .json, a folder, a codec."),
+    ],
     slim: Annotated[
         float, typer.Option(help="Size to take from a .nam file of several sizes, 0 to 1.")
     ] = 1.0,
@@ -35,10 +38,15 @@ def inspect(
 ) -> None:
     """Print what a model is, check it against its golden vector, and time it."""
     terminal.explain_first_start()
-    from rtaudio.models.loader import load_model
+    from rtaudio.codec.model import DECODER, ENCODER, read_codec
+    from rtaudio.codec.round_trip import round_trip
+    from rtaudio.models.loader import LoadedModel, load_model
     from rtaudio.models.net.summary import summary
 
-    model = load_model(file, slim=slim)
+    if file.name.endswith((ENCODER, DECODER)):
+        model = LoadedModel(round_trip(read_codec(file)))
+    else:
+        model = load_model(file, slim=slim)
     costs = _measure_costs(model, json)
     if json:
         terminal.print_json({

@@ -92,6 +92,7 @@ def _card(codec: CodecModel) -> Card:
     return Card(
         name=codec.name,
         description=encoder.description,
+        architecture={"codec": codec.id, "books": codec.books, "entries": 1 << codec.bits},
         rate_hz=codec.rate_hz,
         channels=(1, 1),
         hop=codec.hop,

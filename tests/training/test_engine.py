@@ -167,6 +167,22 @@ def test_a_new_task_learns_and_its_net_is_exported(config, tmp_path):
     }  # fmt: skip
 
 
+def test_a_training_leaves_the_process_as_it_was(config):
+    """Subnormal numbers are zero while it runs, and not after it."""
+    seen = []
+
+    class Watching(Halving):
+        def validate(self, net):
+            seen.append((float(torch.tensor(1e-40) * 1), torch.get_num_threads()))
+            return super().validate(net)
+
+    threads, given = torch.get_num_threads(), config(epochs=2)
+    train_run(given, Watching, show=False)
+    assert set(seen) == {(0.0, given.threads)}
+    assert float(torch.tensor(1e-40) * 1) > 0.0
+    assert torch.get_num_threads() == threads
+
+
 def test_the_best_epoch_is_kept_the_earlier_of_equals(config, tmp_path, monkeypatch):
     errors = iter([0.5, float("nan"), 0.2, 0.3, 0.2])
     monkeypatch.setattr(Halving, "validate", lambda *_: {"val_error": next(errors)})
