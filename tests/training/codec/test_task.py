@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from training.codec.task import CodecTask  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
 from training.engine import train_run  # noqa: E402
 
+CONFIGS = sorted((Path(__file__).parents[3] / "training" / "configs").glob("codec*.yaml"))
 RATE = 16000
 NET = {
     "type": "codec",
@@ -214,3 +216,19 @@ def test_faults_are_one_line(write):
     refused("no depth may be below", schedule={**SCHEDULE, "depths": [6, 5]})
     refused("net.width", net={**NET, "width": 0})
     refused("net: level_books 6: fewer than books", net={**NET, "level_books": 6})
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_shipped_configurations_hold(path, data_folder, monkeypatch):
+    """The clips that choose and the clips that score are different ones, and none trains."""
+    monkeypatch.setenv("RTAUDIO_DATA", str(data_folder))
+    data = load_config(path, CodecConfig).data
+    chosen, scored, trained = (
+        {file for pattern in patterns for file in data_folder.glob(pattern)}
+        for patterns in (data.validation, data.test, [group.files for group in data.train])
+    )
+    assert not chosen & scored
+    assert not (chosen | scored) & trained
+    assert (len(chosen), len(scored)) == (12, 26)
+    assert all(any(data_folder.glob(group.files)) for group in data.train)
