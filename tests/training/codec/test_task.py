@@ -56,6 +56,7 @@ def voice(seed, seconds):
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("speech")
+    soundfile.write(folder / "short.wav", np.zeros(RATE // 10), RATE)
     for seed, (name, seconds) in enumerate(
         {"anna_0": 4, "anna_1": 2, "bert_0": 8, "held_0": 1.5, "test_0": 1.5}.items()
     ):
@@ -208,8 +209,9 @@ def test_faults_are_one_line(write):
 
     data = yaml.safe_load(write().read_text())["data"]
     refused("no file fits 'x", data={**data, "train": [{"files": "x*.flac"}]})
-    refused("no files left for 'b", data={**data, "train": [{"files": "*"}, {"files": "b*"}]})
+    refused("no files left for 'b", data={**data, "train": [{"files": "*.flac"}, {"files": "b*"}]})
     refused("no file fits 'x", data={**data, "test": ["x"], "validation": ["x"]})
+    refused("short.wav: shorter than 0.3 s", data={**data, "validation": ["*.wav"]})
     refused("add up to 1.2", data={**data, "train": [{"files": "a*", "share": 0.6}] * 2})
     refused("7 books are out of range 3 .. 6", schedule={**SCHEDULE, "depths": [3, 7]})
     refused("2 books are out of range", schedule={**SCHEDULE, "validation_books": 2})
