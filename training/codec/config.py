@@ -40,7 +40,7 @@ class CodecData(DataSection):
     train: Annotated[tuple[Group, ...], Field(min_length=1)]
     validation: Patterns
     test: Patterns
-    excerpt_frames: Annotated[int, Field(ge=8, le=1024)] = 48
+    excerpt_frames: Annotated[int, Field(ge=16, le=1024)] = 48
     clip_s: Annotated[float, Field(gt=0.3, le=60)] = 5.0
 
     @model_validator(mode="after")

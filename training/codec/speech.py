@@ -22,6 +22,9 @@ QUIET_RMS = 2e-3
 """An excerpt below this is drawn again, up to `TRIES` times: there is little to learn from it."""
 TRIES = 4
 
+LEAST_CLIP_S = 0.3
+"""PESQ and the longest window of the mel distance need as much."""
+
 WHOLE = ((0.0, float("inf")),)
 
 
@@ -107,11 +110,14 @@ def clips(data: CodecData, patterns: Sequence[str], rate_hz: int) -> list[Floats
     Raises
     ------
     ConfigError
-        A pattern without files, or a file that cannot be read.
+        A pattern without files, or a file that cannot be read, or is shorter than 0.3 s.
     """
     files = [file for pattern in patterns for file in _files(data, pattern)]
     recordings, places = _decoded(data, files, rate_hz, "clips")
     longest = round(data.clip_s * rate_hz)
+    for file, (start, stop, _) in zip(files, places, strict=True):
+        if stop - start < LEAST_CLIP_S * rate_hz:
+            raise ConfigError(f"{file}: shorter than {LEAST_CLIP_S} s; leave it out")
     read = (recordings.read(start, min(stop, start + longest)) for start, stop, _ in places)
     return [x - x.mean() for x in read]
 

@@ -31,7 +31,7 @@ def start_codec(codec: Codec, x: Tensor) -> None:
     >>> tuple(codes.shape), bool((codes >= 0).all())
     ((1, 24, 10), True)
     """
-    silence = {name: value.to(x.device) for name, value in codec.encoder_state(len(x)).items()}
+    silence = codec.encoder_state(len(x))
     coefficients, _ = codec.mdct.analyse(x[:, 0], silence["past"])
     codec.level_mean.zero_()
     codec.shape_gain.fill_(1)

@@ -23,6 +23,7 @@ from training.codec.losses import CodecLoss
 from training.codec.mel import MelDistance
 from training.codec.speech import Speech, clips
 from training.codec.start import start_codec
+from training.codec.straight_through import straight_through
 from training.config import ConfigError
 from training.models.codec import Codec
 from training.task import Row, Task
@@ -118,7 +119,7 @@ class CodecTask(Task):
         size = int(generator.choice(self.loss.sizes))
         shift = int(generator.integers(LARGEST_SHIFT))
         x = batch.to(self.device)
-        y, commitment = self.net.training_pass(x, self.config.schedule.depths)
+        y, commitment = straight_through(self.net, x, self.config.schedule.depths)
         late = self.net.latency_samples
         target = x[:, 0, shift : x.shape[2] - late]
         terms = self.loss(y[:, 0, late + shift :], target, size) | {"commitment": commitment}
@@ -239,8 +240,7 @@ def _coded(net: Codec, clip: Floats, books: int, device: torch.device) -> Floats
     late = net.latency_samples
     whole = -(-(len(clip) + late) // net.hop) * net.hop
     x = functional.pad(torch.from_numpy(clip), (0, whole - len(clip)))[None, None].to(device)
-    state = {name: value.to(device) for name, value in net.initial_state().items()}
-    y, _ = net(x, state, torch.tensor([[float(books)]], device=device))
+    y, _ = net(x, net.initial_state(), torch.tensor([[float(books)]], device=device))
     heard: Floats = y[0, 0, late : late + len(clip)].cpu().numpy()
     return heard
 

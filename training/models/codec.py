@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import torch
@@ -152,27 +152,23 @@ class Codec(StreamingModule):
 
     @override
     def initial_state(self, batch: int = 1) -> State:
-        return {
-            **{f"encoder.{k}": v for k, v in self.encoder_state(batch).items()},
-            **{f"decoder.{k}": v for k, v in self.decoder_state(batch).items()},
-        }
+        return _outer("encoder.", self.encoder_state(batch)) | _outer(
+            "decoder.", self.decoder_state(batch)
+        )
 
     @override
     def forward(self, x: Tensor, state: State, knobs: Tensor) -> tuple[Tensor, State]:  # type: ignore[override]
         """Encode and decode whole frames, float32 (batch, 1, frames * hop)."""
-        codes, encoder = self.encode(x, _inner(state, "encoder."), knobs[0, 0])
-        y, decoder = self.decode(codes, _inner(state, "decoder."))
-        return y, {
-            **{f"encoder.{k}": v for k, v in encoder.items()},
-            **{f"decoder.{k}": v for k, v in decoder.items()},
-        }
+        codes, encoder = self.encode(x, _inner("encoder.", state), knobs[0, 0])
+        y, decoder = self.decode(codes, _inner("decoder.", state))
+        return y, _outer("encoder.", encoder) | _outer("decoder.", decoder)
 
     def encoder_state(self, batch: int = 1) -> State:
         """Return the state of `encode` before the first frame."""
         return {
             "past": self.level_mean.new_zeros(batch, self.mdct.overlap),
             "levels": self.level_mean.new_zeros(batch, self.level_quantiser.dims),
-            **{f"net.{k}": v for k, v in self.encoder.initial_state(batch).items()},
+            **_outer("net.", self.encoder.initial_state(batch)),
         }
 
     def decoder_state(self, batch: int = 1) -> State:
@@ -180,7 +176,7 @@ class Codec(StreamingModule):
         return {
             "levels": self.level_mean.new_zeros(batch, self.level_quantiser.dims),
             "tail": self.level_mean.new_zeros(batch, self.mdct.overlap),
-            **{f"net.{k}": v for k, v in self.decoder.initial_state(batch).items()},
+            **_outer("net.", self.decoder.initial_state(batch)),
         }
 
     @torch.no_grad()
@@ -233,7 +229,7 @@ class Codec(StreamingModule):
             codes[..., : self.level_books], state["levels"]
         )
         shape = self.shape_quantiser.decode(codes[..., self.level_books :])
-        y, following = self._synthesis(levels, shape, state)
+        y, following = self.synthesis(levels, shape, state)
         return y, {"levels": last, **following}
 
     def latents(self, x: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
@@ -254,8 +250,8 @@ class Codec(StreamingModule):
         """
         coefficients, past = self.mdct.analyse(x[:, 0], state["past"])
         shape, levels = self.features(coefficients)
-        latent, net = self.encoder(torch.cat([shape, levels], dim=2), _inner(state, "net."))
-        following = {"past": past, **{f"net.{k}": v for k, v in net.items()}}
+        latent, net = self.encoder(torch.cat([shape, levels], dim=2), _inner("net.", state))
+        following = {"past": past, **_outer("net.", net)}
         return levels @ self.level_axes, latent, following
 
     def features(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
@@ -264,13 +260,27 @@ class Codec(StreamingModule):
         gains = torch.exp((self.compression - 1) * levels) * self.shape_gain
         return coefficients * gains.index_select(2, self.band), levels - self.level_mean
 
-    def _synthesis(self, levels: Tensor, shape: Tensor, state: State) -> tuple[Tensor, State]:
-        made, net = self.decoder(torch.cat([levels, shape], dim=2), _inner(state, "net."))
+    def synthesis(self, levels: Tensor, shape: Tensor, state: State) -> tuple[Tensor, State]:
+        """Make audio of what was quantised.
+
+        Parameters
+        ----------
+        levels, shape
+            As `latents` returns them.
+        state
+            As for `decode`; the levels in it are not used.
+
+        Returns
+        -------
+        y, following
+            float32 (batch, 1, frames * hop); the state without levels.
+        """
+        made, net = self.decoder(torch.cat([levels, shape], dim=2), _inner("net.", state))
         fine, logs = made[..., : self.hop], made[..., self.hop :] + self.level_mean
         rms = (fine.square() @ self.mean_of_band + 1e-6).sqrt()
         gains = torch.exp(logs.clamp(*LOG_LEVELS)) / rms
         y, tail = self.mdct.synthesise(fine * gains.index_select(2, self.band), state["tail"])
-        return y[:, None], {"tail": tail, **{f"net.{k}": v for k, v in net.items()}}
+        return y[:, None], {"tail": tail, **_outer("net.", net)}
 
     # Export
 
@@ -292,7 +302,7 @@ class Codec(StreamingModule):
 
     def identity(self) -> str:
         """Return 16 hexadecimal digits of the SHA-256 of all that gives codes a meaning."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(f"{self.rate_hz} {self.decoder.dilations}".encode())
         owners = ("decoder.", "level_", "shape_quantiser.")
         for name, value in sorted(self.state_dict().items()):
             if name.startswith(owners) and not name.endswith((".count", ".total")):
@@ -300,44 +310,29 @@ class Codec(StreamingModule):
                 digest.update(value.detach().cpu().numpy().astype("<f4").tobytes())
         return digest.hexdigest()[:16]
 
-    # Training
 
-    def training_pass(self, x: Tensor, depths: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Encode and decode with straight-through gradients; in training mode, learn the books.
+class _Part(StreamingModule):
+    """One side of a codec, which shares its weights."""
 
-        Parameters
-        ----------
-        x
-            float32 (batch, 1, frames * hop).
-        depths
-            Number of books of each item, which must not fall.
+    def __init__(self, codec: Codec) -> None:
+        super().__init__()
+        self.codec = codec
+        self.hop, self.codebooks, self.entries = codec.hop, codec.books, codec.entries
 
-        Returns
-        -------
-        y, commitment
-            The output, and the mean square error of the quantised shape.
-        """
-        levels, shape, _ = self.latents(x, _on(self.encoder_state(len(x)), x))
-        with torch.no_grad():
-            levels = self.level_quantiser.learn_frames(levels)
-            left = [depth - self.level_books for depth in depths]
-            quantised = self.shape_quantiser(shape.detach(), left)
-        through = shape + (quantised - shape).detach()
-        y, _ = self._synthesis(levels, through, _on(self.decoder_state(len(x)), x))
-        return y, functional.mse_loss(shape, quantised)
+    @override
+    def architecture(self) -> dict[str, Any]:
+        return self.codec.architecture()
 
 
-class _Encoder(StreamingModule):
+class _Encoder(_Part):
     """Audio to codes."""
 
     kind = "encoder"
     channels = (1, 0)
 
     def __init__(self, codec: Codec) -> None:
-        super().__init__()
-        self.codec = codec
-        self.hop, self.controls = codec.hop, codec.controls
-        self.codebooks, self.entries = codec.books, codec.entries
+        super().__init__(codec)
+        self.controls = codec.controls
 
     @override
     def initial_state(self, batch: int = 1) -> State:
@@ -347,22 +342,16 @@ class _Encoder(StreamingModule):
     def forward(self, x: Tensor, state: State, knobs: Tensor) -> tuple[Tensor, State]:  # type: ignore[override]
         return self.codec.encode(x, state, knobs[0, 0])
 
-    @override
-    def architecture(self) -> dict[str, Any]:
-        return self.codec.architecture()
 
-
-class _Decoder(StreamingModule):
+class _Decoder(_Part):
     """Codes to audio."""
 
     kind = "decoder"
     channels = (0, 1)
 
     def __init__(self, codec: Codec) -> None:
-        super().__init__()
-        self.codec = codec
-        self.hop, self.latency_samples = codec.hop, codec.latency_samples
-        self.codebooks, self.entries = codec.books, codec.entries
+        super().__init__(codec)
+        self.latency_samples = codec.latency_samples
 
     @override
     def initial_state(self, batch: int = 1) -> State:
@@ -372,15 +361,11 @@ class _Decoder(StreamingModule):
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         return self.codec.decode(x, state)
 
-    @override
-    def architecture(self) -> dict[str, Any]:
-        return self.codec.architecture()
 
-
-def _inner(state: State, prefix: str) -> State:
+def _inner(prefix: str, state: State) -> State:
     """Return the part of a state whose names begin with a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def _on(state: State, like: Tensor) -> State:
-    return {name: value.to(like.device) for name, value in state.items()}
+def _outer(prefix: str, state: State) -> State:
+    return {prefix + name: value for name, value in state.items()}

@@ -56,9 +56,14 @@ class FrameNet(StreamingModule):
         return cast("list[_Block]", list(self.blocks))
 
     @property
+    def dilations(self) -> tuple[int, ...]:
+        """Distance in frames that each block looks back."""
+        return tuple(block.dilation for block in self._stack())
+
+    @property
     def reach_frames(self) -> int:
         """Number of earlier frames that an output depends on."""
-        return sum(block.dilation for block in self._stack())
+        return sum(self.dilations)
 
     @override
     def initial_state(self, batch: int = 1) -> State:

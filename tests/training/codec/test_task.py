@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from training.codec.task import CodecTask  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
 from training.engine import train_run  # noqa: E402
 
+CONFIGS = sorted((Path(__file__).parents[3] / "training" / "configs").glob("codec*.yaml"))
 RATE = 16000
 NET = {
     "type": "codec",
@@ -54,6 +56,7 @@ def voice(seed, seconds):
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("speech")
+    soundfile.write(folder / "short.wav", np.zeros(RATE // 10), RATE)
     for seed, (name, seconds) in enumerate(
         {"anna_0": 4, "anna_1": 2, "bert_0": 8, "held_0": 1.5, "test_0": 1.5}.items()
     ):
@@ -206,11 +209,28 @@ def test_faults_are_one_line(write):
 
     data = yaml.safe_load(write().read_text())["data"]
     refused("no file fits 'x", data={**data, "train": [{"files": "x*.flac"}]})
-    refused("no files left for 'b", data={**data, "train": [{"files": "*"}, {"files": "b*"}]})
+    refused("no files left for 'b", data={**data, "train": [{"files": "*.flac"}, {"files": "b*"}]})
     refused("no file fits 'x", data={**data, "test": ["x"], "validation": ["x"]})
+    refused("short.wav: shorter than 0.3 s", data={**data, "validation": ["*.wav"]})
     refused("add up to 1.2", data={**data, "train": [{"files": "a*", "share": 0.6}] * 2})
     refused("7 books are out of range 3 .. 6", schedule={**SCHEDULE, "depths": [3, 7]})
     refused("2 books are out of range", schedule={**SCHEDULE, "validation_books": 2})
     refused("no depth may be below", schedule={**SCHEDULE, "depths": [6, 5]})
     refused("net.width", net={**NET, "width": 0})
     refused("net: level_books 6: fewer than books", net={**NET, "level_books": 6})
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_shipped_configurations_hold(path, data_folder, monkeypatch):
+    """The clips that choose and the clips that score are different ones, and none trains."""
+    monkeypatch.setenv("RTAUDIO_DATA", str(data_folder))
+    data = load_config(path, CodecConfig).data
+    chosen, scored, trained = (
+        {file for pattern in patterns for file in data_folder.glob(pattern)}
+        for patterns in (data.validation, data.test, [group.files for group in data.train])
+    )
+    assert not chosen & scored
+    assert not (chosen | scored) & trained
+    assert (len(chosen), len(scored)) == (12, 26)
+    assert all(any(data_folder.glob(group.files)) for group in data.train)
