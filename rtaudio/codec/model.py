@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import onnxruntime
@@ -172,6 +173,12 @@ class _Stream:
         self._states = file.states
         self._outputs = [state.output_name for state in file.states]
         self.clear()
+
+    def twin(self) -> Self:
+        """Return another stream, at its start, through the same net in memory."""
+        other = copy(self)
+        other.clear()
+        return other
 
     def clear(self) -> None:
         """Forget the past: the next frame is the first of a stream."""
