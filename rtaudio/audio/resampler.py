@@ -72,7 +72,7 @@ class Resampler:
     >>> start = resampler.process(np.zeros((2, 400), np.float32))
     >>> end = resampler.process(np.zeros((2, 41), np.float32), last=True)
     >>> start.shape, end.shape
-    ((2, 357), (2, 123))
+    ((2, 358), (2, 122))
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:

@@ -113,8 +113,11 @@ def _encode_to_pipe(model: str, bitrate: float, source: Path, json: bool) -> Non
     if sys.stdout.isatty():
         raise UsageError("-: stdout is a terminal; redirect it into a pipe or a file")
     # Not sys.stdout.buffer: if the reader ends early, it would complain a second time at exit.
-    with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
-        done = encode_file(_find(model), source, stream, bitrate_kbps=bitrate)
+    try:
+        with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
+            done = encode_file(_find(model), source, stream, bitrate_kbps=bitrate)
+    except BrokenPipeError:
+        raise OSError("stdout: who reads the pipe has ended early; start both again") from None
     terminal.remark(coded_line("stdout", done))
 
 

@@ -207,7 +207,7 @@ def header_length(fixed: bytes) -> int:
     """
     magic, version, channels = struct.unpack_from(">4sBB", fixed)
     if magic != MAGIC:
-        raise CodecFileError("is not a coded file of rtaudio")
+        raise CodecFileError("is not a coded file of rtaudio; give a .rtc file")
     if version != VERSION:
         raise CodecFileError(f"has version {version}; this rtaudio reads version {VERSION}")
     if not 1 <= channels <= MAX_CHANNELS:
