@@ -1,4 +1,4 @@
-"""Folders of sound files: list them, and process several at a time in parallel processes."""
+"""Folders of files: list them, and process several at a time in parallel processes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from rtaudio.audio.writer import is_audio_name
-from rtaudio.batch.render_file import Rendered
 from rtaudio.errors import AudioFileError, explain
 
-Work = Callable[[Path, Path, Callable[[float], None]], Rendered]
-"""``work(source, target, progress)`` renders one file. Other processes call it, so it must be
+Done = TypeVar("Done")
+"""What the processing of a file returns, such as `rtaudio.batch.render_file.Rendered`."""
+
+Work = Callable[[Path, Path, Callable[[float], None]], Done]
+"""``work(source, target, progress)`` processes one file. Other processes call it, so it must be
 picklable."""
 
 
@@ -29,7 +31,7 @@ class Pair(NamedTuple):
     target: Path
 
 
-class Outcome(NamedTuple):
+class Outcome(NamedTuple, Generic[Done]):
     """The result of a pair.
 
     Attributes
@@ -37,14 +39,14 @@ class Outcome(NamedTuple):
     source, target
         The pair.
     done
-        What was written; None if nothing was.
+        What the work returned; None if it failed.
     error
         Why nothing was written, in one line; otherwise empty.
     """
 
     source: Path
     target: Path
-    done: Rendered | None
+    done: Done | None
     error: str
 
 
@@ -52,8 +54,15 @@ class _StoppedError(Exception):
     """The user has stopped the work."""
 
 
-def list_pairs(source: Path, target: Path) -> tuple[list[Pair], list[Path], list[str]]:
-    """List the sound files of a folder and its subfolders.
+def list_pairs(
+    source: Path,
+    target: Path,
+    *,
+    is_source: Callable[[Path], bool] = is_audio_name,
+    kind: str = "sound files such as .wav or .flac",
+    suffix: str | None = None,
+) -> tuple[list[Pair], list[Path], list[str]]:
+    """List the files of a folder and its subfolders, by default the sound files.
 
     Parameters
     ----------
@@ -61,20 +70,26 @@ def list_pairs(source: Path, target: Path) -> tuple[list[Pair], list[Path], list
         The folder. Names that begin with a dot are skipped, and so is ``target`` inside it.
     target
         Folder of the new files, which will have the same subfolders.
+    is_source
+        Whether a file is to be processed, by its name.
+    kind
+        What such files are called.
+    suffix
+        Of the new files; None: that of the source.
 
     Returns
     -------
     pairs : list of Pair
         The files, ordered by name.
     skipped : list of Path
-        Files that are not sound files by their suffix.
+        The other files.
     errors : list of str
         A line for each folder that cannot be read.
 
     Raises
     ------
     AudioFileError
-        There are no sound files, or a new file would replace one that is read.
+        There are no such files, or a new file would replace one that is read or another new one.
     """
     if target.exists() and not target.is_dir():
         raise AudioFileError(f"{target}: is not a folder, but {source} is one")
@@ -93,33 +108,43 @@ def list_pairs(source: Path, target: Path) -> tuple[list[Pair], list[Path], list
             if name.startswith("."):
                 continue
             path = here / name
-            if is_audio_name(path):
-                found.append(Pair(path, target / path.relative_to(source)))
+            if is_source(path):
+                new = target / path.relative_to(source)
+                found.append(Pair(path, new if suffix is None else new.with_suffix(suffix)))
             else:
                 skipped.append(path)
     errors = [explain(error)[0] for error in unreadable]
     if not found:
-        raise AudioFileError(
-            errors[0] if errors else f"{source}: holds no sound files such as .wav or .flac"
-        )
+        raise AudioFileError(errors[0] if errors else f"{source}: holds no {kind}")
+    _check_targets(found)
+    return found, skipped, errors
+
+
+def _check_targets(found: Sequence[Pair]) -> None:
+    """Refuse to replace a file that is read, and two new files of one name."""
     read = {pair.source.resolve() for pair in found}
     for pair in found:
         if pair.target.resolve() in read:
             raise AudioFileError(
                 f"{pair.target}: is one of the files that are read; choose another folder"
             )
-    return found, skipped, errors
+    first: dict[Path, Path] = {}
+    for pair in found:
+        if (other := first.setdefault(pair.target, pair.source)) is not pair.source:
+            raise AudioFileError(
+                f"{pair.source}: would become {pair.target.name}, as {other.name} would; rename one"
+            )
 
 
 def work_through(
-    work: Work, todo: Sequence[Pair], processes: int, progress: Callable[[float], None]
-) -> Generator[Outcome, None, None]:
+    work: Work[Done], todo: Sequence[Pair], processes: int, progress: Callable[[float], None]
+) -> Generator[Outcome[Done], None, None]:
     """Process all pairs, several at a time. A failure does not stop the others.
 
     Parameters
     ----------
     work
-        Renders one file.
+        Processes one file.
     todo
         The pairs. The folders of the targets are created.
     processes
@@ -204,7 +229,7 @@ def _end_with_parent() -> None:
             os._exit(1)
 
 
-def _do_in_pool(work: Work, pair: Pair) -> Outcome:
+def _do_in_pool(work: Work[Done], pair: Pair) -> Outcome[Done]:
     told, size = 0.0, _bytes(pair)
 
     def tell(share: float) -> None:
@@ -222,7 +247,7 @@ def _do_in_pool(work: Work, pair: Pair) -> Outcome:
     return outcome
 
 
-def _do(work: Work, pair: Pair, progress: Callable[[float], None]) -> Outcome:
+def _do(work: Work[Done], pair: Pair, progress: Callable[[float], None]) -> Outcome[Done]:
     try:
         pair.target.parent.mkdir(parents=True, exist_ok=True)
         return Outcome(*pair, work(pair.source, pair.target, progress), "")

@@ -200,10 +200,9 @@ def talk(
 
 
 def _read_codec(name: str) -> CodecModel:
-    from rtaudio.codec.model import read_codec
-    from rtaudio.shipped import shipped_codecs
+    from rtaudio.codec.find import find_codec
 
-    return read_codec(shipped_codecs().get(name, Path(name)))
+    return find_codec(name)
 
 
 def _effect(preset: str | None) -> Effect | None:

@@ -5,26 +5,22 @@ For an array one line of Python is enough: ``clean = rtaudio.load_preset("denois
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import closing
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rtaudio.cli.folder_run import check_target, run_folder
 from rtaudio.errors import UsageError, plain
 from rtaudio.runtime.limits import MAX_CHANNELS
 from rtaudio.view import terminal
 from rtaudio.view.words import counted, storage_name
 
 if TYPE_CHECKING:
-    from rtaudio.batch.folder import Outcome, Pair
     from rtaudio.batch.render_file import Rendered
     from rtaudio.effects.chain import Chain
-
-_SHOWN_NAMES = 5
 
 
 def denoise(
@@ -117,10 +113,7 @@ def _render(
     """Denoise one file; runs in other processes, too."""
     from rtaudio.batch.render_file import render_file
 
-    if target.is_dir():
-        raise IsADirectoryError(f"{target}: is a folder; name the new file in it")
-    if target.exists() and not force and not (source.exists() and source.samefile(target)):
-        raise FileExistsError(f"{target}: exists; choose another name, or replace it: --force")
+    check_target(source, target, force)
     return render_file(
         make_effect(), source, target, max_channels=MAX_CHANNELS, keep_channels=True, salvage=True,
         progress=progress, listen=listen,
@@ -195,69 +188,17 @@ def _denoise_folder(
 ) -> None:
     from rtaudio.batch.folder import list_pairs
 
-    pairs, skipped, errors = list_pairs(source, target)
-    existing = set() if force else {pair.target for pair in pairs if pair.target.exists()}
-    todo = [pair for pair in pairs if pair.target not in existing]
-    outcomes = _work_through(partial(_render, make_effect, force), todo, jobs, json)
-    done = [(outcome, outcome.done) for outcome in outcomes if outcome.done]
-    errors += [outcome.error for outcome in outcomes if outcome.error]
-    errors += [f"{o.damage}; the rest is in {outcome.target}" for outcome, o in done if o.damage]
-    if existing:
-        first, others = min(existing), _and_others(len(existing))
-        exist, them = ("exist", "them") if others else ("exists", "it")
-        remedy = f"choose another folder, or replace {them}: --force"
-        errors.append(f"{first}{others}: {exist}; {remedy}")
-    if json:
-        files = [{"in": pair.source, "out": pair.target, **_figures(o)} for pair, o in done]
-        terminal.print_json({"files": files, "errors": errors, "skipped": skipped})
-    else:
-        seconds = sum(o.frames / o.rate_hz for _, o in done)
-        print(plain(f"{target}: {counted(len(done), 'file')}, {seconds:.2f} s"))
-    for outcome, o in done:
-        _remark_faults(outcome.target, o)
-    if skipped:
-        names = ", ".join(path.name for path in skipped[:_SHOWN_NAMES])
-        others = _and_others(len(skipped), _SHOWN_NAMES)
-        terminal.remark(f"skipped, not sound files by their suffix: {names}{others}")
-    for error in errors:
-        terminal.remark(f"error: {error}")
-    if errors:
-        raise typer.Exit(2)
-
-
-def _work_through(
-    work: Callable[..., Rendered], todo: list[Pair], jobs: int | None, quiet: bool
-) -> list[Outcome]:
-    """Process all pairs with a progress bar; return the outcomes in the order of the names."""
-    from rtaudio.batch.folder import work_through
-
-    processes = min(jobs or _count_cores(), max(1, len(todo)))
-    outcomes: list[Outcome] = []
-    with terminal.progress(not quiet) as bars:
-        task = bars.add_task("", total=1.0)
-
-        def show(share: float) -> None:
-            text = f"{len(outcomes)} of {counted(len(todo), 'file')}"
-            bars.update(task, completed=share, description=text)
-
-        show(0.0)
-        # An interrupt closes the generator, which ends the processes.
-        with closing(work_through(work, todo, processes, show)) as ended:
-            for outcome in ended:
-                outcomes.append(outcome)
-    return sorted(outcomes, key=lambda outcome: outcome.source)
-
-
-def _count_cores() -> int:
-    """Return the number of cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _and_others(number: int, shown: int = 1) -> str:
-    """Return the end of a list of which only the first names are shown."""
-    rest = number - shown
-    return f" and {counted(rest, 'other')}" if rest > 0 else ""
+    run_folder(
+        partial(_render, make_effect, force),
+        list_pairs(source, target),
+        target,
+        kind="sound files",
+        force=force,
+        jobs=jobs,
+        json=json,
+        figures=_figures,
+        remark_faults=_remark_faults,
+    )
 
 
 # -- reports ---------------------------------------------------------------------------------------

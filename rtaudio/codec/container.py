@@ -110,7 +110,7 @@ def read_rtc(
     codes = np.concatenate(pieces, axis=2)
     header = reader.header
     if reader.damage is not None:
-        header = replace(header, original_samples=_samples_in(header, codes.shape[2]))
+        header = replace(header, original_samples=header.samples_in(codes.shape[2]))
     return header, codes
 
 
@@ -136,10 +136,3 @@ def check_model(header: RtcHeader, model_id: str | None, name: str) -> None:
             f"{name}: was coded by the model {header.model_id}, and this one is {model_id}; "
             "give the other model"
         )
-
-
-def _samples_in(header: RtcHeader, frames: int) -> int:
-    """Return the length of the original that a number of frames holds, at most."""
-    samples = max(0, frames * header.hop - header.delay_samples)
-    length = samples * header.original_rate_hz // header.rate_hz
-    return min(length, length if header.original_samples is None else header.original_samples)

@@ -12,8 +12,8 @@ Without it the delay would grow by 2 ms a minute for 33 ppm of drift, or the buf
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rtaudio.audio.windowed_sinc import windowed_sinc
 from rtaudio.codec.jitter import FRAME_S
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.memory import Floats
@@ -34,18 +34,6 @@ MAX_DEVIATION = 0.002
 _TAPS, _PHASES = 32, 512
 _CUTOFF = 0.94
 _BETA = 9.0
-
-
-def _table() -> NDArray[np.float64]:
-    """Return a windowed sinc ``[phases + 1, taps]``; row p is for a place p / phases of a sample
-    after tap ``taps / 2 - 1``.
-    """
-    places = np.arange(_TAPS) - (_TAPS // 2 - 1)
-    distance = places[None, :] - np.arange(_PHASES + 1)[:, None] / _PHASES
-    window = np.i0(_BETA * np.sqrt(np.maximum(0.0, 1.0 - (distance / (_TAPS / 2)) ** 2)))
-    taps = _CUTOFF * np.sinc(_CUTOFF * distance) * window
-    taps[np.abs(distance) >= _TAPS / 2] = 0.0
-    return np.asarray(taps / taps.sum(1, keepdims=True))
 
 
 @jit
@@ -84,7 +72,7 @@ class DriftResampler:
     latency_samples = _TAPS // 2
 
     def __init__(self) -> None:
-        self._filter = _table()
+        self._filter = windowed_sinc(_TAPS, _PHASES, _CUTOFF, _BETA)
         self._past = np.zeros(_TAPS, np.float64)
         self._place = float(_TAPS // 2)
         self._step = 1.0

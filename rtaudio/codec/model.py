@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import onnxruntime
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rtaudio.errors import ContractError, ParameterError, first_fault, out_of_range
 from rtaudio.models.contract.card import ModelFile
 from rtaudio.models.contract.check import read_model
+from rtaudio.runtime.denormals import flushed_denormals
 from rtaudio.runtime.memory import Floats
 
 ENCODER, DECODER = ".encoder.onnx", ".decoder.onnx"
@@ -165,13 +167,18 @@ class _Stream:
     def __init__(self, file: ModelFile) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         self._session = onnxruntime.InferenceSession(
             file.data, options, providers=["CPUExecutionProvider"]
         )
         self._states = file.states
         self._outputs = [state.output_name for state in file.states]
         self.clear()
+
+    def twin(self) -> Self:
+        """Return another stream, at its start, through the same net in memory."""
+        other = copy(self)
+        other.clear()
+        return other
 
     def clear(self) -> None:
         """Forget the past: the next frame is the first of a stream."""
@@ -181,7 +188,8 @@ class _Stream:
 
     def _run(self, output: str, feeds: dict[str, NDArray[Any]]) -> NDArray[Any]:
         result: NDArray[Any]
-        result, *following = self._session.run([output, *self._outputs], feeds | self._past)
+        with flushed_denormals():  # the runtime's own option would leave them so in this thread
+            result, *following = self._session.run([output, *self._outputs], feeds | self._past)
         self._past = dict(zip(self._past, following, strict=True))
         return result
 

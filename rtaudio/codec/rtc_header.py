@@ -108,6 +108,18 @@ class RtcHeader:
         samples = -(-self.original_samples * self.rate_hz // self.original_rate_hz)
         return -(-(samples + self.delay_samples) // self.hop) if samples else 0
 
+    def samples_in(self, frames: int) -> int:
+        """Return how many samples of the original a number of frames holds, at most.
+
+        Parameters
+        ----------
+        frames
+            The first frames of the file.
+        """
+        samples = max(0, frames * self.hop - self.delay_samples)
+        length = samples * self.original_rate_hz // self.rate_hz
+        return length if self.original_samples is None else min(length, self.original_samples)
+
     def code_bytes(self, frames: int) -> int:
         """Return the bytes of the codes of a block.
 
@@ -195,7 +207,7 @@ def header_length(fixed: bytes) -> int:
     """
     magic, version, channels = struct.unpack_from(">4sBB", fixed)
     if magic != MAGIC:
-        raise CodecFileError("is not a coded file of rtaudio")
+        raise CodecFileError("is not a coded file of rtaudio; give a .rtc file")
     if version != VERSION:
         raise CodecFileError(f"has version {version}; this rtaudio reads version {VERSION}")
     if not 1 <= channels <= MAX_CHANNELS:

@@ -43,6 +43,8 @@ class RtcReader:
         """Why reading stopped early, in salvage mode."""
         self.frames_read = 0
         """Frames that `blocks` has given, those skipped by `seek` included."""
+        self.bytes_read = 0
+        """Bytes that were read."""
         self._stream, self._name, self._salvage = stream, name, salvage
         self._blocks = 0
         self.header = self._read_header()
@@ -93,6 +95,7 @@ class RtcReader:
         while missing and (piece := self._stream.read(missing)):
             pieces.append(piece)
             missing -= len(piece)
+        self.bytes_read += size - missing
         if missing:
             text = f"is cut at {place or f'frame {self.frames_read}'}; use a complete copy"
             raise CodecFileError(text) if place else self._fault(text)

@@ -34,12 +34,14 @@ class RtcWriter:
     """
 
     def __init__(self, stream: BinaryIO, header: RtcHeader) -> None:
+        self.bytes_written = 0
+        """Bytes that were written."""
         self._stream, self._header = stream, header
         told = header.to_bytes()
         self._crc = CRC.unpack(told[-CRC.size :])[0]
         self._blocks = self._frames = 0
         self._waiting = np.zeros((0, header.channels, header.books), np.int64)
-        stream.write(told)
+        self._put(told)
 
     def write(self, codes: Codes) -> None:
         """Append codes.
@@ -102,5 +104,9 @@ class RtcWriter:
 
     def _sealed(self, body: bytes) -> None:
         crc = check_of(body, self._crc, self._blocks)
-        self._stream.write(body + CRC.pack(crc))
+        self._put(body + CRC.pack(crc))
         self._blocks += 1
+
+    def _put(self, data: bytes) -> None:
+        self._stream.write(data)
+        self.bytes_written += len(data)

@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from rtaudio.runtime.jit import jit
+from rtaudio.runtime.denormals import flushed_denormals
 from rtaudio.runtime.system import ORT_LIBRARY
-from rtaudio.runtime.words import flush_denormals, restore_denormals
 
 _API_VERSION = 17
 _POSITIONS = {
@@ -120,16 +119,6 @@ def api() -> _Api:
     return _Api()
 
 
-@jit
-def _flush():
-    return flush_denormals()
-
-
-@jit
-def _restore(former):
-    restore_denormals(former)
-
-
 class Session:
     """One ``OrtSession``: one thread, no arena, denormals to zero; freed with the object."""
 
@@ -146,8 +135,7 @@ class Session:
             ort.call("AddSessionConfigEntry", options, b"session.set_denormal_as_zero", b"1")
             self.handle = ctypes.c_void_p()
             # Making the session leaves denormals flushed in this thread, which is Python's.
-            former = _flush()
-            try:
+            with flushed_denormals():
                 ort.call(
                     "CreateSessionFromArray",
                     ort.env,
@@ -156,8 +144,6 @@ class Session:
                     options,
                     ctypes.byref(self.handle),
                 )
-            finally:
-                _restore(former)
         finally:
             ort.release("ReleaseSessionOptions", options)
 

@@ -87,3 +87,10 @@ def test_what_is_no_pair_is_refused_in_one_line(toy, tmp_path):
     toy.write_side(encoder, toy.encoder_graph(), kind="encoder")
     with pytest.raises(ContractError, match="must be the decoder of a codec"):
         read_codec(tmp_path / "x")
+
+
+def test_the_numbers_of_the_calling_thread_stay_as_they_are(digits_codec):
+    """Denormal numbers are zero while a net runs, and only then."""
+    codes = FrameEncoder(digits_codec).encode(np.zeros(4 * HOP, np.float32), 3)
+    FrameDecoder(digits_codec).decode(codes)
+    assert np.float64(1e-200) * np.float64(1e-120) == 1e-320

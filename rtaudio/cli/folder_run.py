@@ -1,0 +1,131 @@
+"""A verb over a folder: all files, several at a time, whatever fails; and one report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import typer
+
+from rtaudio.errors import plain
+from rtaudio.view import terminal
+from rtaudio.view.words import counted
+
+if TYPE_CHECKING:
+    from rtaudio.batch.folder import Outcome, Pair, Work
+
+
+class Processed(Protocol):
+    """What the processing of a file returns."""
+
+    @property
+    def frames(self) -> int:
+        """Length of the sound."""
+
+    @property
+    def rate_hz(self) -> int:
+        """Its sample rate in Hz."""
+
+    @property
+    def damage(self) -> str:
+        """Where the source is damaged; empty if it is whole."""
+
+
+Done = TypeVar("Done", bound=Processed)
+
+_SHOWN_NAMES = 5
+
+
+def check_target(source: Path, target: Path, force: bool) -> None:
+    """Refuse a file that exists, unless it is the source: for that there are better words."""
+    if target.is_dir():
+        raise IsADirectoryError(f"{target}: is a folder; name the new file in it")
+    if target.exists() and not force and not (source.exists() and source.samefile(target)):
+        raise FileExistsError(f"{target}: exists; choose another name, or replace it: --force")
+
+
+def run_folder(
+    work: Work[Done],
+    found: tuple[list[Pair], list[Path], list[str]],
+    target: Path,
+    *,
+    kind: str,
+    force: bool,
+    jobs: int | None,
+    json: bool,
+    figures: Callable[[Done], dict[str, Any]],
+    remark_faults: Callable[[Path, Done], None],
+    total: Callable[[Sequence[Done]], str] = lambda done: "",
+) -> None:
+    """Process the pairs that `rtaudio.batch.folder.list_pairs` found, and report.
+
+    ``kind`` is what the sources are called, ``figures`` gives the JSON of one file,
+    ``remark_faults`` its remarks, and ``total`` the end of the line about all of them.
+    """
+    pairs, skipped, errors = found
+    existing = set() if force else {pair.target for pair in pairs if pair.target.exists()}
+    todo = [pair for pair in pairs if pair.target not in existing]
+    outcomes = _work_through(work, todo, jobs, json)
+    done = [(outcome, outcome.done) for outcome in outcomes if outcome.done]
+    errors += [outcome.error for outcome in outcomes if outcome.error]
+    errors += [f"{o.damage}; the rest is in {outcome.target}" for outcome, o in done if o.damage]
+    if existing:
+        first, others = min(existing), _and_others(len(existing))
+        exist, them = ("exist", "them") if others else ("exists", "it")
+        remedy = f"choose another folder, or replace {them}: --force"
+        errors.append(f"{first}{others}: {exist}; {remedy}")
+    if json:
+        files = [{"in": pair.source, "out": pair.target, **figures(o)} for pair, o in done]
+        terminal.print_json({"files": files, "errors": errors, "skipped": skipped})
+    else:
+        seconds = sum(o.frames / o.rate_hz for _, o in done)
+        end = total([o for _, o in done]) if done else ""
+        print(plain(f"{target}: {counted(len(done), 'file')}, {seconds:.2f} s{end}"))
+    for outcome, o in done:
+        remark_faults(outcome.target, o)
+    if skipped:
+        names = ", ".join(path.name for path in skipped[:_SHOWN_NAMES])
+        others = _and_others(len(skipped), _SHOWN_NAMES)
+        terminal.remark(f"skipped, not {kind} by their suffix: {names}{others}")
+    for error in errors:
+        terminal.remark(f"error: {error}")
+    if errors:
+        raise typer.Exit(2)
+
+
+def _work_through(
+    work: Work[Done], todo: list[Pair], jobs: int | None, quiet: bool
+) -> list[Outcome[Done]]:
+    """Process all pairs with a progress bar; return the outcomes in the order of the names."""
+    from rtaudio.batch.folder import work_through
+
+    processes = min(jobs or _count_cores(), max(1, len(todo)))
+    outcomes: list[Outcome[Done]] = []
+    with terminal.progress(not quiet) as bars:
+        task = bars.add_task("", total=1.0)
+
+        def show(share: float) -> None:
+            text = f"{len(outcomes)} of {counted(len(todo), 'file')}"
+            bars.update(task, completed=share, description=text)
+
+        show(0.0)
+        # An interrupt closes the generator, which ends the processes.
+        with closing(work_through(work, todo, processes, show)) as ended:
+            for outcome in ended:
+                outcomes.append(outcome)
+    return sorted(outcomes, key=lambda outcome: outcome.source)
+
+
+def _count_cores() -> int:
+    """Return the number of cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _and_others(number: int, shown: int = 1) -> str:
+    """Return the end of a list of which only the first names are shown."""
+    rest = number - shown
+    return f" and {counted(rest, 'other')}" if rest > 0 else ""
