@@ -44,7 +44,11 @@ def macs_per_second(file: ModelFile) -> float:
     """
     hop = file.card.hop or FRAMES
     feeds: dict[str, Any] = {state.input_name: state.zeros() for state in file.states}
-    feeds["audio"] = np.zeros((1, file.card.channels[0], hop), np.float32)
+    if file.card.kind == "decoder":
+        assert file.codes_shape is not None
+        feeds["codes"] = np.zeros((1, *file.codes_shape), np.int64)
+    else:
+        feeds["audio"] = np.zeros((1, file.card.channels[0], hop), np.float32)
     if file.has_params:
         defaults = [parameter.default for parameter in file.card.parameters]
         feeds["params"] = np.array([defaults], np.float32)
