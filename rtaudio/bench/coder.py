@@ -68,7 +68,23 @@ class Coder(Protocol):
         """Algorithmic latency: the packet, and what encoder and decoder add to it."""
 
     def encode(self, x: Signal, rate_hz: int) -> Coded:
-        """Encode a mono recording ``[frames]``."""
+        """Encode a mono recording.
+
+        Parameters
+        ----------
+        x
+            ``[frames]``.
+        rate_hz
+            Its sample rate.
+        """
 
     def decode(self, packets: Sequence[bytes | None], rate_hz: int, samples: int) -> Decoded:
-        """Decode packets, None for a lost one, to ``samples`` samples at ``rate_hz``."""
+        """Decode packets.
+
+        Parameters
+        ----------
+        packets
+            Payloads; None for a lost one.
+        rate_hz, samples
+            Sample rate and length of the result.
+        """

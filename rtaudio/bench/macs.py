@@ -138,6 +138,8 @@ def _shapes(
     shapes |= {name: np.shape(value) for name, value in feeds.items()}
     used = (name for node in nodes for name in (*node.input, _result(node)) if name)
     wanted = [name for name in dict.fromkeys(used) if name not in shapes]
+    if not wanted:
+        return shapes
     extended = onnx.ModelProto()
     extended.CopyFrom(proto)
     known = {value.name for value in graph.output}

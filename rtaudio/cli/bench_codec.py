@@ -175,7 +175,10 @@ def _write_page(
                 name = f"{coder.codec.removesuffix(' 20 ms')} {coder.kbps:g}"
                 versions.append(Version(name, _note(row), decoded(coder, clip)))
         passages.append(Passage(f"{clip.name} ({GROUPS[clip.group].lower()})", rate_hz, versions))
-    about = "The numbers on the buttons are kbit/s; below them are the bits of the packets."
+    about = (
+        "On each button: the bitrate in kbit/s as it is set; under it that of the packets, and a "
+        "score of this passage."
+    )
     write_listening_page(path, "Codecs side by side", about, passages)
 
 
