@@ -85,7 +85,8 @@ def find_coders(models: Iterable[str]) -> tuple[Coders, list[str]]:
     Parameters
     ----------
     models
-        Codecs of rtaudio: one of their files, or their common start.
+        Codecs of rtaudio: one of their files, or their common start. If the name of one is taken,
+        its path is its name.
 
     Returns
     -------
@@ -100,10 +101,11 @@ def find_coders(models: Iterable[str]) -> tuple[Coders, list[str]]:
         A model is missing, or no codec.
     """
     ours: list[Coder] = []
-    for path in models:
+    for path in dict.fromkeys(models):
         model = read_codec(path)
+        label = path if model.name in {coder.codec for coder in ours} else model.name
         low, high = model.kbps(model.least_books), model.kbps(model.books)
-        ours += [NeuralCoder(path, kbps) for kbps in _BITRATES if low <= kbps <= high]
+        ours += [NeuralCoder(path, kbps, label) for kbps in _BITRATES if low <= kbps <= high]
     if find_spec("av") is None:
         return Coders(ours, ours), [f"Opus is left out: {missing_package('av')}"]
     return Coders([*ours, *_opus("voip")], [*ours, *_opus("audio")]), []

@@ -32,10 +32,13 @@ class NeuralCoder:
         One of its files, or their common start.
     kbps
         Bitrate of the codes in kbit/s. A packet has a byte more, which says how to read it.
+    label
+        Its name in tables; empty: that of its files.
     """
 
     path: str
     kbps: float
+    label: str = ""
 
     @property
     def model(self) -> CodecModel:
@@ -45,7 +48,7 @@ class NeuralCoder:
     @property
     def codec(self) -> str:
         """Name of the codec."""
-        return self.model.name
+        return self.label or self.model.name
 
     @property
     def rate_hz(self) -> int:

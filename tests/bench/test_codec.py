@@ -223,3 +223,14 @@ def test_the_lists_of_voices_are_found_in_the_data_folder(data_folder):
     assert sum(clip.music for clip in clips) > 0
     voices = [{c.name.split("_")[0] for c in clips if c.group == g} for g in ("heard", "unheard")]
     assert voices[0].isdisjoint(voices[1])
+
+
+def test_codecs_of_one_name_are_kept_apart(means_codec, tmp_path):
+    for side in ("encoder", "decoder"):
+        name = f"means.{side}.onnx"
+        (tmp_path / name).write_bytes((means_codec.parent / name).read_bytes())
+    paths = [str(means_codec), str(means_codec), str(tmp_path / "means")]
+    coders, _ = codec.find_coders(paths)
+    ours = [coder for coder in coders.speech if isinstance(coder, NeuralCoder)]
+    assert list(dict.fromkeys(coder.codec for coder in ours)) == ["means", paths[2]]
+    assert len(ours) == 2 * 5
