@@ -6,7 +6,7 @@ written from the data, between ``<!-- NAME -->`` and ``<!-- /NAME -->``::
 
     python -m benchmarks.figures                    measure all sections, about 15 minutes
     python -m benchmarks.figures callback models    measure these
-    python -m benchmarks.figures denoisers --data FOLDER        needs recordings; about an hour
+    python -m benchmarks.figures denoisers codecs --data FOLDER  needs recordings; an hour each
     python -m benchmarks.figures --write            measure nothing, write the pages anew
 
 Close other programs first; the load of the machine is written beside the figures.
@@ -32,6 +32,7 @@ import numpy as np
 from benchmarks import live
 from rtaudio.atomic import replacing
 from rtaudio.bench.machine import machine_line
+from rtaudio.cli.bench_codec import codec_tables
 from rtaudio.cli.bench_denoise import denoise_tables
 
 ROOT = Path(__file__).parents[1]
@@ -203,6 +204,18 @@ def measure_denoisers(data: Path) -> dict[str, list[Table]]:
     }
 
 
+def measure_codecs(data: Path) -> dict[str, list[Table]]:
+    """The shipped codecs and Opus on the recordings of a folder: quality, bitrate and cost."""
+    jobs = str(os.cpu_count() or 1)
+    measured = rtaudio("bench", "codec", "--data", str(data), "--jobs", jobs)
+    return {
+        "codecs": [
+            table(f"**{title}**", head, rows)
+            for title, head, rows in codec_tables(measured["codec"], measured["costs"])
+        ]
+    }
+
+
 def make_picture() -> dict[str, list[Table]]:
     """The picture of the demo, as small as it can be read."""
     import tempfile
@@ -229,8 +242,12 @@ COMMANDS: dict[str, tuple[str, Callable[..., dict[str, list[Table]]]]] = {
     "start": ("rtaudio run crunch --device clock --seconds 0", measure_start),
     "picture": ("rtaudio demo", make_picture),
     "denoisers": ("rtaudio bench denoise", measure_denoisers),
+    "codecs": ("rtaudio bench codec", measure_codecs),
 }
 """Names for the command line: the command that a reader can give, and the measurement."""
+
+ON_RECORDINGS = ("denoisers", "codecs")
+"""Those that need a folder of recordings."""
 
 
 # The pages.
@@ -318,7 +335,7 @@ def write(data: dict[str, Any]) -> None:
 def measured(name: str, folder: Path | None) -> dict[str, Any]:
     """Measure, and return the sections with where and when."""
     command, function = COMMANDS[name]
-    tables = function(folder) if name == "denoisers" else function()
+    tables = function(folder) if name in ON_RECORDINGS else function()
     about = {
         "date": datetime.date.today().isoformat(),
         "command": command,
@@ -332,14 +349,14 @@ def main() -> None:
     """Measure the named figures, and write the pages."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="*", help=f"{', '.join(COMMANDS)}; default: what can be")
-    parser.add_argument("--data", type=Path, help="folder of recordings, for denoisers")
+    parser.add_argument("--data", type=Path, help="folder of recordings, for denoisers and codecs")
     parser.add_argument("--write", action="store_true", help="measure nothing")
     given = parser.parse_args()
     if unknown := set(given.what) - COMMANDS.keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    wanted = given.what or [name for name in COMMANDS if name != "denoisers"]
-    if "denoisers" in wanted and given.data is None:
-        parser.error("denoisers: name the folder of recordings by --data")
+    wanted = given.what or [name for name in COMMANDS if name not in ON_RECORDINGS]
+    if given.data is None and (left := [name for name in wanted if name in ON_RECORDINGS]):
+        parser.error(f"{left[0]}: name the folder of recordings by --data")
     if "live" in wanted and shutil.which("jackd") is None:
         print("live is left out: jackd is not installed", file=sys.stderr)
         wanted.remove("live")

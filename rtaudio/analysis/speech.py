@@ -22,8 +22,10 @@ from rtaudio.errors import MetricsError
 
 __all__ = [
     "METRICS_HZ",
+    "aligned_pair",
     "at_rate",
     "level_change_db",
+    "missing_package",
     "pesq_wb",
     "score",
     "si_sdr_db",
@@ -72,7 +74,7 @@ def si_sdr_db(clean: ArrayLike, x: ArrayLike) -> float:
     >>> si_sdr_db([1.0, 0.0], [5.0, 0.5])
     20.0
     """
-    target, found = _pair(clean, x)
+    target, found = aligned_pair(clean, x)
     part = float(np.dot(found, target) / np.dot(target, target)) * target
     return _ratio_db(part, found - part)
 
@@ -92,7 +94,7 @@ def snr_db(clean: ArrayLike, x: ArrayLike) -> float:
     >>> snr_db([1.0, 0.0], [1.0, 0.1])
     20.0
     """
-    target, found = _pair(clean, x)
+    target, found = aligned_pair(clean, x)
     return _ratio_db(target, found - target)
 
 
@@ -116,7 +118,7 @@ def level_change_db(clean: ArrayLike, x: ArrayLike) -> float:
     >>> level_change_db([1.0, 0.0], [0.1, 5.0])
     -20.0
     """
-    target, found = _pair(clean, x)
+    target, found = aligned_pair(clean, x)
     gain = float(np.dot(found, target) / np.dot(target, target))
     return 20.0 * math.log10(gain) if gain > 0 else -math.inf
 
@@ -141,11 +143,11 @@ def stoi(clean: ArrayLike, x: ArrayLike, rate_hz: int) -> float:
     .. [1] C. Taal, R. Hendriks, R. Heusdens, J. Jensen, "An algorithm for intelligibility
        prediction of time-frequency weighted noisy speech", IEEE TASLP 19(7), 2011.
     """
-    target, found = _pair(clean, x)
+    target, found = aligned_pair(clean, x)
     try:
         from pystoi import stoi as measure
     except ImportError:
-        raise _not_installed("pystoi") from None
+        raise missing_package("pystoi") from None
     narrow = (at_rate(each, rate_hz, METRICS_HZ) for each in (target, found))
     return float(measure(*narrow, METRICS_HZ))
 
@@ -174,11 +176,11 @@ def pesq_wb(clean: ArrayLike, x: ArrayLike, rate_hz: int) -> float:
     ----------
     .. [1] ITU-T P.862.2, "Wideband extension to Recommendation P.862", 2007.
     """
-    target, found = _pair(clean, x)
+    target, found = aligned_pair(clean, x)
     try:
         import pesq
     except ImportError:
-        raise _not_installed("pesq") from None
+        raise missing_package("pesq") from None
     narrow = (at_rate(each, rate_hz, METRICS_HZ).astype(np.float32) for each in (target, found))
     try:
         return float(pesq.pesq(METRICS_HZ, *narrow, "wb"))
@@ -274,7 +276,19 @@ def _low_pass(up: int, down: int) -> NDArray[np.float64]:
     )
 
 
-def _pair(clean: ArrayLike, x: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def aligned_pair(clean: ArrayLike, x: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return two signals as float64, checked for a comparison sample by sample.
+
+    Parameters
+    ----------
+    clean, x
+        As for `si_sdr_db`.
+
+    Raises
+    ------
+    MetricsError
+        As for `si_sdr_db`.
+    """
     target, found = np.asarray(clean, np.float64), np.asarray(x, np.float64)
     if target.ndim != 1 or target.shape != found.shape:
         raise MetricsError(
@@ -298,5 +312,6 @@ def _gain(found_db: float, given_db: float) -> float:
     return found_db - given_db if math.isfinite(given_db) else math.nan
 
 
-def _not_installed(package: str) -> MetricsError:
+def missing_package(package: str) -> MetricsError:
+    """Return the error that names a package and how to install it."""
     return MetricsError(f"the package {package} is missing: pip install 'rtaudio[metrics]'")

@@ -44,7 +44,11 @@ def macs_per_second(file: ModelFile) -> float:
     """
     hop = file.card.hop or FRAMES
     feeds: dict[str, Any] = {state.input_name: state.zeros() for state in file.states}
-    feeds["audio"] = np.zeros((1, file.card.channels[0], hop), np.float32)
+    if file.card.kind == "decoder":
+        assert file.codes_shape is not None
+        feeds["codes"] = np.zeros((1, *file.codes_shape), np.int64)
+    else:
+        feeds["audio"] = np.zeros((1, file.card.channels[0], hop), np.float32)
     if file.has_params:
         defaults = [parameter.default for parameter in file.card.parameters]
         feeds["params"] = np.array([defaults], np.float32)
@@ -134,6 +138,8 @@ def _shapes(
     shapes |= {name: np.shape(value) for name, value in feeds.items()}
     used = (name for node in nodes for name in (*node.input, _result(node)) if name)
     wanted = [name for name in dict.fromkeys(used) if name not in shapes]
+    if not wanted:
+        return shapes
     extended = onnx.ModelProto()
     extended.CopyFrom(proto)
     known = {value.name for value in graph.output}

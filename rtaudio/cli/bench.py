@@ -27,36 +27,49 @@ class What(StrEnum):
     guitar = "guitar"
     aliasing = "aliasing"
     denoise = "denoise"
+    codec = "codec"
 
 
 def bench(
     what: Annotated[
         What,
         typer.Argument(
-            help="The engine; the models; guitar amps, with their errors; aliasing; or denoisers."
+            help="The engine; the models; guitar amps, with their errors; aliasing; denoisers; "
+            "or codecs."
         ),
     ] = What.engine,
     data: Annotated[
         Path | None,
         typer.Option(
-            envvar="RTAUDIO_DATA", help="denoise: folder of recordings and of third-party models."
+            envvar="RTAUDIO_DATA",
+            help="denoise, codec: folder of recordings and of third-party models.",
         ),
     ] = None,
     model: Annotated[
-        list[Path] | None, typer.Option(help="denoise: one more model file or folder; repeatable.")
+        list[Path] | None,
+        typer.Option(
+            help="denoise: one more model file or folder; codec: instead of the shipped ones; "
+            "repeatable."
+        ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="denoise: use every sixth recording only.")
+        bool, typer.Option("--quick", help="denoise, codec: use every sixth recording only.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="denoise: number of scoring processes.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="denoise, codec: number of scoring processes.")
+    ] = 1,
     picture: Annotated[
         Path | None, typer.Option(help="denoise: draw quality over cost into this file.")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="codec: write a page to listen with into this HTML file.")
     ] = None,
     json: terminal.Json = False,
 ) -> None:
     """Measure the time per block of 64 frames at 48 kHz: percentiles in microseconds.
 
-    `denoise` measures the quality and the cost of all available denoisers on the same recordings.
+    `denoise` measures the quality and the cost of all available denoisers on the same recordings,
+    `codec` those of the codecs beside Opus, with their bitrates, and with packets lost.
     """
     terminal.explain_first_start()
     match what:
@@ -74,6 +87,10 @@ def bench(
             from rtaudio.cli.bench_denoise import bench_denoise
 
             bench_denoise(data, model or (), quick=quick, jobs=jobs, picture=picture, json=json)
+        case What.codec:
+            from rtaudio.cli.bench_codec import bench_codec
+
+            bench_codec(data, model or (), quick=quick, jobs=jobs, page=page, json=json)
 
 
 def _print_times(what: What, title: str, times: dict[str, Any], json: bool) -> None:

@@ -12,13 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from rtaudio.codec.codes import NOT_SENT, with_books
-from rtaudio.codec.comfort_noise import ComfortNoise
-from rtaudio.codec.concealment import Concealment
 from rtaudio.codec.drift import DriftControl, DriftResampler
+from rtaudio.codec.frame_player import FramePlayer
 from rtaudio.codec.jitter import Frame
-from rtaudio.codec.model import CodecModel, FrameDecoder
-from rtaudio.codec.noise_floor import NoiseFloor
+from rtaudio.codec.model import CodecModel
 from rtaudio.codec.receiver import Receiver, ReceiverStats
 from rtaudio.codec.rtp import MAX_DATAGRAM_BYTES
 from rtaudio.effects.base import Effect
@@ -87,10 +84,8 @@ class Playout:
     """
 
     def __init__(self, codec: CodecModel, receiver: Receiver, lock: threading.Lock) -> None:
-        self._codec, self._receiver, self._lock = codec, receiver, lock
-        self._decoder = FrameDecoder(codec)
-        self._concealment = Concealment(codec.hop)
-        self._floor, self._noise = NoiseFloor(), ComfortNoise(codec.hop)
+        self._receiver, self._lock = receiver, lock
+        self._player = FramePlayer(codec)
         self._resampler, self._control = DriftResampler(), DriftControl()
         self._quiet = True
         self.books = self.frames = self.concealed = 0
@@ -113,21 +108,12 @@ class Playout:
 
     def _play(self, frame: Frame | None) -> Floats:
         """Return the sound of one frame; None is a lost one."""
-        pause = frame is not None and frame.noise is not None
-        codes = np.zeros((0, 1), np.int64) if frame is None or pause else frame.codes[:, None]
-        decoded = self._decoder.decode(with_books(codes, self._codec.books))
-        if codes.size:
-            self.books = int(np.count_nonzero(codes != NOT_SENT))
-            self._floor.update(decoded)
+        played = self._player.play(frame)
+        self.books = self._player.books
         self.concealed += frame is None and self.frames > 0
-        noise = self._floor.shape
-        if frame is not None and frame.noise is not None:
-            noise = self._floor.limited(frame.noise)
-        gains = self._concealment.step(frame is None, pause)
-        played = gains.programme * decoded + gains.noise * self._noise.frame(noise)
         power = float(np.mean(np.square(played, dtype=np.float64)))
         self._quiet = power < 10.0 ** (QUIET_DB / 10.0)
-        return np.asarray(played, np.float32)
+        return played
 
 
 class Incoming:
