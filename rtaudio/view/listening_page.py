@@ -12,8 +12,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from rtaudio.analysis.speech import missing_package
 from rtaudio.atomic import replacing
-from rtaudio.errors import MetricsError
 
 PEAK = 0.99
 """A passage with a version that is louder is turned down as a whole."""
@@ -87,9 +87,7 @@ def write_listening_page(
     try:
         import jinja2
     except ImportError:
-        raise MetricsError(
-            "the package jinja2 is missing: pip install 'rtaudio[metrics]'"
-        ) from None
+        raise missing_package("jinja2") from None
     template = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -95,6 +95,7 @@ def test_the_page_is_self_contained_and_holds_the_sound(tmp_path):
         (("--data", "nowhere"), "holds no recordings"),
         (("--data", "DATA", "--model", "nowhere"), "nowhere.encoder.onnx: no such model file"),
         (("--data", "DATA", "--model", "MODEL", "--page", "nowhere/page.html"), "no such folder"),
+        (("--data", "DATA", "--model", "MODEL", "--page", "DATA"), "is a folder; name an HTML"),
         (("--data", "DATA", "--model", "MODEL", "--jobs", "0"), "--jobs = 0 is out of range"),
     ],
 )
@@ -109,6 +110,15 @@ def test_a_model_that_is_no_codec_is_refused(refused, recordings_folder, tmp_pat
         (tmp_path / f"junk.{side}.onnx").write_bytes(b"junk")
     line = refused("bench", "codec", "--data", recordings_folder, "--model", tmp_path / "junk")
     assert "junk.encoder.onnx" in line
+
+
+def test_a_page_without_its_package_is_refused_at_once(
+    refused, monkeypatch, means_codec, recordings_folder, tmp_path
+):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    words = ["bench", "codec", "--data", recordings_folder, "--model", means_codec]
+    line = refused(*words, "--page", tmp_path / "page.html")
+    assert line == "error: the package jinja2 is missing: pip install 'rtaudio[metrics]'"
 
 
 def test_absent_packages_are_named(monkeypatch):
