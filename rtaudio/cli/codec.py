@@ -59,7 +59,7 @@ Redundancy = Annotated[
         min=0, max=4, help="Send a coarse copy again, N packets later: repairs N lost in a row."
     ),
 ]
-Pauses = Annotated[bool, typer.Option(help="Send next to nothing in pauses.")]
+NoPauses = Annotated[bool, typer.Option("--no-pauses", help="Send pauses like speech.")]
 Seconds = Annotated[float | None, typer.Option(min=0.0, help="Duration (default: until Ctrl-C).")]
 Source = Annotated[
     Path | None, typer.Option("--in", help="Send this file in place of the microphone.")
@@ -82,7 +82,7 @@ def send(
     preset: Before = None,
     frames: Frames = 1,
     redundancy: Redundancy = 0,
-    pauses: Pauses = True,
+    no_pauses: NoPauses = False,
     source: Source = None,
     block: Block = 128,
     seconds: Seconds = None,
@@ -104,7 +104,7 @@ def send(
         frames_per_packet=frames,
         copy_books=COPY_BOOKS if redundancy else 0,
         packets_back=max(1, redundancy),
-        pauses=pauses,
+        pauses=not no_pauses,
         device=parse_device(device),
         block=block,
         source=None if source is None else read_source(source, chosen.rate_hz),
@@ -156,7 +156,7 @@ def talk(
     preset: Before = None,
     frames: Frames = 1,
     redundancy: Redundancy = 0,
-    pauses: Pauses = True,
+    no_pauses: NoPauses = False,
     source: Source = None,
     record: Record = None,
     block: Block = 128,
@@ -190,7 +190,7 @@ def talk(
         frames_per_packet=frames,
         copy_books=COPY_BOOKS if redundancy else 0,
         packets_back=max(1, redundancy),
-        pauses=pauses,
+        pauses=not no_pauses,
         sock=incoming.socket,
         device=parse_device(device),
         block=block,

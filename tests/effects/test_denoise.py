@@ -11,6 +11,7 @@ import rtaudio as rt
 from export.exporter import export_model
 from export.spectral import OverlapAdd
 from export.streaming import StreamingModule
+from rtaudio.effects.model_player import ModelPlayer
 from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.offline import run
 from rtaudio.runtime.system import now_ns
@@ -245,7 +246,7 @@ def stalled(state, src, dst, frames):
 def test_late_work_gives_its_delay_back(denoiser, monkeypatch, tmp_path):
     """While the worker is held up, sound is lost; afterwards it is as late as reported again."""
     pause_us = np.zeros(1, np.float32)
-    make = rt.Model._inline_node
+    make = ModelPlayer._inline_node
 
     def held_up(model, builder, block, params):
         inner = make(model, builder, block, params)
@@ -259,7 +260,7 @@ def test_late_work_gives_its_delay_back(denoiser, monkeypatch, tmp_path):
             inner=[inner],
         )
 
-    monkeypatch.setattr(rt.Model, "_inline_node", held_up)
+    monkeypatch.setattr(ModelPlayer, "_inline_node", held_up)
     noise = np.random.default_rng(5).uniform(-0.5, 0.5, 5 * RATE).astype(np.float32)
     effect = rt.Denoise(denoiser(), name="voice", worker=True)
     path = tmp_path / "heard.wav"
