@@ -231,6 +231,8 @@ def words(function: Any) -> list[Word]:
         named = [info.default] if isinstance(info.default, str) else []
         names = [*named, *(info.param_decls or ())] or [f"--{name.replace('_', '-')}"]
         default = None if parameter.default is parameter.empty else parameter.default
+        if default is True and not named:
+            names.append(f"--no-{name.replace('_', '-')}")
         found.append(Word(names if option else [metavar], kind, info, default))
     return found
 
