@@ -185,13 +185,13 @@ def test_it_recovers_from_lost_frames_in_the_frames_that_its_net_looks_back(code
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 1 << 30), st.floats(0, 1))
+@given(st.integers(0, 1 << 30), st.integers(0, 10))
 def test_no_codes_make_a_burst(codecs, seed, lost):
     """Random codes, lost frames, codes out of range: finite, and below a fixed bound."""
     codec = codecs[16000]
     generator = torch.Generator().manual_seed(seed)
     codes = torch.randint(-2, 40, (1, 8, 40), generator=generator)
-    codes[..., torch.rand(40, generator=generator) < lost] = -1
+    codes[..., torch.rand(40, generator=generator) < lost / 10] = -1
     y = decode(codec, codes)
     assert torch.isfinite(y).all()
     # Every line at e^4, in two frames that overlap.
