@@ -14,13 +14,33 @@ from rtaudio.cli import main
 DATA = Path(os.environ.get("RTAUDIO_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
+REAL_TIME = (
+    "analysis/test_tuner.py",
+    "cli",
+    "codec/test_call.py",
+    "codec/test_verbs.py",
+    "control",
+    "effects/test_denoise.py",
+    "live",
+    "runtime",
+    "test_errors.py",
+    "test_examples.py",
+    "test_knobs.py",
+)
+"""Tests that play in real time: they run one by one, the others side by side."""
+
+
 def pytest_collection_modifyitems(items):
     missing = {}
     if shutil.which("jackd") is None:
         missing["jack"] = "jackd is not installed (package jackd2)"
     if not DATA.is_dir():
         missing["data"] = f"no recordings in {DATA}; RTAUDIO_DATA may name another folder"
+    here = Path(__file__).parent
+    alone = [here / name for name in REAL_TIME]
     for item in items:
+        if any(item.path.is_relative_to(place) for place in alone):
+            item.add_marker("realtime")
         for marker, reason in missing.items():
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))

@@ -106,7 +106,15 @@ def helper(function: Callable[..., Any]) -> Any:
 def jit(function: Callable[..., Any]) -> Any:
     """Compile without the interpreter lock, on first use; cached."""
     with _cached_here():
-        return njit(nogil=True, cache=True, error_model="numpy")(function)
+        compiled = njit(nogil=True, cache=True, error_model="numpy")(function)
+    compile_now = compiled.compile
+
+    def compile_uninterrupted(signature: Any) -> Any:
+        with _uninterrupted():
+            return compile_now(signature)
+
+    compiled.compile = compile_uninterrupted
+    return compiled
 
 
 def c_function(signature: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 
 import rtaudio
-from rtaudio.runtime.jit import c_function
+from rtaudio.runtime.jit import c_function, jit
 
 SCRIPT = """
 import numpy as np
@@ -93,7 +93,8 @@ def test_an_edited_helper_outside_of_the_runtime_is_noticed_too(package):
     assert played(package, PLAY_HELPED) == 2.0
 
 
-def test_ctrl_c_waits_for_the_compiler():
+@pytest.mark.parametrize("build", [c_function(types.int32()), lambda function: jit(function)()])
+def test_ctrl_c_waits_for_the_compiler(build):
     compiled = []
 
     @intrinsic
@@ -110,6 +111,6 @@ def test_ctrl_c_waits_for_the_compiler():
 
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        c_function(types.int32())(function)
+        build(function)
     assert compiled
     assert signal.getsignal(signal.SIGINT) is handler
