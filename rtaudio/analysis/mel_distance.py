@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
+from rtaudio.analysis.mel_filters import mel_filters
 from rtaudio.analysis.speech import aligned_pair
 
 __all__ = ["mel_distance"]
@@ -21,9 +21,6 @@ BANDS = (5, 10, 20, 40, 80, 160, 320)
 
 FLOOR = 1e-5
 """Magnitudes below this count as this."""
-
-_LINEAR_HZ, _LINEAR_MEL = 1000.0, 15.0
-_LOG_STEP = np.log(6.4) / 27.0
 
 
 def mel_distance(clean: ArrayLike, x: ArrayLike, rate_hz: int) -> float:
@@ -75,17 +72,4 @@ def _log_mel(x: NDArray[np.float64], rate_hz: int, window: int, bands: int) -> N
     frames = sliding_window_view(padded, window)[:: window // 4]
     hann = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(window) / window)
     magnitude = np.abs(np.fft.rfft(frames * hann, axis=-1))
-    return np.log10(np.maximum(magnitude @ _mel_filters(rate_hz, window, bands), FLOOR))
-
-
-@lru_cache(maxsize=64)
-def _mel_filters(rate_hz: int, window: int, bands: int) -> NDArray[np.float64]:
-    """Return triangles of unit area on Slaney's mel scale, ``[bins, bands]``."""
-    top = _LINEAR_MEL + np.log(rate_hz / 2.0 / _LINEAR_HZ) / _LOG_STEP
-    mels = np.linspace(0.0, top if rate_hz > 2.0 * _LINEAR_HZ else 0.0075 * rate_hz, bands + 2)
-    above = _LINEAR_HZ * np.exp(_LOG_STEP * (mels - _LINEAR_MEL))
-    edges_hz = np.where(mels < _LINEAR_MEL, mels * _LINEAR_HZ / _LINEAR_MEL, above)
-    bins_hz = np.fft.rfftfreq(window, 1.0 / rate_hz)[:, None]
-    low, middle, high = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
-    rising, falling = (bins_hz - low) / (middle - low), (high - bins_hz) / (high - middle)
-    return np.asarray(np.maximum(0.0, np.minimum(rising, falling)) * 2.0 / (high - low))
+    return np.log10(np.maximum(magnitude @ mel_filters(rate_hz, window, bands).T, FLOOR))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from training.codec.mel import mel_filters
+from rtaudio.analysis.mel_filters import mel_filters
 
 __all__ = ["CodecLoss"]
 
@@ -55,7 +55,7 @@ class CodecLoss(nn.Module):
         super().__init__()
         self.sizes = (256, 512, 1024) if rate_hz < LOW_RATE_HZ else (512, 1024, 2048)
         for size in self.sizes:
-            mel = torch.from_numpy(mel_filters(rate_hz, size, MELS[size]))
+            mel = torch.tensor(mel_filters(rate_hz, size, MELS[size]), dtype=torch.float32)
             constants = {
                 "window": torch.hann_window(size),
                 "mel": mel,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import override
 
+from rtaudio.analysis.mel_filters import mel_filters
 from training.convolutional_codec.spectra import magnitudes
 
-__all__ = ["MelDistance", "mel_filters"]
+__all__ = ["MelDistance"]
 
 WINDOWS = (32, 64, 128, 256, 512, 1024, 2048)
 MELS = (5, 10, 20, 40, 80, 160, 320)
@@ -51,7 +50,7 @@ class MelDistance(nn.Module):
         super().__init__()
         self.windows = tuple(windows)
         for window, bands in zip(windows, mels, strict=True):
-            filters = torch.from_numpy(mel_filters(rate_hz, window, bands))
+            filters = torch.tensor(mel_filters(rate_hz, window, bands), dtype=torch.float32)
             self.register_buffer(f"filters_{window}", filters, persistent=False)
 
     @override
@@ -66,53 +65,3 @@ class MelDistance(nn.Module):
             )
             total = total + (a - b).abs().mean()
         return total
-
-
-def mel_filters(rate_hz: int, window: int, bands: int) -> NDArray[np.float32]:
-    """Return triangular filters of equal area, evenly spaced on Slaney's mel scale.
-
-    Parameters
-    ----------
-    rate_hz
-        Sample rate.
-    window
-        Samples of a frame.
-    bands
-        Number of filters between 0 Hz and half of the sample rate.
-
-    Returns
-    -------
-    ndarray
-        float32 (bands, window // 2 + 1).
-
-    Notes
-    -----
-    Slaney: Auditory toolbox, technical report 1998-010: linear below 1 kHz, 200/3 Hz a mel, and
-    logarithmic above, 27 mels to a factor of 6.4.
-    """
-    edges_hz = _mel_to_hz(np.linspace(0, _hz_to_mel(rate_hz / 2), bands + 2))
-    bins_hz = np.arange(window // 2 + 1) * rate_hz / window
-    low, middle, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
-    rising, falling = (bins_hz - low) / (middle - low), (high - bins_hz) / (high - middle)
-    triangles = np.maximum(0, np.minimum(rising, falling))
-    return (triangles * 2 / (high - low)).astype(np.float32)
-
-
-_HZ_PER_MEL = 200 / 3
-_BREAK_HZ = 1000.0
-_STEP = np.log(6.4) / 27
-
-
-def _hz_to_mel(hz: float) -> float:
-    if hz < _BREAK_HZ:
-        return hz / _HZ_PER_MEL
-    return _BREAK_HZ / _HZ_PER_MEL + float(np.log(hz / _BREAK_HZ)) / float(_STEP)
-
-
-def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    linear = mel * _HZ_PER_MEL
-    return np.where(
-        linear < _BREAK_HZ,
-        linear,
-        _BREAK_HZ * np.exp(_STEP * (mel - _BREAK_HZ / _HZ_PER_MEL)),
-    )
