@@ -44,7 +44,8 @@ class IncomingStats:
     line_kbps
         Mean bitrate on the line since the first packet, headers included.
     frames, concealed_frames
-        Frames of 20 ms that were played since the first packet, and those without codes.
+        Frames of 20 ms that were played since the first packet, and those that were lost or waited
+        for before the sender fell silent.
     delay_ms
         From the arrival of the fastest packet to the loudspeaker: jitter buffer, codec, and what
         waits for the sound card and in it.
@@ -88,7 +89,7 @@ class Playout:
         self._player = FramePlayer(codec)
         self._resampler, self._control = DriftResampler(), DriftControl()
         self._quiet = True
-        self.books = self.frames = self.concealed = 0
+        self.books = self.frames = 0
         self.slowest_s, self.rate = 0.0, 1.0
 
     def sound(self) -> Iterator[Floats]:
@@ -101,6 +102,7 @@ class Playout:
             sound = self._play(frame)
             if stats.jitter.played:
                 self.frames += 1
+            if stats.jitter.delay_ms > 0.0:
                 self.rate = self._control.step(stats.jitter.delay_ms, stats.jitter.target_ms)
             y = self._resampler.process(sound, self.rate)
             self.slowest_s = max(self.slowest_s, time.perf_counter() - start_s)
@@ -110,7 +112,6 @@ class Playout:
         """Return the sound of one frame; None is a lost one."""
         played = self._player.play(frame)
         self.books = self._player.books
-        self.concealed += frame is None and self.frames > 0
         power = float(np.mean(np.square(played, dtype=np.float64)))
         self._quiet = power < 10.0 ** (QUIET_DB / 10.0)
         return played
@@ -248,7 +249,7 @@ class Incoming:
             books=self._playout.books,
             line_kbps=8 * self._bytes / seconds / 1000.0,
             frames=self._playout.frames,
-            concealed_frames=self._playout.concealed,
+            concealed_frames=receiver.jitter.concealed,
             delay_ms=(
                 receiver.jitter.delay_ms + 1000.0 * waits / rate_hz + host.device_latency_ms[1]
             ),
