@@ -234,7 +234,7 @@ def _talk(
 
     figures: dict[str, Any] = {}
     with ended_by_signals(), contextlib.ExitStack() as stack:
-        for side in (incoming, outgoing):
+        for side in (outgoing, incoming):  # a record begins when nothing can fail any more
             if side is not None:
                 stack.enter_context(side)
         with contextlib.suppress(KeyboardInterrupt):

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from functools import partial
 from pathlib import Path
 
-from rtaudio.audio.writer import create_audio
+from rtaudio.audio.writer import Writer, create_audio
 from rtaudio.runtime.engine import Engine
 
 
 class Recorder:
-    """Drains the engine's tap into a sound file, which takes its name when it is complete."""
+    """Drains the engine's tap into a sound file, which takes its name when it is complete.
+
+    A file that cannot be written is refused at once; before the start nothing is left on the disk.
+    """
 
     def __init__(self, engine: Engine, path: Path, rate_hz: int) -> None:
         self._path = path
         self._failure: str | None = None
-        self._open = create_audio(path, rate_hz, engine.out_channels)
-        self._file = self._open.__enter__()
+        self._create = partial(create_audio, path, rate_hz, engine.out_channels)
+        with suppress(InterruptedError), self._create():
+            raise InterruptedError
+        self._open: AbstractContextManager[Writer] | None = None
         self._tap = engine.tap()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._drain, name="recorder", daemon=True)
@@ -34,7 +40,9 @@ class Recorder:
                 self._failure = str(error).removeprefix(f"{self._path}: ")
 
     def start(self) -> None:
-        """Begin to drain."""
+        """Open the file and begin to drain."""
+        self._open = self._create()
+        self._file = self._open.__enter__()
         self._thread.start()
 
     def finish(self) -> None:
@@ -45,6 +53,7 @@ class Recorder:
         if self._failure is not None:
             self.discard()
             raise OSError(f"{self._path}: the record could not be written: {self._failure}")
+        assert self._open is not None
         self._open.__exit__(None, None, None)
         if self._tap.lost:
             raise OSError(
@@ -56,5 +65,7 @@ class Recorder:
         self._ended.set()
         if self._thread.ident is not None:
             self._thread.join()
+        if self._open is None:
+            return
         with suppress(InterruptedError):
             self._open.__exit__(InterruptedError, InterruptedError(), None)

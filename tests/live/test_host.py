@@ -128,6 +128,11 @@ def test_a_record_that_cannot_be_written_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_host_that_never_starts_leaves_no_file(tmp_path):
+    Host(Chain([]), "clock", record=tmp_path / "take.wav")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_statistics_before_any_block_are_zero():
     stats = Host(Chain([]), "clock").stats()
     assert stats.blocks == 0
