@@ -66,7 +66,7 @@ def denoise(
     says where, and the exit status is 2, as for a file that cannot be read at all. The other files
     of a folder are processed anyway.
     """
-    terminal.explain_first_start()
+    terminal.say_loading(preset)
     from rtaudio.cli.run import ended_by_signals
 
     make_effect = partial(_make_effect, preset, limit_db, mix)

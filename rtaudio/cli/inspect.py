@@ -37,7 +37,7 @@ def inspect(
     json: terminal.Json = False,
 ) -> None:
     """Print what a model is, check it against its golden vector, and time it."""
-    terminal.explain_first_start()
+    terminal.say_loading(file.name)
     from rtaudio.codec.model import DECODER, ENCODER, read_codec
     from rtaudio.codec.round_trip import round_trip
     from rtaudio.models.loader import LoadedModel, load_model
