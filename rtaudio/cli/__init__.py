@@ -39,6 +39,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain text is there in half the time, and wraps at 80 columns
 )
 
 for verb, example in (
@@ -81,6 +82,13 @@ def _options(
     pass
 
 
+def _print_any_text() -> None:
+    """Print "?" for what an output cannot encode: names must not stop a work that is done."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
@@ -98,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Always; with ``--debug``, an error is raised instead.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _print_any_text()
     try:
         status = app(words, prog_name="rtaudio", standalone_mode=False) or 0
         if status == INTERRUPTED:
