@@ -237,7 +237,6 @@ BROKEN = {
     ),
     "deep": (changed(LSTM, "layers", 1, "weights", 1, to=[[0.1]]), "not a list of numbers"),
     "no weights": (changed(LSTM, "layers", 0, "weights", to=None), "weights is not a list"),
-    "rate": (changed(LSTM, "metadata", to={"samplerate": 3}), "sample_rate"),
     "NaN": (
         changed(LSTM, "layers", 1, "weights", 1, to=[float("nan")]),
         "] is not a finite float32",
