@@ -77,8 +77,8 @@ class Reader:
                 continue
             try:
                 got = self._file.buffer_read_into(piece[at : at + wanted], "float32")
-            except soundfile.LibsndfileError as error:
-                self.fault = error.error_string.rstrip(".") or "it cannot be decoded"
+            except soundfile.LibsndfileError:
+                self.fault = "what follows cannot be decoded"
                 self._gap = self._jump(self.position + at)
                 self._ended = self._gap == 0
                 continue

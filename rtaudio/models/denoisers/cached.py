@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rtaudio.models.denoisers.family import Family, Part
 from rtaudio.models.graph.file import GraphFile, Shape
 from rtaudio.models.graph.frames import FrameGraph
+from rtaudio.runtime.decibels import from_db
 
 __all__ = ["GTCRN", "UL_UNAS"]
 
@@ -26,10 +27,22 @@ BINS = N_FFT // 2 + 1
 HANN = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
 
 
+FLOOR_DBFS = -92.0
+"""UL-UNAS takes speech for noise where nothing at all lies above its band, as in a file of 8 kHz:
+it then leaves -50 dB of it. A floor of this level, far below hearing, leaves -6 dB or more."""
+
+
 def _family(
-    name: str, origin: str, analysis: NDArray[Any], caches: Sequence[tuple[str, Shape]]
+    name: str,
+    origin: str,
+    analysis: NDArray[Any],
+    caches: Sequence[tuple[str, Shape]],
+    floor: float = 0.0,
 ) -> Family:
-    """Return a family whose graph takes ``mix`` and caches, and returns ``*_out`` of each."""
+    """Return a family whose graph takes ``mix`` and caches, and returns ``*_out`` of each.
+
+    ``floor`` is the RMS of the noise that is added to each frame.
+    """
     # The window of the least-squares inverse, as in torch.istft.
     power = (analysis**2).reshape(-1, HOP).sum(axis=0)
     synthesis = analysis / np.tile(power, N_FFT // HOP)
@@ -37,7 +50,11 @@ def _family(
     def build(files: Sequence[GraphFile]) -> FrameGraph:
         (file,) = files
         graph = FrameGraph(N_FFT, HOP, opset=file.opset)
-        spectrum = graph.transform(graph.frame(), analysis, [1, BINS, 1, 2])
+        frame = graph.frame()
+        if floor:
+            noise = np.random.default_rng(0).standard_normal((1, 1, N_FFT))
+            frame = graph.op("Add", frame, graph.constant(floor * noise))
+        spectrum = graph.transform(frame, analysis, [1, BINS, 1, 2])
         kept = {cache: f"{cache}_out" for cache, _ in caches}
         made = graph.insert(file.proto, {"mix": spectrum}, kept)
         if list(made) != ["enh"]:
@@ -71,4 +88,5 @@ UL_UNAS = _family(
     "Xiaobin-Rong/ul-unas",
     HANN,
     (("conv_cache", (1, 5358)), ("tfa_cache", (1, 402)), ("inter_cache", (1, 1056))),
+    floor=from_db(FLOOR_DBFS),
 )
