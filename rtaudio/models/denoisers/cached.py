@@ -29,7 +29,22 @@ HANN = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
 
 FLOOR_DBFS = -92.0
 """UL-UNAS takes speech for noise where nothing at all lies above its band, as in a file of 8 kHz:
-it then leaves -50 dB of it. A floor of this level, far below hearing, leaves -6 dB or more."""
+-50 dB of it are left. A floor of this level in such frames, far below hearing, leaves -6 dB."""
+
+TOP_BINS = np.arange(round(6000 * N_FFT / 16000), BINS)
+"""Bins from 6 kHz up: without more than the floor in them, the band counts as narrow."""
+
+
+def _filled(graph: FrameGraph, spectrum: str, analysis: NDArray[Any]) -> str:
+    """Return the spectrum, with a floor of noise where its top is empty."""
+    noise = from_db(FLOOR_DBFS) * np.random.default_rng(0).standard_normal(N_FFT)
+    floor = np.fft.rfft(noise * analysis)
+    pairs = np.stack([floor.real, floor.imag], -1).reshape(1, BINS, 1, 2)
+    top = graph.op("Gather", spectrum, graph.constant(TOP_BINS, np.int64), axis=1)
+    power = graph.op("ReduceSumSquare", top, keepdims=0)
+    empty = graph.op("Less", power, graph.constant(np.sum(pairs[:, TOP_BINS] ** 2)))
+    added = graph.op("Mul", graph.cast(empty, np.float32), graph.constant(pairs))
+    return graph.op("Add", spectrum, added)
 
 
 def _family(
@@ -37,11 +52,12 @@ def _family(
     origin: str,
     analysis: NDArray[Any],
     caches: Sequence[tuple[str, Shape]],
-    floor: float = 0.0,
+    *,
+    fills: bool = False,
 ) -> Family:
     """Return a family whose graph takes ``mix`` and caches, and returns ``*_out`` of each.
 
-    ``floor`` is the RMS of the noise that is added to each frame.
+    ``fills`` gives it a floor above speech of a narrow band.
     """
     # The window of the least-squares inverse, as in torch.istft.
     power = (analysis**2).reshape(-1, HOP).sum(axis=0)
@@ -50,11 +66,9 @@ def _family(
     def build(files: Sequence[GraphFile]) -> FrameGraph:
         (file,) = files
         graph = FrameGraph(N_FFT, HOP, opset=file.opset)
-        frame = graph.frame()
-        if floor:
-            noise = np.random.default_rng(0).standard_normal((1, 1, N_FFT))
-            frame = graph.op("Add", frame, graph.constant(floor * noise))
-        spectrum = graph.transform(frame, analysis, [1, BINS, 1, 2])
+        spectrum = graph.transform(graph.frame(), analysis, [1, BINS, 1, 2])
+        if fills:
+            spectrum = _filled(graph, spectrum, analysis)
         kept = {cache: f"{cache}_out" for cache, _ in caches}
         made = graph.insert(file.proto, {"mix": spectrum}, kept)
         if list(made) != ["enh"]:
@@ -88,5 +102,5 @@ UL_UNAS = _family(
     "Xiaobin-Rong/ul-unas",
     HANN,
     (("conv_cache", (1, 5358)), ("tfa_cache", (1, 402)), ("inter_cache", (1, 1056))),
-    floor=from_db(FLOOR_DBFS),
+    fills=True,
 )
