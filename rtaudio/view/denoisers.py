@@ -55,7 +55,7 @@ def draw(path: str | Path, figures: Sequence[dict[str, Any]]) -> None:
     over_snr.set_title("voices and noises held out from training", loc="left", fontsize=10)
     for axis in (over_cost, over_snr):
         axis.set_ylabel("PESQ, wide band")
-        if not axis.lines:
+        if not any(len(line.get_xdata()) for line in axis.lines):
             axis.text(0.5, 0.5, "not measured", ha="center", transform=axis.transAxes)
         axis.grid(alpha=0.3)
     figure.legend(handles=names, loc="outside right upper", frameon=False)
