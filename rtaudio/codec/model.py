@@ -19,7 +19,7 @@ from rtaudio.codec.engines import (
 from rtaudio.errors import ContractError, ParameterError, first_fault, out_of_range
 from rtaudio.models.contract.card import ModelFile
 from rtaudio.models.contract.check import read_model
-from rtaudio.runtime.memory import Floats
+from rtaudio.runtime.memory import Floats, return_freed
 
 ENCODER, DECODER = ".encoder.onnx", ".decoder.onnx"
 """Endings of the names of the two files; what comes before is the same."""
@@ -134,12 +134,16 @@ class CodecModel:
     @cached_property
     def encoder_engine(self) -> EncoderEngine:
         """What plays the encoder."""
-        return encoder_engine(self.encoder)
+        engine = encoder_engine(self.encoder)
+        return_freed()  # the file was read: twice its size, and its weights are packed by now
+        return engine
 
     @cached_property
     def decoder_engine(self) -> DecoderEngine:
         """What plays the decoder."""
-        return decoder_engine(self.decoder)
+        engine = decoder_engine(self.decoder)
+        return_freed()
+        return engine
 
     def kbps(self, books: int) -> float:
         """Return the bitrate of a number of books, in kbit/s."""

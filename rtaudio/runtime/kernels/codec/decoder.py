@@ -134,7 +134,7 @@ class PackedDecoder:
         self.books, self.hop = len(net.level_books) + len(net.shape_books), net.hop
         level_books, shape_books = _rows(net.level_books), _rows(net.shape_books)
         own = {
-            "shared": {"level_books": level_books, "shape_books": shape_books},
+            "uncopied": {"level_books": level_books, "shape_books": shape_books},
             "constants": {
                 "bands": np.array(net.bands, np.int64),
                 "level_mean": net.level_mean,

@@ -155,7 +155,7 @@ class PackedEncoder:
             net_parts(net.net),
             transform_parts(net.hop, net.overlap, inverse=False),
             {
-                "shared": {
+                "uncopied": {
                     "level_books": level_books,
                     "level_offsets": level_offsets,
                     "shape_books": shape_books,

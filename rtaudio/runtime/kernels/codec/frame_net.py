@@ -101,7 +101,7 @@ def net_parts(net: Any) -> dict[str, dict[str, Any]]:
         "padded_outputs": padded(outputs, COLUMNS),
     }
     return {
-        "shared": {
+        "uncopied": {
             "matrices": joined(
                 [pack(m, half=half).weights for m in matrices], np.float16 if half else np.float32
             ),

@@ -99,7 +99,7 @@ class PackedPair:
             code_in_place,
             params=params,
             latency_samples=latency_samples,
-            shared={"wanted_books": wanted},
+            uncopied={"wanted_books": wanted},
             work={"codes": np.zeros(self._encoder.books, np.float32)},
             inner=[first, second],
             encode=first.kernel,

@@ -102,7 +102,7 @@ def joined(parts: list[Array], dtype: Any) -> Array:
 
 def merged(parts: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
     """Return the arguments of a node that is made of parts: the arrays by kind, and the fields."""
-    kinds = ("shared", "constants", "work")
+    kinds = ("uncopied", "constants", "work")
     together: dict[str, Any] = {
         kind: {name: array for part in parts for name, array in part.get(kind, {}).items()}
         for kind in kinds
