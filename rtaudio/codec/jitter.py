@@ -343,6 +343,14 @@ class JitterBuffer:
         return None
 
     @property
+    def number(self) -> int | None:
+        """Number of the frame that the last `pop` was about; None if nothing plays.
+
+        It stays where the buffer waits, and leaps where frames are left out.
+        """
+        return None if self._next is None else self._next - 1
+
+    @property
     def stats(self) -> JitterStats:
         """What happened so far, and the state of the delay."""
         target_s = self._aim()

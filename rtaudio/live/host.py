@@ -134,6 +134,11 @@ class Host:
         return self._device.name
 
     @property
+    def source_waiting(self) -> int:
+        """Frames that an iterator or function as source has given, and that wait to be played."""
+        return self._engine.source_waiting if self._feeder else 0
+
+    @property
     def out_channels(self) -> int:
         """Number of output channels."""
         return self._engine.out_channels
@@ -402,7 +407,7 @@ class Host:
             out_peak=seen.out_peak,
             clipped=seen.clipped,
             source_missing=seen.source_missing,
-            source_waiting=self._engine.source_waiting if self._feeder else 0,
+            source_waiting=self.source_waiting,
             seconds=seen.frames / self.rate_hz,
         )
 
