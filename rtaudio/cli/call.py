@@ -106,6 +106,11 @@ class Call:
             raise DeviceError(lost[0])
 
     @property
+    def way_ms(self) -> float:
+        """Time that a packet takes on its way, as far as it is known."""
+        return 0.0
+
+    @property
     def running(self) -> bool:
         """False at the end of the source, or when a device is lost."""
         sides = (self.outgoing, self.incoming)
@@ -139,7 +144,7 @@ class Call:
         if self.outgoing is not None:
             lines += _sent_lines(self.outgoing, self.outgoing.stats())
         if self.incoming is not None:
-            lines += _received_lines(self.codec, self.incoming.stats())
+            lines += _received_lines(self.codec, self.incoming.stats(), self.way_ms)
         return lines
 
     def figures(self) -> dict[str, Any]:
@@ -151,6 +156,8 @@ class Call:
             if side is not None:
                 stats = side.stats()
                 own = {key: value for key, value in asdict(stats).items() if key != "host"}
+                if "mouth_to_ear_ms" in own:
+                    own["mouth_to_ear_ms"] += self.way_ms
                 figures[name] = own | {"run": run_figures(side.host, stats.host)}
         return figures
 
@@ -197,7 +204,7 @@ def _sent_lines(outgoing: Outgoing, sent: OutgoingStats) -> list[str]:
     ]
 
 
-def _received_lines(codec: CodecModel, got: IncomingStats) -> list[str]:
+def _received_lines(codec: CodecModel, got: IncomingStats, way_ms: float) -> list[str]:
     from rtaudio.runtime.decibels import to_db
 
     jitter, foreign = got.receiver.jitter, got.receiver
@@ -206,7 +213,7 @@ def _received_lines(codec: CodecModel, got: IncomingStats) -> list[str]:
         f"in   {level_db:6.1f} dB   {codec.kbps(got.books):.1f} kbit/s   "
         f"lost {jitter.lost}   late {jitter.late}   concealed {got.concealed_frames}",
         f"     jitter {jitter.jitter_ms:.1f} ms   buffer {jitter.delay_ms:.0f} ms   mouth to ear "
-        f"{got.mouth_to_ear_ms:.0f} ms   drift {got.drift_ppm:+.0f} ppm",
+        f"{got.mouth_to_ear_ms + way_ms:.0f} ms   drift {got.drift_ppm:+.0f} ppm",
     ]
     refused = foreign.malformed + foreign.foreign + foreign.stranger + foreign.model
     if refused:

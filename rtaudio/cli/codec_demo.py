@@ -81,7 +81,7 @@ def demo(
     if file is not None and record is not None and record.resolve() == file.resolve():
         raise UsageError(f"{record}: is the file that is read; choose another name")
     source = None if file is None else read_voice(file, chosen.rate_hz, TAIL_S)
-    comparison = _comparison(chosen)
+    comparison, missing = _comparison(chosen)
     if not _choose(comparison, hear):
         raise UsageError(f"--hear {hear}: is none of {', '.join(comparison.versions)}")
     card = parse_device(device)
@@ -96,6 +96,8 @@ def demo(
             block=block,
             source=source,
         )
+        if missing:
+            terminal.remark(missing)
         _Demo(chosen, outgoing, incoming, relay, comparison).run(seconds, json)
 
 
@@ -117,7 +119,12 @@ class _Demo(Call):
         super().__init__(codec, outgoing, incoming)
         self._sides = outgoing, incoming
         self._relay, self._comparison = relay, comparison
-        self._ended_s: float | None = None
+        self._end: tuple[int, float] | None = None
+
+    @property
+    def way_ms(self) -> float:
+        """The constant delay of the network."""
+        return self._relay.conditions.delay_ms
 
     @property
     def running(self) -> bool:
@@ -126,10 +133,10 @@ class _Demo(Call):
         if outgoing.running or not incoming.running or outgoing.host.error:
             return outgoing.running and incoming.running
         now_s = time.monotonic()
-        self._ended_s = self._ended_s or now_s
-        latest, number = self._comparison.latest, incoming.number
-        heard = latest is not None and number is not None and number >= latest
-        return not heard and now_s - self._ended_s < MOST_TAIL_S
+        if self._end is None:  # the last frame, and when there is no more hope of hearing it
+            self._end = self._comparison.latest, now_s + MOST_TAIL_S
+        last, end_s = self._end
+        return (incoming.number or 0) < last and now_s < end_s
 
     def press(self, key: str) -> None:
         """Act on a key."""
@@ -172,15 +179,14 @@ class _Demo(Call):
         }
 
 
-def _comparison(codec: CodecModel) -> Comparison:
-    """Return the comparison, with Opus if it can be played; a line says if not."""
+def _comparison(codec: CodecModel) -> tuple[Comparison, str]:
+    """Return the comparison, with Opus if it can be played, and else a line that says why not."""
     from rtaudio.live.comparison import Comparison
 
     try:
-        return Comparison(codec)
+        return Comparison(codec), ""
     except (MetricsError, ParameterError) as error:
-        terminal.remark(f"Opus is left out: {error}")
-        return Comparison(codec, opus=False)
+        return Comparison(codec, opus=False), f"Opus is left out: {error}"
 
 
 def _choose(comparison: Comparison, name: str) -> bool:

@@ -147,10 +147,10 @@ class Comparison:
         return 0.0 if self._opus is None else self._opus.kbps
 
     @property
-    def latest(self) -> int | None:
-        """Number of the last frame that was sent."""
+    def latest(self) -> int:
+        """Number of the last frame that was sent; 0 if there is none."""
         with self._lock:
-            return max(self._sent, default=None)
+            return max(self._sent, default=0)
 
     def keep(self, number: int, audio: Floats, books: int) -> None:
         """Take a frame that is sent.
