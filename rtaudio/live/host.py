@@ -103,7 +103,8 @@ class Host:
         else:
             from rtaudio.devices.portaudio import PortAudioDevice
 
-            inputs_wanted = in_channels if source is None else []
+            # A stream needs a channel: with nothing to play, the input gives the time.
+            inputs_wanted = in_channels if source is None or out_channels == [] else []
             chosen = PortAudioDevice(device, inputs_wanted, out_channels, out_device)
             self._device = chosen
             default_inputs, outputs = max(1, len(chosen.inputs)), len(chosen.outputs)

@@ -194,18 +194,18 @@ class Outgoing:
             self._fault = error
 
     def _take(self, frame: Floats) -> None:
-        """Encode a frame and send what is due; in pauses, too, so that the state goes on."""
+        """Encode a frame and send what is due; after a pause the encoder begins anew."""
         start_s = time.perf_counter()
         books = self._books
-        codes = self._encoder.encode(frame, books)[:, 0]
         if self._on_frame is not None:
             self._on_frame(self._sender.number, frame, books)
         noise = None if self._pauses is None else self._pauses.step(frame)
         if noise is not None:
+            self._encoder.clear()
             due = self._sender.pause(noise)
             self._silent += 1
         else:
-            due = self._sender.frame(codes)
+            due = self._sender.frame(self._encoder.encode(frame, books)[:, 0])
             self._payload_bits += books * self._codec.bits
         self._frames += 1
         self._slowest_s = max(self._slowest_s, time.perf_counter() - start_s)
