@@ -123,6 +123,7 @@ def receive(port: int, seconds: float, file: str) -> dict[str, Any]:
             "delay_ms": stats.mouth_to_ear_ms,
             "drift_ppm": stats.drift_ppm,
             "peak": max(stats.host.out_peak, default=0.0),
+            "lost": jitter.lost,
         }
 
     with call:
