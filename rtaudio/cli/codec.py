@@ -130,7 +130,7 @@ def receive(
         chosen,
         port,
         bind=bind,
-        sender=None if sender is None else _address(f"{sender}:0")[0],
+        sender=None if sender is None else _address(f"{sender}:1")[0],
         device=parse_device(device),
         block=block,
         record=record,
@@ -208,7 +208,7 @@ def _effect(preset: str | None) -> Effect | None:
 def _address(text: str) -> Address:
     """Return host and port of ``HOST:PORT``; the host as a number."""
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise UsageError(f"--to {text}: give host and port, such as 192.168.1.7:5004")
     try:
         return str(socket.gethostbyname(host)), int(port)

@@ -13,6 +13,9 @@ missed dies out as 0.9 per frame, and 0.9 ** 30 is 4 %."""
 START_PEAK = 0.25
 """Loudest sample of a programme that is not known yet: speech at -26 dBFS RMS reaches it."""
 
+FULL_SCALE = 1.0
+"""Codes that no encoder made decode to far more; such a frame is turned down at any time."""
+
 _RELEASE = 0.995
 """Per trusted frame: after a loud one the limit falls by 2.2 dB per second."""
 
@@ -24,6 +27,8 @@ _ATTACK_SAMPLES = 96
 
 class LevelGuard:
     """Turns frames down that are louder than the programme, while the decoder cannot be trusted.
+
+    At other times it does the same to what is louder than full scale.
 
     The levels of a codec are often coded as differences. Where a difference is lost, such as that
     of the step into a silence, the next ones are added to the wrong level: unguarded, a voice that
@@ -58,10 +63,10 @@ class LevelGuard:
         peak = float(np.abs(decoded).max(initial=0.0))
         former, self._gain = self._gain, 1.0
         if self._left == 0:
-            self._limit = max(peak, self._limit * _RELEASE)
-        elif peak > self._limit:
+            self._limit = min(max(peak, self._limit * _RELEASE), FULL_SCALE)
+        if peak > self._limit:
             self._gain = self._limit / peak
-            self._limit *= _RISE
+            self._limit = min(self._limit * _RISE, FULL_SCALE)
         if former == self._gain == 1.0:
             return decoded
         falls = self._gain < former

@@ -114,6 +114,7 @@ def test_the_demo_plays_a_file_to_its_end_and_writes_what_was_heard(
         (("send", "--to", "nowhere"), "give host and port, such as"),
         (("send", "--to", "no.such.host.invalid:5004"), "no.such.host.invalid: no such host"),
         (("send", "--to", "localhost:70000"), "give host and port"),
+        (("send", "--to", "localhost:0"), "give host and port"),
         (("send", "--to", "localhost:5004", "--bitrate", 900), "bitrate = 900 is out of range"),
         (("send", "--to", "localhost:5004", "--model", "nothing"), "a codec is two files"),
         (("send", "--to", "localhost:5004", "--in", "no.wav"), "no.wav"),
