@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ from rtaudio.live.relay import Relay
 
 RATE_HZ = 48000
 SENDER_BLOCK, RECEIVER_BLOCK = 160, 192
+BAD = Conditions(loss=0.05, burst=2.0, delay_ms=20.0, jitter_ms=10.0)
+"""The network, if nothing else is said."""
+
 SETTLING_S = 60.0
 """Then the drift has been found; delays are counted from there on (from a third of short runs)."""
 
@@ -90,7 +94,7 @@ def send(port: int, seconds: float, file: str) -> dict[str, Any]:
         device="system", block=SENDER_BLOCK, in_channels=[1], source=again(),
     )  # fmt: skip
     with call:
-        rows = watch(lambda: {"blocks": call.host.stats().blocks}, seconds)
+        rows = watch(dict, seconds)
         stats = call.stats()
     return {
         "rows": rows,
@@ -118,7 +122,6 @@ def receive(port: int, seconds: float, file: str) -> dict[str, Any]:
         stats = call.stats()
         jitter = stats.receiver.jitter
         return {
-            "blocks": stats.host.blocks,
             "buffer_ms": jitter.delay_ms,
             "delay_ms": stats.mouth_to_ear_ms,
             "drift_ppm": stats.drift_ppm,
@@ -200,10 +203,9 @@ def _answer(process: Any) -> dict[str, Any]:
     return dict(json.loads(out.splitlines()[-1]))
 
 
-def rate_hz(rows: Sequence[Row], block: int) -> float:
-    """Return the rate of a sound card by the clock of the machine: a line through its blocks."""
-    at_s = [row["at_s"] for row in rows]
-    return float(np.polyfit(at_s, [block * row["blocks"] for row in rows], 1)[0])
+def rate_hz(block: int) -> float:
+    """Return the rate of a server with the dummy driver: its blocks are whole microseconds."""
+    return 1e6 * block / (1_000_000 * block // RATE_HZ)
 
 
 def settled(rows: Sequence[Row]) -> Sequence[Row]:
@@ -213,8 +215,7 @@ def settled(rows: Sequence[Row]) -> Sequence[Row]:
 
 def tables(sent: dict[str, Any], received: dict[str, Any]) -> Table:
     """Return the figures as names and texts."""
-    own = rate_hz(received["rows"], RECEIVER_BLOCK)
-    other = rate_hz(sent["rows"], SENDER_BLOCK)
+    drift_ppm = 1e6 * (rate_hz(SENDER_BLOCK) / rate_hz(RECEIVER_BLOCK) - 1.0)
     late = settled(received["rows"])
     buffer_ms, delay_ms, found_ppm = (
         np.array([row[key] for row in late]) for key in ("buffer_ms", "delay_ms", "drift_ppm")
@@ -230,7 +231,7 @@ def tables(sent: dict[str, Any], received: dict[str, Any]) -> Table:
         ("frames concealed, left out", "{concealed}, {dropped}".format(**received)),
         ("silence for want of frames", f"{received['silence_ms']:.0f} ms"),
         ("buffer min, mean, max", _spread_ms(buffer_ms)),
-        ("drift of the clocks", f"{1e6 * (other / own - 1.0):+.0f} ppm"),
+        ("drift of the clocks", f"{drift_ppm:+.0f} ppm"),
         ("drift found, mean", f"{found_ppm.mean():+.0f} ppm"),
         ("mouth to ear p50, p99, max", ", ".join(f"{ms:.0f}" for ms in percentiles) + " ms"),
         ("peak of the voice, of what was heard", f"{sent['peak']:.3f}, {_peak(received):.3f}"),
@@ -278,9 +279,9 @@ def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--loss", type=float, default=5.0, help="percent")
-    parser.add_argument("--burst", type=float, default=2.0, help="packets in a row")
-    parser.add_argument("--jitter", type=float, default=10.0, help="ms, mean")
+    parser.add_argument("--loss", type=float, default=100.0 * BAD.loss, help="percent")
+    parser.add_argument("--burst", type=float, default=BAD.burst, help="packets in a row")
+    parser.add_argument("--jitter", type=float, default=BAD.jitter_ms, help="ms, mean")
     parser.add_argument("--in", dest="file", default="", help="what is said")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", choices=["send", "receive"], help=argparse.SUPPRESS)
@@ -291,9 +292,7 @@ def main() -> None:
         function = send if given.one == "send" else receive
         print(json.dumps(function(given.port, seconds, given.file)), flush=True)
         os._exit(0)
-    conditions = Conditions(
-        loss=given.loss / 100.0, burst=given.burst, delay_ms=20.0, jitter_ms=given.jitter
-    )
+    conditions = replace(BAD, loss=given.loss / 100.0, burst=given.burst, jitter_ms=given.jitter)
     sent, received = measure(seconds, conditions, given.file)
     wrong = faults(sent, received)
     table = tables(sent, received)

@@ -41,6 +41,7 @@ class FramePlayer:
         self._floor, self._noise = NoiseFloor(), ComfortNoise(codec.hop)
         self._guard = LevelGuard()
         self._paused = False
+        self._number: int | None = None
 
     def play(self, frame: Frame | None) -> Floats:
         """Return the sound of the next frame.
@@ -59,9 +60,13 @@ class FramePlayer:
         codes = np.zeros((0, 1), np.int64) if frame is None or pause else frame.codes[:, None]
         if self._paused and not pause:
             self._decoder.clear()
+        follows = True
+        if frame is not None:  # a jitter buffer leaves frames out
+            follows = self._number in (None, frame.number - 1)
+            self._number = frame.number
         self._paused = pause
         decoded = self._decoder.decode(with_books(codes, self._codec.books))
-        decoded = self._guard.step(decoded, trusted=codes.size > 0)
+        decoded = self._guard.step(decoded, trusted=codes.size > 0 and follows)
         if codes.size:
             self.books = int(np.count_nonzero(codes != NOT_SENT))
             self._floor.update(decoded)

@@ -89,3 +89,19 @@ def test_after_a_pause_the_decoder_begins_anew(codec):
     heard = [player.play(Frame(26 + n, codes[:, 0])) for n, codes in enumerate(after)]
     wanted = [fresh.decode(codes) for codes in after]
     np.testing.assert_array_equal(heard[3:], wanted[3:])
+
+
+def test_frames_that_the_buffer_leaves_out_are_no_burst_either(codec):
+    """The step into the silence is left out, so the voice after it is added to the wrong level."""
+    voice = speech_like(12.0).reshape(-1, HOP)
+    encoder, player = FrameEncoder(codec), FramePlayer(codec)
+    level = np.abs(voice).max(1)
+    peaks, left_out = [], 0
+    for number, sound in enumerate(voice):
+        codes = encoder.encode(sound, 12)[:, 0]
+        if number > 100 and level[number] < 0.01 and level[number - 1] >= 0.01:
+            left_out += 1
+            continue
+        peaks.append(float(np.abs(player.play(Frame(number, codes))).max()))
+    assert left_out > 5
+    assert max(peaks) < 1.3 * np.abs(voice).max()
