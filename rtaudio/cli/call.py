@@ -188,8 +188,9 @@ class Call:
 
     def _panel(self) -> Group:
         from rich.console import Group
+        from rich.text import Text
 
-        return Group(*self.lines(), self.keys_help)
+        return Group(*map(Text, (*self.lines(), self.keys_help)))  # brackets are no markup
 
 
 def _sent_lines(outgoing: Outgoing, sent: OutgoingStats) -> list[str]:

@@ -138,3 +138,47 @@ def test_a_port_in_use_is_one_line(refused, calls_codec):
             "--model", calls_codec.encoder.path,
         )  # fmt: skip
         assert f"127.0.0.1:{port}: cannot listen there" in line
+
+
+def test_the_keys_of_the_demo_change_version_bitrate_and_network(calls_codec, speech):
+    from rtaudio.cli.codec_demo import _Demo
+    from rtaudio.codec.network import Conditions
+    from rtaudio.live.comparison import Comparison, Version
+    from rtaudio.live.incoming import Incoming
+    from rtaudio.live.outgoing import Outgoing
+    from rtaudio.live.relay import Relay
+
+    comparison = Comparison(calls_codec, opus=False)
+    with Incoming(calls_codec, 0, device="clock", through=comparison.play) as incoming:
+        relay = Relay(incoming.address, Conditions(delay_ms=20.0))
+        outgoing = Outgoing(
+            calls_codec, relay.address, device="clock", bitrate_kbps=0.6, on_frame=comparison.keep
+        )
+        with relay, outgoing:
+            call = _Demo(calls_codec, outgoing, incoming, relay, comparison)
+            assert "[calls]" in call.lines()[0]
+            for key in (
+                "1",
+                "up",
+                "right",
+                "right",
+                "left",
+                "left",
+                "left",
+                "right",
+                "+",
+                "+",
+                "-",
+            ):
+                call.press(key)
+            assert comparison.heard == Version.ORIGINAL
+            assert outgoing.bitrate_kbps == pytest.approx(0.8)
+            assert relay.conditions.loss == pytest.approx(0.05)
+            assert relay.conditions.jitter_ms == pytest.approx(10.0)
+            lines = "\n".join(call.lines())
+            for text in ("[original]", "loss 5 %", "jitter 10 ms", "mouth to ear", "concealed"):
+                assert text in lines
+            call.press("3")
+            assert comparison.heard == Version.ORIGINAL, "there is no Opus at this rate"
+            with_way = call.figures()["received"]["mouth_to_ear_ms"]
+            assert with_way >= incoming.stats().mouth_to_ear_ms + 10.0
