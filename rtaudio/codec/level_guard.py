@@ -60,17 +60,23 @@ class LevelGuard:
             Whether it was decoded from codes: it is no lost frame, and in no pause.
         """
         self._left = max(0, self._left - 1) if trusted else AGREEMENT_FRAMES
-        peak = float(np.abs(decoded).max(initial=0.0))
+        magnitude = np.abs(decoded)
+        peak = float(magnitude.max(initial=0.0))
         former, self._gain = self._gain, 1.0
         if self._left == 0:
             self._limit = min(max(peak, self._limit * _RELEASE), FULL_SCALE)
-        if peak > self._limit:
-            self._gain = self._limit / peak
-            self._limit = min(self._limit * _RISE, FULL_SCALE)
+        limit = self._limit
+        if peak > limit:
+            self._gain = limit / peak
+            self._limit = min(limit * _RISE, FULL_SCALE)
         if former == self._gain == 1.0:
             return decoded
         falls = self._gain < former
         length = min(_ATTACK_SAMPLES, decoded.size) if falls else decoded.size
         gains = np.full(decoded.size, self._gain, np.float32)
         gains[:length] = np.linspace(former, self._gain, length, dtype=np.float32)
+        if falls:  # it may be too loud before the ramp has ended
+            gains[:length] = np.minimum(
+                gains[:length], limit / np.maximum(magnitude[:length], limit)
+            )
         return gains * decoded

@@ -55,7 +55,7 @@ def test_random_codes_are_never_above_full_scale_and_leave_no_trace(codec):
         codes = np.full(24, rng.integers(0, 1024)) if number % 2 else rng.integers(0, 1024, 24)
         heard = player.play(Frame(number, codes))
         assert np.isfinite(heard).all()
-        assert np.abs(heard[200:]).max() <= 1.01
+        assert np.abs(heard).max() <= 1.01
     encoder = FrameEncoder(codec)
     after = [
         player.play(Frame(100 + n, encoder.encode(frame, 12)[:, 0]))

@@ -32,8 +32,9 @@ def test_an_untrusted_frame_is_no_louder_than_the_programme(frames, burst):
         heard = guard.step(sound, trusted=trusted)
         assert np.abs(heard).max() <= peak * (1 + 1e-6)
         programme = max(programme, float(peak))
-    heard = guard.step(np.full(HOP, burst, np.float32), trusted=False)
-    assert np.abs(heard[200:]).max() <= 1.2 * programme
+    for _ in range(3):
+        heard = guard.step(np.full(HOP, burst, np.float32), trusted=False)
+        assert np.abs(heard).max() <= 1.01 * programme
 
 
 def test_a_trusted_programme_is_never_touched():
