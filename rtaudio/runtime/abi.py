@@ -165,6 +165,7 @@ class Node:
         params: Slots | Slot | Array | None = None,
         work: Mapping[str, Array] | None = None,
         constants: Mapping[str, Array | Sequence[Addressed]] | None = None,
+        uncopied: Mapping[str, Array] | None = None,
         inner: Sequence[Node] = (),
         relocatable: bool = True,
         **fields: Any,
@@ -190,6 +191,8 @@ class Node:
             self._point(name, self.memory, at)
         for name, constant in (constants or {}).items():
             self._point(name, self._constant(constant))
+        for name, array in (uncopied or {}).items():
+            self._point(name, array)
         if params is not None:
             self._set("params", params)
         for name, value in fields.items():
