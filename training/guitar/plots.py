@@ -101,7 +101,7 @@ def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
         title = f"epoch {epochs[best]:.0f} is the best: {esr_in_words(float(esr[best]))}"
     top.set_yscale("log")
     plain_ticks(top.yaxis)
-    top.set_title(title, loc="left", fontsize=11)
+    figure.suptitle(title, fontsize=11)
     legend_above(top)
     bottom.plot(
         epochs, [row["learning_rate"] for row in rows], color="#888888", marker=marker, ms=4
