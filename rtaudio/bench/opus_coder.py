@@ -37,11 +37,14 @@ class OpusCoder:
         Duration of a packet.
     application
         ``"voip"``, ``"audio"``, or ``"lowdelay"`` (the restricted low-delay mode).
+    channels
+        1 or 2.
     """
 
     kbps: float
     packet_ms: float = 20.0
     application: str = "voip"
+    channels: int = 1
 
     @property
     def codec(self) -> str:
@@ -60,12 +63,12 @@ class OpusCoder:
         return self.packet_ms + 1000.0 * _pre_skip(stream.codec_context) / RATE_HZ
 
     def encode(self, x: Signal, rate_hz: int) -> Coded:
-        """Encode a mono recording.
+        """Encode a recording.
 
         Parameters
         ----------
         x
-            ``[frames]``.
+            ``[frames]``, or ``[2, frames]``.
         rate_hz
             Its sample rate.
 
@@ -78,7 +81,8 @@ class OpusCoder:
         container, stream = self._open(file)
         packets: list[bytes] = []
         encode_us = []
-        for frame in self._frames(at_rate(x, rate_hz, RATE_HZ)):
+        planar = np.stack([at_rate(row, rate_hz, RATE_HZ) for row in np.atleast_2d(x)])
+        for frame in self._frames(planar):
             start = time.perf_counter()
             found = stream.encode(frame)
             encode_us.append(1e6 * (time.perf_counter() - start))
@@ -98,7 +102,7 @@ class OpusCoder:
             Sample rate and length of the result.
         """
         decoder = self._decoder()
-        pieces = [np.zeros(0)]
+        pieces = [np.zeros((self.channels, 0))]
         decode_us = []
         last = next((packet for packet in packets if packet), b"")
         for packet in packets:
@@ -106,9 +110,10 @@ class OpusCoder:
             start = time.perf_counter()
             frames = decoder.decode(_packet(packet or _nothing_like(last))) if last else []
             decode_us.append(1e6 * (time.perf_counter() - start))
-            pieces += [_samples(frame.to_ndarray()) for frame in frames]
-        sound = at_rate(np.concatenate(pieces), RATE_HZ, rate_hz)[:samples]
-        return Decoded(np.pad(sound, (0, samples - sound.size)), np.array(decode_us))
+            pieces += [_samples(frame.to_ndarray(), self.channels) for frame in frames]
+        rows = [at_rate(row, RATE_HZ, rate_hz)[:samples] for row in np.concatenate(pieces, axis=1)]
+        sound = np.stack([np.pad(row, (0, samples - row.size)) for row in rows])
+        return Decoded(sound if self.channels > 1 else sound[0], np.array(decode_us))
 
     def _open(self, file: io.BytesIO) -> tuple[Any, Any]:
         """Return an Ogg container that writes to ``file``, and its stream."""
@@ -120,25 +125,31 @@ class OpusCoder:
             "compression_level": "10",
         }
         stream = container.add_stream("libopus", rate=RATE_HZ, options=options)
-        stream.layout, stream.format = "mono", "flt"
+        stream.layout, stream.format = self._layout, "flt"
         stream.bit_rate = round(1000 * self.kbps)
         stream.codec_context.open()
         return container, stream
 
+    @property
+    def _layout(self) -> str:
+        return "mono" if self.channels == 1 else "stereo"
+
     def _decoder(self) -> Any:
         _, stream = self._open(io.BytesIO())
         decoder = _av().CodecContext.create("libopus", "r")
-        decoder.sample_rate, decoder.layout = RATE_HZ, "mono"
+        decoder.sample_rate, decoder.layout = RATE_HZ, self._layout
         decoder.extradata = stream.codec_context.extradata  # names the delay, which it cuts off
         return decoder
 
     def _frames(self, x: Signal) -> Iterator[Any]:
-        """Yield the recording and its tail as frames of a packet each."""
+        """Yield the recording ``[channels, frames]`` and its tail, a packet in each frame."""
         size = round(RATE_HZ * self.packet_ms / 1000)
-        count = -(-(x.size + RATE_HZ * TAIL_MS // 1000) // size)
-        padded = np.pad(x, (0, count * size - x.size)).astype(np.float32)
-        for number, part in enumerate(padded.reshape(count, 1, size)):
-            frame = _av().AudioFrame.from_ndarray(part, format="flt", layout="mono")
+        length = x.shape[1]
+        count = -(-(length + RATE_HZ * TAIL_MS // 1000) // size)
+        padded = np.pad(x, ((0, 0), (0, count * size - length))).astype(np.float32)
+        interleaved = padded.T.reshape(count, 1, self.channels * size)
+        for number, part in enumerate(interleaved):
+            frame = _av().AudioFrame.from_ndarray(part, format="flt", layout=self._layout)
             frame.sample_rate, frame.pts = RATE_HZ, number * size
             yield frame
 
@@ -175,6 +186,8 @@ def _muxed(container: Any, packets: Sequence[Any]) -> list[bytes]:
     return payloads
 
 
-def _samples(block: NDArray[Any]) -> Signal:
+def _samples(block: NDArray[Any], channels: int) -> Signal:
+    """Return a decoded frame as ``[channels, samples]``; PyAV has it planar, or in one row."""
     full_scale = 32768.0 if block.dtype == np.int16 else 1.0
-    return np.asarray(block.reshape(-1), np.float64) / full_scale
+    planar = block if len(block) == channels else block.reshape(-1, channels).T
+    return np.asarray(planar, np.float64) / full_scale

@@ -61,7 +61,7 @@ def encode(
 
     Stereo is coded as mid and side, unless both are nearly as strong; a silent side costs nothing.
     Other channels are coded each on its own, all at the level of the codec's training. The file
-    keeps length, sample rate, levels and the name of the codec: `rtaudio decode` needs nothing else.
+    keeps length, sample rate, levels and codec, so that `rtaudio decode` needs nothing else.
 
     A damaged file, or one with NaN, is refused; the other files of a folder are encoded anyway.
     """
