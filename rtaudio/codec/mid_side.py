@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtaudio.runtime.memory import Floats
+from rtaudio.runtime.memory import Array
 
 __all__ = ["left_right", "mid_side", "side_share"]
 
@@ -18,7 +18,7 @@ SILENT_DB = 60.0
 """A side so far below the mid is not heard beside it."""
 
 
-def mid_side(x: Floats) -> Floats:
+def mid_side(x: Array) -> Array:
     """Return half the sum and half the difference of two channels, ``[2, samples]``.
 
     Examples
@@ -29,7 +29,7 @@ def mid_side(x: Floats) -> Floats:
     return np.stack([0.5 * (x[0] + x[1]), 0.5 * (x[0] - x[1])])
 
 
-def left_right(x: Floats) -> Floats:
+def left_right(x: Array) -> Array:
     """Return the two channels of a mid and a side, ``[2, samples]``; the inverse of `mid_side`."""
     return np.stack([x[0] + x[1], x[0] - x[1]])
 
