@@ -103,10 +103,19 @@ def helper(function: Callable[..., Any]) -> Any:
     return njit(error_model="numpy")(function)
 
 
+def _has_file(function: Callable[..., Any]) -> bool:
+    """Whether a function can be cached: not one from a notebook, stdin or ``exec``.
+
+    What they say may change without a trace, and numba refuses most of them.
+    """
+    return Path(function.__code__.co_filename).is_file()
+
+
 def jit(function: Callable[..., Any]) -> Any:
     """Compile without the interpreter lock, on first use; cached."""
     with _cached_here():
-        compiled = njit(nogil=True, cache=True, error_model="numpy")(function)
+        cache = _has_file(function)
+        compiled = njit(nogil=True, cache=cache, error_model="numpy")(function)
     compile_now = compiled.compile
 
     def compile_uninterrupted(signature: Any) -> Any:
@@ -122,6 +131,7 @@ def c_function(signature: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def decorate(function: Callable[..., Any]) -> Any:
         with _cached_here(), _uninterrupted():
-            return cfunc(signature, cache=True, error_model="numpy")(function)
+            cache = _has_file(function)
+            return cfunc(signature, cache=cache, error_model="numpy")(function)
 
     return decorate
