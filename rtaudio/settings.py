@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,11 +22,22 @@ class Settings(BaseModel):
     interface_dbu
         Level of a sine at the input of the audio interface that reads 0 dBFS, -20 .. 40 dBu. Data
         sheets call it "maximum input level"; 12 dBu is usual for an instrument input.
+
+    Raises
+    ------
+    SettingsError
+        A value is out of range, or a key unknown.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     interface_dbu: float = Field(12.0, ge=-20.0, le=40.0, json_schema_extra={"unit": "dBu"})
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SettingsError(first_fault(error, type(self))) from None
 
 
 def settings_path() -> Path:
@@ -66,8 +78,8 @@ def load_settings() -> Settings:
         raise SettingsError(f"{path}: not a mapping of settings; repair it or remove it")
     try:
         return Settings(**{str(key): value for key, value in found.items()})
-    except ValidationError as error:
-        raise SettingsError(f"{path}: {first_fault(error, Settings)}") from None
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
 
 
 def save_settings(settings: Settings) -> None:

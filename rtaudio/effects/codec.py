@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from pydantic import Field, PrivateAttr
 
 from rtaudio.codec.model import ENCODER, CodecModel, read_codec
 from rtaudio.codec.round_trip import BITRATE, MAX_LOSS_PERCENT, round_trip
-from rtaudio.effects.base import Effect, parameter
+from rtaudio.effects.base import Common, Effect, parameter
 from rtaudio.effects.model_player import ModelPlayer
 from rtaudio.errors import ParameterError, out_of_range
 from rtaudio.models.loader import LoadedModel
@@ -22,6 +22,12 @@ from rtaudio.shipped import shipped_codecs
 def shipped_codec() -> Path:
     """Return the codec that :class:`Codec` plays unless it is given another one."""
     return shipped_codecs()["codec-voice"]
+
+
+class _CodecOptions(Common, total=False):
+    worker: bool | None
+    bitrate_kbps: float
+    loss_percent: float
 
 
 class Codec(Effect):
@@ -63,10 +69,10 @@ class Codec(Effect):
     _codec: CodecModel = PrivateAttr()
     _loaded: LoadedModel = PrivateAttr()
 
-    def __init__(self, file: str | Path | None = None, **fields: Any) -> None:
+    def __init__(self, file: str | Path | None = None, **options: Unpack[_CodecOptions]) -> None:
         if start := shipped_codecs().get(str(file)):
             file = start.with_name(start.name + ENCODER)
-        super().__init__(**({"file": file} if file is not None else {}), **fields)
+        super().__init__(file=shipped_codec() if file is None else file, **options)
         self._codec = read_codec(self.file)
         self._check_bitrate(self.bitrate_kbps)
         self._loaded = LoadedModel(round_trip(self._codec))

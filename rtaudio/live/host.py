@@ -9,16 +9,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rtaudio.analysis.percentiles import Percentiles
 from rtaudio.analysis.tuner import A4_HZ, LISTEN_S, Tuning, read_tuning
+from rtaudio.audio.samples import samples
 from rtaudio.devices.device import Device
 from rtaudio.effects.base import Effect, refusals
 from rtaudio.errors import AudioError, DeviceError, RtaudioError
-from rtaudio.live.feeder import Feeder
+from rtaudio.live.feeder import Feeder, Source
 from rtaudio.live.recorder import Recorder
 from rtaudio.live.stats import LiveParameter, Stats
 from rtaudio.runtime.callback import FADE_MS, XRUNS
@@ -82,14 +84,14 @@ class Host:
         out_device: str | int | None = None,
         in_channels: list[int] | None = None,
         out_channels: list[int] | None = None,
-        source: Any = None,
+        source: ArrayLike | Source | None = None,
         record: str | Path | None = None,
     ) -> None:
         fed = callable(source) or isinstance(source, Iterator)
         audio = None
         if source is not None and not fed:
-            audio = np.atleast_2d(np.asarray(source, np.float32))
-            if audio.ndim != 2 or audio.size == 0:
+            audio = samples(cast(ArrayLike, source), "the source")
+            if audio.size == 0:
                 raise AudioError("the source has no audio")
         self._device: Device
         if device == "clock":
@@ -119,7 +121,7 @@ class Host:
         if audio is not None:
             self._engine.play_source(audio)
             self._source_frames = audio.shape[1]
-        self._feeder = Feeder(self._engine, source) if fed else None
+        self._feeder = Feeder(self._engine, cast(Source, source)) if fed else None
         self._recorder = (
             Recorder(self._engine, Path(record), rate_hz) if record is not None else None
         )
@@ -155,10 +157,9 @@ class Host:
             The host has been stopped; a host plays once.
         """
         with self._lock:
+            self._check_open()
             if self._state == "playing":
                 return self
-            if self._state == "stopped":
-                raise RtaudioError("this host has been stopped; make a new one")
             try:
                 if self._recorder is not None:
                     self._recorder.start()
@@ -215,6 +216,29 @@ class Host:
             if failure is not None:
                 raise AudioError(f"the source failed: {failure}") from failure
 
+    def _check_open(self) -> None:
+        if self._state == "stopped":
+            raise RtaudioError("this host has been stopped; make a new one")
+
+    def get(self, target: str) -> float:
+        """Return a parameter of the playing chain, in natural units.
+
+        Parameters
+        ----------
+        target
+            ``"effect.parameter"``, such as ``"amp.gain_db"``.
+
+        Raises
+        ------
+        ParameterError
+            No such effect or parameter.
+        RtaudioError
+            The host has been stopped.
+        """
+        with self._lock, refusals():
+            self._check_open()
+            return self._program.get(target)
+
     def set(self, target: str, value: float | bool) -> None:
         """Change a parameter of the playing chain; the audio thread ramps to it.
 
@@ -229,16 +253,25 @@ class Host:
         ------
         ParameterError
             No such effect or parameter, or the value is out of range.
+        RtaudioError
+            The host has been stopped.
         """
         with self._lock, refusals():
+            self._check_open()
             self._program.set(target, value)
 
     def parameters(self) -> dict[str, LiveParameter]:
         """Return the parameters that :meth:`set` can change, by ``effect.parameter``.
 
         Each effect also has ``<effect>.mix`` and ``<effect>.bypass``.
+
+        Raises
+        ------
+        RtaudioError
+            The host has been stopped.
         """
         with self._lock:
+            self._check_open()
             return {
                 name: LiveParameter(control.value, *control.range)
                 for name, control in self._program.plan.controls.items()
@@ -257,6 +290,7 @@ class Host:
 
     @muted.setter
     def muted(self, muted: bool) -> None:
+        self._check_open()
         self._engine.mute(muted)
 
     def swap(self, effect: Effect) -> None:
@@ -278,8 +312,7 @@ class Host:
             out_channels=self._engine.out_channels,
         )
         with self._lock:
-            if self._state == "stopped":
-                raise RtaudioError("this host has been stopped; make a new one")
+            self._check_open()
             if self._state == "playing":
                 deadline = time.monotonic() + 1.0
                 while not self._engine.settled and time.monotonic() < deadline:
@@ -302,7 +335,13 @@ class Host:
         -------
         Tuning or None
             Note, cents and hertz; None if no clear pitch is heard.
+
+        Raises
+        ------
+        RtaudioError
+            The host has been stopped.
         """
+        self._check_open()
         heard = self._engine.heard(math.ceil(LISTEN_S * self.rate_hz))
         return read_tuning(heard, self.rate_hz, a4_hz)
 
@@ -342,9 +381,18 @@ class Host:
             )
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait for ``seconds``, or for the end of the source; ends early if the device is lost."""
+        """Wait for ``seconds``, or for the end of the source; ends early if the device is lost.
+
+        Raises
+        ------
+        RtaudioError
+            The host does not play: it has not been started, or has been stopped before.
+        """
+        self._check_open()
+        if self._state == "new":
+            raise RtaudioError("this host has not been started; call start(), or use `with`")
         end = None if seconds is None else time.monotonic() + seconds
-        while not self.finished and (end is None or time.monotonic() < end):
+        while self.running and not self.finished and (end is None or time.monotonic() < end):
             left = 0.05 if end is None else end - time.monotonic()
             time.sleep(max(0.0, min(0.02, left)))
 
@@ -362,6 +410,8 @@ class Host:
         ------
         AudioError
             It was read more than 10 seconds late.
+        RtaudioError
+            The host has been stopped.
 
         Examples
         --------
@@ -369,6 +419,7 @@ class Host:
         ...     next(host.output()).shape[0]
         1
         """
+        self._check_open()
         return self._pieces(self._engine.tap())
 
     def _pieces(self, tap: Tap) -> Iterator[Floats]:

@@ -11,7 +11,7 @@ import yaml
 
 from rtaudio.effects.base import FILE, Effect
 from rtaudio.effects.chain import Chain
-from rtaudio.effects.registry import effect_class, effect_kinds
+from rtaudio.effects.registry import known_effect, known_kinds
 from rtaudio.errors import (
     ParameterError,
     PresetError,
@@ -151,10 +151,11 @@ class PresetReader:
                 node,
                 "an item of a chain is one effect with its settings, like `- gain: {gain_db: -6}`",
             )
-        kinds = effect_kinds()
-        if kind not in kinds:
-            raise self._fault(at, f"unknown effect {shortened(kind)!r}; {closest(kind, kinds)}")
-        return self._effect_of(effect_class(kind), settings, at, kind)
+        cls = known_effect(kind)
+        if cls is None:
+            text = f"unknown effect {shortened(kind)!r}; {closest(kind, known_kinds())}"
+            raise self._fault(at, text)
+        return self._effect_of(cls, settings, at, kind)
 
     def _effect_of(
         self, cls: type[Effect], settings: yaml.Node | None, at: yaml.Node, where: str

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic_core import to_jsonable_python
 
 from rtaudio.atomic import replacing
 from rtaudio.effects.base import FILE, Effect
 from rtaudio.effects.chain import Chain
+from rtaudio.effects.registry import known_effect
 from rtaudio.errors import PresetError
 from rtaudio.preset.reader import word_of
 
@@ -41,7 +43,7 @@ def save_preset(chain: Chain, path: str | Path, description: str = "") -> None:
 
 def _settings(effect: Effect, folder: Path) -> dict[str, Any]:
     """Return the fields of an effect that differ from their defaults, as plain data."""
-    dumped = effect.model_dump(mode="json", exclude_defaults=True, exclude={"effects", "branches"})
+    changed = effect.changed()
     cls = type(effect)
     settings: dict[str, Any] = {}
     lists: dict[str, Any] = {}
@@ -54,12 +56,16 @@ def _settings(effect: Effect, folder: Path) -> dict[str, Any]:
             if not value:
                 raise PresetError(f"{effect.kind}: was not made from a file; save it as one first")
             settings[key] = _relative(Path(value), folder)
-        elif key in dumped:
-            settings[key] = dumped[key]
+        elif key in changed:
+            settings[key] = to_jsonable_python(value)
     return settings | lists
 
 
 def _item(effect: Effect, folder: Path) -> Any:
+    if known_effect(effect.kind) is not type(effect):
+        raise PresetError(
+            f"{effect!r}: presets know another effect as {effect.kind!r}; rename the class"
+        )
     settings = _settings(effect, folder)
     if not settings:
         return effect.kind
