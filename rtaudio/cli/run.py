@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from rtaudio.live.stats import Stats
 
 Preset = Annotated[
-    str, typer.Argument(help="A shipped preset, a preset file, or a model file or folder.")
+    str,
+    typer.Argument(
+        help="A preset or a part of its name (see `rtaudio presets`), a preset file, or a model "
+        "file or folder."
+    ),
 ]
 Device = Annotated[
     str,
@@ -40,6 +44,14 @@ Cabinet = Annotated[
     typer.Option(
         metavar="WAV|NAME",
         help="For a model file: a cabinet after it, such as british-4x12 or a response of yours.",
+    ),
+]
+Slim = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="For a .nam file of several sizes: 0 plays the smallest, 1 the whole (the default).",
     ),
 ]
 Rate = Annotated[
@@ -61,6 +73,7 @@ def run(
     preset: Preset,
     device: Device = "default",
     cabinet: Cabinet = None,
+    slim: Slim = None,
     source: Annotated[
         Path | None, typer.Option("--in", help="Play this file in place of the device's input.")
     ] = None,
@@ -102,7 +115,7 @@ def run(
     if muted and (json or not sys.stdin.isatty()):
         raise UsageError("--muted: only the keys of a terminal can unmute; remove this option")
     host = Host(
-        load_preset(preset, cabinet=cabinet),
+        load_preset(preset, cabinet=cabinet, slim=slim),
         parse_device(device),
         rate_hz,
         block,
