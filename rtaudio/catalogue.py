@@ -27,7 +27,8 @@ def user_presets_folder() -> Path:
 
 def user_presets() -> dict[str, Path]:
     """Return the presets of the user: name -> file."""
-    return {file.stem: file for file in sorted(user_presets_folder().glob("*.yaml"))}
+    found = sorted(user_presets_folder().glob("*.yaml"), key=lambda file: file.stem)
+    return {file.stem: file for file in found}
 
 
 def catalogue(*kinds: Kind) -> dict[str, Path]:
@@ -46,9 +47,9 @@ def catalogue(*kinds: Kind) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for kind in kinds:
-        found = _SHIPPED[kind]() | found
-        if kind == "preset":
-            found = user_presets() | found
+        own = user_presets() if kind == "preset" else {}
+        for name, file in (*_SHIPPED[kind]().items(), *own.items()):
+            found.setdefault(name, file)
     return found
 
 
