@@ -106,7 +106,7 @@ def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
         epochs, [row["learning_rate"] for row in rows], color="#888888", marker=marker, ms=4
     )
     bottom.set_ylim(bottom=0)
-    bottom.set(xlabel="epoch", ylabel="learning rate_hz")
+    bottom.set(xlabel="epoch", ylabel="learning rate")
     bottom.xaxis.get_major_locator().set_params(integer=True)
     for axes in (top, bottom):
         _grid(axes)
