@@ -216,6 +216,8 @@ def play(host: Host, seconds: float | None, live: bool, session: Session | None 
     Stats
         The statistics of the run, without the fade-out.
     """
+    if host.remark:
+        terminal.remark(host.remark)
     with ended_by_signals(), host:
         with contextlib.suppress(KeyboardInterrupt):
             _watch(host, seconds, live, session)

@@ -57,6 +57,8 @@ def tune(
         in_channels=[in_channel],
         source=None if source is None else read_source(source, rate_hz),
     )
+    if host.remark:
+        terminal.remark(host.remark)
     needle = Needle()
     with ended_by_signals(), host, contextlib.suppress(KeyboardInterrupt):
         _watch(host, needle, a4, seconds, live=not json)

@@ -45,7 +45,8 @@ class Host:
     out_device
         Another device to play on; ``device`` is then only recorded from.
     rate_hz, block
-        Sample rate in Hz and frames per block.
+        Sample rate in Hz and frames per block. A JACK server calls once per period: there the block
+        becomes a whole number of periods, see :attr:`remark`.
     in_channels, out_channels
         Device channels, counted from 1; None: the first input (or as many as ``source`` has), and
         the first two outputs. On the clock their number counts. With ``out_channels=[]`` nothing is
@@ -110,6 +111,7 @@ class Host:
             if fed and in_channels is not None:
                 default_inputs = len(in_channels)
         inputs = default_inputs if audio is None else audio.shape[0]
+        self._wanted_block, block = block, self._device.suited_block(block)
         self.rate_hz, self.block = rate_hz, block
         self._effect = effect
         program = effect.compile(rate_hz, block, in_channels=inputs, out_channels=outputs or None)
@@ -133,6 +135,16 @@ class Host:
     def device_name(self) -> str:
         """Name of the device that plays."""
         return self._device.name
+
+    @property
+    def remark(self) -> str:
+        """What the device made different from what was asked for, in one line; else empty."""
+        if self.block == self._wanted_block:
+            return ""
+        return (
+            f"the sound server calls in whole periods: blocks of {self.block} frames in place of "
+            f"{self._wanted_block}; set a shorter period in the server for less latency"
+        )
 
     @property
     def out_channels(self) -> int:
