@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rtaudio.atomic import replacing
-from rtaudio.capture.checks import find_hum, find_quiet
+from rtaudio.capture.checks import find_quiet
+from rtaudio.capture.hum import find_hum
 from rtaudio.view.legend import legend_above
 
 if TYPE_CHECKING:

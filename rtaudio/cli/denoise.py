@@ -85,16 +85,12 @@ def _make_effect(preset: str, limit_db: float | None, mix: float) -> Chain:
     """Return the denoiser; cached, so that each process makes it only once."""
     from rtaudio.effects.chain import Chain
     from rtaudio.effects.model import Model
-    from rtaudio.models.loader import MODEL_SUFFIXES
-    from rtaudio.preset.load import load_preset
+    from rtaudio.preset.load import find_preset, is_model, load_preset
     from rtaudio.runtime.decibels import from_db
-    from rtaudio.shipped import shipped_presets
 
-    path = Path(preset)
-    is_model = preset not in shipped_presets() and (
-        path.suffix.lower() in MODEL_SUFFIXES or path.is_dir()
-    )
-    chain = Chain([Model(path)], name=path.stem) if is_model else load_preset(preset)
+    path = find_preset(preset)
+    alone = path.is_dir() or is_model(path)
+    chain = Chain([Model(path)], name=path.stem) if alone else load_preset(path)
     # A limited reduction is the same as a mix with the input, delayed alike: where all sound is
     # removed, the share 10^(-limit / 20) of the input is left.
     wet = 1.0 if limit_db is None else 1.0 - from_db(-limit_db)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rtaudio.cli.run import Block, Cabinet, Preset
+from rtaudio.cli.run import Block, Cabinet, Preset, Slim
 from rtaudio.errors import plain
 from rtaudio.view import terminal
 from rtaudio.view.words import counted, storage_name
@@ -18,6 +18,7 @@ def render(
     source: Annotated[Path, typer.Argument(metavar="IN", help="The dry file, mono or stereo.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The wet file: .wav, .flac ...")],
     cabinet: Cabinet = None,
+    slim: Slim = None,
     block: Block = 512,
     json: terminal.Json = False,
 ) -> None:
@@ -27,7 +28,7 @@ def render(
     from rtaudio.preset.load import load_preset
     from rtaudio.runtime.decibels import to_db
 
-    chain = load_preset(preset, cabinet=cabinet)
+    chain = load_preset(preset, cabinet=cabinet, slim=slim)
     with terminal.progress(not json) as bars:
         task = bars.add_task(f"{source.name} -> {target.name}", total=1.0)
         done = render_file(

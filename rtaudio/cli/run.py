@@ -7,17 +7,18 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rtaudio.cli.run_report import print_run, run_figures
-from rtaudio.control.controls import Controls
 from rtaudio.control.keyboard import pressed_keys
 from rtaudio.errors import DeviceError, UsageError
 from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from rtaudio.view import terminal
+from rtaudio.view.needle import Needle
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -25,11 +26,18 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from rtaudio.control.controls import Controls
+    from rtaudio.control.session import Session
+    from rtaudio.effects.chain import Chain
     from rtaudio.live.host import Host
     from rtaudio.live.stats import Stats
 
 Preset = Annotated[
-    str, typer.Argument(help="A shipped preset, a preset file, or a model file or folder.")
+    str,
+    typer.Argument(
+        help="A preset or a part of its name (see `rtaudio presets`), a preset file, or a model "
+        "file or folder."
+    ),
 ]
 Device = Annotated[
     str,
@@ -40,6 +48,14 @@ Cabinet = Annotated[
     typer.Option(
         metavar="WAV|NAME",
         help="For a model file: a cabinet after it, such as british-4x12 or a response of yours.",
+    ),
+]
+Slim = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="For a .nam file of several sizes: 0 plays the smallest, 1 the whole (the default).",
     ),
 ]
 Rate = Annotated[
@@ -61,6 +77,7 @@ def run(
     preset: Preset,
     device: Device = "default",
     cabinet: Cabinet = None,
+    slim: Slim = None,
     source: Annotated[
         Path | None, typer.Option("--in", help="Play this file in place of the device's input.")
     ] = None,
@@ -90,19 +107,24 @@ def run(
     """Play a preset live: device in, chain, device out.
 
     Keys: b bypasses the chain (with a denoiser: compares with the noisy input), m mutes, holding
-    the space bar talks while muted, the arrow keys choose and change a parameter, q quits.
+    the space bar talks while muted, t mutes and shows a tuner, a changes between two settings, A
+    and B, [ and ] step through the presets (of a file: those of its folder), s saves what was
+    dialled in as a new preset, the arrow keys choose and change a parameter, q quits.
     """
     terminal.say_loading(preset)
+    from rtaudio.control.session import Session
+    from rtaudio.control.set_list import SetList
     from rtaudio.live.host import Host
-    from rtaudio.preset.load import load_preset
+    from rtaudio.preset.load import find_preset, load_preset
 
     audio = None if source is None else read_source(source, rate_hz)
     if source is not None and record is not None and record.resolve() == source.resolve():
         raise UsageError(f"{record}: is the file that is read; choose another name")
     if muted and (json or not sys.stdin.isatty()):
         raise UsageError("--muted: only the keys of a terminal can unmute; remove this option")
+    presets = SetList(find_preset(preset))
     host = Host(
-        load_preset(preset, cabinet=cabinet),
+        load_preset(presets.path, cabinet=cabinet, slim=slim),
         parse_device(device),
         rate_hz,
         block,
@@ -113,13 +135,23 @@ def run(
         record=record,
     )
     host.muted = muted
-    stats = play(host, seconds, live=not json)
+    session = Session(host, presets, partial(_load, cabinet, slim))
+    stats = play(host, seconds, live=not json, session=session)
     if json:
         terminal.print_json(run_figures(host, stats))
     else:
         print_run(host, stats)
+    for path in session.saved:
+        terminal.remark(f"saved: {path}")
     if host.error:
         raise DeviceError(host.error)
+
+
+def _load(cabinet: str | None, slim: float | None, path: Path) -> Chain:
+    """Read the next preset; a model file gets the cabinet and the size of the first."""
+    from rtaudio.preset.load import is_model, load_preset
+
+    return load_preset(path, cabinet=cabinet, slim=slim) if is_model(path) else load_preset(path)
 
 
 def parse_device(text: str) -> str | int:
@@ -165,7 +197,7 @@ def _parse_channels(option: str, text: str | None) -> list[int] | None:
     return [int(n) for n in numbers]
 
 
-def play(host: Host, seconds: float | None, live: bool) -> Stats:
+def play(host: Host, seconds: float | None, live: bool, session: Session | None = None) -> Stats:
     """Run a host until the time is over, its source ends, or the user presses q or Ctrl-C.
 
     Parameters
@@ -176,15 +208,19 @@ def play(host: Host, seconds: float | None, live: bool) -> Stats:
         Duration; None: no limit.
     live
         Show levels on the terminal, and obey its keys.
+    session
+        What the keys change; None: the host alone.
 
     Returns
     -------
     Stats
         The statistics of the run, without the fade-out.
     """
+    if host.remark:
+        terminal.remark(host.remark)
     with ended_by_signals(), host:
         with contextlib.suppress(KeyboardInterrupt):
-            _watch(host, seconds, live)
+            _watch(host, seconds, live, session)
         return host.stats()
 
 
@@ -205,8 +241,10 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(end, handler)
 
 
-def _watch(host: Host, seconds: float | None, live: bool) -> None:
+def _watch(host: Host, seconds: float | None, live: bool, session: Session | None) -> None:
     """Wait for the end of the run; meanwhile obey the keys and draw the panel."""
+    from rtaudio.control.controls import Controls
+
     with contextlib.ExitStack() as stack:
         read_keys = stack.enter_context(pressed_keys()) if live else None
         screen = terminal.make_console(stderr=True)
@@ -214,7 +252,7 @@ def _watch(host: Host, seconds: float | None, live: bool) -> None:
         if not (shown or read_keys):
             host.wait(seconds)
             return
-        controls = Controls(host) if read_keys else None
+        controls = Controls(session or host) if read_keys else None
         panel = _Panel(host, seconds, controls)
         view = stack.enter_context(panel.view(screen)) if shown else None
         end = None if seconds is None else time.monotonic() + seconds
@@ -240,6 +278,7 @@ class _Panel:
         self._host, self._seconds, self._controls = host, seconds, controls
         self._clipped: tuple[int, ...] = ()
         self._red_until: dict[int, float] = {}
+        self._needle = Needle()
 
     def view(self, screen: Console) -> Live:
         """Return the display, which the caller opens."""
@@ -250,16 +289,22 @@ class _Panel:
     def draw(self) -> Group:
         """Return a picture of the present state."""
         from rich.console import Group
+        from rich.text import Text
 
         stats = self._host.stats()
         grid = self._levels(stats)
         self._clipped = stats.clipped
-        lines = [self._status(stats)]
-        if self._controls:
-            lines += [self._controls.text(), f"{self._controls.help}   Ctrl-C stops"]
-        else:
-            lines[0] += "   Ctrl-C stops"
-        return Group(grid, *lines)
+        status = self._status(stats)
+        if self._controls is None:
+            return Group(grid, f"{status}   Ctrl-C stops")
+        session = self._controls.session
+        lines: list[Any] = [status, Text(self._controls.text())]
+        if session.tuning:
+            self._needle.read(self._host.tuning(), _VIEW_S)
+            lines.append(self._needle.drawn("play one string"))
+        if session.said:
+            lines.append(Text(session.said, "bold"))
+        return Group(grid, *lines, Text(self._controls.help, "dim"))
 
     def _levels(self, stats: Stats) -> Table:
         """Draw the peak level of each channel."""
@@ -282,7 +327,10 @@ class _Panel:
     def _status(self, stats: Stats) -> str:
         """Return tuning (of an instrument), time, latency, load and faults in one line."""
         host = self._host
-        tuning = None if self._controls and self._controls.denoises else host.tuning()
+        silent = self._controls and (
+            self._controls.session.denoises or self._controls.session.tuning
+        )
+        tuning = None if silent else host.tuning()
         note = f"{tuning.note} {tuning.cents:+.0f} cents   " if tuning else ""
         length = "" if self._seconds is None else f" / {self._seconds:.0f}"
         latency_ms = 1000 * stats.latency_samples / host.rate_hz + sum(stats.device_latency_ms)

@@ -77,6 +77,10 @@ class ClockDevice:
         self._clock = aligned(CLOCK.itemsize, np.uint8).view(CLOCK)
         self._thread: threading.Thread | None = None
 
+    def suited_block(self, block: int) -> int:
+        """Return the wanted block size: the clock has no period of its own."""
+        return block
+
     def start(self, engine: Engine) -> None:
         """Start the thread that calls the callback with this engine."""
         engine.connect(

@@ -21,6 +21,9 @@ class Device(Protocol):
     name: str
     latency_ms: tuple[float, float]
 
+    def suited_block(self, block: int) -> int:
+        """Return the block size that the device can call with: the wanted one, or more."""
+
     def start(self, engine: Engine) -> None:
         """Start to call the callback with this engine.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rtaudio.devices.answer import answered
+from rtaudio.devices.jack import HOST_API, jack_period, whole_periods
 from rtaudio.errors import DeviceError
 from rtaudio.runtime.callback import callback
 from rtaudio.runtime.engine import Engine
@@ -211,6 +212,17 @@ class PortAudioDevice:
         self.name = " to ".join(names) if two_devices else names[-1]
         self.latency_ms = (0.0, 0.0)
         self._stream: Any = None
+
+    def suited_block(self, block: int) -> int:
+        """Return the block size that the device can call with: the wanted one, or more.
+
+        A JACK server calls once per period. PortAudio would split a period into shorter blocks,
+        which all come at once: their deadlines and latency would not be those of the block.
+        """
+        if not any(d and d.host_api.startswith(HOST_API) for d in (self._source, self._sink)):
+            return block
+        period = jack_period()
+        return block if period is None else whole_periods(block, period)
 
     def start(self, engine: Engine) -> None:
         """Open the stream at the engine's rate and block size, and start it."""

@@ -6,7 +6,7 @@ import atexit
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, cast
@@ -19,7 +19,7 @@ from rtaudio.analysis.tuner import A4_HZ, LISTEN_S, Tuning, read_tuning
 from rtaudio.audio.samples import samples
 from rtaudio.devices.device import Device
 from rtaudio.effects.base import Effect, refusals
-from rtaudio.errors import AudioError, DeviceError, RtaudioError
+from rtaudio.errors import AudioError, DeviceError, ParameterError, RtaudioError
 from rtaudio.live.feeder import Feeder, Source
 from rtaudio.live.recorder import Recorder
 from rtaudio.live.stats import LiveParameter, Stats
@@ -47,7 +47,8 @@ class Host:
     out_device
         Another device to play on; ``device`` is then only recorded from.
     rate_hz, block
-        Sample rate in Hz and frames per block.
+        Sample rate in Hz and frames per block. A JACK server calls once per period: there the block
+        becomes a whole number of periods, see :attr:`remark`.
     in_channels, out_channels
         Device channels, counted from 1; None: the first input (or as many as ``source`` has), and
         the first two outputs. On the clock their number counts. With ``out_channels=[]`` nothing is
@@ -113,7 +114,9 @@ class Host:
             if fed and in_channels is not None:
                 default_inputs = len(in_channels)
         inputs = default_inputs if audio is None else audio.shape[0]
+        self._wanted_block, block = block, self._device.suited_block(block)
         self.rate_hz, self.block = rate_hz, block
+        self._effect = effect
         program = effect.compile(rate_hz, block, in_channels=inputs, out_channels=outputs or None)
         with refusals():
             self._engine = Engine(rate_hz, block, inputs, program.out_channels)
@@ -135,6 +138,16 @@ class Host:
     def device_name(self) -> str:
         """Name of the device that plays."""
         return self._device.name
+
+    @property
+    def remark(self) -> str:
+        """What the device made different from what was asked for, in one line; else empty."""
+        if self.block == self._wanted_block:
+            return ""
+        return (
+            f"the sound server calls in whole periods: blocks of {self.block} frames in place of "
+            f"{self._wanted_block}; set a shorter period in the server for less latency"
+        )
 
     @property
     def source_waiting(self) -> int:
@@ -278,6 +291,40 @@ class Host:
                 if control.parameter not in COMMON
             }
 
+    def values(self) -> dict[str, float]:
+        """Return the value of everything that :meth:`set` can change, by ``effect.parameter``."""
+        with self._lock:
+            controls = self._program.plan.controls.items()
+            # a slot is a float32: seven digits of it are those that were set
+            return {name: float(f"{control.value:.7g}") for name, control in controls}
+
+    def recall(self, values: Mapping[str, float]) -> None:
+        """Cross-fade to other settings of what plays, as :meth:`swap` does.
+
+        Parameters
+        ----------
+        values
+            From :meth:`values`, or a part of it.
+
+        Raises
+        ------
+        RtaudioError
+            There is no such parameter, or the host has been stopped.
+        """
+        with self._lock:
+            controls = self._program.plan.controls
+            unknown = next((name for name in values if name not in controls), None)
+            if unknown is not None:
+                raise ParameterError(f"{unknown!r}: nothing that plays has this parameter")
+            for name, value in values.items():
+                controls[name].owner.set_live(controls[name].parameter, value)
+            self.swap(self._effect)
+
+    @property
+    def effect(self) -> Effect:
+        """The effect or chain that plays; what :meth:`set` changes is changed in it, too."""
+        return self._effect
+
     @property
     def chain_name(self) -> str:
         """Name of the root effect, for :meth:`set`."""
@@ -318,7 +365,7 @@ class Host:
                 while not self._engine.settled and time.monotonic() < deadline:
                     time.sleep(0.002)
                 self._engine.publish(program)
-            self._program = program
+            self._program, self._effect = program, effect
 
     def tuning(self, a4_hz: float = A4_HZ) -> Tuning | None:
         """Read the pitch that is played into the first input channel, before the chain.

@@ -40,7 +40,7 @@ def test_render_refuses_a_file(refused, files, tmp_path, name, said):
 @pytest.mark.parametrize(
     ("preset", "said"),
     [
-        ("bypas", "did you mean 'bypass'?"),
+        ("bypos", "did you mean 'bypass'?"),
         ("none.yaml", "no such preset file"),
         ("bad.yaml", "bad.yaml:2: gain.gain_db = 400 is out of range -80 .. 40 dB"),
         ("key.yaml", "key.yaml:2: gain: unknown key 'gain'; did you mean 'gain_db'?"),

@@ -132,3 +132,25 @@ def test_another_rate_than_the_server_s_is_refused_with_the_right_one(jack):
     done = jack().run(sys.executable, "-m", "rtaudio", *words)
     assert done.returncode == 2
     assert done.stderr.strip().endswith("; it runs at 48000 Hz")
+
+
+@pytest.mark.parametrize(
+    ("period", "wanted", "block"), [(64, 32, 64), (64, 96, 128), (64, 128, 128)]
+)
+def test_a_block_is_a_whole_number_of_periods(jack, period, wanted, block):
+    """A period of 64 in blocks of 32 would be two calls at once: 0 and 1.3 ms apart."""
+    words = ("run", "bypass", "--device", "system", "--block", str(wanted), "--seconds", "1.5")
+    done = jack(period).run(sys.executable, "-m", "rtaudio", *words, "--json", timeout=200)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["block"] == block
+    assert found["gap_us"]["p50"] == pytest.approx(1e6 * block / 48000, rel=0.1)
+    assert found["blocks"] == pytest.approx(found["seconds"] * 48000 / block, rel=0.01)
+    said = [line for line in done.stderr.splitlines() if "whole periods" in line]
+    if block == wanted:
+        assert said == []
+    else:
+        assert said == [
+            f"the sound server calls in whole periods: blocks of {block} frames in place of "
+            f"{wanted}; set a shorter period in the server for less latency"
+        ]
