@@ -138,7 +138,7 @@ def train(
         print(line)
 
 
-def export(source: Path, out: Path) -> None:
+def export(source: Path, out: Path, force: bool = True) -> None:
     """Export the net of a checkpoint.
 
     Parameters
@@ -147,6 +147,8 @@ def export(source: Path, out: Path) -> None:
         The ``best.pt`` of a run.
     out
         The file to write; its suffix names the format, see `export.cli.export_net`.
+    force
+        Whether existing files may be replaced.
 
     Raises
     ------
@@ -154,7 +156,7 @@ def export(source: Path, out: Path) -> None:
         No such checkpoint, or a net that this format cannot hold.
     """
     net, card = load_checkpoint(source)
-    export_net(net, card, source, out)
+    export_net(net, card, source, out, force)
 
 
 def _of_captures(

@@ -20,6 +20,7 @@ from rtaudio.cli import (
     encode,
     export,
     inspect,
+    microphone,
     render,
     run,
     settings,
@@ -44,6 +45,7 @@ app = typer.Typer(
 for verb, example in (
     (demo.demo, "rtaudio demo"),
     (run.run, "rtaudio run crunch --block 64"),
+    (microphone.microphone, "rtaudio microphone --install"),
     (tune.tune, "rtaudio tune"),
     (render.render, "rtaudio render crunch dry.wav wet.wav"),
     (denoise.denoise, "rtaudio denoise noisy.wav clean.wav"),

@@ -107,7 +107,7 @@ def send(
         pauses=not no_pauses,
         device=parse_device(device),
         block=block,
-        source=None if source is None else read_source(source, chosen.rate_hz),
+        source=None if source is None else read_source(source, chosen.rate_hz)[0],
     )
     _talk(chosen, outgoing, None, seconds, json)
 
@@ -194,7 +194,7 @@ def talk(
         sock=incoming.socket,
         device=parse_device(device),
         block=block,
-        source=None if source is None else read_source(source, chosen.rate_hz),
+        source=None if source is None else read_source(source, chosen.rate_hz)[0],
     )
     _talk(chosen, outgoing, incoming, seconds, json)
 

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from rtaudio.atomic import new_file
 from rtaudio.cli.extra import call_extra
+from rtaudio.cli.folder_run import Force
 
 
 def export(
@@ -28,11 +30,13 @@ def export(
             "voice.encoder.onnx and voice.decoder.onnx for voice.onnx.",
         ),
     ],
+    force: Force = False,
 ) -> None:
     """Export a net as a model file, or as a file for another player."""
     from rtaudio.models.loader import MODEL_SUFFIXES
 
     if not source.exists():
         raise FileNotFoundError(f"{source}: no such file; `rtaudio train` writes checkpoints")
+    target = new_file(source, target, force)
     module = "export.cli" if source.is_dir() or source.suffix in MODEL_SUFFIXES else "training.cli"
-    call_extra(module, "export", source, target)
+    call_extra(module, "export", source, target, force)

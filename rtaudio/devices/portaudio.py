@@ -7,14 +7,17 @@ callback. So the audio thread never enters the interpreter.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import threading
 from dataclasses import dataclass
 from typing import Any
 
+from rtaudio.devices.renewal import listed_elsewhere, renew
 from rtaudio.errors import DeviceError
 from rtaudio.runtime.callback import callback
 from rtaudio.runtime.engine import Engine
 
+_COMMON_HZ = 48_000
 _STOP_TIMEOUT_S = 2.0
 _ABANDONED: list[Any] = []
 """Engines of drivers that hang. They may still be called, so their memory must not be freed."""
@@ -75,8 +78,12 @@ def list_devices() -> list[DeviceInfo]:
     ['USB Audio', 'HDMI']
     """
     sd = _sounddevice()
-    default_input, default_output = sd.default.device
-    apis = sd.query_hostapis()
+    return _infos(sd.query_devices(), sd.query_hostapis(), sd.default.device)
+
+
+def _infos(devices: Any, apis: Any, default: Any) -> list[DeviceInfo]:
+    """Return devices as PortAudio describes them."""
+    default_input, default_output = default
     if default_input < 0 and default_output < 0 and apis:
         default_input, default_output = (
             apis[0]["default_input_device"],
@@ -97,11 +104,13 @@ def list_devices() -> list[DeviceInfo]:
             default_input=index == default_input,
             default_output=index == default_output,
         )
-        for index, device in enumerate(sd.query_devices())
+        for index, device in enumerate(devices)
     ]
 
 
-def find_device(wanted: str | int) -> tuple[DeviceInfo | None, DeviceInfo | None]:
+def find_device(
+    wanted: str | int, devices: list[DeviceInfo] | None = None
+) -> tuple[DeviceInfo | None, DeviceInfo | None]:
     """Find the input and the output device that a user means.
 
     Parameters
@@ -109,6 +118,8 @@ def find_device(wanted: str | int) -> tuple[DeviceInfo | None, DeviceInfo | None
     wanted
         An index, a name or a part of a name, in any case; or ``"default"``. A name may match two
         devices, one with inputs and one with outputs (as in WASAPI).
+    devices
+        The devices to choose from; None: those of the system.
 
     Returns
     -------
@@ -120,7 +131,7 @@ def find_device(wanted: str | int) -> tuple[DeviceInfo | None, DeviceInfo | None
     DeviceError
         No device matches, or several do.
     """
-    devices = list_devices()
+    devices = list_devices() if devices is None else devices
     if wanted == "default":
         source = next((d for d in devices if d.default_input and d.inputs), None)
         sink = next((d for d in devices if d.default_output and d.outputs), None)
@@ -173,6 +184,20 @@ class PortAudioDevice:
         outputs: list[int] | None,
         wanted_output: str | int | None = None,
     ) -> None:
+        self._wanted = (wanted, wanted_output)
+        self._choose(inputs, outputs)
+        # An index may be another device's when this one comes back, a name is not.
+        sides = (self._source or self._sink, self._sink or self._source)
+        self._wanted = tuple(  # type: ignore[assignment]
+            side.name if side and (isinstance(word, int) or str(word).isdecimal()) else word
+            for word, side in zip(self._wanted, sides, strict=True)
+        )
+        self._stream: Any = None
+        self._engine: Engine | None = None
+
+    def _choose(self, inputs: list[int] | None, outputs: list[int] | None) -> None:
+        """Find the devices, and check that they have the channels."""
+        wanted, wanted_output = self._wanted
         source, sink = find_device(wanted)
         two_devices = wanted_output is not None
         if wanted_output is not None:
@@ -203,7 +228,22 @@ class PortAudioDevice:
         names = [device.name for device in (self._source, self._sink) if device]
         self.name = " to ".join(names) if two_devices else names[-1]
         self.latency_ms = (0.0, 0.0)
-        self._stream: Any = None
+
+    def own_rate_hz(self) -> int:
+        """Return the rate at which the device runs by itself.
+
+        ALSA's devices have no such rate, whatever PortAudio says: they run at 48 kHz if they can.
+        """
+        device = self._sink or self._source
+        channels = self.outputs if self._sink else self.inputs
+        assert device is not None
+        if device.host_api == "ALSA":
+            sd = _sounddevice()
+            check = sd.check_output_settings if self._sink else sd.check_input_settings
+            with contextlib.suppress(sd.PortAudioError):
+                check(device.index, max(channels), "float32", samplerate=_COMMON_HZ)
+                return _COMMON_HZ
+        return round(device.rate_hz)
 
     def start(self, engine: Engine) -> None:
         """Open the stream at the engine's rate and block size, and start it."""
@@ -250,6 +290,23 @@ class PortAudioDevice:
         latency = self._stream.latency
         pair = latency if duplex else (0.0, latency) if self._sink else (latency, 0.0)
         self.latency_ms = (1000 * pair[0], 1000 * pair[1])
+
+    def reopen(self) -> None:
+        """Find and start the device again, with the engine of the last `start`.
+
+        Raises
+        ------
+        DeviceError
+            It is still absent, or refuses.
+        """
+        assert self._engine is not None
+        self.stop()
+        for wanted in {self._wanted[0], self._wanted[1] or self._wanted[0]}:
+            find_device(wanted, _infos(*listed_elsewhere()))
+        renew(_sounddevice())
+        self._choose(self.inputs, self.outputs)
+        self._engine.pause()
+        self.start(self._engine)
 
     def stop(self) -> None:
         """Stop and close the stream. Give up after two seconds if the driver hangs."""

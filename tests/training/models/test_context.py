@@ -338,8 +338,8 @@ def test_more_centred_layers_than_layers_are_refused():
         ContextNet(layers=5, centred_layers=6)
 
 
-def test_the_shipped_one_is_the_causal_form():
-    path = Path(__file__).parents[3] / "presets" / "models" / "denoise-context.onnx"
+def test_the_one_of_the_study_is_the_causal_form():
+    path = Path(__file__).parents[3] / "docs" / "studies" / "denoise-context.onnx"
     model = read_model(path)
     card = model.card
     assert (card.name, card.rate_hz, card.hop, card.latency_samples) == (path.stem, 16_000, 0, 0)
