@@ -158,6 +158,11 @@ def find_device(
     return (sources[0] if sources else None), (sinks[0] if sinks else None)
 
 
+def _lasting_name(device: DeviceInfo) -> str:
+    """Return the part of a name that stays when the device is plugged in again."""
+    return device.name.partition(" (hw:")[0]
+
+
 class PortAudioDevice:
     """A duplex, input-only or output-only stream that calls the compiled callback.
 
@@ -189,10 +194,13 @@ class PortAudioDevice:
         # An index may be another device's when this one comes back, a name is not.
         sides = (self._source or self._sink, self._sink or self._source)
         self._wanted = tuple(  # type: ignore[assignment]
-            side.name if side and (isinstance(word, int) or str(word).isdecimal()) else word
+            _lasting_name(side)
+            if side and (isinstance(word, int) or str(word).isdecimal())
+            else word
             for word, side in zip(self._wanted, sides, strict=True)
         )
         self._stream: Any = None
+        self._stale = False  # the library has lost a stream
         self._engine: Engine | None = None
 
     def _choose(self, inputs: list[int] | None, outputs: list[int] | None) -> None:
@@ -300,10 +308,14 @@ class PortAudioDevice:
             It is still absent, or refuses.
         """
         assert self._engine is not None
+        self._stale = self._stale or self._stream is not None
         self.stop()
+        seen = _infos(*listed_elsewhere())
         for wanted in {self._wanted[0], self._wanted[1] or self._wanted[0]}:
-            find_device(wanted, _infos(*listed_elsewhere()))
-        renew(_sounddevice())
+            find_device(wanted, seen)
+        if self._stale or seen != list_devices():
+            renew(_sounddevice())
+            self._stale = False
         self._choose(self.inputs, self.outputs)
         self._engine.pause()
         self.start(self._engine)

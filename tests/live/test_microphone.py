@@ -59,7 +59,8 @@ class PulseServer:
 @pytest.fixture
 def pulse(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PULSE_COOKIE", str(tmp_path / "cookie"))
+    monkeypatch.setenv("PULSE_STATE_PATH", str(tmp_path))
     monkeypatch.delenv("PULSE_SERVER", raising=False)
     tmp_path.chmod(0o700)
     server = PulseServer()
@@ -127,13 +128,13 @@ def test_it_survives_the_death_of_the_server_and_is_removed_at_the_end(pulse):
         return len(pulse.listed("sink-inputs").splitlines()) == 1
 
     try:
-        assert until(120, speaks)
+        assert until(300, speaks)
         assert "rtaudio_mic" in pulse.sources()
         pulse.kill()
         time.sleep(3.0)
         assert process.poll() is None
         pulse.start()
-        assert until(60, speaks)
+        assert until(120, speaks)
         sink = pulse.listed("sink-inputs").split("\t")[1]
         assert f"{sink}\trtaudio\t" in pulse.listed("sinks")  # not the loudspeaker
         assert "rtaudio_mic" in pulse.sources()
