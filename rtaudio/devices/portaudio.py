@@ -321,9 +321,19 @@ class PortAudioDevice:
         self.start(self._engine)
 
     def stop(self) -> None:
-        """Stop and close the stream. Give up after two seconds if the driver hangs."""
+        """Stop and close the stream. Give up after two seconds if the driver hangs.
+
+        The stream of a JACK server that has gone is left alone: PortAudio aborts the process when
+        it cannot close one.
+        """
+        gone = not self.active and any(
+            device and device.host_api.startswith("JACK") for device in (self._source, self._sink)
+        )
         stream, self._stream = self._stream, None
         if stream is None:
+            return
+        if gone:
+            self._abandon()
             return
 
         def close() -> None:
@@ -337,9 +347,13 @@ class PortAudioDevice:
         closer.start()
         closer.join(_STOP_TIMEOUT_S)
         if closer.is_alive():
-            # At exit sounddevice would terminate PortAudio, which would wait for the driver again.
-            atexit.unregister(_sounddevice()._exit_handler)
-            _ABANDONED.append(self._engine)
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Leave a stream that cannot be closed."""
+        # At exit sounddevice would terminate PortAudio, which would wait for the driver again.
+        atexit.unregister(_sounddevice()._exit_handler)
+        _ABANDONED.append(self._engine)
 
     @property
     def active(self) -> bool:

@@ -7,6 +7,7 @@ finds that. So a second copy of the library is loaded, and the first one is left
 
 from __future__ import annotations
 
+import ctypes
 import json
 import shutil
 import subprocess
@@ -18,8 +19,6 @@ from typing import Any
 from rtaudio.errors import DeviceError
 
 _ANSWER_S = 5.0
-_LEFT: list[Any] = []
-"""Libraries in which a lost driver's thread may still wait."""
 
 _LIST = """
 import json, sounddevice as sd
@@ -61,25 +60,28 @@ def renew(sd: Any) -> None:
         It cannot be loaded.
     """
     with tempfile.TemporaryDirectory() as folder:
-        path = _library(sd)
+        path = _library(sd._libname)
         copy = Path(folder) / path.name
         try:
             shutil.copyfile(path, copy)  # of the same file the system would give the same library
             fresh = sd._ffi.dlopen(str(copy))
+            # A library in which a lost driver's thread waits must stay; ctypes never closes one.
+            ctypes.CDLL(str(path))
+            ctypes.CDLL(str(copy))
         except OSError as error:
             raise DeviceError(f"PortAudio cannot be loaded again ({error}); start again") from None
-    _LEFT.append(sd._lib)
     sd._lib, sd._initialized = fresh, 0
     sd._initialize()
 
 
-def _library(sd: Any) -> Path:
-    """Return the file of the library that is in use."""
-    if Path(sd._libname).is_file():
-        return Path(sd._libname)
+def _library(name: str) -> Path:
+    """Return the file of the library that was loaded first."""
+    if Path(name).is_file():
+        return Path(name)
     maps = Path("/proc/self/maps")
     lines = maps.read_text().splitlines() if maps.exists() else []
-    found = next((line.split(maxsplit=5)[5] for line in lines if "libportaudio" in line), None)
-    if found is None:
-        raise DeviceError("the PortAudio library is not found; start again")
-    return Path(found.removesuffix(" (deleted)"))
+    files = [Path(line.split(maxsplit=5)[5]) for line in lines if "libportaudio" in line]
+    for file in files:
+        if file.is_file():  # the copies are deleted
+            return file
+    raise DeviceError("the PortAudio library is not found; start again")
