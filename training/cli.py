@@ -186,7 +186,7 @@ def _print_way_on(folder: Path, what: Sequence[Path], given: Mapping[str, object
     remark(f"to go on: {shlex.join(words)}")
 
 
-def export(source: Path, out: Path) -> None:
+def export(source: Path, out: Path, force: bool = True) -> None:
     """Export the net of a checkpoint.
 
     Parameters
@@ -195,6 +195,8 @@ def export(source: Path, out: Path) -> None:
         The ``best.pt`` of a run.
     out
         The file to write; its suffix names the format, see `export.cli.export_net`.
+    force
+        Whether existing files may be replaced.
 
     Raises
     ------
@@ -202,7 +204,7 @@ def export(source: Path, out: Path) -> None:
         No such checkpoint, or a net that this format cannot hold.
     """
     net, card = load_checkpoint(source)
-    export_net(net, card, source, out)
+    export_net(net, card, source, out, force)
 
 
 def _of_captures(

@@ -21,6 +21,7 @@ from rtaudio.cli import (
     encode,
     export,
     inspect,
+    microphone,
     presets,
     render,
     run,
@@ -61,6 +62,7 @@ _SHORT = {
 for verb, example in (
     (demo.demo, "rtaudio demo"),
     (run.run, "rtaudio run crunch --block 64"),
+    (microphone.microphone, "rtaudio microphone --install"),
     (tune.tune, "rtaudio tune"),
     (render.render, "rtaudio render crunch dry.wav wet.wav"),
     (denoise.denoise, "rtaudio denoise noisy.wav clean.wav"),

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtaudio.cli.folder_run import check_target, run_folder
+from rtaudio.atomic import may_write, new_file
+from rtaudio.cli.folder_run import Force, run_folder
 from rtaudio.errors import UsageError, plain
 from rtaudio.runtime.limits import MAX_CHANNELS
 from rtaudio.view import terminal
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 def denoise(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="A sound file of any length, or a folder of them.")
+        Path,
+        typer.Argument(metavar="IN", help="A file with sound, or a folder of them."),
     ],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The new file (.wav, .flac ...) or folder.")
+        Path, typer.Argument(metavar="OUT", help="The new file (.wav, .m4a ...), or a folder.")
     ],
     preset: Annotated[
         str,
@@ -43,7 +45,7 @@ def denoise(
     mix: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="0 is the input, 1 the denoised sound.")
     ] = 1.0,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    force: Force = False,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -60,7 +62,7 @@ def denoise(
     The result is aligned with the input to the sample. It keeps length, sample rate, channels,
     tags such as title and artist, and the sample format if the new file type has it (without
     dither). From WAV to WAV all other chunks are kept, too. A WAV file of more than 4 GB becomes
-    RF64.
+    RF64. From video to video the video stays untouched.
 
     A damaged file is denoised as far as it can be read, and NaN becomes silence: a line on stderr
     says where, and the exit status is 2, as for a file that cannot be read at all. The other files
@@ -69,6 +71,8 @@ def denoise(
     terminal.say_loading(preset)
     from rtaudio.cli.run import ended_by_signals
 
+    if not source.is_dir():
+        target = new_file(source, target, force)
     make_effect = partial(_make_effect, preset, limit_db, mix)
     make_effect()  # so that a bad preset is reported at once
     with ended_by_signals():
@@ -109,7 +113,7 @@ def _render(
     """Denoise one file; runs in other processes, too."""
     from rtaudio.batch.render_file import render_file
 
-    check_target(source, target, force)
+    may_write(target, force)
     return render_file(
         make_effect(), source, target, max_channels=MAX_CHANNELS, keep_channels=True, salvage=True,
         progress=progress, listen=listen,

@@ -130,7 +130,7 @@ def _check_devices() -> Iterator[Check]:
         yield Check("devices", "green", f"{len(found)}, default {default}")
     if _list_processes() & {"pipewire", "pulseaudio"}:
         if any(device.name in ("pulse", "pipewire") for device in found):
-            text = "possible: see docs/how-to/sound-servers.md#virtual-microphone"
+            text = "possible: rtaudio microphone"
             yield Check("virtual microphone", "green", text)
         else:
             advice = "apt install libasound2-plugins (or pipewire-alsa)"

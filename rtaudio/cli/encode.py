@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from rtaudio.atomic import may_write, new_file
 from rtaudio.cli.coded_report import coded_figures, coded_line, coded_total
-from rtaudio.cli.folder_run import check_target, run_folder
+from rtaudio.cli.folder_run import Force, run_folder
 from rtaudio.errors import UsageError, plain
 from rtaudio.view import terminal
 
@@ -32,7 +33,8 @@ class Rates(NamedTuple):
 
 def encode(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="A sound file of any length, or a folder of them.")
+        Path,
+        typer.Argument(metavar="IN", help="A file with sound, or a folder of them."),
     ],
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="The new file (.rtc) or folder; -: a pipe.")
@@ -48,7 +50,7 @@ def encode(
     model: Annotated[
         str, typer.Option("--model", help="A shipped codec, or one of the two files of another.")
     ] = "codec-voice",
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    force: Force = False,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -100,13 +102,14 @@ def _encode(
     """Encode one file; runs in other processes, too."""
     from rtaudio.batch.encode_file import encode_file
 
-    check_target(source, target, force)
+    may_write(target, force)
     return encode_file(_find(model), source, target, **rates._asdict(), progress=progress)
 
 
 def _encode_file(
     model: str, rates: Rates, source: Path, target: Path, force: bool, json: bool
 ) -> None:
+    target = new_file(source, target, force, CODED_SUFFIX)
     if target.suffix.lower() != CODED_SUFFIX:
         raise UsageError(f"{target}: a coded file ends in {CODED_SUFFIX}; name it so")
     with terminal.progress(not json) as bars:

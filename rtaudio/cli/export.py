@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from rtaudio.atomic import new_file
 from rtaudio.cli.extra import call_extra
+from rtaudio.cli.folder_run import Force
 from rtaudio.view import terminal
 
 
@@ -30,6 +32,7 @@ def export(
             "voice.encoder.onnx and voice.decoder.onnx for voice.onnx.",
         ),
     ],
+    force: Force = False,
 ) -> None:
     """Export a net as a model file, or as a file for another player."""
     from rtaudio.catalogue import find_file
@@ -38,6 +41,7 @@ def export(
     if not source.exists() and source.suffix == ".pt":
         raise FileNotFoundError(f"{source}: no such file; `rtaudio train` writes checkpoints")
     source = find_file(source, "model")
+    target = new_file(source, target, force)
     terminal.say_loading("PyTorch")
     module = "export.cli" if source.is_dir() or source.suffix in MODEL_SUFFIXES else "training.cli"
-    call_extra(module, "export", source, target)
+    call_extra(module, "export", source, target, force)

@@ -59,7 +59,13 @@ Slim = Annotated[
     ),
 ]
 Rate = Annotated[
-    int, typer.Option("--rate", min=MIN_RATE_HZ, max=MAX_RATE_HZ, help="Sample rate in hertz.")
+    int | None,
+    typer.Option(
+        "--rate",
+        min=MIN_RATE_HZ,
+        max=MAX_RATE_HZ,
+        help="Sample rate in hertz (default: that of the file to play, else the device's own).",
+    ),
 ]
 Block = Annotated[int, typer.Option(min=1, max=8192, help="Frames per block.")]
 
@@ -84,7 +90,7 @@ def run(
     record: Annotated[
         Path | None, typer.Option("--out", help="Also write the output to this file.")
     ] = None,
-    rate_hz: Rate = 48000,
+    rate_hz: Rate = None,
     block: Block = 64,
     seconds: Annotated[
         float | None,
@@ -117,7 +123,9 @@ def run(
     from rtaudio.live.host import Host
     from rtaudio.preset.load import find_preset, load_preset
 
-    audio = None if source is None else read_source(source, rate_hz)
+    audio = None
+    if source is not None:
+        audio, rate_hz = read_source(source, rate_hz)
     if source is not None and record is not None and record.resolve() == source.resolve():
         raise UsageError(f"{record}: is the file that is read; choose another name")
     if muted and (json or not sys.stdin.isatty()):
@@ -133,6 +141,7 @@ def run(
         out_channels=_parse_channels("--out-channels", out_channels),
         source=audio,
         record=record,
+        reconnect=terminal.remark,
     )
     host.muted = muted
     session = Session(host, presets, partial(_load, cabinet, slim))
@@ -159,7 +168,7 @@ def parse_device(text: str) -> str | int:
     return int(text) if text.isdigit() else text
 
 
-def read_source(file: Path, rate_hz: int) -> Any:
+def read_source(file: Path, rate_hz: int | None = None) -> tuple[Any, int]:
     """Read a file that is played in place of the device's input.
 
     Parameters
@@ -167,25 +176,25 @@ def read_source(file: Path, rate_hz: int) -> Any:
     file
         The value of ``--in``.
     rate_hz
-        Sample rate of the run.
+        Sample rate of the run, to which the file is resampled; None: that of the file.
 
     Returns
     -------
-    numpy.ndarray
-        float32 ``[channels, frames]``.
+    audio, rate_hz
+        float32 ``[channels, frames]``, and the sample rate of the run.
 
     Raises
     ------
     AudioFileError
-        The file cannot be read, or has another sample rate.
+        The file cannot be read.
     """
     from rtaudio.audio.reader import read_audio
-    from rtaudio.errors import AudioFileError
+    from rtaudio.audio.resampler import Resampler
 
     audio, file_hz = read_audio(file)
-    if file_hz != rate_hz:
-        raise AudioFileError(f"{file}: is at {file_hz} Hz; add --rate {file_hz}")
-    return audio
+    if rate_hz is None or rate_hz == file_hz:
+        return audio, file_hz
+    return Resampler(file_hz, rate_hz).process(audio, last=True), rate_hz
 
 
 def _parse_channels(option: str, text: str | None) -> list[int] | None:

@@ -32,7 +32,7 @@ def tune(
     source: Annotated[
         Path | None, typer.Option("--in", help="Read this file in place of the device's input.")
     ] = None,
-    rate_hz: Rate = 48000,
+    rate_hz: Rate = None,
     block: Block = 256,
     seconds: Annotated[
         float | None,
@@ -47,6 +47,9 @@ def tune(
     from rtaudio.effects.gain import Gain
     from rtaudio.live.host import Host
 
+    audio = None
+    if source is not None:
+        audio, rate_hz = read_source(source, rate_hz)
     # Twice -80 dB, the least of one Gain, is below the resolution of any converter.
     muted = [] if listen else [Gain(gain_db=-80.0), Gain(gain_db=-80.0)]
     host = Host(
@@ -55,7 +58,7 @@ def tune(
         rate_hz,
         block,
         in_channels=[in_channel],
-        source=None if source is None else read_source(source, rate_hz),
+        source=audio,
     )
     if host.remark:
         terminal.remark(host.remark)

@@ -6,7 +6,7 @@ import atexit
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, cast
@@ -22,6 +22,7 @@ from rtaudio.effects.base import Effect, refusals
 from rtaudio.errors import AudioError, DeviceError, ParameterError, RtaudioError
 from rtaudio.live.feeder import Feeder, Source
 from rtaudio.live.recorder import Recorder
+from rtaudio.live.revival import Revival
 from rtaudio.live.stats import LiveParameter, Stats
 from rtaudio.runtime.callback import FADE_MS, XRUNS
 from rtaudio.runtime.engine import Engine
@@ -30,6 +31,7 @@ from rtaudio.runtime.slots import COMMON
 from rtaudio.runtime.statistics import histogram_values_ns
 from rtaudio.runtime.tap import Tap
 
+_SOURCE_HZ = 48_000
 _LOST_SECONDS = 2.0
 _POLL_S = 0.002
 
@@ -46,9 +48,11 @@ class Host:
         virtual clock, which calls the same callback at the exact block period without hardware.
     out_device
         Another device to play on; ``device`` is then only recorded from.
-    rate_hz, block
-        Sample rate in Hz and frames per block. A JACK server calls once per period: there the block
-        becomes a whole number of periods, see :attr:`remark`.
+    rate_hz
+        Sample rate in Hz. None: the device's own; 48000 on the clock, and with a ``source``.
+    block
+        Frames per block. A JACK server calls once per period: there the block becomes a whole
+        number of periods, see :attr:`remark`.
     in_channels, out_channels
         Device channels, counted from 1; None: the first input (or as many as ``source`` has), and
         the first two outputs. On the clock their number counts. With ``out_channels=[]`` nothing is
@@ -59,6 +63,9 @@ class Host:
         ``source(frames)`` that returns one, or None at its end. Iterator and function are called in
         a thread of their own, at least 20 ms ahead; they give as many channels as ``in_channels``
         has, or one. ``finished`` becomes true when the sound has been played.
+    reconnect
+        Called with a line when the device is lost, and with another when it plays again: the host
+        waits for it, with all its settings. None: the loss ends the run, see :attr:`error`.
     record
         A file to write the output to; it appears when the host stops.
 
@@ -79,7 +86,7 @@ class Host:
         self,
         effect: Effect,
         device: str | int = "default",
-        rate_hz: int = 48000,
+        rate_hz: int | None = None,
         block: int = 64,
         *,
         out_device: str | int | None = None,
@@ -87,6 +94,7 @@ class Host:
         out_channels: list[int] | None = None,
         source: ArrayLike | Source | None = None,
         record: str | Path | None = None,
+        reconnect: Callable[[str], None] | None = None,
     ) -> None:
         fed = callable(source) or isinstance(source, Iterator)
         audio = None
@@ -113,6 +121,8 @@ class Host:
             default_inputs, outputs = max(1, len(chosen.inputs)), len(chosen.outputs)
             if fed and in_channels is not None:
                 default_inputs = len(in_channels)
+        if rate_hz is None:
+            rate_hz = _SOURCE_HZ if source is not None else self._device.own_rate_hz()
         inputs = default_inputs if audio is None else audio.shape[0]
         self._wanted_block, block = block, self._device.suited_block(block)
         self.rate_hz, self.block = rate_hz, block
@@ -132,6 +142,8 @@ class Host:
         self._state: Literal["new", "playing", "stopped"] = "new"
         self._error: str | None = None
         self._progress = (0, 0.0)
+        self._reconnect = reconnect
+        self._revival: Revival | None = None
         self._lock = threading.RLock()
 
     @property
@@ -214,7 +226,9 @@ class Host:
             try:
                 period_s = self.block / self.rate_hz
                 fade_s = (FADE_MS / 1000 + self._program.latency_samples / self.rate_hz) * 2
-                lost = self._error is not None
+                lost = self._error is not None or self._revival is not None
+                if self._revival is not None:
+                    self._revival.stop()
                 self._engine.fade_out(0.0 if lost else max(1.0, fade_s + 3 * period_s))
             finally:
                 try:
@@ -418,11 +432,20 @@ class Host:
         """Notice a device that has stopped calling."""
         if self._state != "playing" or self._error is not None:
             return
+        if self._revival is not None:
+            if not self._revival.done:
+                return
+            self._revival = None
+            self._progress = (self._engine.snapshot().blocks, time.monotonic())
         blocks, now = self._engine.snapshot().blocks, time.monotonic()
         if blocks != self._progress[0]:
             self._progress = (blocks, now)
         patience = max(_LOST_SECONDS, 20.0 * self.block / self.rate_hz)
-        if not self._device.active or now - self._progress[1] > patience:
+        if self._device.active and now - self._progress[1] <= patience:
+            return
+        if self._reconnect is not None:
+            self._revival = Revival(self._device, self._reconnect)
+        else:
             self._error = (
                 f"device {self._device.name!r} stopped delivering audio; is it still there?"
             )

@@ -12,6 +12,7 @@ _STORAGE = {
     "DOUBLE": "64 bit float",
     "VORBIS": "Vorbis",
     "OPUS": "Opus",
+    "AAC": "AAC",
     "MPEG_LAYER_III": "MP3",
     "ULAW": "mu-law",
     "ALAW": "A-law",

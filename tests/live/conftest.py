@@ -53,8 +53,12 @@ class JackServer:
 
     def script(self, code: str, *arguments: str) -> subprocess.Popen[str]:
         """Start a Python script with this server as the default one."""
+        return self.command(sys.executable, "-c", code, *arguments)
+
+    def command(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command with this server as the default one."""
         return subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
+            words,
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
