@@ -19,13 +19,22 @@ if TYPE_CHECKING:
     from rtaudio.effects.dc_block import DcBlock
     from rtaudio.effects.delay import Delay
     from rtaudio.effects.denoise import Denoise
+    from rtaudio.effects.dither import Dither
+    from rtaudio.effects.dynamic_equalizer import DynamicEqualizer
     from rtaudio.effects.equalizer import Equalizer
     from rtaudio.effects.gain import Gain
+    from rtaudio.effects.leveler import Leveler
     from rtaudio.effects.limiter import Limiter
+    from rtaudio.effects.match import Match
     from rtaudio.effects.model import Model
+    from rtaudio.effects.multiband_compressor import MultibandCompressor
     from rtaudio.effects.noise_gate import NoiseGate
     from rtaudio.effects.parallel import Branch, Parallel
+    from rtaudio.effects.saturator import Saturator
+    from rtaudio.effects.tilt import Tilt
     from rtaudio.effects.tone_stack import ToneStack
+    from rtaudio.effects.true_peak_limiter import TruePeakLimiter
+    from rtaudio.effects.width import Width
     from rtaudio.errors import RtaudioError
     from rtaudio.live.host import Host
     from rtaudio.preset.load import load_preset

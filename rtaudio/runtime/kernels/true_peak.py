@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from rtaudio.runtime.jit import helper, inlined
+from rtaudio.runtime.kernels.fir import add_filtered
 from rtaudio.runtime.memory import Floats
-from rtaudio.runtime.words import copy_bytes, f32_at
+from rtaudio.runtime.words import copy_bytes, f32_at, fill_bytes
 
 PHASES = 4
 """Oversampling: the sample itself, and three places before the next one."""
@@ -38,18 +39,6 @@ def true_peak_taps() -> Floats:
     return np.asarray(taps / taps.sum(axis=1, keepdims=True), np.float32)
 
 
-@helper
-def _convolve(x, h, y, frames):
-    """Write the products of ``h`` with the samples from each of ``x`` on; four taps at a time."""
-    for i in range(frames):
-        y[i] = np.float32(0.0)
-    for tap in range(0, TAPS, 4):
-        part = f32_at(x + 4 * tap)
-        h0, h1, h2, h3 = h[tap], h[tap + 1], h[tap + 2], h[tap + 3]
-        for i in range(frames):
-            y[i] += (h0 * part[i] + h1 * part[i + 1]) + (h2 * part[i + 2] + h3 * part[i + 3])
-
-
 @inlined
 def _extreme(before, here, after):
     """Return the magnitude of the curve at ``here``, or at the vertex of a parabola around it."""
@@ -71,8 +60,9 @@ def raise_to_peaks(line, taps, curve, levels, frames):
     row = 4 * (1 + CHUNK)
     copy_bytes(curve + 4, line + 4 * (TAPS - 1 - DELAY), 4 * frames)
     for phase in range(1, PHASES):
-        h = f32_at(taps + 4 * TAPS * (phase - 1))
-        _convolve(line, h, f32_at(curve + row * phase + 4), frames)
+        place = curve + row * phase + 4
+        fill_bytes(place, 0, 4 * frames)
+        add_filtered(line, taps + 4 * TAPS * (phase - 1), place, TAPS, frames)
     a, b, c, d = (
         f32_at(curve), f32_at(curve + row), f32_at(curve + 2 * row), f32_at(curve + 3 * row)
     )  # fmt: skip
