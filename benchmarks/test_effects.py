@@ -42,6 +42,17 @@ EFFECTS = {
     "cabinet, 200 ms": lambda: cabinet(0.2),
     "cabinet, 2 s": lambda: cabinet(2.0),
     "limiter": rt.Limiter,
+    "true-peak limiter": rt.TruePeakLimiter,
+    "leveler": rt.Leveler,
+    "multiband compressor": rt.MultibandCompressor,
+    "dynamic equalizer, 3 bands": lambda: rt.DynamicEqualizer(
+        band1_range_db=-6, band2_range_db=-6, band3_range_db=-6
+    ),
+    "tilt": lambda: rt.Tilt(db_per_octave=1.0),
+    "width": lambda: rt.Width(mono_hz=120.0, high_width=1.2),
+    "saturator": rt.Saturator,
+    "match": lambda: rt.Match(np.linspace(-3.0, 3.0, 31)),
+    "dither": rt.Dither,
     "delay": rt.Delay,
 }
 

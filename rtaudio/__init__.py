@@ -21,15 +21,24 @@ if TYPE_CHECKING:
     from rtaudio.effects.dc_block import DcBlock as DcBlock
     from rtaudio.effects.delay import Delay as Delay
     from rtaudio.effects.denoise import Denoise as Denoise
+    from rtaudio.effects.dither import Dither as Dither
+    from rtaudio.effects.dynamic_equalizer import DynamicEqualizer as DynamicEqualizer
     from rtaudio.effects.equalizer import Equalizer as Equalizer
     from rtaudio.effects.gain import Gain as Gain
+    from rtaudio.effects.leveler import Leveler as Leveler
     from rtaudio.effects.limiter import Limiter as Limiter
+    from rtaudio.effects.match import Match as Match
     from rtaudio.effects.model import Model as Model
+    from rtaudio.effects.multiband_compressor import MultibandCompressor as MultibandCompressor
     from rtaudio.effects.noise_gate import NoiseGate as NoiseGate
     from rtaudio.effects.parallel import Branch as Branch
     from rtaudio.effects.parallel import Parallel as Parallel
+    from rtaudio.effects.saturator import Saturator as Saturator
     from rtaudio.effects.stream import Stream as Stream
+    from rtaudio.effects.tilt import Tilt as Tilt
     from rtaudio.effects.tone_stack import ToneStack as ToneStack
+    from rtaudio.effects.true_peak_limiter import TruePeakLimiter as TruePeakLimiter
+    from rtaudio.effects.width import Width as Width
     from rtaudio.errors import AudioError as AudioError
     from rtaudio.errors import AudioFileError as AudioFileError
     from rtaudio.errors import CaptureError as CaptureError

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
+from rtaudio.view.loudness import HEADS, loudness_row
 from rtaudio.view.terminal import PERCENTILES, print_table, remark
 from rtaudio.view.words import counted
 
@@ -39,6 +41,7 @@ def run_figures(host: Host, stats: Stats) -> dict[str, Any]:
         "device_latency_ms": stats.device_latency_ms,
         "faults": stats.faults,
         "clipped": stats.clipped,
+        "loudness": stats.loudness,
     }
 
 
@@ -64,6 +67,8 @@ def print_run(host: Host, stats: Stats) -> None:
     print_table("microseconds", ["", *PERCENTILES.values()], rows)
     if stats.latency_samples or any(stats.device_latency_ms):
         print_table("latency", ["part", "samples", "ms"], _latency_rows(host.rate_hz, stats))
+    if stats.loudness.integrated_lufs > -math.inf:
+        print_table("loudness of the output", list(HEADS), [loudness_row(stats.loudness)])
     for text in verdict(host, stats):
         remark(text)
 

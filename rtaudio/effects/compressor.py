@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from rtaudio.effects.base import Effect, parameter, slots_at
 from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
 from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.kernels.compression import NEPER_PER_DB, NOTHING_DB, excess_db
 from rtaudio.runtime.kernels.ramp import RAMP, advance, aim, ramp_samples, settled
 from rtaudio.runtime.slots import Slots
 from rtaudio.runtime.words import address_of, struct_at
@@ -81,21 +80,8 @@ STATE = state_dtype(
 """``slope``: 1 - 1 / ratio. ``held``, ``reduction``: gain reduction in dB after release and after
 attack."""
 
-NOTHING_DB = 1e-6
-_NEPER_PER_DB = math.log(10.0) / 20.0
-
 _state_at = struct_at(STATE)
 _slots_at = slots_at(Compressor)
-
-
-@njit(inline="always")
-def _excess(level, threshold, slope, knee):
-    """Return by how many dB the static curve turns down a linear level."""
-    over = math.log(level) / _NEPER_PER_DB - threshold
-    if over >= knee / 2.0:
-        return slope * over
-    # The caller never passes levels below threshold - knee / 2, so the knee is not 0 here.
-    return slope * (over + knee / 2.0) ** 2 / (2.0 * knee)
 
 
 @kernel(STATE)
@@ -116,18 +102,18 @@ def compress(state, src, dst, frames):
         if moving:
             threshold, slope = float(advance(s.threshold)), float(advance(s.slope))
             knee, makeup = float(advance(s.knee)), float(advance(s.makeup))
-            quiet = math.exp(_NEPER_PER_DB * (threshold - knee / 2.0))
-            idle = math.exp(_NEPER_PER_DB * makeup)
+            quiet = math.exp(NEPER_PER_DB * (threshold - knee / 2.0))
+            idle = math.exp(NEPER_PER_DB * makeup)
             moving = s.threshold.left + s.slope.left + s.knee.left + s.makeup.left > 0
         level = abs(src[i])
         for channel in range(1, channels):
             level = max(level, abs(src[channel * stride + i]))
-        needed = _excess(level, threshold, slope, knee) if level > quiet else 0.0
+        needed = excess_db(level, threshold, slope, knee) if level > quiet else 0.0
         held = max(needed, release * held + (1.0 - release) * needed)
         reduction = attack * reduction + (1.0 - attack) * held
         gain = idle
         if reduction > NOTHING_DB:
-            gain = math.exp(_NEPER_PER_DB * (makeup - reduction))
+            gain = math.exp(NEPER_PER_DB * (makeup - reduction))
         for channel in range(channels):
             dst[channel * stride + i] = gain * src[channel * stride + i]
     s.held, s.reduction = held, reduction

@@ -5,13 +5,7 @@
     needed gain --> minimum of the last W --> slow release upward --> mean of the last W --> gain
     input ---------------------- delay of W - 1 samples -----------------------------------> times
 
-A sliding minimum, a slow release and a sliding mean; all windows are as long as the delay. Every
-value that enters the mean for an output sample has that sample's own needed gain in its
-minimum, so the product cannot pass the ceiling. The mean is a running sum of integers: exact, so
-that a gain of 1 stays exactly 1 for ever.
-
-The minimum follows van Herk (1992): time is cut into segments of W; the minimum over any W
-samples is that of the present segment so far, and that of the rest of the segment before it.
+Minimum and mean are as long as the delay: see `rtaudio.runtime.kernels.lookahead`.
 """
 
 from __future__ import annotations
@@ -25,9 +19,16 @@ from rtaudio.effects.base import Effect, parameter, slots_at
 from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.decibels import from_db
+from rtaudio.runtime.kernels.lookahead import (
+    LOOKAHEAD,
+    least,
+    lookahead_fields,
+    lookahead_work,
+    mean,
+)
 from rtaudio.runtime.kernels.ramp import RAMP, advance, aim, ramp_samples, settled
 from rtaudio.runtime.slots import Slots
-from rtaudio.runtime.words import address_of, f32_at, i64_at, struct_at
+from rtaudio.runtime.words import address_of, f32_at, struct_at
 
 
 class Limiter(Effect):
@@ -35,8 +36,13 @@ class Limiter(Effect):
 
     The signal is delayed by the look-ahead, during which the gain falls in a straight line to the
     value that the peak needs. Below the ceiling the output is the delayed input, bit by bit. All
-    channels share one gain. The ceiling holds for samples, not for the curve between them ("true
-    peak").
+    channels share one gain. The ceiling is that of the samples, at the least delay: for playing an
+    instrument. The curve between the samples may exceed it by up to 3 dB; what is published or
+    broadcast ends with a :class:`~rtaudio.TruePeakLimiter`.
+
+    See Also
+    --------
+    TruePeakLimiter : its ceiling holds between the samples, too
 
     Parameters
     ----------
@@ -74,40 +80,24 @@ class Limiter(Effect):
             params=slots,
             work={
                 "line": np.zeros((x.channels, window), np.float32),
-                "needed": np.ones(window + 1, np.float32),
-                "means": np.full(window, ONE, np.int64),
+                **lookahead_work(window, window),
             },
             rate_hz=builder.rate_hz,
             ceiling=settled(from_db(slots["ceiling_db"])),
             ramp_samples=ramp_samples(builder.rate_hz),
-            window=window,
-            lowest=1.0,
-            held=1.0,
-            total=window * ONE,
+            **lookahead_fields(window, window),
         )
         return builder.run(node, x)
 
-
-ONE = 1 << 40
-"""Gain 1 in the integers of the running sum."""
 
 STATE = state_dtype(
     ("rate_hz", "f8"),
     ("ceiling", RAMP),
     ("ramp_samples", "i8"),
-    ("window", "i8"),
-    ("position", "i8"),
-    ("lowest", "f8"),
-    ("held", "f8"),
-    ("total", "i8"),
+    *LOOKAHEAD,
     ("line", "i8"),
-    ("needed", "i8"),
-    ("means", "i8"),
 )
-"""``position`` counts 0 .. window - 1 through a segment.
-``line``: [channels][window] input. ``needed``: [window + 1] needed gains of this segment up to
-``position``, then minima from there to the end of the segment before. ``means``: [window] values
-of the running sum ``total``."""
+"""``line``: [channels][window] input."""
 
 _state_at = struct_at(STATE)
 _slots_at = slots_at(Limiter)
@@ -121,10 +111,8 @@ def limit(state, src, dst, frames):
     ramp = s.ceiling
     aim(ramp, from_db(p.ceiling_db), s.ramp_samples)
     release = 1.0 - math.exp(-1000.0 / (p.release_ms * s.rate_hz))
-    line, needed, means = f32_at(s.line), f32_at(s.needed), i64_at(s.means)
+    line = f32_at(s.line)
     channels, stride, window = s.channels, s.stride, s.window
-    position, lowest, held, total = s.position, s.lowest, s.held, s.total
-    whole = float(window) * ONE
     ceiling = ramp.value
     moving = ramp.left > 0
     for i in range(frames):
@@ -137,24 +125,12 @@ def limit(state, src, dst, frames):
         if level > ceiling:
             # Rounded down, so that storing it as float32 cannot pass the ceiling.
             gain = float(ceiling) / level * (1.0 - 1e-7)
-        needed[position] = gain
-        lowest = min(lowest, float(needed[position]))
-        least = min(lowest, float(needed[position + 1]))
-        held = least if least < held else held + release * (least - held)
-        rounded = np.int64(held * ONE)
-        total += rounded - means[position]
-        means[position] = rounded
-        mean = total / whole
-        after = position + 1
-        if after == window:
-            after = 0
-            lowest = 1.0
-            for k in range(window - 2, -1, -1):
-                needed[k] = min(needed[k], needed[k + 1])
+        lowest = least(s, gain)
+        s.held = lowest if lowest < s.held else s.held + release * (lowest - s.held)
+        newest = s.position
+        gain = mean(s)
         for channel in range(channels):
             at = channel * window
-            line[at + position] = src[channel * stride + i]
-            dst[channel * stride + i] = line[at + after] * mean
-        position = after
-    s.position, s.lowest, s.held, s.total = position, lowest, held, total
+            line[at + newest] = src[channel * stride + i]
+            dst[channel * stride + i] = line[at + s.position] * gain
     return 0

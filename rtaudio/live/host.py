@@ -527,11 +527,16 @@ class Host:
             load=seen.load,
             in_peak=seen.in_peak,
             out_peak=seen.out_peak,
+            loudness=self._engine.loudness.read(),
             clipped=seen.clipped,
             source_missing=seen.source_missing,
             source_waiting=self.source_waiting,
             seconds=seen.frames / self.rate_hz,
         )
+
+    def reset_loudness(self) -> None:
+        """Start integrated loudness, loudness range and the maxima anew."""
+        self._engine.loudness.reset()
 
     def __enter__(self) -> Host:
         return self.start()

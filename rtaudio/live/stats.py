@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rtaudio.analysis.percentiles import Percentiles
+from rtaudio.runtime.loudness import Loudness
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class Stats:
         Share of the time spent in the callback, 0 to 1.
     in_peak, out_peak
         Largest magnitude per channel since the last call of :meth:`Host.stats`.
+    loudness
+        Of the output: momentary, short-term and integrated, range, true peak; since the start or
+        :meth:`Host.reset_loudness`.
     clipped
         Input samples at full scale so far, per channel: the microphone is too loud.
     source_missing
@@ -57,6 +61,7 @@ class Stats:
     load: float = 0.0
     in_peak: tuple[float, ...] = ()
     out_peak: tuple[float, ...] = ()
+    loudness: Loudness = field(default_factory=Loudness)
     clipped: tuple[int, ...] = ()
     source_missing: int = 0
     source_waiting: int = 0

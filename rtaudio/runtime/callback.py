@@ -13,7 +13,7 @@ The way of one block::
                                      |
                        mute
                                      |
-                       meters -> device output, and the tap
+                       meters, loudness -> device output, and the tap
                                      |
                        statistics: duration, gap, missed, device flags
 
@@ -27,6 +27,7 @@ import numpy as np
 from numba import types
 
 from rtaudio.runtime.jit import c_function, inlined
+from rtaudio.runtime.kernels.loudness import measure
 from rtaudio.runtime.limits import MAX_LIVE_CHANNELS
 from rtaudio.runtime.memory import offset_of
 from rtaudio.runtime.program import RUNAWAY_BITS, largest_bits, program_at, run_program
@@ -108,6 +109,7 @@ ENGINE = np.dtype(
         ("in_peak", "f4", (MAX_LIVE_CHANNELS,)),
         ("out_peak", "f4", (MAX_LIVE_CHANNELS,)),
         ("in_clipped", "i8", (MAX_LIVE_CHANNELS,)),
+        ("loudness", "i8"),
     ]
 )
 """``current``, ``former``: the program that plays and the one being faded out; ``pending`` is set
@@ -118,7 +120,8 @@ so far and of which ``source_position`` have played; ``source_missing`` frames w
 it was empty before it ``source_ended``. ``heard``: ring of the last ``heard_frames`` samples of the
 first input channel, which is always written; ``heard_write`` counts them. ``tap``: ring of
 interleaved output; its readers keep their own positions. ``muted`` is set by Python; ``level`` is
-the gain that follows it. ``in_clipped``: samples of the input at full scale."""
+the gain that follows it. ``in_clipped``: samples of the input at full scale. ``loudness``: the
+METER record of the output."""
 
 engine_at = struct_at(ENGINE)
 _FORMER = offset_of(ENGINE, "former")
@@ -279,6 +282,7 @@ def _give_output(e, engine, device_output, start, frames):
         for i in range(frames):
             peak = max(peak, abs(planar[channel * e.block + i]))
         e.out_peak[channel] = peak
+    measure(e.loudness, e.output, e.block, frames)
     if e.tap != 0:
         write = e.tap_write
         tap = f32_at(e.tap)

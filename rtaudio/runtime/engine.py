@@ -15,6 +15,7 @@ from rtaudio.runtime.callback import ENGINE, FADE_MS, FLAG_NAMES, PENDING, SWAP_
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels import routing
 from rtaudio.runtime.limits import MAX_LIVE_CHANNELS, RefusedError
+from rtaudio.runtime.loudness import LoudnessMeter
 from rtaudio.runtime.memory import Floats, aligned, offset_of
 from rtaudio.runtime.program import Program
 from rtaudio.runtime.statistics import HISTOGRAM_SIZE, Histogram, Snapshot
@@ -63,6 +64,11 @@ class Engine:
         Sample rate and largest block of the programs.
     in_channels, out_channels
         Channels of every program that this engine will play.
+
+    Attributes
+    ----------
+    loudness
+        The meter of the output.
     """
 
     def __init__(self, rate_hz: int, block: int, in_channels: int, out_channels: int) -> None:
@@ -87,6 +93,8 @@ class Engine:
         self.record["level"] = 1.0
         self.record["fade_samples"] = round(rate_hz * FADE_MS / 1000)
         self.record["swap_samples"] = round(rate_hz * SWAP_MS / 1000)
+        self.loudness = LoudnessMeter(rate_hz, out_channels)
+        self.record["loudness"] = self.loudness.address
         self._silence = silence(rate_hz, block, in_channels, out_channels)
         self._programs: dict[int, Program] = {self._silence.address: self._silence}
         self.record["silence"] = self.record["current"] = self._silence.address

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from rtaudio.analysis.programme_loudness import programme_loudness
 from rtaudio.effects.base import Effect
 from rtaudio.effects.chain import Chain
 from rtaudio.effects.gain import Gain
 from rtaudio.effects.limiter import Limiter
 from rtaudio.errors import DeviceError
 from rtaudio.live.host import Host
+from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.kernels.gain import level_node
 from rtaudio.runtime.worker import worker_node
 
@@ -303,3 +305,20 @@ def test_what_can_be_changed_is_listed_with_its_range():
 def test_the_clock_has_no_other_output():
     with pytest.raises(ValueError, match="clock plays on no other device"):
         Host(Chain([]), "clock", out_device="speakers")
+
+
+def test_the_loudness_of_the_output_is_metered():
+    with Host(Gain(gain_db=-6.0), "clock", source=np.tile(TONE, 4), out_channels=[1, 2]) as host:
+        host.wait()
+        before = host.stats().loudness
+        host.reset_loudness()
+        host.wait(0.3)
+        after = host.stats().loudness
+    assert before.integrated_lufs == pytest.approx(programme(np.tile(TONE, 4)), abs=0.1)
+    assert before.true_peak_dbtp == pytest.approx(20 * np.log10(0.25), abs=0.1)
+    assert before.correlation == pytest.approx(1.0)
+    assert after.integrated_lufs == -np.inf
+
+
+def programme(x):
+    return programme_loudness(np.stack([x, x]) * from_db(-6.0), RATE).integrated_lufs
