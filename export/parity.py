@@ -10,8 +10,7 @@ import torch
 
 from export.errors import ParityError
 from export.streaming import StreamingModule
-from rtaudio.models.contract.card import ModelFile
-from rtaudio.models.loader import GOLDEN_TOLERANCE
+from rtaudio.models.contract.card import GOLDEN_TOLERANCE, ModelFile
 from rtaudio.runtime.memory import Array, Floats
 
 __all__ = ["Parity", "check_parity", "run_onnx", "run_torch"]

@@ -12,16 +12,18 @@ from typing import Any, Literal
 import numpy as np
 
 from rtaudio.errors import ContractError
-from rtaudio.models.contract.card import ModelFile
+from rtaudio.models.contract.card import GOLDEN_TOLERANCE, ModelFile
 from rtaudio.models.denoisers.reader import model_paths
 from rtaudio.models.formats.foreign_net import ForeignNet
 from rtaudio.models.formats.read import FOREIGN_SUFFIXES, model_file, read_foreign
+from rtaudio.models.net.from_codec_graph import codec_pair_of
 from rtaudio.models.net.from_graph import net_of
 from rtaudio.models.net.to_kernel import native_node
 from rtaudio.models.net.types import Net
 from rtaudio.models.onnx_player import default_params, model_node, play
 from rtaudio.models.read import read_onnx
 from rtaudio.runtime.abi import Node
+from rtaudio.runtime.kernels.codec.pair import PackedPair
 from rtaudio.runtime.kernels.hop import hop_node
 from rtaudio.runtime.prewarm import prewarm
 
@@ -29,9 +31,6 @@ EngineName = Literal["onnx", "native"]
 
 MODEL_SUFFIXES = (".onnx", *FOREIGN_SUFFIXES)
 """Suffixes of the files that :func:`load_model` reads; a denoiser may also be a folder."""
-
-GOLDEN_TOLERANCE = 2e-5
-"""Largest error of an engine on the golden vector, relative to the larger of its peak and 1."""
 
 PREWARM_BLOCK = 1024
 """Most frames per call while a node is pre-warmed."""
@@ -75,6 +74,8 @@ class LoadedModel:
         self.file = file
         self.foreign = foreign
         self.net: Net | None = net_of(file) if foreign is None else foreign.net
+        pair = codec_pair_of(file)
+        self._pair = None if pair is None else PackedPair(pair)
         self._makers: dict[EngineName, Callable[[int, Any], Node]] = {"onnx": self._onnx}
         if self._native(PREWARM_BLOCK, default_params(file)) is not None:
             self._makers["native"] = self._native
@@ -139,6 +140,8 @@ class LoadedModel:
         return model_node(self.file, block, params)
 
     def _native(self, block: int, params: np.ndarray[Any, Any] | None) -> Any:
+        if self._pair is not None and params is not None:
+            return self._pair.node(params, latency_samples=self.file.card.latency_samples)
         if self.net is None:
             return None
         return native_node(self.net, params, rate_hz=self.file.card.rate_hz)

@@ -176,6 +176,7 @@ class Node:
         params: Slots | Slot | Array | None = None,
         work: Mapping[str, Array] | None = None,
         constants: Mapping[str, Array | Sequence[Addressed]] | None = None,
+        uncopied: Mapping[str, Array] | None = None,
         inner: Sequence[Node] = (),
         relocatable: bool = True,
         **fields: Any,
@@ -201,6 +202,8 @@ class Node:
             self._point(name, self.memory, at)
         for name, constant in (constants or {}).items():
             self._point(name, self._constant(constant))
+        for name, array in (uncopied or {}).items():
+            self._point(name, array)
         if params is not None:
             self._set("params", params)
         for name, value in fields.items():

@@ -117,7 +117,7 @@ class Codec(StreamingModule):
             raise ValueError(f"level_dims {level_dims}: at most the {bands} bands at this rate")
         self.rate_hz, self.hop, self.latency_samples = rate_hz, hop, hop // 2
         self.books, self.level_books, self.entries = books, level_books, entries
-        self.compression = compression
+        self.width, self.hidden, self.compression = width, hidden, compression
         usual = float(min(max(USUAL_BOOKS, level_books), books))
         self.controls = (
             ModelParameter(name="books", min=float(level_books), max=float(books), default=usual),
@@ -294,10 +294,18 @@ class Codec(StreamingModule):
         """Sizes, and the id by which files that understand each other's codes are told."""
         return {
             "type": "mdct-codec",
+            "codec": self.identity(),
             "books": self.books,
             "level_books": self.level_books,
             "entries": self.entries,
-            "codec": self.identity(),
+            "candidates": CANDIDATES,
+            "overlap": self.mdct.overlap,
+            "bands": self.band.bincount().tolist(),
+            "compression": self.compression,
+            "level_dims": self.level_quantiser.dims,
+            "shape_dims": self.shape_quantiser.dims,
+            "width": self.width,
+            "hidden": self.hidden,
         }
 
     def identity(self) -> str:
@@ -319,9 +327,14 @@ class _Part(StreamingModule):
         self.codec = codec
         self.hop, self.codebooks, self.entries = codec.hop, codec.books, codec.entries
 
-    @override
-    def architecture(self) -> dict[str, Any]:
-        return self.codec.architecture()
+    def hint(self, net: FrameNet, name: str, weights: Mapping[str, str]) -> dict[str, Any]:
+        """Return the architecture with the names of the weights in the graph."""
+        names = {"level_mean": "codec.level_mean", "level_factor": "codec.level_quantiser.factor"}
+        return {
+            **self.codec.architecture(),
+            "dilations": list(net.dilations),
+            "weights": names | dict(weights) | net.weight_names(name),
+        }
 
 
 class _Encoder(_Part):
@@ -333,6 +346,16 @@ class _Encoder(_Part):
     def __init__(self, codec: Codec) -> None:
         super().__init__(codec)
         self.controls = codec.controls
+
+    @override
+    def architecture(self) -> dict[str, Any]:
+        names = {
+            "level_axes": "codec.level_axes",
+            "shape_gain": "codec.shape_gain",
+            "level_books": "codec.level_quantiser.book",
+            "shape_books": "codec.shape_quantiser.book",
+        }
+        return self.hint(self.codec.encoder, "encoder", names)
 
     @override
     def initial_state(self, batch: int = 1) -> State:
@@ -352,6 +375,12 @@ class _Decoder(_Part):
     def __init__(self, codec: Codec) -> None:
         super().__init__(codec)
         self.latency_samples = codec.latency_samples
+
+    @override
+    def architecture(self) -> dict[str, Any]:
+        # The graph looks entries up in tables that belong to no module.
+        names = {"level_books": ".weight", "shape_books": ".weight_1"}
+        return self.hint(self.codec.decoder, "decoder", names)
 
     @override
     def initial_state(self, batch: int = 1) -> State:
