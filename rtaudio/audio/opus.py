@@ -1,4 +1,4 @@
-"""Opus packet by packet, through PyAV: mono, constant bitrate, libopus's own concealment."""
+"""Opus packet by packet, through PyAV: constant bitrate, libopus's own concealment."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rtaudio.analysis.speech import missing_package
 from rtaudio.runtime.memory import Floats
 
 RATE_HZ = 48000
+LAYOUTS = {1: "mono", 2: "stereo"}
 LEAST_KBPS = 6.0
 """Lowest bitrate for which Opus is specified (RFC 6716, 2.1.1)."""
 
@@ -35,7 +36,9 @@ def load_av() -> Any:
     return av
 
 
-def set_up(context: Any, kbps: float, packet_ms: float, application: str) -> None:
+def set_up(
+    context: Any, kbps: float, packet_ms: float, application: str, channels: int = 1
+) -> None:
     """Open the codec context of an encoder.
 
     Parameters
@@ -48,8 +51,10 @@ def set_up(context: Any, kbps: float, packet_ms: float, application: str) -> Non
         Duration of a packet.
     application
         ``"voip"``, ``"audio"``, or ``"lowdelay"`` (the restricted low-delay mode).
+    channels
+        1 or 2.
     """
-    context.sample_rate, context.layout, context.format = RATE_HZ, "mono", "flt"
+    context.sample_rate, context.layout, context.format = RATE_HZ, LAYOUTS[channels], "flt"
     context.bit_rate = round(1000 * kbps)
     context.options = {
         "application": application,
@@ -66,7 +71,7 @@ def lookahead_samples(context: Any) -> int:
 
 
 class OpusEncoder:
-    """Encodes packet by packet.
+    """Encodes packet by packet, in mono.
 
     Parameters
     ----------
@@ -124,6 +129,8 @@ class OpusDecoder:
     ----------
     packet_ms
         Duration of a packet.
+    channels
+        1 or 2.
 
     Raises
     ------
@@ -131,11 +138,12 @@ class OpusDecoder:
         PyAV is not installed.
     """
 
-    def __init__(self, packet_ms: float = 20.0) -> None:
+    def __init__(self, packet_ms: float = 20.0, channels: int = 1) -> None:
         self._av = load_av()
         self._context = self._av.CodecContext.create("libopus", "r")
-        self._context.sample_rate, self._context.layout = RATE_HZ, "mono"
-        self._silence = np.zeros(round(RATE_HZ * packet_ms / 1000.0), np.float32)
+        self._context.sample_rate, self._context.layout = RATE_HZ, LAYOUTS[channels]
+        samples = round(RATE_HZ * packet_ms / 1000.0)
+        self._shape = (samples,) if channels == 1 else (channels, samples)
         self._first_byte: int | None = None
 
     def decode(self, packet: bytes | None) -> Floats:
@@ -151,18 +159,19 @@ class OpusDecoder:
         Returns
         -------
         numpy.ndarray
-            float32 ``[samples]`` at 48 kHz.
+            float32 at 48 kHz: ``[samples]``, or ``[2, samples]``.
         """
         if packet:
             self._first_byte = packet[0]
         elif self._first_byte is None:
-            return self._silence
+            return np.zeros(self._shape, np.float32)
         else:
             packet = bytes([self._first_byte & _ONE_FRAME])
-        pieces = [
-            frame.to_ndarray().reshape(-1)
-            for frame in self._context.decode(self._av.Packet(packet))
-        ]
-        sound = np.concatenate(pieces)
+        frames = [frame.to_ndarray() for frame in self._context.decode(self._av.Packet(packet))]
+        channels = self._shape[0] if len(self._shape) > 1 else 1
+        # PyAV has the channels in rows, or interleaved in one.
+        planar = [x if len(x) == channels else x.reshape(-1, channels).T for x in frames]
+        sound = np.concatenate(planar, axis=1)
+        sound = sound if channels > 1 else sound[0]
         scale = 32768.0 if sound.dtype == np.int16 else 1.0
         return np.asarray(sound / scale, np.float32)

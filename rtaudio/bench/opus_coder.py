@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rtaudio.analysis.speech import at_rate
-from rtaudio.audio.opus import RATE_HZ, OpusDecoder, OpusEncoder, load_av, set_up
+from rtaudio.audio.opus import LAYOUTS, RATE_HZ, OpusDecoder, OpusEncoder, load_av, set_up
 from rtaudio.bench.coder import Coded, Decoded, Signal
 
 TAIL_MS = 40
@@ -30,11 +30,14 @@ class OpusCoder:
         Duration of a packet.
     application
         ``"voip"``, ``"audio"``, or ``"lowdelay"`` (the restricted low-delay mode).
+    channels
+        1 or 2.
     """
 
     kbps: float
     packet_ms: float = 20.0
     application: str = "voip"
+    channels: int = 1
 
     @property
     def codec(self) -> str:
@@ -52,12 +55,12 @@ class OpusCoder:
         return self.packet_ms + 1000.0 * self._late / RATE_HZ
 
     def encode(self, x: Signal, rate_hz: int) -> Coded:
-        """Encode a mono recording.
+        """Encode a recording.
 
         Parameters
         ----------
         x
-            ``[frames]``.
+            ``[frames]``, or ``[2, frames]``.
         rate_hz
             Its sample rate.
 
@@ -70,7 +73,8 @@ class OpusCoder:
         container, stream = self._open(file)
         packets: list[bytes] = []
         encode_us = []
-        for frame in self._frames(at_rate(x, rate_hz, RATE_HZ)):
+        planar = np.stack([at_rate(row, rate_hz, RATE_HZ) for row in np.atleast_2d(x)])
+        for frame in self._frames(planar):
             start = time.perf_counter()
             found = stream.encode(frame)
             encode_us.append(1e6 * (time.perf_counter() - start))
@@ -89,15 +93,17 @@ class OpusCoder:
         rate_hz, samples
             Sample rate and length of the result.
         """
-        decoder = OpusDecoder(self.packet_ms)
-        pieces = [np.zeros(0)]
+        decoder = OpusDecoder(self.packet_ms, self.channels)
+        pieces = [np.zeros((self.channels, 0))]
         decode_us = []
         for packet in packets:
             start = time.perf_counter()
-            pieces.append(decoder.decode(packet).astype(np.float64))
+            pieces.append(np.atleast_2d(decoder.decode(packet)).astype(np.float64))
             decode_us.append(1e6 * (time.perf_counter() - start))
-        sound = at_rate(np.concatenate(pieces)[self._late :], RATE_HZ, rate_hz)[:samples]
-        return Decoded(np.pad(sound, (0, samples - sound.size)), np.array(decode_us))
+        heard = np.concatenate(pieces, axis=1)[:, self._late :]
+        rows = [at_rate(row, RATE_HZ, rate_hz)[:samples] for row in heard]
+        sound = np.stack([np.pad(row, (0, samples - row.size)) for row in rows])
+        return Decoded(sound if self.channels > 1 else sound[0], np.array(decode_us))
 
     @property
     def _late(self) -> int:
@@ -108,16 +114,18 @@ class OpusCoder:
         """Return an Ogg container that writes to ``file``, and its stream."""
         container = load_av().open(file, "w", format="ogg")
         stream = container.add_stream("libopus", rate=RATE_HZ)
-        set_up(stream.codec_context, self.kbps, self.packet_ms, self.application)
+        set_up(stream.codec_context, self.kbps, self.packet_ms, self.application, self.channels)
         return container, stream
 
     def _frames(self, x: Signal) -> Iterator[Any]:
-        """Yield the recording and its tail as frames of a packet each."""
+        """Yield the recording ``[channels, frames]`` and its tail, a packet in each frame."""
         size = round(RATE_HZ * self.packet_ms / 1000)
-        count = -(-(x.size + RATE_HZ * TAIL_MS // 1000) // size)
-        padded = np.pad(x, (0, count * size - x.size)).astype(np.float32)
-        for number, part in enumerate(padded.reshape(count, 1, size)):
-            frame = load_av().AudioFrame.from_ndarray(part, format="flt", layout="mono")
+        length = x.shape[1]
+        count = -(-(length + RATE_HZ * TAIL_MS // 1000) // size)
+        padded = np.pad(x, ((0, 0), (0, count * size - length))).astype(np.float32)
+        for number, part in enumerate(padded.T.reshape(count, 1, -1)):
+            layout = LAYOUTS[self.channels]
+            frame = load_av().AudioFrame.from_ndarray(part, format="flt", layout=layout)
             frame.sample_rate, frame.pts = RATE_HZ, number * size
             yield frame
 

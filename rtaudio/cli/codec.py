@@ -86,7 +86,7 @@ def send(
 
     Keys: the arrows up and down change the bitrate, m mutes, q quits.
     """
-    terminal.explain_first_start()
+    terminal.say_loading("the codec")
     from rtaudio.live.outgoing import Outgoing
 
     chosen = _read_codec(model)
@@ -122,7 +122,7 @@ def receive(
 
     Keys: m mutes, q quits.
     """
-    terminal.explain_first_start()
+    terminal.say_loading("the codec")
     from rtaudio.live.incoming import Incoming
 
     chosen = _read_codec(model)
@@ -161,7 +161,7 @@ def talk(
 
     Keys: the arrows up and down change the bitrate, m mutes the microphone, q quits.
     """
-    terminal.explain_first_start()
+    terminal.say_loading("the codec")
     from rtaudio.live.incoming import Incoming
     from rtaudio.live.outgoing import Outgoing
 

@@ -67,7 +67,7 @@ def demo(
     All three are in line, and lose the same frames. Keys: 1 original, 2 codec, 3 Opus; the arrows
     up and down change the bitrate, right and left the loss, + and - the jitter; m mutes, q quits.
     """
-    terminal.explain_first_start()
+    terminal.say_loading("the codec")
     from rtaudio.codec.find import find_codec
     from rtaudio.codec.network import Conditions
     from rtaudio.live.incoming import Incoming

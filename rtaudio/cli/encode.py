@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -23,6 +23,13 @@ CODED_SUFFIX = ".rtc"
 PIPE = Path("-")
 
 
+class Rates(NamedTuple):
+    """Bitrates of the mid, or of each channel, and of the side; None: half of it."""
+
+    bitrate_kbps: float
+    side_kbps: float | None
+
+
 def encode(
     source: Annotated[
         Path, typer.Argument(metavar="IN", help="A sound file of any length, or a folder of them.")
@@ -31,8 +38,13 @@ def encode(
         Path, typer.Argument(metavar="OUT", help="The new file (.rtc) or folder; -: a pipe.")
     ],
     bitrate: Annotated[
-        float, typer.Option(metavar="KBPS", help="Bitrate of one channel in kbit/s.")
+        float,
+        typer.Option(metavar="KBPS", help="Bitrate of one channel, or of the mid, in kbit/s."),
     ] = 6.0,
+    side: Annotated[
+        float | None,
+        typer.Option(metavar="KBPS", help="Stereo: bitrate of the side (default: half, if any)."),
+    ] = None,
     model: Annotated[
         str, typer.Option("--model", help="A shipped codec, or one of the two files of another.")
     ] = "codec-voice",
@@ -47,22 +59,26 @@ def encode(
 ) -> None:
     """Encode a sound file, or every one in a folder and its subfolders, with a neural codec.
 
-    Each channel is coded on its own, at the level of the codec's training. The file keeps length,
-    sample rate, levels and the name of the codec, so that `rtaudio decode` needs nothing else.
+    Stereo is coded as mid and side, unless both are nearly as strong; a silent side costs nothing.
+    Other channels are coded each on its own, all at the level of the codec's training. The file
+    keeps length, sample rate, levels and codec, so that `rtaudio decode` needs nothing else.
 
     A damaged file, or one with NaN, is refused; the other files of a folder are encoded anyway.
     """
-    terminal.explain_first_start()
+    terminal.say_loading("the codec")
     from rtaudio.cli.run import ended_by_signals
 
-    _find(model).books_for(bitrate)  # so that both are checked at once
+    codec = _find(model)  # so that all are checked at once
+    for kbps in (bitrate, *([] if side is None else [side])):
+        codec.books_for(kbps)
+    rates = Rates(bitrate, side)
     with ended_by_signals():
         if source.is_dir():
-            _encode_folder(model, bitrate, source, target, force, jobs, json)
+            _encode_folder(model, rates, source, target, force, jobs, json)
         elif target == PIPE:
-            _encode_to_pipe(model, bitrate, source, json)
+            _encode_to_pipe(model, rates, source, json)
         else:
-            _encode_file(model, bitrate, source, target, force, json)
+            _encode_file(model, rates, source, target, force, json)
 
 
 @lru_cache(maxsize=1)
@@ -75,7 +91,7 @@ def _find(model: str) -> CodecModel:
 
 def _encode(
     model: str,
-    bitrate: float,
+    rates: Rates,
     force: bool,
     source: Path,
     target: Path,
@@ -85,18 +101,18 @@ def _encode(
     from rtaudio.batch.encode_file import encode_file
 
     check_target(source, target, force)
-    return encode_file(_find(model), source, target, bitrate_kbps=bitrate, progress=progress)
+    return encode_file(_find(model), source, target, **rates._asdict(), progress=progress)
 
 
 def _encode_file(
-    model: str, bitrate: float, source: Path, target: Path, force: bool, json: bool
+    model: str, rates: Rates, source: Path, target: Path, force: bool, json: bool
 ) -> None:
     if target.suffix.lower() != CODED_SUFFIX:
         raise UsageError(f"{target}: a coded file ends in {CODED_SUFFIX}; name it so")
     with terminal.progress(not json) as bars:
         task = bars.add_task(plain(f"{source.name} -> {target.name}"), total=1.0)
         done = _encode(
-            model, bitrate, force, source, target, lambda share: bars.update(task, completed=share)
+            model, rates, force, source, target, lambda share: bars.update(task, completed=share)
         )
     if json:
         terminal.print_json({**coded_figures(done), "out": target})
@@ -104,7 +120,7 @@ def _encode_file(
         print(plain(coded_line(target, done)))
 
 
-def _encode_to_pipe(model: str, bitrate: float, source: Path, json: bool) -> None:
+def _encode_to_pipe(model: str, rates: Rates, source: Path, json: bool) -> None:
     """Write the coded stream to stdout; the report goes to stderr."""
     from rtaudio.batch.encode_file import encode_file
 
@@ -115,7 +131,7 @@ def _encode_to_pipe(model: str, bitrate: float, source: Path, json: bool) -> Non
     # Not sys.stdout.buffer: if the reader ends early, it would complain a second time at exit.
     try:
         with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
-            done = encode_file(_find(model), source, stream, bitrate_kbps=bitrate)
+            done = encode_file(_find(model), source, stream, **rates._asdict())
     except BrokenPipeError:
         raise OSError("stdout: who reads the pipe has ended early; start both again") from None
     terminal.remark(coded_line("stdout", done))
@@ -123,7 +139,7 @@ def _encode_to_pipe(model: str, bitrate: float, source: Path, json: bool) -> Non
 
 def _encode_folder(
     model: str,
-    bitrate: float,
+    rates: Rates,
     source: Path,
     target: Path,
     force: bool,
@@ -135,7 +151,7 @@ def _encode_folder(
     if target == PIPE:
         raise UsageError(f"-: a pipe is for one file; {source} is a folder")
     run_folder(
-        partial(_encode, model, bitrate, force),
+        partial(_encode, model, rates, force),
         list_pairs(source, target, suffix=CODED_SUFFIX),
         target,
         kind="sound files",

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr
 
-from rtaudio.codec.model import CodecModel, read_codec
+from rtaudio.codec.model import ENCODER, CodecModel, read_codec
 from rtaudio.codec.round_trip import BITRATE, MAX_LOSS_PERCENT, round_trip
 from rtaudio.effects.base import Effect, parameter
 from rtaudio.effects.model_player import ModelPlayer
@@ -33,7 +33,8 @@ class Codec(Effect):
     Parameters
     ----------
     file
-        The codec: one of its two files, or their common start; default: the shipped one for voices.
+        The codec: a shipped one by its name, one of the two files of another, or their common
+        start; default: the shipped one for voices.
     worker
         As for :class:`~rtaudio.Model`: None decides live.
     bitrate_kbps
@@ -51,6 +52,7 @@ class Codec(Effect):
     Examples
     --------
     >>> on_the_phone = Codec(bitrate_kbps=3.0)(voice, 48000)        # doctest: +SKIP
+    >>> on_the_radio = Codec("codec-music", bitrate_kbps=16.0)      # doctest: +SKIP
     """
 
     file: Path = Field(default_factory=shipped_codec)
@@ -62,6 +64,8 @@ class Codec(Effect):
     _loaded: LoadedModel = PrivateAttr()
 
     def __init__(self, file: str | Path | None = None, **fields: Any) -> None:
+        if start := shipped_codecs().get(str(file)):
+            file = start.with_name(start.name + ENCODER)
         super().__init__(**({"file": file} if file is not None else {}), **fields)
         self._codec = read_codec(self.file)
         self._check_bitrate(self.bitrate_kbps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Annotated, Any
 
 import torch
@@ -31,6 +32,9 @@ LEAST_POWER = 1e-9
 
 LOG_LEVELS = (-12.0, 4.0)
 """Range of decoded levels, natural logarithms: no code makes an output of any size."""
+
+LARGE_VALUES = 1000
+"""Tensors of more values are exported in the precision of 16-bit floats."""
 
 MAX_BOOKS = 64
 USUAL_BOOKS = 12
@@ -286,8 +290,18 @@ class Codec(StreamingModule):
 
     @override
     def parts(self) -> Mapping[str, StreamingModule]:
-        """The encoder and the decoder, which share the weights of this net."""
-        return {"encoder": _Encoder(self), "decoder": _Decoder(self)}
+        """The encoder and the decoder, which share the weights of this net as `rounded`."""
+        net = self.rounded()
+        return {"encoder": _Encoder(net), "decoder": _Decoder(net)}
+
+    def rounded(self) -> Codec:
+        """Return a copy whose large tensors have the precision of 16-bit floats.
+
+        Its files have 32 bits all the same, but compress to half.
+        """
+        net = deepcopy(self)
+        net.load_state_dict({name: _rounded(value) for name, value in self.state_dict().items()})
+        return net
 
     @override
     def architecture(self) -> dict[str, Any]:
@@ -309,13 +323,16 @@ class Codec(StreamingModule):
         }
 
     def identity(self) -> str:
-        """Return 16 hexadecimal digits of the SHA-256 of all that gives codes a meaning."""
+        """Return 16 hexadecimal digits of the SHA-256 of all that gives codes a meaning.
+
+        Values are taken as they are `rounded`.
+        """
         digest = hashlib.sha256(f"{self.rate_hz} {self.decoder.dilations}".encode())
         owners = ("decoder.", "level_", "shape_quantiser.")
         for name, value in sorted(self.state_dict().items()):
             if name.startswith(owners) and not name.endswith((".count", ".total")):
                 digest.update(f"{name} {tuple(value.shape)}".encode())
-                digest.update(value.detach().cpu().numpy().astype("<f4").tobytes())
+                digest.update(_rounded(value).cpu().numpy().astype("<f4").tobytes())
         return digest.hexdigest()[:16]
 
 
@@ -389,6 +406,11 @@ class _Decoder(_Part):
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         return self.codec.decode(x, state)
+
+
+def _rounded(value: Tensor) -> Tensor:
+    value = value.detach()
+    return value.half().float() if value.numel() > LARGE_VALUES else value
 
 
 def _inner(prefix: str, state: State) -> State:

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra: trai
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
+from onnx import numpy_helper  # noqa: E402
 
 from export.exporter import export_model  # noqa: E402
 from rtaudio.models.contract.check import read_model  # noqa: E402
@@ -263,7 +264,7 @@ def played(model, output, frames):
 def test_the_files_give_the_codes_and_samples_of_the_net_while_the_bitrate_changes(
     codecs, files, rate_hz
 ):
-    codec, x = codecs[rate_hz], sound(rate_hz, 30, seed=8)
+    codec, x = codecs[rate_hz].rounded(), sound(rate_hz, 30, seed=8)
     depths = np.random.default_rng(0).integers(3, 9, 30)
     state, wanted = codec.encoder_state(), []
     for frame, books in zip(x.split(codec.hop, dim=2), depths, strict=True):
@@ -308,8 +309,28 @@ def test_the_id_follows_the_decoder_and_the_books_alone(codecs):
     with torch.no_grad():
         codec.decoder.norm.bias[0] += 1e-3
     changed = codec.identity()
-    codec.shape_quantiser.book[0, 0, 0] += 1e-3
+    codec.shape_quantiser.book[0, 0, 0] += 1
     assert len({before, changed, codec.identity()}) == 3
+
+
+def test_large_tensors_are_exported_in_half_precision_and_the_id_stays(codecs, files):
+    codec = codecs[48000]
+    rounded = codec.rounded()
+    assert rounded.identity() == codec.identity() == rounded.rounded().identity()
+    assert files[48000, "decoder"].card.architecture["codec"] == codec.identity()
+    large = 0
+    for name, value in codec.state_dict().items():
+        held = rounded.state_dict()[name]
+        if value.numel() > 1000:
+            large += value.numel()
+            assert torch.equal(held, held.half().float()), name
+            torch.testing.assert_close(held, value, rtol=2**-11, atol=1e-7)
+        else:
+            assert torch.equal(held, value), name
+    assert large > 0.9 * sum(map(torch.numel, codec.state_dict().values()))
+    values = [numpy_helper.to_array(t) for t in files[48000, "decoder"].proto.graph.initializer]
+    books = next(value for value in values if value.size == rounded.shape_quantiser.book.numel())
+    np.testing.assert_array_equal(books, books.astype(np.float16))
 
 
 def test_the_graphs_hold_standard_operators_only(files):
