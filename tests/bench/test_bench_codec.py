@@ -143,5 +143,5 @@ def test_absent_packages_are_named(monkeypatch):
     assert [line.split()[0] for line in lines] == ["PESQ", "STOI", "VISQOL"]
     assert "pip install 'rtaudio[metrics]'" in lines[2]
     coders, missing = codec.find_coders([])
-    assert coders == ([], [])
+    assert coders == ([], [], [])
     assert "Opus is left out" in missing[0]

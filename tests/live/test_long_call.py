@@ -26,7 +26,10 @@ def test_a_call_over_a_bad_network_neither_grows_nor_stalls_nor_bursts():
 
 
 def test_a_fault_is_found():
-    rows = [{"memory_mb": 100.0 + n, "buffer_ms": 40.0 + 2 * n, "peak": 0.9} for n in range(60)]
+    rows = [
+        {"memory_mb": 100.0 + n, "buffer_ms": 40.0 if n < 35 else 400.0, "peak": 0.9}
+        for n in range(60)
+    ]
     sent = {"rows": rows, "peak": 0.5, "packets": 100}
     received = {"rows": rows, "packets": 40}
     found = " ".join(call.faults(sent, received))
