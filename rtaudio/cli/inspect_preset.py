@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pydantic_core import to_jsonable_python
+
 from rtaudio.view import terminal
 
 if TYPE_CHECKING:
@@ -87,9 +89,11 @@ def _parts(chain: Chain, wire_us: float) -> Iterator[Part]:
     for effect in chain.effects:
         cost_us, channels, plan = _median_us(effect, channels)
         file = getattr(effect, "file", None)
-        settings = effect.model_dump(
-            mode="json", exclude_defaults=True, exclude={"name", "file", "effects", "branches"}
-        )
+        settings = {
+            key: to_jsonable_python(value)
+            for key, value in effect.changed().items()
+            if key not in ("name", "file", "effects", "branches")
+        }
         yield Part(
             effect.name or effect.kind,
             effect.kind,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,12 +151,19 @@ class Session:
 
 def _audible(chain: Chain, switch: str) -> Chain:
     """Return a chain without the comparison that may be on."""
+    audible = copy(chain)
     if switch.endswith(".bypass"):
-        return chain.model_copy(update={"bypass": False})
+        audible.bypass = False
+        return audible
     owner = switch.rpartition(".")[0]
 
     def plain(effect: Effect) -> Effect:
         mine = owner in (effect.name, effect.kind) and "compare" in type(effect).model_fields
-        return effect.model_copy(update={"compare": False}) if mine else effect
+        if not mine:
+            return effect
+        alone = copy(effect)
+        alone.set_live("compare", False)
+        return alone
 
-    return chain.model_copy(update={"effects": [plain(effect) for effect in chain.effects]})
+    audible.effects = [plain(effect) for effect in chain.effects]
+    return audible

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from pydantic_core import to_jsonable_python
 
 from rtaudio.effects.base import FILE, Effect
 from rtaudio.preset.reader import word_of
@@ -176,7 +177,7 @@ def _value(effect: Effect, key: str, folder: Path) -> Any:
     """Return a field as plain data."""
     if key == FILE:
         return file_word(effect.kind, Path(getattr(effect, key)), folder)
-    return effect.model_dump(mode="json", include={key})[key]
+    return to_jsonable_python(getattr(effect, key))
 
 
 def _flow(value: Any) -> str:

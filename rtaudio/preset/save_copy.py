@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from pathlib import Path
 
 from rtaudio.atomic import replacing
@@ -40,7 +41,8 @@ def save_copy(chain: Chain, folder: Path, source: Path | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = _claim(folder, chain.name or "preset")
     try:
-        named = chain.model_copy(update={"name": path.stem})
+        named = copy(chain)
+        named.name = path.stem
         text = _of_source(named, path, source)
         if text is None:
             save_preset(named, path)
@@ -73,8 +75,7 @@ def _of_source(chain: Chain, path: Path, source: Path | None) -> str | None:
         return None
     try:
         text = rewritten(source.read_text("utf-8"), chain, path.absolute().parent)
-        wanted = chain.model_dump()
-        same = text is not None and PresetReader(path).chain(text).model_dump() == wanted
+        same = text is not None and PresetReader(path).chain(text) == chain
     except (OSError, UnicodeDecodeError, PresetError):
         return None
     return text if same else None
