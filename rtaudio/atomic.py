@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,14 @@ from pathlib import Path
 
 _NAME_BYTES = 255
 """The longest file name that common file systems take."""
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _is_full(error: OSError) -> bool:
+    """Return whether the disk, the quota or the file is full; numpy says so in words of its own."""
+    return error.errno in _FULL or " requested and " in str(error)
 
 
 @contextmanager
@@ -53,5 +62,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is not None or not _is_full(error):
+            raise
+        raise OSError(f"{path}: cannot be written: no space is left there; make room") from None
     finally:
         temporary.unlink(missing_ok=True)

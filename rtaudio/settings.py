@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rtaudio.atomic import replacing
 from rtaudio.errors import SettingsError, first_fault
+from rtaudio.runtime.folders import user_settings
 
 
 class Settings(BaseModel):
@@ -29,18 +29,22 @@ class Settings(BaseModel):
 
 
 def settings_path() -> Path:
-    """Return the path of the settings file, which may not exist."""
-    if sys.platform == "win32":
-        base = os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(base) / "rtaudio" / "settings.yaml"
+    """Return the path of the settings file, which may not exist.
+
+    Raises
+    ------
+    SettingsError
+        The user has no home directory, as in some containers.
+    """
+    folder = user_settings()
+    if folder is None:
+        variable = {"win32": "APPDATA", "darwin": "HOME"}.get(sys.platform, "XDG_CONFIG_HOME")
+        raise SettingsError(f"this user has no home directory; set {variable} to a folder")
+    return folder / "rtaudio" / "settings.yaml"
 
 
 def load_settings() -> Settings:
-    """Read the settings; without a file, return the defaults.
+    """Read the settings; without a file or a home directory, return the defaults.
 
     Raises
     ------
@@ -52,8 +56,7 @@ def load_settings() -> Settings:
     >>> load_settings().interface_dbu                                       # doctest: +SKIP
     12.0
     """
-    path = settings_path()
-    if not path.is_file():
+    if user_settings() is None or not (path := settings_path()).is_file():
         return Settings()
     try:
         found = yaml.safe_load(path.read_text("utf-8"))

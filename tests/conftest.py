@@ -17,6 +17,7 @@ DATA = Path(os.environ.get("RTAUDIO_DATA") or Path(__file__).parents[2] / "share
 REAL_TIME = (
     "analysis/test_tuner.py",
     "cli",
+    "codec/test_bad_input.py",
     "codec/test_call.py",
     "codec/test_verbs.py",
     "control",

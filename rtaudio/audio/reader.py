@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 
 from rtaudio.audio.file import STEREO, native_path
+from rtaudio.audio.unfinished import mended
 from rtaudio.errors import AudioFileError
 from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from rtaudio.runtime.memory import Floats
@@ -76,8 +77,8 @@ class Reader:
                 continue
             try:
                 got = self._file.buffer_read_into(piece[at : at + wanted], "float32")
-            except soundfile.LibsndfileError as error:
-                self.fault = error.error_string.rstrip(".") or "it cannot be decoded"
+            except soundfile.LibsndfileError:
+                self.fault = "what follows cannot be decoded"
                 self._gap = self._jump(self.position + at)
                 self._ended = self._gap == 0
                 continue
@@ -198,7 +199,7 @@ def open_audio(path: str | Path, max_channels: int = STEREO) -> Iterator[Reader]
     with path.open("rb"):  # an unreadable file raises here, with the reason
         pass
     try:
-        file = soundfile.SoundFile(native_path(path))
+        file = soundfile.SoundFile(mended(path) or native_path(path))
     except (soundfile.LibsndfileError, TypeError):
         raise AudioFileError(f"{path}: not an audio file; convert it to wav or flac") from None
     reader = Reader(path, file)

@@ -65,10 +65,9 @@ def _format(path: str | Path) -> str:
     kind = Path(path).suffix[1:].upper()
     kind = {"AIF": "AIFF", "AIFC": "AIFF", "OGA": "OGG", "OPUS": "OGG"}.get(kind, kind)
     if kind not in soundfile.available_formats() or kind == "RAW":
-        raise AudioFileError(
-            f"{path}: {repr(Path(path).suffix) if kind else 'no suffix'} is not a format that can "
-            "be written; use .wav, .flac, .ogg or .mp3"
-        )
+        suffix = Path(path).suffix
+        fault = f"{suffix!r} is not a format that can be written" if suffix else "has no suffix"
+        raise AudioFileError(f"{path}: {fault}; use .wav, .flac, .ogg or .mp3")
     return kind
 
 
@@ -139,8 +138,7 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".").lower()
-        raise OSError(f"{path}: could not be written ({reason}); is the disk full?") from None
+        raise OSError(f"{path}: could not be written; is the disk full?") from error
 
 
 @contextmanager
@@ -196,9 +194,9 @@ def create_audio(
         except soundfile.LibsndfileError as error:
             if error.code == _SYSTEM_ERROR:
                 raise OSError(f"{path}: could not be created; is the disk full?") from None
+            number = f"{channels} channel{'s' * (channels > 1)}"
             raise AudioFileError(
-                f"{path}: cannot hold {channels} channels at {rate_hz} Hz "
-                f"({error.error_string.rstrip('.')}); use .wav"
+                f"{path}: cannot hold {number} at {rate_hz} Hz; use .wav"
             ) from None
         writer = Writer(path, file, beside.metadata if beside else {})
         with _writing(path), file:

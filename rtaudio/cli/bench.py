@@ -71,7 +71,7 @@ def bench(
     `denoise` measures the quality and the cost of all available denoisers on the same recordings,
     `codec` those of the codecs beside Opus, with their bitrates, and with packets lost.
     """
-    terminal.explain_first_start()
+    terminal.say_loading(f"the bench {what.value}")
     match what:
         case What.engine:
             title = "the whole callback"

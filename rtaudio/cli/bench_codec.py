@@ -182,12 +182,13 @@ def _write_page(
     passages = []
     for clip in bars.track(heard, description="page"):
         x, rate_hz = clip.read()
-        versions = [Version("original", f"{rate_hz / 1000:g} kHz", x)]
+        versions = [Version("original", f"{rate_hz / 1000:g} kHz", x, "no codec")]
         for coder in coders.music if clip.music else coders.speech:
             if coder.packet_ms == LOSSY_MS:
                 row = figures[coder.codec, coder.kbps, clip.name]
-                name = f"{coder.codec.removesuffix(' 20 ms')} {coder.kbps:g}"
-                versions.append(Version(name, _note(row), decoded(coder, clip)))
+                name = coder.codec.removesuffix(" 20 ms")
+                sound = decoded(coder, clip)
+                versions.append(Version(f"{coder.kbps:g} kbit/s", _note(row), sound, name))
         passages.append(Passage(f"{clip.name} ({GROUPS[clip.group].lower()})", rate_hz, versions))
     about = (
         "On each button: the bitrate in kbit/s as it is set; under it that of the packets, and a "
@@ -198,7 +199,7 @@ def _write_page(
 
 def _note(row: dict[str, Any]) -> str:
     scored = [f"{SCORES[key][0]} {row[key]:.2f}" for key in ("pesq", "visqol", "mel") if key in row]
-    return ", ".join([f"{row['payload_kbps']:.1f} kbit/s", *scored[:1]])
+    return ", ".join([f"{row['payload_kbps']:.1f}", *scored[:1]])
 
 
 def codec_tables(

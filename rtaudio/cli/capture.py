@@ -121,7 +121,7 @@ class _Loop(NamedTuple):
 def _read_dry(dry: Path | None, rate_hz: int) -> Any:
     """Return the signal to play: a file at this rate, or the test signal."""
     if dry is None:
-        terminal.explain_first_start()
+        terminal.say_loading("the test signal")
         from rtaudio.capture.signal import capture_signal
 
         return capture_signal(rate_hz).audio

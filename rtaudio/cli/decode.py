@@ -56,7 +56,7 @@ def decode(
     A damaged file is refused; with `--salvage` everything up to the damage is decoded, a line on
     stderr says where it lies, and the exit status is 2.
     """
-    terminal.explain_first_start()
+    terminal.say_loading("the codec")
     from rtaudio.cli.run import ended_by_signals
 
     _find(model)  # so that a bad model is reported at once

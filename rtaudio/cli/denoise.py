@@ -16,7 +16,7 @@ from rtaudio.cli.folder_run import check_target, run_folder
 from rtaudio.errors import UsageError, plain
 from rtaudio.runtime.limits import MAX_CHANNELS
 from rtaudio.view import terminal
-from rtaudio.view.words import counted, storage_name
+from rtaudio.view.words import counted, speed_words, storage_name
 
 if TYPE_CHECKING:
     from rtaudio.batch.render_file import Rendered
@@ -66,7 +66,7 @@ def denoise(
     says where, and the exit status is 2, as for a file that cannot be read at all. The other files
     of a folder are processed anyway.
     """
-    terminal.explain_first_start()
+    terminal.say_loading(preset)
     from rtaudio.cli.run import ended_by_signals
 
     make_effect = partial(_make_effect, preset, limit_db, mix)
@@ -226,7 +226,7 @@ def _summary_line(target: Path, done: Rendered) -> str:
     return (
         f"{target}: {duration_s:.2f} s, {channels} at {done.rate_hz} Hz, "
         f"{storage_name(done.subtype)}, peak {to_db(done.in_peak):.1f} -> "
-        f"{to_db(done.peak):.1f} dBFS, {speed:.{0 if speed >= 10 else 1}f} x real time"
+        f"{to_db(done.peak):.1f} dBFS, {speed_words(speed)}"
     )
 
 

@@ -52,7 +52,7 @@ def encode(
 
     A damaged file, or one with NaN, is refused; the other files of a folder are encoded anyway.
     """
-    terminal.explain_first_start()
+    terminal.say_loading("the codec")
     from rtaudio.cli.run import ended_by_signals
 
     _find(model).books_for(bitrate)  # so that both are checked at once

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rtaudio.cli.extra import call_extra
+from rtaudio.view import terminal
 
 
 def export(
@@ -34,5 +35,6 @@ def export(
 
     if not source.exists():
         raise FileNotFoundError(f"{source}: no such file; `rtaudio train` writes checkpoints")
+    terminal.say_loading("PyTorch")
     module = "export.cli" if source.is_dir() or source.suffix in MODEL_SUFFIXES else "training.cli"
     call_extra(module, "export", source, target)

@@ -37,7 +37,7 @@ def inspect(
     json: terminal.Json = False,
 ) -> None:
     """Print what a model is, check it against its golden vector, and time it."""
-    terminal.explain_first_start()
+    terminal.say_loading(file.name)
     from rtaudio.codec.model import DECODER, ENCODER, read_codec
     from rtaudio.codec.round_trip import round_trip
     from rtaudio.models.loader import LoadedModel, load_model
@@ -89,7 +89,9 @@ def _card_rows(model: LoadedModel, slim: float) -> Iterator[tuple[str, str]]:
     yield "kind", f"{card.kind}, {card.channels[0]} in, {card.channels[1]} out"
     if card.task:
         yield "task", card.task
-    yield "rate", f"{card.rate_hz} Hz"
+    assumed = model.foreign is not None and model.foreign.rate_assumed
+    note = ", assumed: the file states none, and a preset may, with rate_hz" if assumed else ""
+    yield "rate", f"{card.rate_hz} Hz{note}"
     yield "hop", f"{card.hop} samples" if card.hop else "any block size"
     latency_ms = 1e3 * card.latency_samples / card.rate_hz
     yield "latency", f"{card.latency_samples} samples, {latency_ms:.1f} ms"
@@ -149,7 +151,7 @@ def _third_party(source: Any) -> dict[str, Any] | None:
     """Return the metadata of a third-party model file."""
     if source is None:
         return None
-    names = ("format", "version", "metadata", "slim_steps", "warnings")
+    names = ("format", "version", "metadata", "slim_steps", "rate_assumed", "warnings")
     return {name: getattr(source, name) for name in names}
 
 

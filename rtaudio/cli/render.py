@@ -22,7 +22,7 @@ def render(
     json: terminal.Json = False,
 ) -> None:
     """Play a file through a preset into a file, as fast as the machine can."""
-    terminal.explain_first_start()
+    terminal.say_loading(preset)
     from rtaudio.batch.render_file import render_file
     from rtaudio.preset.load import load_preset
     from rtaudio.runtime.decibels import to_db

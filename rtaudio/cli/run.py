@@ -92,7 +92,7 @@ def run(
     Keys: b bypasses the chain (with a denoiser: compares with the noisy input), m mutes, holding
     the space bar talks while muted, the arrow keys choose and change a parameter, q quits.
     """
-    terminal.explain_first_start()
+    terminal.say_loading(preset)
     from rtaudio.live.host import Host
     from rtaudio.preset.load import load_preset
 

@@ -47,7 +47,7 @@ def tune(
     json: terminal.Json = False,
 ) -> None:
     """Show the played note and how far it is off; the output is muted."""
-    terminal.explain_first_start()
+    terminal.say_loading("the tuner")
     from rtaudio.effects.chain import Chain
     from rtaudio.effects.gain import Gain
     from rtaudio.live.host import Host

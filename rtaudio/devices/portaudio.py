@@ -7,13 +7,18 @@ callback. So the audio thread never enters the interpreter.
 from __future__ import annotations
 
 import atexit
+import importlib
 import threading
 from dataclasses import dataclass
 from typing import Any
 
+from rtaudio.devices.answer import answered
 from rtaudio.errors import DeviceError
 from rtaudio.runtime.callback import callback
 from rtaudio.runtime.engine import Engine
+
+ANSWER_S = 10.0
+"""Time in which the sound servers and drivers must say what devices there are."""
 
 _STOP_TIMEOUT_S = 2.0
 _ABANDONED: list[Any] = []
@@ -21,13 +26,15 @@ _ABANDONED: list[Any] = []
 
 
 def _sounddevice() -> Any:
-    try:
-        import sounddevice
-    except OSError as error:
+    """Return the module, which asks all sound servers and drivers when it is first imported."""
+    found = answered(lambda: importlib.import_module("sounddevice"), ANSWER_S)
+    if isinstance(found, OSError):
         raise DeviceError(
             "the PortAudio library is missing; install it (Debian: apt install libportaudio2)"
-        ) from error
-    return sounddevice
+        ) from found
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ def list_devices() -> list[DeviceInfo]:
     Raises
     ------
     DeviceError
-        The PortAudio library is missing.
+        The PortAudio library is missing, or a sound server does not answer.
 
     Examples
     --------

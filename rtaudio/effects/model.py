@@ -16,6 +16,7 @@ from rtaudio.models.loader import LoadedModel, load_model
 from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.kernels.gain import level_node
+from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from rtaudio.runtime.slots import Slots
 from rtaudio.settings import load_settings
 
@@ -39,6 +40,9 @@ class Model(Effect):
     slim
         The size to play, of a ``.nam`` file that holds several: 0 is the smallest and cheapest, 1
         the full size. Fixed once the effect is made.
+    rate_hz
+        Sample rate that the net was trained at, for a GuitarML or RTNeural file that does not state
+        it, 8,000 .. 384,000 Hz; null: 44,100 Hz (GuitarML) or 48,000 Hz. Fixed like the size.
     engine
         ``"auto"`` takes a native kernel if there is one that reproduces the golden vector, else
         ONNX Runtime; ``"onnx"`` and ``"native"`` force one.
@@ -78,6 +82,13 @@ class Model(Effect):
 
     file: Path
     slim: float = Field(1.0, ge=0.0, le=1.0, description="size of a .nam file that holds several")
+    rate_hz: int | None = Field(
+        None,
+        ge=MIN_RATE_HZ,
+        le=MAX_RATE_HZ,
+        description="rate of a net whose file states none; null: the format's usual one",
+        json_schema_extra={"unit": "Hz"},
+    )
     engine: Literal["auto", "onnx", "native"] = "auto"
     worker: bool | None = Field(None, description="run in a thread of its own; null: decide live")
     oversample: Literal[1, 2, 4] = 1
@@ -97,7 +108,7 @@ class Model(Effect):
 
     def __init__(self, file: str | Path, **fields: Any) -> None:
         super().__init__(**{"file": file, **fields})
-        self._loaded = load_model(self.file, slim=self.slim)
+        self._loaded = load_model(self.file, slim=self.slim, rate_hz=self.rate_hz)
         known = {p.name: p for p in self._loaded.file.card.parameters}
         for name, value in self.parameters.items():
             if name not in known:
@@ -165,7 +176,9 @@ class Model(Effect):
         if "loudness_db" in self.card.levels:
             return float(self.card.levels["loudness_db"])
         if self._measured_db is None:
-            model = Model(self.file, slim=self.slim, engine=self.engine, worker=False)
+            model = Model(
+                self.file, slim=self.slim, rate_hz=self.rate_hz, engine=self.engine, worker=False
+            )
             self._measured_db = loudness_db(model, self.card.rate_hz)
         return self._measured_db
 

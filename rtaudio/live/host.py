@@ -103,7 +103,8 @@ class Host:
         else:
             from rtaudio.devices.portaudio import PortAudioDevice
 
-            inputs_wanted = in_channels if source is None else []
+            # A stream needs a channel: with nothing to play, the input gives the time.
+            inputs_wanted = in_channels if source is None or out_channels == [] else []
             chosen = PortAudioDevice(device, inputs_wanted, out_channels, out_device)
             self._device = chosen
             default_inputs, outputs = max(1, len(chosen.inputs)), len(chosen.outputs)
@@ -132,6 +133,11 @@ class Host:
     def device_name(self) -> str:
         """Name of the device that plays."""
         return self._device.name
+
+    @property
+    def source_waiting(self) -> int:
+        """Frames that an iterator or function as source has given, and that wait to be played."""
+        return self._engine.source_waiting if self._feeder else 0
 
     @property
     def out_channels(self) -> int:
@@ -402,7 +408,7 @@ class Host:
             out_peak=seen.out_peak,
             clipped=seen.clipped,
             source_missing=seen.source_missing,
-            source_waiting=self._engine.source_waiting if self._feeder else 0,
+            source_waiting=self.source_waiting,
             seconds=seen.frames / self.rate_hz,
         )
 

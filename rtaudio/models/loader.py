@@ -152,7 +152,7 @@ class LoadedModel:
         return float(np.max(np.abs(played - self.file.golden_output)))
 
 
-def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
+def load_model(path: str | Path, *, slim: float = 1.0, rate_hz: int | None = None) -> LoadedModel:
     """Read, check and prove a model file; an unchanged file is read only once.
 
     Parameters
@@ -163,6 +163,8 @@ def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
         denoiser (see :func:`rtaudio.models.read.read_onnx`).
     slim
         Which size to take from a ``.nam`` file that holds several: 0 is the smallest, 1 the whole.
+    rate_hz
+        Sample rate of the net, for a third-party file that does not state it.
 
     Raises
     ------
@@ -183,7 +185,7 @@ def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such model file")
     # Symbolic links are not resolved: the file's suffix and its neighbours identify the model.
-    key = Path(os.path.abspath(path)), float(slim)
+    key = Path(os.path.abspath(path)), float(slim), rate_hz
     model, before = _load(*key)
     if before != _stamps(before):
         _load.cache_clear()
@@ -208,14 +210,16 @@ def _stamps(paths: Iterable[Path]) -> Stamps:
 
 
 @lru_cache(maxsize=64)
-def _load(path: Path, slim: float) -> tuple[LoadedModel, Stamps]:
+def _load(path: Path, slim: float, rate_hz: int | None) -> tuple[LoadedModel, Stamps]:
     """Load a model; returns it and the stamps of its files from before they were read."""
     if path.suffix.lower() in FOREIGN_SUFFIXES:
         before = _stamps([path])
-        foreign = read_foreign(path, slim=slim)
+        foreign = read_foreign(path, slim=slim, rate_hz=rate_hz)
         return LoadedModel(model_file(foreign), foreign), before
     if slim != 1:
         raise ContractError(f"{path}: has one size only; leave slim at 1")
+    if rate_hz is not None:
+        raise ContractError(f"{path}: states its rate; remove rate_hz")
     before = _stamps([path, *model_paths(path if path.is_dir() else path.parent)])
     file = read_onnx(path)
     return LoadedModel(file), {source: before[source] for source in file.sources or (path,)}

@@ -63,7 +63,7 @@ def test_a_preset_is_refused(refused, files, tmp_path, monkeypatch, preset, said
         ("none/out.wav", "does not exist; create it first"),
         (".", "is not a format that can be written"),
         ("out.txt", "'.txt' is not a format that can be written; use .wav, .flac, .ogg or .mp3"),
-        ("out", "no suffix is not a format"),
+        ("out", "out: has no suffix; use .wav"),
         ("folder.wav", "exists and is not a file"),
     ],
 )

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rtaudio.atomic import replacing
 from rtaudio.runtime.memory import Floats
 from rtaudio.view.terminal import progress
+from training.cache import training_cache
 from training.config import ConfigError
 
 __all__ = ["Recordings", "active_rms", "cache_folder", "decoded"]
@@ -59,8 +60,7 @@ class Recordings:
 
 def cache_folder() -> Path:
     """Return the folder of decoded recordings, in the user's cache folder."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "rtaudio" / "corpora"
+    return training_cache("corpora")
 
 
 def active_rms(signal: Floats, rate_hz: int) -> float:
@@ -115,11 +115,25 @@ def decoded(
             raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     sound = folder / f"{name}-{rate_hz}-{digest.hexdigest()[:24]}.i16"
     index = sound.with_suffix(".json")
-    if not (index.is_file() and sound.is_file()):
+    places = _places(sound, index)
+    if places is None:
         folder.mkdir(parents=True, exist_ok=True)
         _decode(files, rate_hz, sound, index, name)
-    places = json.loads(index.read_text(encoding="utf-8"))
-    return Recordings(sound), [(int(start), int(stop), float(rms)) for start, stop, rms in places]
+        places = _places(sound, index)
+    if places is None:
+        raise ConfigError(f"{sound}: is not what has just been written; check the disk")
+    return Recordings(sound), places
+
+
+def _places(sound: Path, index: Path) -> list[tuple[int, int, float]] | None:
+    """Return the spans of a decoded file; None if it or its index is absent or damaged."""
+    try:
+        found = json.loads(index.read_text(encoding="utf-8"))
+        places = [(int(start), int(stop), float(rms)) for start, stop, rms in found]
+        samples, odd = divmod(sound.stat().st_size, 2)
+    except (OSError, ValueError, TypeError):
+        return None
+    return places if samples and not odd and all(p[1] <= samples for p in places) else None
 
 
 def _decode(
