@@ -30,7 +30,15 @@ class EncoderStream(Protocol):
     """Encodes one frame after the other."""
 
     def encode(self, frame: Floats, books: int) -> NDArray[Any]:
-        """Return the codes ``[books]`` of float32 ``[hop]``; they are overwritten later."""
+        """Return the codes of the next frame, ``[books]``; the next call overwrites them.
+
+        Parameters
+        ----------
+        frame
+            float32 ``[hop]``.
+        books
+            How many books to send.
+        """
 
     def clear(self) -> None:
         """Forget the past."""

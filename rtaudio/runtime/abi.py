@@ -147,6 +147,8 @@ class Node:
     constants
         Arrays the kernel only reads, or that survive a reset; the state field of the same name
         receives the address. A list makes a table of addresses.
+    uncopied
+        As ``constants``, but aligned arrays that are not copied: any number of nodes may read them.
     inner
         Nodes that this one calls; they are reset with it.
     relocatable

@@ -287,7 +287,12 @@ def test_the_cards_tell_which_files_belong_together(codecs, files):
     assert (encoder.kind, encoder.channels, encoder.latency_samples) == ("encoder", (1, 0), 0)
     assert (decoder.kind, decoder.channels, decoder.latency_samples) == ("decoder", (0, 1), 160)
     assert files[16000, "encoder"].codes_shape == files[16000, "decoder"].codes_shape == (8, 1)
-    assert encoder.architecture == decoder.architecture
+    differ = {"dilations", "weights"}  # of each file's own net
+    one, two = (
+        {key: value for key, value in card.architecture.items() if key not in differ}
+        for card in (encoder, decoder)
+    )
+    assert one == two
     assert [(p.name, p.min, p.max, p.default) for p in encoder.parameters] == [
         ("books", 3.0, 8.0, 8.0)
     ]

@@ -63,7 +63,15 @@ class Matrix(NamedTuple):
 
 
 def padded(size: int, to: int) -> int:
-    """Return the next multiple of ``to``."""
+    """Return the size of whole pieces.
+
+    Parameters
+    ----------
+    size
+        Values.
+    to
+        Values of a piece.
+    """
     return -(-size // to) * to
 
 
@@ -93,7 +101,15 @@ def pack(matrix: Floats, *, half: bool) -> Matrix:
 
 
 def joined(parts: list[Array], dtype: Any) -> Array:
-    """Return arrays in a row in aligned memory."""
+    """Return arrays in a row in aligned memory.
+
+    Parameters
+    ----------
+    parts
+        The arrays.
+    dtype
+        Type of the result, which keeps their values.
+    """
     flat = [np.ravel(part) for part in parts]
     whole = aligned(sum(part.size for part in flat), dtype)
     np.concatenate(flat, out=whole)
