@@ -48,6 +48,10 @@ app = typer.Typer(
 
 _SHORT = {
     "demo": "Play a guitar riff through an amp.",
+    "microphone": "Offer a denoised microphone to calls.",
+    "tune": "Show the played note, and how far it is off.",
+    "loudness": "Measure loudness and true peak of files.",
+    "presets": "List presets, cabinets, models and codecs.",
     "render": "Play a file through a preset into a file.",
     "denoise": "Remove the noise of a file, or of a folder of files.",
     "encode": "Encode a sound file in a few kbit/s, or a folder of files.",

@@ -64,10 +64,16 @@ Record = Annotated[Path | None, typer.Option("--out", help="Also write what is h
 COPY_BOOKS = 6
 """Of the copies: 3 kbit/s of the shipped voice codec."""
 
-codec.command(epilog="Example: `rtaudio codec demo speech.wav --bitrate 6 --loss 5`")(demo)
+codec.command(
+    short_help="Hear a call over a simulated network, and the original.",
+    epilog="Example: `rtaudio codec demo speech.wav --bitrate 6 --loss 5`",
+)(demo)
 
 
-@codec.command(epilog="Example: `rtaudio codec send --to 192.168.1.7:5004 --bitrate 6`")
+@codec.command(
+    short_help="Send what is spoken.",
+    epilog="Example: `rtaudio codec send --to 192.168.1.7:5004 --bitrate 6`",
+)
 def send(
     to: To,
     device: Device = "default",
@@ -106,7 +112,10 @@ def send(
     Call(chosen, outgoing, None).run(seconds, json)
 
 
-@codec.command(epilog="Example: `rtaudio codec receive --port 5004 --bind 0.0.0.0`")
+@codec.command(
+    short_help="Play what arrives.",
+    epilog="Example: `rtaudio codec receive --port 5004 --bind 0.0.0.0`",
+)
 def receive(
     port: Port = 5004,
     bind: Bind = "127.0.0.1",
@@ -138,7 +147,10 @@ def receive(
     Call(chosen, None, incoming).run(seconds, json)
 
 
-@codec.command(epilog="Example: `rtaudio codec talk --to 192.168.1.7:5004 --bind 0.0.0.0`")
+@codec.command(
+    short_help="Send and receive at once; both sides run it.",
+    epilog="Example: `rtaudio codec talk --to 192.168.1.7:5004 --bind 0.0.0.0`",
+)
 def talk(
     to: To,
     port: Port = 5004,

@@ -12,9 +12,11 @@ from rtaudio.codec.dtx import PauseDetector
 from rtaudio.codec.find import find_codec
 from rtaudio.codec.frame_player import FramePlayer
 from rtaudio.codec.jitter import Frame
-from rtaudio.codec.level_guard import AGREEMENT_FRAMES, START_PEAK, LevelGuard
+from rtaudio.codec.level_guard import LevelGuard
 from rtaudio.codec.model import FrameDecoder, FrameEncoder
 from rtaudio.codec.noise_shape import NoiseShape
+from rtaudio.effects.codec import Codec
+from rtaudio.runtime.kernels.codec.guard import AGREEMENT_FRAMES, START_PEAK
 
 HOP = 960
 
@@ -39,8 +41,9 @@ def test_an_untrusted_frame_is_no_louder_than_the_programme(frames, burst):
 
 def test_a_trusted_programme_is_never_touched():
     guard, rng = LevelGuard(), np.random.default_rng(0)
-    for frame in rng.uniform(-1, 1, (100, HOP)).astype(np.float32) * rng.uniform(0, 1, (100, 1)):
-        assert guard.step(frame, trusted=True) is frame
+    frames = rng.uniform(-1, 1, (100, HOP)) * rng.uniform(0, 1, (100, 1))
+    for frame in frames.astype(np.float32):
+        np.testing.assert_array_equal(guard.step(frame, trusted=True), frame)
 
 
 def test_after_a_loss_it_is_trusted_again():
@@ -106,3 +109,18 @@ def test_frames_that_the_buffer_leaves_out_are_no_burst_either(codec):
         peaks.append(float(np.abs(player.play(Frame(number, codes))).max()))
     assert left_out > 5
     assert max(peaks) < 1.3 * np.abs(voice).max()
+
+
+@pytest.mark.parametrize("percent", [5.0, 20.0, 40.0])
+def test_the_effect_makes_no_burst_either(percent):
+    voice = speech_like(12.0)
+    heard = Codec(loss_percent=percent)(voice, 48000)
+    whole = Codec()(voice, 48000)
+    assert not np.array_equal(heard, whole)
+    assert 0.5 * np.abs(voice).max() < np.abs(heard).max() < 1.3 * np.abs(voice).max()
+
+
+def test_the_effect_leaves_a_sound_without_losses_alone():
+    """Also above full scale, where a call would be limited."""
+    voice = 4 * speech_like(2.0)
+    assert np.abs(Codec()(voice, 48000)).max() > 1.2

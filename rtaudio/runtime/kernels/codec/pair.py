@@ -2,11 +2,13 @@
 
 Frames are lost in bursts, after the two-state chain of E. N. Gilbert, "Capacity of a burst-noise
 channel", Bell System Technical Journal 39 (1960): in the bad state every frame is lost. Random
-numbers are those of the linear congruential generator of ISO C.
+numbers are those of the linear congruential generator of ISO C. Until the decoder agrees with the
+encoder again, a guard holds the level of the programme.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from rtaudio.runtime.abi import Node, kernel, state_dtype
 from rtaudio.runtime.jit import helper
 from rtaudio.runtime.kernels.codec.decoder import PackedDecoder
 from rtaudio.runtime.kernels.codec.encoder import PackedEncoder
+from rtaudio.runtime.kernels.codec.guard import guard_memory, hold
 from rtaudio.runtime.memory import Array, aligned
 from rtaudio.runtime.words import address_of, call_process, f32_at, struct_at
 
@@ -34,6 +37,7 @@ STATE = state_dtype(
     ("kbps", "f4"),
     ("random", "i8"),
     ("lost", "i8"),
+    ("guard", "i8"),
 )
 """``params`` are the bitrate and the share of lost frames in percent. ``wanted_books`` is the slot
 that the encoder reads; ``kbps`` the bitrate of one book."""
@@ -67,6 +71,7 @@ def code_in_place(state, src, dst, frames):
             codes[number] = -1.0
     if code == 0:
         code = call_process(s.decode, s.decoder, s.codes, address_of(dst), frames)
+        hold(f32_at(s.guard), dst, frames, s.lost == 0, math.inf)
     return code
 
 
@@ -100,7 +105,7 @@ class PackedPair:
             params=params,
             latency_samples=latency_samples,
             uncopied={"wanted_books": wanted},
-            work={"codes": np.zeros(self._encoder.books, np.float32)},
+            work={"codes": np.zeros(self._encoder.books, np.float32), "guard": guard_memory()},
             inner=[first, second],
             encode=first.kernel,
             encoder=first,
