@@ -6,6 +6,7 @@ written from the data, between ``<!-- NAME -->`` and ``<!-- /NAME -->``::
 
     python -m benchmarks.figures                    measure all sections, about 15 minutes
     python -m benchmarks.figures callback models    measure these
+    python -m benchmarks.figures call               a call for ten minutes
     python -m benchmarks.figures denoisers codecs --data FOLDER  needs recordings; an hour each
     python -m benchmarks.figures --write            measure nothing, write the pages anew
 
@@ -29,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import live
+from benchmarks import call, live
 from rtaudio.atomic import replacing
 from rtaudio.bench.machine import machine_line
 from rtaudio.cli.bench_codec import codec_tables
@@ -41,6 +42,7 @@ PAGES = (ROOT / "docs" / "benchmarks.md", ROOT / "README.md")
 PERCENTILES = {"p50": "p50", "p99": "p99", "p99_9": "p99.9", "max": "max"}
 LIVE_SECONDS = 60.0
 DENOISE_SECONDS = 30.0
+CALL_SECONDS = 600.0
 
 PLAYERS = {"rtaudio": "error", "NAM Core": "NAM Core", "NeuralAudio": "NeuralAudio"}
 """The players of the table of kernels, and the columns of their errors."""
@@ -80,6 +82,14 @@ def measure_live() -> dict[str, list[Table]]:
     ]
     head = ["", "blocks", "missed", *(f"{name} µs" for name in PERCENTILES.values())]
     return {"live": [table("", head, rows)]}
+
+
+def measure_call() -> dict[str, list[Table]]:
+    """A call for ten minutes, over a bad network, with clocks that drift."""
+    sent, received = call.measure(CALL_SECONDS, call.BAD)
+    if wrong := call.faults(sent, received):
+        raise SystemExit(f"call: {wrong[0]}")
+    return {"call": [table("", ["", ""], call.tables(sent, received))]}
 
 
 def measure_callback() -> dict[str, list[Table]]:
@@ -235,6 +245,7 @@ def make_picture() -> dict[str, list[Table]]:
 
 COMMANDS: dict[str, tuple[str, Callable[..., dict[str, list[Table]]]]] = {
     "live": ("python -m benchmarks.live", measure_live),
+    "call": ("python -m benchmarks.call", measure_call),
     "callback": ("rtaudio bench engine", measure_callback),
     "models": ("rtaudio bench models", measure_models),
     "guitar": ("rtaudio bench guitar", measure_guitar),
@@ -354,7 +365,7 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.what) - COMMANDS.keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    wanted = given.what or [name for name in COMMANDS if name not in ON_RECORDINGS]
+    wanted = given.what or [name for name in COMMANDS if name not in (*ON_RECORDINGS, "call")]
     if given.data is None and (left := [name for name in wanted if name in ON_RECORDINGS]):
         parser.error(f"{left[0]}: name the folder of recordings by --data")
     if "live" in wanted and shutil.which("jackd") is None:

@@ -107,13 +107,23 @@ def _noise(seconds: float, rate_hz: int) -> np.ndarray:
 
 
 class Jack:
-    """A private jackd with the dummy driver."""
+    """A private jackd with the dummy driver.
 
-    def __init__(self, rate_hz: int = RATE, block: int = BLOCK) -> None:
+    Parameters
+    ----------
+    rate_hz, block
+        Sample rate, and frames per block.
+    name
+        Its name among the servers of the machine.
+    """
+
+    def __init__(
+        self, rate_hz: int = RATE, block: int = BLOCK, name: str = "rtaudio-bench"
+    ) -> None:
         self.rate_hz, self.block = rate_hz, block
         if shutil.which("jackd") is None:
             raise SystemExit("jackd is not installed; apt install jackd2")
-        self.name = "rtaudio-bench"
+        self.name = name
         try:
             former = os.sched_getscheduler(0)
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))

@@ -21,12 +21,12 @@ from rtaudio.audio.writer import write_audio
 
 def decibels(sound: np.ndarray) -> float:
     """Return the level of a sound in dBFS."""
-    return 10.0 * np.log10(np.mean(np.square(sound)) + 1e-12)
+    return float(10.0 * np.log10(np.mean(np.square(sound)) + 1e-12))
 
 
 def main() -> None:
     """Clean a file with the shipped denoiser."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("source", type=Path, nargs="?", help="default: a noise, made here")
     parser.add_argument("target", type=Path, nargs="?", default=Path("clean.wav"))
     parser.add_argument("--limit-db", type=float, default=100.0, help="most that noise goes down")

@@ -14,14 +14,15 @@ import math
 import numpy as np
 
 import rtaudio as rt
-from rtaudio.effects.base import Effect, parameter, slots_at
+from rtaudio.effects.base import parameter, slots_at
 from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
 from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.memory import Floats
 from rtaudio.runtime.slots import Slots
 from rtaudio.runtime.words import address_of, struct_at
 
 
-class Ring(Effect):
+class Ring(rt.Effect):
     """Multiply by a sine: bells and robots."""
 
     frequency_hz: float = parameter(440.0, 1.0, 5000.0, "Hz", "frequency of the sine")
@@ -36,7 +37,7 @@ _state_at, _slots_at = struct_at(STATE), slots_at(Ring)
 
 
 @kernel(STATE)
-def multiply(state, src, dst, frames):
+def multiply(state: int, src: Floats, dst: Floats, frames: int) -> int:
     """Multiply every channel by one sine."""
     s = _state_at(address_of(state))
     turn = 2.0 * math.pi * _slots_at(s.params).frequency_hz / s.rate_hz
@@ -49,6 +50,6 @@ def multiply(state, src, dst, frames):
 
 
 if __name__ == "__main__":
-    wet = rt.Chain([Ring(frequency_hz=1000.0)])(np.ones(48000, np.float32), 48000)
+    wet = rt.Chain(Ring(1000.0))(np.ones(48000, np.float32), 48000)
     loudest = np.argmax(np.abs(np.fft.rfft(wet)))
     print(f"a constant became a sine of {loudest} Hz")

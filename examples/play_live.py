@@ -18,7 +18,7 @@ import rtaudio as rt
 
 def main() -> None:
     """Sweep two knobs of the preset `crunch` while the guitar plays."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--device", default="default", help="a name, a part of it, or clock")
     parser.add_argument("--block", type=int, default=64, help="frames per block")
     parser.add_argument("--seconds", type=float, default=20.0)

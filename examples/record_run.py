@@ -19,7 +19,7 @@ from rtaudio.audio.riff import riff
 
 def main() -> None:
     """Play a guitar through an amp, and record it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("target", type=Path, nargs="?", default=Path("take.wav"))
     parser.add_argument("--device", default="default", help="a name, a part of it, or clock")
     parser.add_argument("--live", action="store_true", help="play the input, not the built-in riff")

@@ -20,7 +20,7 @@ from rtaudio.batch.render_file import render_file
 
 def main() -> None:
     """Render a file through an amp, a cabinet and an echo."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("source", type=Path, nargs="?", help="default: a riff, made here")
     parser.add_argument("target", type=Path, nargs="?", default=Path("wet.wav"))
     given = parser.parse_args()

@@ -19,7 +19,7 @@ from rtaudio.shipped import shipped_cabinets, shipped_models
 
 def main() -> None:
     """Build a chain with two branches, render with it, and save it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("model", type=Path, nargs="?", help=".nam, .aidax, .json or .onnx")
     parser.add_argument("--target", type=Path, default=Path("stereo.wav"))
     given = parser.parse_args()

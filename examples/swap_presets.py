@@ -16,7 +16,7 @@ import rtaudio as rt
 
 def main() -> None:
     """Play several presets, one after the other."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("presets", nargs="*", default=["clean", "crunch"])
     parser.add_argument("--device", default="default", help="a name, a part of it, or clock")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each preset")

@@ -15,7 +15,7 @@ import rtaudio as rt
 
 def main() -> None:
     """Play a preset and print its statistics once a second."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--preset", default="crunch-stereo")
     parser.add_argument("--device", default="clock", help="a name, a part of it, or clock")
     parser.add_argument("--block", type=int, default=64, help="frames per block")
@@ -23,6 +23,7 @@ def main() -> None:
     given = parser.parse_args()
 
     with rt.Host(rt.load_preset(given.preset), given.device, block=given.block) as host:
+        stats = host.stats()
         for _ in range(max(1, round(given.seconds))):
             host.wait(min(1.0, given.seconds))
             stats = host.stats()

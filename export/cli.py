@@ -16,7 +16,7 @@ from export.exporter import export_model
 from export.loudness import measure_loudness
 from export.nam import nam_document
 from export.streaming import StreamingModule
-from rtaudio.atomic import replacing
+from rtaudio.atomic import may_write, new_file, replacing
 from rtaudio.models.contract.card import Golden, ModelFile
 from rtaudio.models.contract.check import read_model
 from rtaudio.models.formats.read import FOREIGN_SUFFIXES, model_file, read_foreign
@@ -33,7 +33,7 @@ TOLERANCE = 2e-5
 """Largest error of a written file, relative to the larger of the golden vector's peak and 1."""
 
 
-def export(source: Path, out: Path) -> None:
+def export(source: Path, out: Path, force: bool = True) -> None:
     """Write a net to a file, and prove that it plays the same before it is put in its place.
 
     Parameters
@@ -44,6 +44,8 @@ def export(source: Path, out: Path) -> None:
     out
         The file to write. Its suffix chooses the format: .onnx, .nam (Neural Amp Modeler), .aidax
         (the AIDA-X plugin) or .json (RTNeural).
+    force
+        Whether an existing file may be replaced.
 
     Raises
     ------
@@ -52,7 +54,7 @@ def export(source: Path, out: Path) -> None:
     FileNotFoundError
         No such file.
     """
-    _check_target(source, out)
+    _check_target(source, out, force)
     if source.suffix in FOREIGN_SUFFIXES:
         foreign = read_foreign(source)
         model = model_file(foreign)
@@ -67,7 +69,9 @@ def export(source: Path, out: Path) -> None:
     _write(model, net, out)
 
 
-def export_net(net: StreamingModule, card: dict[str, Any], source: Path, out: Path) -> None:
+def export_net(
+    net: StreamingModule, card: dict[str, Any], source: Path, out: Path, force: bool = True
+) -> None:
     """Write a trained net, as `export` does.
 
     Parameters
@@ -79,17 +83,22 @@ def export_net(net: StreamingModule, card: dict[str, Any], source: Path, out: Pa
     out
         As for `export`. A net of several parts, as a codec, becomes a file each:
         ``OUT.encoder.onnx`` and ``OUT.decoder.onnx`` for ``OUT.onnx``.
+    force
+        Whether existing files may be replaced.
 
     Raises
     ------
     ExportError
         As for `export`.
     """
-    _check_target(source, out)
+    _check_target(source, out, force)
     parts = net.parts()
     if out.suffix == ".onnx":
+        files = {name: out.with_suffix(f".{name}.onnx") if name else out for name in parts}
+        for file in files.values():
+            may_write(file, force)
         for name, part in parts.items():
-            _export_onnx(part, card, out.with_suffix(f".{name}.onnx") if name else out)
+            _export_onnx(part, card, files[name])
         return
     if len(parts) > 1:
         raise ValueError(
@@ -107,6 +116,8 @@ def _export_onnx(net: StreamingModule, card: dict[str, Any], out: Path) -> None:
     parity = export_model(net, card, out)
     if net.kind == "encoder":
         proof = "ONNX Runtime = PyTorch, blocks = whole, code for code"
+        if differing := max(parity.onnx_error, parity.streaming_error):
+            proof += f" but {differing:.2%}, where two entries are equally near"
     else:
         proof = (
             f"ONNX Runtime = PyTorch within {parity.onnx_error:.1e}, blocks = whole within "
@@ -119,11 +130,10 @@ def _export_onnx(net: StreamingModule, card: dict[str, Any], out: Path) -> None:
     print(f"{out}: {out.stat().st_size:,} bytes; {proof}")
 
 
-def _check_target(source: Path, out: Path) -> None:
+def _check_target(source: Path, out: Path, force: bool) -> None:
     if out.suffix not in (".onnx", *FOREIGN_SUFFIXES):
         raise ExportError(f"{out}: unknown suffix; choose .onnx, .nam, .aidax or .json")
-    if out.exists() and source.samefile(out):
-        raise ExportError(f"{out}: is the source itself; choose another name to write")
+    new_file(source, out, force)
 
 
 def _write(model: ModelFile, net: Net | None, out: Path) -> None:

@@ -171,6 +171,7 @@ def _trace(net: StreamingModule) -> onnx.ModelProto:
         )
     proto = onnx.load_model_from_string(buffer.getvalue())
     _declare(proto.graph, net, state)
+    _part_equal(proto.graph)
     _rename(proto.graph)
     return proto
 
@@ -186,6 +187,16 @@ def _declare(graph: onnx.GraphProto, net: StreamingModule, state: Mapping[str, T
         tensor = value.type.tensor_type
         declared = onnx.helper.make_tensor_type_proto(tensor.elem_type, shapes[value.name])
         value.type.CopyFrom(declared)
+
+
+def _part_equal(graph: onnx.GraphProto) -> None:
+    """Give weights that are equal a tensor each: tracing lets one stand for all of them."""
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for node in [node for node in graph.node if node.op_type == "Identity"]:
+        if node.input[0] in tensors:
+            graph.initializer.add().CopyFrom(tensors[node.input[0]])
+            graph.initializer[-1].name = node.output[0]
+            graph.node.remove(node)
 
 
 def _rename(graph: onnx.GraphProto) -> None:

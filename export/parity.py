@@ -10,14 +10,14 @@ import torch
 
 from export.errors import ParityError
 from export.streaming import StreamingModule
-from rtaudio.models.contract.card import ModelFile
-from rtaudio.models.loader import GOLDEN_TOLERANCE
+from rtaudio.models.contract.card import GOLDEN_TOLERANCE, ModelFile
 from rtaudio.runtime.memory import Array, Floats
 
 __all__ = ["Parity", "check_parity", "run_onnx", "run_torch"]
 
 
 TOLERANCE = 1e-5
+CODES_TOLERANCE = 0.005
 SAMPLES = 24_000
 OWN_DELAY_S = 0.001
 """A net may respond later than its reported latency by this much, like the gear it models."""
@@ -34,7 +34,7 @@ class Parity:
     ----------
     onnx_error
         Largest difference between graph and net, relative to the larger of the output's peak and 1;
-        for an encoder the share of codes that differ, which is 0.
+        for an encoder the share of codes that differ.
     streaming_error
         The same between the net in blocks and in one piece.
     latency_samples
@@ -68,7 +68,7 @@ def check_parity(net: StreamingModule, model: ModelFile) -> Parity:
         The net in blocks differs from the net in one piece by more than 1e-5, the graph in blocks
         differs from it by more than 2e-5 (ONNX Runtime rounds its tanh in another way, and a net of
         high gain magnifies that), or the reported latency is outside the impulse response. The
-        codes of an encoder may not differ at all.
+        codes of an encoder may differ where two entries are equally near, in 0.5 % of all.
     """
     signal = probe(net, SAMPLES)
     blocks = whole_blocks(net, signal) if net.hop else random_blocks(signal.shape[1])
@@ -76,18 +76,18 @@ def check_parity(net: StreamingModule, model: ModelFile) -> Parity:
     if not np.isfinite(whole).all():
         raise ParityError("the net's output holds NaN or infinity; train it again")
     streaming_error = _difference(run_torch(net, signal, blocks), whole)
-    if not streaming_error <= (0 if net.kind == "encoder" else TOLERANCE):
+    if not streaming_error <= (CODES_TOLERANCE if net.kind == "encoder" else TOLERANCE):
         raise ParityError(
             f"the net does not stream: in blocks it differs by {streaming_error:.2g} from one "
             "piece; keep all of its memory in the state, and use no later samples"
         )
     onnx_error = _difference(run_onnx(model, signal, blocks), whole)
-    if net.kind == "encoder" and onnx_error:
+    if net.kind == "encoder" and onnx_error > CODES_TOLERANCE:
         raise ParityError(
             f"ONNX Runtime and PyTorch differ in {onnx_error:.2%} of the codes; keep all of the "
             "net's memory in the state"
         )
-    if not onnx_error <= GOLDEN_TOLERANCE:
+    if net.kind != "encoder" and not onnx_error <= GOLDEN_TOLERANCE:
         raise ParityError(
             f"ONNX Runtime and PyTorch differ by {onnx_error:.2g}, more than "
             f"{GOLDEN_TOLERANCE:.0e}; keep all of the net's memory in the state"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,71 @@ from pathlib import Path
 
 _NAME_BYTES = 255
 """The longest file name that common file systems take."""
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _is_full(error: OSError) -> bool:
+    """Return whether the disk, the quota or the file is full; numpy says so in words of its own."""
+    return error.errno in _FULL or " requested and " in str(error)
+
+
+def new_file(source: Path, target: Path, force: bool, suffix: str | None = None) -> Path:
+    """Return the file to write, by the rule of all verbs: as ``cp`` does, but it never overwrites.
+
+    Parameters
+    ----------
+    source
+        The file that is read, or ``-``.
+    target
+        The new file, or a folder for a file of the same name.
+    force
+        Whether an existing file may be replaced.
+    suffix
+        Of a file in a folder; None: that of ``source``.
+
+    Raises
+    ------
+    FileExistsError
+        There is such a file, or it is the one that is read.
+    IsADirectoryError
+        ``target`` is a folder, and ``source`` has no name.
+
+    Examples
+    --------
+    >>> new_file(Path("a.wav"), Path("b.wav"), force=False).name
+    'b.wav'
+    """
+    if target.is_dir():
+        if not source.name or source == Path("-"):
+            raise IsADirectoryError(f"{target}: is a folder; name the new file in it")
+        target = target / source.name
+        if suffix is not None:
+            target = target.with_suffix(suffix)
+    if target.exists() and source.exists() and source.samefile(target):
+        raise FileExistsError(f"{target}: is the file that is read; choose another name")
+    may_write(target, force)
+    return target
+
+
+def may_write(target: Path, force: bool) -> None:
+    """Refuse to replace what exists, unless the user says so.
+
+    Parameters
+    ----------
+    target
+        The file or folder to write.
+    force
+        Whether it may be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        It exists.
+    """
+    if target.exists() and not force:
+        raise FileExistsError(f"{target}: exists; choose another name, or replace it: --force")
 
 
 @contextmanager
@@ -53,5 +119,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is not None or not _is_full(error):
+            raise
+        raise OSError(f"{path}: cannot be written: no space is left there; make room") from None
     finally:
         temporary.unlink(missing_ok=True)

@@ -26,10 +26,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
+    from pydantic import ValidationError
 
 USER, BUG = 2, 1
 """Exit status of the command line: a fault of the input, and one of rtaudio."""
@@ -38,6 +39,14 @@ Location = tuple[int | str, ...]
 
 _RANGE = ("greater_than_equal", "less_than_equal", "greater_than", "less_than")
 """Pydantic's names for a value out of range."""
+_NO_NUMBER = (
+    "finite_number",
+    "float_parsing",
+    "float_type",
+    "int_parsing",
+    "int_parsing_size",
+    "int_type",
+)
 
 
 class RtaudioError(ValueError):
@@ -202,7 +211,7 @@ def shortened(text: str, longest: int = 40) -> str:
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
-def field_span(model: type[BaseModel], location: Location) -> str:
+def field_span(model: type[Any], location: Location) -> str:
     """Return the range of a pydantic field with its unit; empty if it has none.
 
     Parameters
@@ -238,7 +247,7 @@ def _fields(model: Any) -> dict[str, Any]:
 
 
 def fault_text(
-    fault: Any, key: str, model: type[BaseModel] | None = None, shown: str | None = None
+    fault: Any, key: str, model: type[Any] | None = None, shown: str | None = None
 ) -> str:
     """Return the message of a fault that pydantic found.
 
@@ -260,7 +269,8 @@ def fault_text(
     """
     if shown is None:
         value = fault["input"]
-        shown = f"{value:g}" if isinstance(value, float) else shortened(repr(value))
+        text = f"{value:g}" if isinstance(value, float) else " ".join(repr(value).split())
+        shown = shortened(text)
     limits = field_span(model, fault["loc"]) if model is not None else ""
     fields = model.model_fields if model is not None else {}
     what = f"{key} = {shown}" if key else shown
@@ -268,7 +278,7 @@ def fault_text(
     match fault["type"]:
         case "missing" | "missing_argument":
             return f"{key} is missing; give it a value"
-        case "extra_forbidden" | "unexpected_keyword_argument":
+        case "extra_forbidden" | "unexpected_keyword_argument" | "no_such_attribute":
             known = [field.alias or key for key, field in fields.items()]
             near = difflib.get_close_matches(str(fault["loc"][-1]), known, 1)
             remedy = f"did you mean {near[0]!r}?" if near else "remove it"
@@ -279,7 +289,7 @@ def fault_text(
             word = {"ge": "at least", "le": "at most", "gt": "more than", "lt": "less than"}
             bound = next(name for name in word if name in context)
             return f"{what} must be {word[bound]} {context[bound]:g}"
-        case "finite_number" | "float_parsing" | "float_type" | "int_parsing" | "int_type":
+        case kind if kind in _NO_NUMBER:
             return f"{what} is not a number" + (limits and f" in {limits}")
         case "int_from_float":
             return f"{what} is not a whole number"
@@ -295,15 +305,30 @@ def fault_text(
             return f"{key} takes {context['max_length']} items at most"
         case "list_type" | "tuple_type":
             return f"{what} is not a list"
+        case "is_instance_of":
+            name = context["class"]
+            return f"{what} is not {'an' if name[0] in 'AEIOU' else 'a'} {name}"
+        case "path_type":
+            return f"{what} is not a path"
         case "dict_type" | "model_type" | "model_attributes_type":
             return f"{what} is not a mapping of keys to values"
         case "value_error":
             return f"{key}: {context['error']}" if key else str(context["error"])
+    if fault["type"] in _of_pydantic():
+        return f"{what} is not a value of the right kind"
     message = fault["msg"][:1].lower() + fault["msg"][1:]
     return f"{what}: {message}" if key else message
 
 
-def first_fault(error: ValidationError, model: type[BaseModel], root: str = "") -> str:
+@cache
+def _of_pydantic() -> frozenset[str]:
+    """Return the kinds of faults whose words are pydantic's; others are ours."""
+    from pydantic_core import core_schema
+
+    return frozenset(get_args(core_schema.ErrorType))
+
+
+def first_fault(error: ValidationError, model: type[Any], root: str = "") -> str:
     """Return the first fault of a ``ValidationError`` in words, with the key that has it.
 
     Parameters

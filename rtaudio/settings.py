@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rtaudio.atomic import replacing
 from rtaudio.errors import SettingsError, first_fault
+from rtaudio.runtime.folders import user_settings
 
 
 class Settings(BaseModel):
@@ -21,26 +22,41 @@ class Settings(BaseModel):
     interface_dbu
         Level of a sine at the input of the audio interface that reads 0 dBFS, -20 .. 40 dBu. Data
         sheets call it "maximum input level"; 12 dBu is usual for an instrument input.
+
+    Raises
+    ------
+    SettingsError
+        A value is out of range, or a key unknown.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     interface_dbu: float = Field(12.0, ge=-20.0, le=40.0, json_schema_extra={"unit": "dBu"})
 
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SettingsError(first_fault(error, type(self))) from None
+
 
 def settings_path() -> Path:
-    """Return the path of the settings file, which may not exist."""
-    if sys.platform == "win32":
-        base = os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(base) / "rtaudio" / "settings.yaml"
+    """Return the path of the settings file, which may not exist.
+
+    Raises
+    ------
+    SettingsError
+        The user has no home directory, as in some containers.
+    """
+    folder = user_settings()
+    if folder is None:
+        variable = {"win32": "APPDATA", "darwin": "HOME"}.get(sys.platform, "XDG_CONFIG_HOME")
+        raise SettingsError(f"this user has no home directory; set {variable} to a folder")
+    return folder / "rtaudio" / "settings.yaml"
 
 
 def load_settings() -> Settings:
-    """Read the settings; without a file, return the defaults.
+    """Read the settings; without a file or a home directory, return the defaults.
 
     Raises
     ------
@@ -52,8 +68,7 @@ def load_settings() -> Settings:
     >>> load_settings().interface_dbu                                       # doctest: +SKIP
     12.0
     """
-    path = settings_path()
-    if not path.is_file():
+    if user_settings() is None or not (path := settings_path()).is_file():
         return Settings()
     try:
         found = yaml.safe_load(path.read_text("utf-8"))
@@ -63,8 +78,8 @@ def load_settings() -> Settings:
         raise SettingsError(f"{path}: not a mapping of settings; repair it or remove it")
     try:
         return Settings(**{str(key): value for key, value in found.items()})
-    except ValidationError as error:
-        raise SettingsError(f"{path}: {first_fault(error, Settings)}") from None
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
 
 
 def save_settings(settings: Settings) -> None:

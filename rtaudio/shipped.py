@@ -33,4 +33,5 @@ def _files(pattern: str) -> dict[str, Path]:
     """
     here = Path(__file__).parent
     folder = next((f for f in (here / "presets", here.parent / "presets") if f.is_dir()), None)
-    return {file.stem: file for file in sorted(folder.glob(pattern))} if folder else {}
+    found = sorted(folder.glob(pattern), key=lambda file: file.stem) if folder else []
+    return {file.stem: file for file in found}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import json
 import os
 import shutil
+import subprocess
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +21,7 @@ DATA = Path(os.environ.get("RTAUDIO_DATA") or Path(__file__).parents[2] / "share
 REAL_TIME = (
     "analysis/test_tuner.py",
     "cli",
+    "codec/test_bad_input.py",
     "codec/test_call.py",
     "codec/test_verbs.py",
     "control",
@@ -86,3 +91,86 @@ def refused(cli):
         return lines[0]
 
     return call
+
+
+# -- pages, in a real browser ----------------------------------------------------------------------
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_MEASURE = """
+const seen = frame => {
+  const page = frame.contentDocument, shown = page.documentElement;
+  const box = element => element.getBoundingClientRect();
+  return {
+    width: frame.clientWidth,
+    scroll: shown.scrollWidth,
+    audio: [...page.querySelectorAll("audio")].map(a => [box(a).width, box(a).height]),
+    buttons: [...page.querySelectorAll("button")].map(b => [box(b).width, box(b).height]),
+    images: [...page.images].map(i => [i.naturalWidth, box(i).width]),
+    wide: [...page.body.querySelectorAll("*")]
+      .filter(e => box(e).right > frame.clientWidth + 1 && !e.parentElement.closest("table, pre"))
+      .map(e => e.outerHTML.slice(0, 80)),
+  };
+};
+onload = () => { document.body.dataset.seen =
+  JSON.stringify([...document.querySelectorAll("iframe")].map(seen)); };
+"""
+
+
+class Look(NamedTuple):
+    """What a page looks like at one width: sizes in pixels, and what sticks out to the right."""
+
+    width: int
+    scroll: int
+    audio: list[list[float]]
+    buttons: list[list[float]]
+    images: list[list[float]]
+    wide: list[str]
+
+
+class _Seen(HTMLParser):
+    def handle_starttag(self, tag, attrs):
+        if tag == "body":
+            self.looks = [Look(**look) for look in json.loads(dict(attrs)["data-seen"])]
+
+
+def _look_at(page: Path, picture: Path, widths: tuple[int, ...] = (1280, 390)) -> list[Look]:
+    """Open a page at each width, side by side; skips where there is no Chromium.
+
+    Parameters
+    ----------
+    page
+        The HTML file.
+    picture
+        Where the screenshot goes.
+    widths
+        In CSS pixels.
+    """
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if browser is None:
+        pytest.skip("no browser to look at pages with (Debian: apt install chromium)")
+    text = html.escape(page.read_text("utf-8"))
+    frames = "".join(
+        f'<iframe style="border:0;width:{width}px;height:2400px" srcdoc="{text}"></iframe>'
+        for width in widths
+    )
+    around = picture.with_suffix(".html")
+    around.write_text(
+        f'<!doctype html><body style="margin:0;white-space:nowrap">{frames}'
+        f"<script>{_MEASURE}</script>",
+        "utf-8",
+    )
+    size = f"--window-size={sum(widths) + 40},2400"
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", size,
+               f"--user-data-dir={picture.with_suffix('.profile')}", f"--screenshot={picture}",
+               "--dump-dom", around.as_uri()]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    seen = _Seen()
+    seen.feed(done.stdout)
+    return seen.looks
+
+
+@pytest.fixture
+def look_at():
+    """Return ``look_at(page, picture, widths=(1280, 390)) -> [Look, ...]``."""
+    return _look_at

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from typing import NamedTuple
 import yaml
 
 from export.cli import export_net
+from rtaudio.view.terminal import remark
+from rtaudio.view.words import counted
 from training.checkpoint import load_checkpoint
 from training.codec.config import CodecConfig
 from training.codec.task import CodecTask
@@ -21,9 +24,10 @@ from training.denoise.config import DenoiseConfig
 from training.denoise.scene_config import SceneConfig
 from training.denoise.scene_task import SceneTask
 from training.denoise.task import DenoiseTask
-from training.engine import train_run
+from training.engine import pick_device, train_run
 from training.guitar.captures import capture_config
 from training.guitar.config import GuitarConfig
+from training.guitar.forecast import forecast
 from training.guitar.seeds import train_seeds
 from training.guitar.task import AmpTask
 from training.task import Task
@@ -123,10 +127,24 @@ def train(
         raise ConfigError("give one configuration, or capture folders only")
     if out is not None:
         config = config.model_copy(update={"folder": str(out)})
-    if isinstance(config, GuitarConfig) and seeds != 1:
-        metrics = train_seeds(config, seeds, resume=resume, device=device, start=checkpoint)
-    else:
-        metrics = train_run(config, kind.task, resume=resume, device=device, start=checkpoint)
+    if all(path.is_dir() for path in what) and not resume:
+        _print_forecasts(what, size or "medium", epochs, seeds, device)
+    try:
+        if isinstance(config, GuitarConfig) and seeds != 1:
+            metrics = train_seeds(config, seeds, resume=resume, device=device, start=checkpoint)
+        else:
+            metrics = train_run(config, kind.task, resume=resume, device=device, start=checkpoint)
+    except KeyboardInterrupt:
+        options: dict[str, object] = {
+            "out": out,
+            "seeds": seeds if seeds != 1 else None,
+            "device": device if device != "auto" else None,
+            "checkpoint": checkpoint,
+        }
+        if seeds != 1 or not all(path.is_dir() for path in what):  # else the run folder knows
+            options |= {"size": size, "epochs": epochs}
+        _print_way_on(config.run_folder, what, options)
+        raise
     if as_json:
         print(json.dumps(metrics))
         return
@@ -138,7 +156,37 @@ def train(
         print(line)
 
 
-def export(source: Path, out: Path) -> None:
+def _print_forecasts(
+    folders: Sequence[Path], size: str, epochs: int | None, seeds: int, device: str
+) -> None:
+    """Say what each size will take here, and how good its like became elsewhere."""
+    remark("timing the first steps of each size on this machine ...")
+    for found in forecast(folders, pick_device(device), epochs=epochs):
+        mark = "->" if found.size == size else "  "
+        times = f", times {seeds} seeds" if found.size == size and seeds > 1 else ""
+        remark(f"{mark} {found}{times}")
+
+
+def _print_way_on(folder: Path, what: Sequence[Path], given: Mapping[str, object]) -> None:
+    """Say what an interrupted run has left on the disk, and the command that goes on with it."""
+    for run in sorted(folder.glob("seed-*")) or [folder]:
+        kept = sorted(run.glob("*")) if run.is_dir() else []
+        size_mb = sum(file.stat().st_size for file in kept if file.is_file()) / 1e6
+        if (run / "last.pt").is_file():
+            epochs = len((run / "history.csv").read_text("utf-8").splitlines()) - 1
+            best = ", best.pt (the best net so far, ready for export)"
+            found = f"{counted(epochs, 'epoch')} in last.pt{best}"
+            found = found if (run / "best.pt").is_file() else found.removesuffix(best)
+        else:
+            found = "no epoch is over yet, so it will begin anew"
+        remark(f"on the disk: {run}, {size_mb:.1f} MB: {found}")
+    words = ["rtaudio", "train", *map(str, what), "--resume"]
+    for option, value in given.items():
+        words += [f"--{option}", str(value)] if value is not None else []
+    remark(f"to go on: {shlex.join(words)}")
+
+
+def export(source: Path, out: Path, force: bool = True) -> None:
     """Export the net of a checkpoint.
 
     Parameters
@@ -147,6 +195,8 @@ def export(source: Path, out: Path) -> None:
         The ``best.pt`` of a run.
     out
         The file to write; its suffix names the format, see `export.cli.export_net`.
+    force
+        Whether existing files may be replaced.
 
     Raises
     ------
@@ -154,7 +204,7 @@ def export(source: Path, out: Path) -> None:
         No such checkpoint, or a net that this format cannot hold.
     """
     net, card = load_checkpoint(source)
-    export_net(net, card, source, out)
+    export_net(net, card, source, out, force)
 
 
 def _of_captures(

@@ -6,17 +6,23 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 
 from rtaudio.audio.file import STEREO, native_path
+from rtaudio.audio.media import open_media
+from rtaudio.audio.media_format import MediaSource
+from rtaudio.audio.unfinished import mended
 from rtaudio.errors import AudioFileError
 from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from rtaudio.runtime.memory import Floats
 
 _STEP_FRAMES = 4096
 _PIECE_FRAMES = 1 << 20
+_ROUNDED_S = 0.1
+"""A media file may be shorter by this than its container states."""
 
 
 class Reader:
@@ -34,9 +40,11 @@ class Reader:
     path, rate_hz, channels
         The file, its sample rate, and its number of channels.
     subtype
-        libsndfile's name of the sample format.
+        libsndfile's name of the sample format, or that of a media file's codec.
     frames
-        Number of frames that libsndfile expects; a damaged file has fewer.
+        Expected number of frames; a damaged file has fewer.
+    has_video
+        Whether there is video beside the sound.
     position
         Number of frames read so far.
     metadata
@@ -45,11 +53,17 @@ class Reader:
         Why a part of the file could not be read; empty if all could.
     """
 
-    def __init__(self, path: Path, file: soundfile.SoundFile) -> None:
-        self.path, self._file = path, file
-        self.rate_hz, self.channels = int(file.samplerate), int(file.channels)
+    def __init__(self, path: Path, file: soundfile.SoundFile | MediaSource) -> None:
+        self.path = path
+        self._file: Any = file
+        self._media: MediaSource | None = None
+        if isinstance(file, soundfile.SoundFile):
+            self.rate_hz, self.channels = int(file.samplerate), int(file.channels)
+            self.metadata: dict[str, str] = file.copy_metadata()
+        else:
+            self._media = file
+            self.rate_hz, self.channels, self.metadata = file.rate_hz, file.channels, file.metadata
         self.subtype, self.frames = str(file.subtype), int(file.frames)
-        self.metadata: dict[str, str] = file.copy_metadata()
         self.position = 0
         self.fault = ""
         self._ended = False
@@ -61,10 +75,12 @@ class Reader:
 
         Notes
         -----
-        In a FLAC file a damaged part is replaced by silence, and reading goes on after it. Other
-        compressed files end at the damage, as they do not show where the sound goes on.
+        In FLAC and media files a damaged part is replaced by silence, and reading goes on after it.
+        Other compressed files end at the damage, as they do not show where the sound goes on.
         """
         piece = np.empty((frames, self.channels), np.float32)
+        if self._media is not None:
+            return self._read_media(self._media, piece)
         at = 0
         while at < frames and not self._ended:
             wanted = min(_STEP_FRAMES, frames - at)
@@ -76,8 +92,8 @@ class Reader:
                 continue
             try:
                 got = self._file.buffer_read_into(piece[at : at + wanted], "float32")
-            except soundfile.LibsndfileError as error:
-                self.fault = error.error_string.rstrip(".") or "it cannot be decoded"
+            except soundfile.LibsndfileError:
+                self.fault = "what follows cannot be decoded"
                 self._gap = self._jump(self.position + at)
                 self._ended = self._gap == 0
                 continue
@@ -85,6 +101,19 @@ class Reader:
             self._ended = got < wanted
         self.position += at
         return np.ascontiguousarray(piece[:at].T)
+
+    def _read_media(self, media: MediaSource, piece: Floats) -> Floats:
+        got = 0 if self._ended else media.read_into(piece)
+        self._ended = got < len(piece)
+        self.position += got
+        self.fault = media.fault
+        self._first_gap, self._missing = media.first_gap, media.missing
+        return np.ascontiguousarray(piece[:got].T)
+
+    @property
+    def has_video(self) -> bool:
+        """Whether there is video beside the sound."""
+        return self._media is not None and self._media.has_video
 
     def _jump(self, position: int) -> int:
         """Go on after a damaged part; returns the number of lost frames, 0 if none can be read."""
@@ -119,7 +148,7 @@ class Reader:
         stated = self._stated_frames()
         if not self.fault and stated <= self.position and not self._cut():
             return ""
-        if self._first_gap is not None and self.position == self.frames:
+        if self._first_gap is not None and self.position >= stated:
             return (
                 f"{self.path}: is damaged: {self._missing / self.rate_hz:.2f} s are missing, from "
                 f"{self._first_gap / self.rate_hz:.2f} s on; silence replaces them"
@@ -131,6 +160,9 @@ class Reader:
 
     def _stated_frames(self) -> int:
         """Return the number of frames that the header states, even if the file is cut short."""
+        if self._media is not None:
+            short = self.frames - self.position
+            return self.frames if self._media.exact and short > _ROUNDED_S * self.rate_hz else 0
         if self._file.format == "MP3" and not _has_length(self.path):
             return 0
         for stated, present in re.findall(
@@ -144,7 +176,7 @@ class Reader:
         return self.frames
 
     def _cut(self) -> bool:
-        return "lacks an end-of-stream bit" in self._log
+        return self._media is None and "lacks an end-of-stream bit" in self._log
 
     @property
     def _log(self) -> str:
@@ -173,7 +205,8 @@ def open_audio(path: str | Path, max_channels: int = STEREO) -> Iterator[Reader]
     Parameters
     ----------
     path
-        A file in any format of libsndfile: wav, flac, aiff, ogg, mp3 ...
+        A file in any format of libsndfile: wav, flac, aiff, ogg, mp3 ...; or with FFmpeg the sound
+        of a media file: m4a, mp4, mov, webm, wma ...
     max_channels
         Most channels that are accepted.
 
@@ -197,26 +230,37 @@ def open_audio(path: str | Path, max_channels: int = STEREO) -> Iterator[Reader]
         raise AudioFileError(f"{path}: not a file; give an audio file")
     with path.open("rb"):  # an unreadable file raises here, with the reason
         pass
+    reader = Reader(path, _opened(path))
     try:
-        file = soundfile.SoundFile(native_path(path))
-    except (soundfile.LibsndfileError, TypeError):
-        raise AudioFileError(f"{path}: not an audio file; convert it to wav or flac") from None
-    reader = Reader(path, file)
-    try:
-        if file.frames <= 0:
+        if reader.frames <= 0:
             raise AudioFileError(f"{path}: has no frames; record it again")
-        if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
+        if not MIN_RATE_HZ <= reader.rate_hz <= MAX_RATE_HZ:
             raise AudioFileError(
-                f"{path}: has a sample rate of {file.samplerate} Hz; convert it to one of "
+                f"{path}: has a sample rate of {reader.rate_hz} Hz; convert it to one of "
                 f"{MIN_RATE_HZ} .. {MAX_RATE_HZ} Hz"
             )
-        if file.channels > max_channels:
+        if reader.channels > max_channels:
             raise AudioFileError(
-                f"{path}: has {file.channels} channels; mix it down to {max_channels} or fewer"
+                f"{path}: has {reader.channels} channels; mix it down to {max_channels} or fewer"
             )
         yield reader
     finally:
         reader.close()
+
+
+def _opened(path: Path) -> soundfile.SoundFile | MediaSource:
+    """Open a file by its content; media files only where libsndfile knows nothing about it."""
+    if not _is_raw_aac(path):
+        with suppress(soundfile.LibsndfileError, TypeError):
+            return soundfile.SoundFile(mended(path) or native_path(path))
+    return open_media(path)
+
+
+def _is_raw_aac(path: Path) -> bool:
+    """Return whether a file begins as ADTS does, which libsndfile takes for MP3."""
+    with path.open("rb") as file:
+        head = file.read(2)
+    return len(head) == 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0
 
 
 def read_audio(path: str | Path, max_channels: int = STEREO) -> tuple[Floats, int]:

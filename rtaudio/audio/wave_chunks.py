@@ -5,20 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
+
+from rtaudio.audio.iff import Chunk, walk
 
 _OWN = (b"fmt ", b"data", b"fact", b"ds64", b"JUNK", b"PAD ", b"FLLR", b"PEAK", b"LIST")
 _MAX_BYTES = 64 << 20
-_MAX_CHUNKS = 1000
 _UNKNOWN = 0xFFFFFFFF
-
-
-class Chunk(NamedTuple):
-    """A chunk: its name, and place and size of its content in the file, in bytes."""
-
-    name: bytes
-    at: int
-    size: int
 
 
 def chunks(file: BinaryIO) -> Iterator[Chunk]:
@@ -29,24 +22,9 @@ def chunks(file: BinaryIO) -> Iterator[Chunk]:
     file
         Open for reading, at any position.
     """
-    file.seek(0, 2)
-    end = file.tell()
     file.seek(0)
-    head = file.read(12)
-    if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
-        return
-    at, data_size = 12, 0
-    for _ in range(_MAX_CHUNKS):
-        if at + 8 > end:
-            return
-        file.seek(at)
-        name, size = struct.unpack("<4sI", file.read(8))
-        if name == b"ds64" and size >= 24:
-            data_size = struct.unpack("<Q", file.read(16)[8:])[0]
-        elif name == b"data" and size == _UNKNOWN and head[:4] == b"RF64":
-            size = data_size
-        yield Chunk(name, at + 8, min(size, end - at - 8))
-        at += 8 + size + size % 2
+    if file.read(4) != b"FORM":
+        yield from walk(file)
 
 
 def copy_chunks(source: Path, target: Path) -> list[str]:
@@ -71,7 +49,7 @@ def copy_chunks(source: Path, target: Path) -> list[str]:
         largest = 1 << 62 if b"ds64" in present else _UNKNOWN
         if not present:
             return []
-        for name, at, size in chunks(old):
+        for name, at, size, _ in chunks(old):
             lists = name == b"LIST" and _kind(old, at) != b"INFO"
             if (name in _OWN or name in present) and not lists:
                 continue

@@ -12,6 +12,8 @@ import soundfile
 
 from rtaudio.atomic import replacing
 from rtaudio.audio.file import native_path
+from rtaudio.audio.media import create_media
+from rtaudio.audio.media_format import MediaTarget, is_media_name, keeps_video, target_of
 from rtaudio.audio.reader import Reader
 from rtaudio.audio.wave_chunks import copy_chunks, rf64_to_riff
 from rtaudio.errors import AudioFileError
@@ -51,6 +53,8 @@ def suited_subtype(path: str | Path, like: str = "FLOAT") -> str:
     >>> suited_subtype("wet.wav"), suited_subtype("wet.flac"), suited_subtype("wet.ogg")
     ('FLOAT', 'PCM_24', 'VORBIS')
     """
+    if target := target_of(path):
+        return target.subtype
     kind = _format(path)
     if Path(path).suffix.lower() == ".opus":
         return "OPUS"
@@ -65,19 +69,32 @@ def _format(path: str | Path) -> str:
     kind = Path(path).suffix[1:].upper()
     kind = {"AIF": "AIFF", "AIFC": "AIFF", "OGA": "OGG", "OPUS": "OGG"}.get(kind, kind)
     if kind not in soundfile.available_formats() or kind == "RAW":
-        raise AudioFileError(
-            f"{path}: {repr(Path(path).suffix) if kind else 'no suffix'} is not a format that can "
-            "be written; use .wav, .flac, .ogg or .mp3"
-        )
+        suffix = Path(path).suffix
+        fault = f"{suffix!r} is not a format that can be written" if suffix else "has no suffix"
+        raise AudioFileError(f"{path}: {fault}; use .wav, .flac, .ogg, .mp3 or .m4a")
     return kind
 
 
 def is_audio_name(path: str | Path) -> bool:
-    """Return whether a path has the suffix of a sound file that can be read and written."""
-    try:
-        return bool(_format(path))
-    except AudioFileError:
-        return False
+    """Return whether a path has the suffix of a file with sound that can be read."""
+    return is_media_name(path) or _is_written(path)
+
+
+def audio_name_like(path: Path) -> Path:
+    """Return the path of a new file for the sound of a file: .wav if its suffix is only read.
+
+    Examples
+    --------
+    >>> [str(audio_name_like(Path(name))) for name in ("a.flac", "a.m4a", "a.amr")]
+    ['a.flac', 'a.m4a', 'a.wav']
+    """
+    return path if _is_written(path) else path.with_suffix(".wav")
+
+
+def _is_written(path: str | Path) -> bool:
+    with suppress(AudioFileError):
+        return bool(target_of(path) or _format(path))
+    return False
 
 
 class Writer:
@@ -89,20 +106,32 @@ class Writer:
         The file, for messages.
     file
         The same, open for writing.
+    subtype
+        Name of its sample format.
     metadata
         Title, artist and the like; those that the format has no place for are dropped.
 
     Attributes
     ----------
     path, subtype
-        The file, and libsndfile's name of its sample format.
+        The file, and libsndfile's name of its sample format, or that of a media file's codec.
     kept
-        Names of the metadata and WAV chunks that were copied from another file.
+        Names of the metadata and WAV chunks that were copied from another file, and ``video``.
     """
 
-    def __init__(self, path: Path, file: soundfile.SoundFile, metadata: Mapping[str, str]) -> None:
-        self.path, self._file, self.subtype = path, file, str(file.subtype)
+    def __init__(
+        self,
+        path: Path,
+        file: soundfile.SoundFile | MediaTarget,
+        subtype: str,
+        metadata: Mapping[str, str],
+    ) -> None:
+        self.path, self.subtype = path, subtype
+        self._file: Any = file
         self.kept: list[str] = []
+        if not isinstance(file, soundfile.SoundFile):
+            self.kept += metadata
+            return
         for name, value in metadata.items():
             with suppress(soundfile.LibsndfileError):
                 setattr(file, name, value)
@@ -139,8 +168,7 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".").lower()
-        raise OSError(f"{path}: could not be written ({reason}); is the disk full?") from None
+        raise OSError(f"{path}: could not be written; is the disk full?") from error
 
 
 @contextmanager
@@ -159,6 +187,7 @@ def create_audio(
     ----------
     path
         The file; its suffix chooses the format. A WAV file of more than 4 GB is written as RF64.
+        A media file (.m4a, .mp4, .webm ...) needs FFmpeg.
     rate_hz, channels
         Sample rate and number of channels.
     subtype
@@ -167,7 +196,8 @@ def create_audio(
         Expected number of frames; None: unknown.
     beside
         A file to copy metadata from: title, artist and the like, and from WAV to WAV all chunks
-        beside the sound, as far as the format has a place for them.
+        beside the sound, as far as the format has a place for them; the video of a media file, if
+        the new one is a video file, too.
 
     Yields
     ------
@@ -182,6 +212,10 @@ def create_audio(
         The file cannot be written, or the disk is full.
     """
     path = Path(path)
+    if target_of(path):
+        with _create_media(path, rate_hz, channels, beside) as writer:
+            yield writer
+        return
     subtype, kind = suited_subtype(path, subtype), _format(path)
     size = (frames or 0) * channels * _SAMPLE_BYTES.get(subtype, 0)
     if kind == "AIFF" and size > _RIFF_BYTES:
@@ -196,11 +230,11 @@ def create_audio(
         except soundfile.LibsndfileError as error:
             if error.code == _SYSTEM_ERROR:
                 raise OSError(f"{path}: could not be created; is the disk full?") from None
+            number = f"{channels} channel{'s' * (channels > 1)}"
             raise AudioFileError(
-                f"{path}: cannot hold {channels} channels at {rate_hz} Hz "
-                f"({error.error_string.rstrip('.')}); use .wav"
+                f"{path}: cannot hold {number} at {rate_hz} Hz; use .wav"
             ) from None
-        writer = Writer(path, file, beside.metadata if beside else {})
+        writer = Writer(path, file, str(file.subtype), beside.metadata if beside else {})
         with _writing(path), file:
             yield writer
         try:
@@ -210,6 +244,25 @@ def create_audio(
                 writer.kept += copy_chunks(beside.path, temporary)
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+@contextmanager
+def _create_media(
+    path: Path, rate_hz: int, channels: int, beside: Reader | None
+) -> Iterator[Writer]:
+    """Open a new media file; it has the video of the file beside it, if it can."""
+    film = beside.path if beside and beside.has_video and keeps_video(path) else None
+    metadata = beside.metadata if beside else {}
+    with replacing(path) as temporary:
+        file = create_media(path, temporary, rate_hz, channels, metadata, film)
+        writer = Writer(path, file, suited_subtype(path), metadata)
+        try:
+            yield writer
+            file.close()
+        except BaseException:
+            file.discard()
+            raise
+        writer.kept += ["video"] if film else []
 
 
 def write_audio(path: str | Path, audio: Any, rate_hz: int, subtype: str = "FLOAT") -> None:

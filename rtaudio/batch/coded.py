@@ -15,17 +15,19 @@ class Coded(NamedTuple):
     frames, channels, rate_hz
         Length, channels and sample rate in Hz of the sound.
     codec, books
-        Name of the codec, and codes per frame and channel.
+        Name of the codec, and codes per frame and channel, or of the mid.
     payload_bytes, file_bytes
         Size of the codes, and of the whole coded file.
     gains_db
-        By how much each channel was raised before it was coded.
+        By how much each channel, or mid and side, was raised before it was coded.
     clipped
         Number of samples that were cut off at full scale.
     seconds
         Processing time.
     damage
         Where the coded file is damaged; empty if it is whole.
+    side_books
+        Codes per frame of the side of two channels; None if each was coded on its own.
 
     Examples
     --------
@@ -45,6 +47,7 @@ class Coded(NamedTuple):
     clipped: int
     seconds: float
     damage: str
+    side_books: int | None = None
 
     @property
     def duration_s(self) -> float:

@@ -13,9 +13,10 @@ import numpy as np
 from rtaudio.audio.resampler import Resampler
 from rtaudio.audio.writer import Writer, clips, create_audio
 from rtaudio.batch.coded import Coded
-from rtaudio.codec.codes import Codes, with_books
+from rtaudio.codec.codes import NOT_SENT, Codes, with_books
 from rtaudio.codec.container import check_model
 from rtaudio.codec.find import codec_of, model_id
+from rtaudio.codec.mid_side import left_right
 from rtaudio.codec.model import CodecModel, FrameDecoder
 from rtaudio.codec.rtc_header import RtcHeader
 from rtaudio.codec.rtc_reader import RtcReader
@@ -90,7 +91,7 @@ def decode_file(
     return Coded(
         samples, header.channels, header.original_rate_hz, codec.name, header.books,
         header.code_bytes(reader.frames_read), reader.bytes_read, header.gains_db, sound.clipped,
-        time.perf_counter() - begin, reader.damage or "",
+        time.perf_counter() - begin, reader.damage or "", header.side_books,
     )  # fmt: skip
 
 
@@ -113,7 +114,8 @@ def _suited(codec: CodecModel | None, header: RtcHeader, name: str) -> CodecMode
             raise CodecFileError(f"{name}: {error}") from None
     check_model(header, model_id(codec), name)
     same = (header.rate_hz, header.hop) == (codec.rate_hz, codec.hop)
-    if not same or not codec.least_books <= header.books <= codec.books:
+    least = min(header.books, header.side_books or header.books)
+    if not same or not codec.least_books <= least <= header.books <= codec.books:
         raise CodecFileError(f"{name}: has a header that contradicts {codec.name}; code it again")
     if not MIN_RATE_HZ <= header.original_rate_hz <= MAX_RATE_HZ:
         raise CodecFileError(
@@ -129,7 +131,7 @@ class _Sound:
     def __init__(self, codec: CodecModel, header: RtcHeader, file: Writer) -> None:
         first = FrameDecoder(codec)
         self._decoders = [first, *(first.twin() for _ in range(header.channels - 1))]
-        self._books, self._file = codec.books, file
+        self._codec, self._header, self._file = codec, header, file
         self._gains = from_db(-np.array(header.gains_db, np.float32))[:, None]
         self._skip = header.delay_samples
         self._resampler = Resampler(header.rate_hz, header.original_rate_hz)
@@ -142,11 +144,16 @@ class _Sound:
 
     def write(self, codes: Codes) -> None:
         """Decode the next frames, int64 ``[channels, books, frames]``."""
-        pairs = zip(self._decoders, codes, strict=True)
-        audio = np.stack([each.decode(with_books(rows, self._books)) for each, rows in pairs])
+        hop, has_side = self._codec.hop, self._header.side_books is not None
+        audio = np.zeros((len(codes), codes.shape[2] * hop), np.float32)
+        for row, decoder, columns in zip(audio, self._decoders, codes, strict=True):
+            if has_side and columns[0, 0] == NOT_SENT:
+                continue  # the side is silent
+            row[:] = decoder.decode(with_books(columns, self._codec.books))
         heard = audio[:, self._skip :]
         self._skip -= audio.shape[1] - heard.shape[1]
-        self._take(self._resampler.process(self._gains * heard))
+        heard = self._gains * heard
+        self._take(self._resampler.process(left_right(heard) if has_side else heard))
         self._put(self._waiting.shape[1] - self._margin)
 
     def end(self, samples: int) -> None:

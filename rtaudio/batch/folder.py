@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from rtaudio.audio.writer import is_audio_name
+from rtaudio.audio.writer import audio_name_like, is_audio_name
 from rtaudio.errors import AudioFileError, explain
 
 Done = TypeVar("Done")
@@ -75,7 +75,7 @@ def list_pairs(
     kind
         What such files are called.
     suffix
-        Of the new files; None: that of the source.
+        Of the new files; None: that of the source, or .wav if such files are only read.
 
     Returns
     -------
@@ -110,7 +110,8 @@ def list_pairs(
             path = here / name
             if is_source(path):
                 new = target / path.relative_to(source)
-                found.append(Pair(path, new if suffix is None else new.with_suffix(suffix)))
+                named = audio_name_like(new) if suffix is None else new.with_suffix(suffix)
+                found.append(Pair(path, named))
             else:
                 skipped.append(path)
     errors = [explain(error)[0] for error in unreadable]

@@ -60,7 +60,11 @@ MOST_LAG_MS = 0.25
 """A delay that a codec does not state is searched for up to this: that of SILK in Opus is 4 samples
 longer than the one of CELT."""
 
-_BITRATES = (1.5, 3.0, 6.0, 9.0, 12.0, 18.0, 24.0)
+_BITRATES = (1.5, 3.0, 6.0, 9.0, 12.0, 16.0, 24.0)
+_STEREO_BITRATES = (12.0, 24.0)
+_SIDE_SHARE = 1 / 3
+"""Part of the bitrate that the side has: half as much as the mid, as in files."""
+
 _OPUS_BITRATES = ((20.0, (6.0, 9.0, 12.0, 16.0, 24.0)), (10.0, (12.0, 24.0)), (5.0, (16.0, 24.0)))
 _PACKAGES = {"pesq": "pesq", "stoi": "pystoi", "visqol": "visqol"}
 _PIP_NAMES = {"visqol": "visqol-python"}
@@ -73,10 +77,19 @@ class Coders(NamedTuple):
     ----------
     speech, music
         Those for the two kinds of recordings; Opus has settings for each.
+    stereo
+        Those for music in two channels.
     """
 
     speech: list[Coder]
     music: list[Coder]
+    stereo: Sequence[Coder] = ()
+
+    def suited(self, clip: CodecClip) -> Sequence[Coder]:
+        """Return those for a recording."""
+        if clip.group == "stereo":
+            return self.stereo
+        return self.music if clip.music else self.speech
 
 
 def find_coders(models: Iterable[str]) -> tuple[Coders, list[str]]:
@@ -101,14 +114,22 @@ def find_coders(models: Iterable[str]) -> tuple[Coders, list[str]]:
         A model is missing, or no codec.
     """
     ours: list[Coder] = []
+    pairs: list[Coder] = []
     for path in dict.fromkeys(models):
         model = read_codec(path)
         label = path if model.name in {coder.codec for coder in ours} else model.name
         low, high = model.kbps(model.least_books), model.kbps(model.books)
         ours += [NeuralCoder(path, kbps, label) for kbps in _BITRATES if low <= kbps <= high]
+        pairs += [
+            NeuralCoder(path, kbps, label, side_kbps=side_kbps)
+            for kbps in _STEREO_BITRATES
+            for side_kbps in [kbps * _SIDE_SHARE]
+            if low <= side_kbps and kbps - side_kbps <= high
+        ]
     if find_spec("av") is None:
-        return Coders(ours, ours), [f"Opus is left out: {missing_package('av')}"]
-    return Coders([*ours, *_opus("voip")], [*ours, *_opus("audio")]), []
+        return Coders(ours, ours, pairs), [f"Opus is left out: {missing_package('av')}"]
+    opus = [OpusCoder(kbps, 20.0, "audio", channels=2) for kbps in _STEREO_BITRATES]
+    return Coders([*ours, *_opus("voip")], [*ours, *_opus("audio")], [*pairs, *opus]), []
 
 
 def _opus(application: str) -> Iterator[Coder]:
@@ -187,11 +208,7 @@ def scores(
         ``loss_percent``, and those of `MEASURES` that apply; without losses the bitrates and
         compression ratios, too.
     """
-    tasks = [
-        _Task(coder, clip, measures)
-        for clip in clips
-        for coder in (coders.music if clip.music else coders.speech)
-    ]
+    tasks = [_Task(coder, clip, measures) for clip in clips for coder in coders.suited(clip)]
     if jobs <= 1:
         yield from map(_score, tasks)
         return
@@ -207,7 +224,7 @@ def _score(task: _Task) -> list[dict[str, Any]]:
     for loss_percent in LOSSES_PERCENT if coder.packet_ms == LOSSY_MS else LOSSES_PERCENT[:1]:
         lost = lost_packets(len(coded.packets), loss_percent, zlib.crc32(clip.name.encode()))
         arrived = [None if gone else p for gone, p in zip(lost, coded.packets, strict=True)]
-        y = _aligned(x, coder.decode(arrived, rate_hz, x.size).sound, rate_hz)
+        y = _aligned(x, coder.decode(arrived, rate_hz, x.shape[-1]).sound, rate_hz)
         row: dict[str, Any] = {
             "codec": coder.codec,
             "kbps": coder.kbps,
@@ -218,25 +235,27 @@ def _score(task: _Task) -> list[dict[str, Any]]:
         if not loss_percent:
             seconds = len(coded.packets) * coder.packet_ms / 1000.0
             payload = sum(map(len, coded.packets))
-            row |= _bits("payload", payload, seconds, rate_hz)
-            row |= _bits("file", len(coded.file), x.size / rate_hz, rate_hz)
-            if "visqol" in measures:
-                row["visqol"] = visqol(x, y, rate_hz, music=clip.music)
-        rows.append(row | _measured(x, y, rate_hz, clip.music, measures))
+            row |= _bits("payload", payload, seconds, x, rate_hz)
+            row |= _bits("file", len(coded.file), x.shape[-1] / rate_hz, x, rate_hz)
+        channels = list(zip(np.atleast_2d(x), np.atleast_2d(y), strict=True))
+        wanted = measures if not loss_percent else measures - {"visqol"}
+        found = [_measured(one, other, rate_hz, clip.music, wanted) for one, other in channels]
+        rows.append(row | {key: float(np.mean([each[key] for each in found])) for key in found[0]})
     return rows
 
 
-def _bits(kind: str, size: int, seconds: float, rate_hz: int) -> dict[str, float]:
+def _bits(kind: str, size: int, seconds: float, x: Signal, rate_hz: int) -> dict[str, float]:
     """Return the bitrate of a number of bytes, and the ratio of 16-bit PCM to it."""
     kbps = 8.0 * size / seconds / 1000.0
-    return {f"{kind}_kbps": kbps, f"{kind}_ratio": 16.0 * rate_hz / 1000.0 / kbps}
+    pcm_kbps = 16.0 * len(np.atleast_2d(x)) * rate_hz / 1000.0
+    return {f"{kind}_kbps": kbps, f"{kind}_ratio": pcm_kbps / kbps}
 
 
 def _aligned(x: Signal, y: Signal, rate_hz: int) -> Signal:
     """Return ``y`` without the little delay that its codec does not state."""
     most = round(MOST_LAG_MS * rate_hz / 1000.0)
-    lag = max(range(-most, most + 1), key=lambda lag: float(np.dot(x, np.roll(y, -lag))))
-    return np.roll(y, -lag)
+    lag = max(range(-most, most + 1), key=lambda lag: float(np.vdot(x, np.roll(y, -lag, axis=-1))))
+    return np.roll(y, -lag, axis=-1)
 
 
 def _measured(
@@ -244,6 +263,8 @@ def _measured(
 ) -> dict[str, float]:
     one, other = (at_rate(each, rate_hz, MEL_HZ) for each in (x, y))
     found = {"mel": mel_distance(one, other, MEL_HZ), "si_sdr_db": si_sdr_db(x, y)}
+    if "visqol" in measures:
+        found["visqol"] = visqol(x, y, rate_hz, music=music)
     if "pesq" in measures and not music:
         found["pesq"] = pesq_wb(x, y, rate_hz)
     if "stoi" in measures and not music:
@@ -267,7 +288,7 @@ def decoded(coder: Coder, clip: CodecClip) -> Signal:
         float64 ``[frames]``, aligned with it and at its sample rate.
     """
     x, rate_hz = clip.read()
-    y = coder.decode(coder.encode(x, rate_hz).packets, rate_hz, x.size).sound
+    y = coder.decode(coder.encode(x, rate_hz).packets, rate_hz, x.shape[-1]).sound
     return _aligned(x, y, rate_hz)
 
 

@@ -15,6 +15,7 @@ GROUPS = {
     "heard": "Sentences never heard, of voices that were heard in training",
     "unheard": "Voices never heard in training",
     "music": "Music",
+    "stereo": "Music in stereo",
 }
 """Group -> title."""
 
@@ -61,10 +62,12 @@ class CodecClip:
     @property
     def music(self) -> bool:
         """Whether it is music, not speech."""
-        return self.group == "music"
+        return self.group in ("music", "stereo")
 
     def read(self) -> tuple[Signal, int]:
-        """Return float64 ``[frames]``, at most 5 s, channels mixed, without DC; and the rate in Hz.
+        """Return float64, at most 5 s, without DC, and the rate in Hz.
+
+        The shape is ``[frames]``, channels mixed; of the group "stereo" ``[2, frames]``.
 
         Raises
         ------
@@ -77,10 +80,10 @@ class CodecClip:
                 x = sound.read(int(LONGEST_S * rate_hz), dtype="float64", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise MetricsError(f"{self.file}: cannot be read: {error}") from None
-        mono = x.mean(axis=1)
-        if not np.any(mono):
+        sound = x.T if self.group == "stereo" else x.mean(axis=1)
+        if not np.all(np.any(sound, axis=-1)):
             raise MetricsError(f"{self.file}: is silent or empty; replace it by a recording")
-        return mono - mono.mean(), int(rate_hz)
+        return sound - sound.mean(axis=-1, keepdims=True), int(rate_hz)
 
 
 def codec_clips(data: Path, *, quick: bool = False) -> list[CodecClip]:
@@ -109,6 +112,7 @@ def codec_clips(data: Path, *, quick: bool = False) -> list[CodecClip]:
         for group, names in _VOICES.items()
     }
     groups["music"] = sorted((data / "music" / "excerpts").glob("*.flac"))
+    groups["stereo"] = [file for file in groups["music"] if soundfile.info(file).channels == 2]
     found = [
         CodecClip(group, file)
         for group, files in groups.items()

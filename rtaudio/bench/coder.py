@@ -35,7 +35,7 @@ class Decoded(NamedTuple):
     Attributes
     ----------
     sound
-        float64 ``[frames]``, aligned with the original and as long.
+        float64 ``[frames]`` or ``[2, frames]``, aligned with the original and as long.
     decode_us
         Time that each packet took, ``[packets]``.
     """
@@ -68,12 +68,12 @@ class Coder(Protocol):
         """Algorithmic latency: the packet, and what encoder and decoder add to it."""
 
     def encode(self, x: Signal, rate_hz: int) -> Coded:
-        """Encode a mono recording.
+        """Encode a recording.
 
         Parameters
         ----------
         x
-            ``[frames]``.
+            ``[frames]``, or ``[2, frames]`` for a codec of two channels.
         rate_hz
             Its sample rate.
         """

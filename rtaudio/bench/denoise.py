@@ -61,7 +61,7 @@ MEASURES = ("pesq", "stoi", "si_sdr_db", "si_sdr_16k_db", "si_sdr_gain_db", "snr
 PEERS = {"DTLN": "dtln", "GTCRN": "gtcrn", "UL-UNAS": "ulunas", "DeepFilterNet3": "deepfilternet3"}
 """Third-party denoisers: name -> folder of the user's copy."""
 
-OURS = ("denoise", "denoise-low-latency", "denoise-context")
+OURS = ("denoise", "denoise-low-latency")
 BLOCK_MS = 10
 """Block in which a model without a hop is timed."""
 

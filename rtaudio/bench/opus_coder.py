@@ -9,20 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rtaudio.analysis.speech import at_rate, missing_package
+from rtaudio.analysis.speech import at_rate
+from rtaudio.audio.opus import LAYOUTS, RATE_HZ, OpusDecoder, OpusEncoder, load_av, set_up
 from rtaudio.bench.coder import Coded, Decoded, Signal
 
-RATE_HZ = 48000
 TAIL_MS = 40
 """Silence behind the recording, so that its end leaves the codec."""
-
-_ONE_FRAME = 0xFC
-"""Of the first byte: mode, bandwidth, length and channels, and the count code of one frame."""
-
-_PRE_SKIP = slice(10, 12)
-"""Place of the encoder's delay in samples in the header (RFC 7845, 5.1)."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +30,14 @@ class OpusCoder:
         Duration of a packet.
     application
         ``"voip"``, ``"audio"``, or ``"lowdelay"`` (the restricted low-delay mode).
+    channels
+        1 or 2.
     """
 
     kbps: float
     packet_ms: float = 20.0
     application: str = "voip"
+    channels: int = 1
 
     @property
     def codec(self) -> str:
@@ -56,16 +52,15 @@ class OpusCoder:
     @property
     def latency_ms(self) -> float:
         """Algorithmic latency: a packet, and the delay that the encoder states."""
-        _, stream = self._open(io.BytesIO())
-        return self.packet_ms + 1000.0 * _pre_skip(stream.codec_context) / RATE_HZ
+        return self.packet_ms + 1000.0 * self._late / RATE_HZ
 
     def encode(self, x: Signal, rate_hz: int) -> Coded:
-        """Encode a mono recording.
+        """Encode a recording.
 
         Parameters
         ----------
         x
-            ``[frames]``.
+            ``[frames]``, or ``[2, frames]``.
         rate_hz
             Its sample rate.
 
@@ -78,7 +73,8 @@ class OpusCoder:
         container, stream = self._open(file)
         packets: list[bytes] = []
         encode_us = []
-        for frame in self._frames(at_rate(x, rate_hz, RATE_HZ)):
+        planar = np.stack([at_rate(row, rate_hz, RATE_HZ) for row in np.atleast_2d(x)])
+        for frame in self._frames(planar):
             start = time.perf_counter()
             found = stream.encode(frame)
             encode_us.append(1e6 * (time.perf_counter() - start))
@@ -97,75 +93,41 @@ class OpusCoder:
         rate_hz, samples
             Sample rate and length of the result.
         """
-        decoder = self._decoder()
-        pieces = [np.zeros(0)]
+        decoder = OpusDecoder(self.packet_ms, self.channels)
+        pieces = [np.zeros((self.channels, 0))]
         decode_us = []
-        last = next((packet for packet in packets if packet), b"")
         for packet in packets:
-            last = packet or last
             start = time.perf_counter()
-            frames = decoder.decode(_packet(packet or _nothing_like(last))) if last else []
+            pieces.append(np.atleast_2d(decoder.decode(packet)).astype(np.float64))
             decode_us.append(1e6 * (time.perf_counter() - start))
-            pieces += [_samples(frame.to_ndarray()) for frame in frames]
-        sound = at_rate(np.concatenate(pieces), RATE_HZ, rate_hz)[:samples]
-        return Decoded(np.pad(sound, (0, samples - sound.size)), np.array(decode_us))
+        heard = np.concatenate(pieces, axis=1)[:, self._late :]
+        rows = [at_rate(row, RATE_HZ, rate_hz)[:samples] for row in heard]
+        sound = np.stack([np.pad(row, (0, samples - row.size)) for row in rows])
+        return Decoded(sound if self.channels > 1 else sound[0], np.array(decode_us))
+
+    @property
+    def _late(self) -> int:
+        """Samples of delay that the encoder states."""
+        return OpusEncoder(self.kbps, self.packet_ms, self.application).lookahead_samples
 
     def _open(self, file: io.BytesIO) -> tuple[Any, Any]:
         """Return an Ogg container that writes to ``file``, and its stream."""
-        container = _av().open(file, "w", format="ogg")
-        options = {
-            "application": self.application,
-            "vbr": "off",
-            "frame_duration": f"{self.packet_ms:g}",
-            "compression_level": "10",
-        }
-        stream = container.add_stream("libopus", rate=RATE_HZ, options=options)
-        stream.layout, stream.format = "mono", "flt"
-        stream.bit_rate = round(1000 * self.kbps)
-        stream.codec_context.open()
+        container = load_av().open(file, "w", format="ogg")
+        stream = container.add_stream("libopus", rate=RATE_HZ)
+        set_up(stream.codec_context, self.kbps, self.packet_ms, self.application, self.channels)
         return container, stream
 
-    def _decoder(self) -> Any:
-        _, stream = self._open(io.BytesIO())
-        decoder = _av().CodecContext.create("libopus", "r")
-        decoder.sample_rate, decoder.layout = RATE_HZ, "mono"
-        decoder.extradata = stream.codec_context.extradata  # names the delay, which it cuts off
-        return decoder
-
     def _frames(self, x: Signal) -> Iterator[Any]:
-        """Yield the recording and its tail as frames of a packet each."""
+        """Yield the recording ``[channels, frames]`` and its tail, a packet in each frame."""
         size = round(RATE_HZ * self.packet_ms / 1000)
-        count = -(-(x.size + RATE_HZ * TAIL_MS // 1000) // size)
-        padded = np.pad(x, (0, count * size - x.size)).astype(np.float32)
-        for number, part in enumerate(padded.reshape(count, 1, size)):
-            frame = _av().AudioFrame.from_ndarray(part, format="flt", layout="mono")
+        length = x.shape[1]
+        count = -(-(length + RATE_HZ * TAIL_MS // 1000) // size)
+        padded = np.pad(x, ((0, 0), (0, count * size - length))).astype(np.float32)
+        for number, part in enumerate(padded.T.reshape(count, 1, -1)):
+            layout = LAYOUTS[self.channels]
+            frame = load_av().AudioFrame.from_ndarray(part, format="flt", layout=layout)
             frame.sample_rate, frame.pts = RATE_HZ, number * size
             yield frame
-
-
-def _av() -> Any:
-    try:
-        import av
-    except ImportError:
-        raise missing_package("av") from None
-    return av
-
-
-def _packet(data: bytes) -> Any:
-    return _av().Packet(data)
-
-
-def _nothing_like(packet: bytes) -> bytes:
-    """Return a packet of one frame without data, of the same mode as another one.
-
-    libopus conceals it like a packet that did not arrive (RFC 6716, 3.2.1, and opus_decode_frame);
-    PyAV has no other way to say that one is lost.
-    """
-    return bytes([packet[0] & _ONE_FRAME])
-
-
-def _pre_skip(context: Any) -> int:
-    return int.from_bytes(context.extradata[_PRE_SKIP], "little")
 
 
 def _muxed(container: Any, packets: Sequence[Any]) -> list[bytes]:
@@ -173,8 +135,3 @@ def _muxed(container: Any, packets: Sequence[Any]) -> list[bytes]:
     payloads = [bytes(packet) for packet in packets]
     container.mux(packets)
     return payloads
-
-
-def _samples(block: NDArray[Any]) -> Signal:
-    full_scale = 32768.0 if block.dtype == np.int16 else 1.0
-    return np.asarray(block.reshape(-1), np.float64) / full_scale

@@ -29,6 +29,9 @@ _KNOWN = 0.5
 _CLEAR = 0.96
 """Confidence from which the delay is exact."""
 
+_JUMPED = 0.2
+"""A delay that is within this share of the whole change from one of its ends has not crept."""
+
 _MARGIN = 2
 """Samples that are subtracted from the delay below that confidence."""
 
@@ -150,6 +153,36 @@ def _shift_of_windows(dry: Floats, wet: Floats, rate_hz: int) -> tuple[float, in
     sure = min(one.confidence, other.confidence) > UNSURE and last[0] > first[0]
     shift = other.delay_samples - one.delay_samples if sure else 0.0
     return shift, max(1, last[0] - first[0]), first
+
+
+def find_jump(dry: Floats, wet: Floats, rate_hz: int) -> float | None:
+    """Find where the delay jumps.
+
+    Parameters
+    ----------
+    dry, wet
+        Signals ``[frames]`` whose delay is another one at the end than at the start.
+    rate_hz
+        Their sample rate.
+
+    Returns
+    -------
+    float or None
+        Seconds from the start, to some seconds; None if the delay creeps, as between two clocks.
+    """
+    windows = _loud_windows(dry, rate_hz)
+    delays = {at: _arrival_in_part(dry, wet, rate_hz, *windows[at]).delay_samples
+              for at in (0, len(windows) - 1)}  # fmt: skip
+    low, high = 0, len(windows) - 1
+    whole = delays[high] - delays[low]
+    while high - low > 1:
+        middle = (low + high) // 2
+        delay = _arrival_in_part(dry, wet, rate_hz, *windows[middle]).delay_samples
+        share = (delay - delays[0]) / whole if whole else 0.5
+        if _JUMPED < share < 1.0 - _JUMPED:
+            return None
+        low, high = (low, middle) if share >= 0.5 else (middle, high)
+    return windows[high][0] / rate_hz
 
 
 def remove_latency(wet: Floats, latency_samples: int, frames: int) -> Floats:

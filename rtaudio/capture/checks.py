@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from rtaudio.analysis.loudness import level_db
-from rtaudio.capture.align import UNSURE, Alignment
+from rtaudio.capture.align import UNSURE, Alignment, find_jump
+from rtaudio.capture.hum import find_hum, without_hum
 from rtaudio.capture.signal import CaptureSignal
 from rtaudio.runtime.decibels import from_db, to_db
 from rtaudio.runtime.memory import Floats
@@ -46,6 +47,9 @@ DRY_ESR, LINEAR_ESR = 1e-6, 1e-3
 
 SHIFT_SAMPLES, DRIFT_SAMPLES = 0.5, 2.0
 """Changes of latency: above the first a warning, above the second a refusal."""
+
+CROSSTALK_DB, CROSSTALK_ESR = -40.0, 0.05
+"""A copy of the dry signal with a lower peak comes from another channel; its largest ESR."""
 
 _FULL_SCALE = 0.985
 _FLAT_TOP = 4
@@ -174,7 +178,8 @@ def _check_confidence(take: AlignedTake) -> Finding:
     if confidence < UNSURE:
         text = (
             f"the wet signal does not follow the dry one (confidence {confidence:.2f}); is it the "
-            "right file, and was the gear in the loop? To give a known latency: --latency SAMPLES"
+            "right file or --in-channel, and was the gear in the loop? To give a known latency: "
+            "--latency SAMPLES"
         )
         return Finding("confidence", "refused", text, confidence)
     text = f"the wet signal follows the dry one ({confidence:.2f})"
@@ -214,9 +219,16 @@ def _check_drift(take: AlignedTake) -> Finding:
     exact = SHIFT_SAMPLES if take.signal is not None else 2.0 * DRIFT_SAMPLES
     if abs(shift) <= exact:
         return Finding("drift", "fine", "the latency is the same at start and end", ppm)
+    jump_s = find_jump(take.dry, take.wet, take.rate_hz) if abs(shift) > DRIFT_SAMPLES else None
+    if jump_s is not None:
+        text = (
+            f"the latency jumps by {shift:.0f} samples about {jump_s:.0f} s after the start: "
+            "samples were lost there; play again with a larger --block and fewer programs running"
+        )
+        return Finding("drift", "refused", text, ppm)
     text = (
-        f"the latency changes by {shift:.1f} samples from start to end ({ppm:.1f} ppm): "
-        "dry and wet were on two clocks, or samples were lost; use one interface for both"
+        f"the latency creeps by {shift:.1f} samples from start to end ({ppm:.1f} ppm): "
+        "dry and wet were on two clocks; use one interface for both"
     )
     severity: Severity = "refused" if abs(shift) > DRIFT_SAMPLES else "warning"
     return Finding("drift", severity, text, ppm)
@@ -231,9 +243,13 @@ def _check_change(take: AlignedTake) -> Iterator[Finding]:
     first = take.aligned[start:stop].astype(np.float64)
     second = take.aligned[again + shift :][: first.size].astype(np.float64)
     first = first[: second.size]
-    noise = float(np.mean(np.square(find_quiet(take), dtype=np.float64))) * first.size
+    rest = find_quiet(take).astype(np.float64)
+    rest -= np.mean(rest)
+    lines = find_hum(rest, take.rate_hz)[2]
+    noise = float(np.mean(without_hum(rest, lines, take.rate_hz) ** 2)) * first.size
     power = max(float(first @ first), 1e-20)
-    difference = float(np.sum((first - second) ** 2))
+    # hum has another phase in the second take, and is told by a check of its own
+    difference = float(np.sum(without_hum(first - second, lines, take.rate_hz) ** 2))
     esr = max(0.0, difference - 2.0 * noise) / power
     if esr <= SAME_ESR:
         text = f"the gear sounds the same at start and end (ESR {esr:.4f})"
@@ -303,6 +319,13 @@ def _check_gear(take: AlignedTake) -> Finding:
     x, y = (s[:frames].astype(np.float64) for s in (take.dry, take.aligned))
     gain = float(x @ y) / max(float(x @ x), 1e-20)
     esr = float(np.sum((y - gain * x) ** 2)) / max(float(y @ y), 1e-20)
+    peak_db = _peak_db(take.wet)
+    if peak_db < CROSSTALK_DB and esr < CROSSTALK_ESR:
+        text = (
+            f"only the dry signal comes back, at {peak_db:.0f} dBFS: crosstalk between channels; "
+            "is the cable in another jack? name the channels: --in-channel, --out-channel"
+        )
+        return Finding("gear", "refused", text, esr)
     if esr < DRY_ESR:
         text = "the wet signal is the dry one, only louder or softer; is the gear in the loop?"
         return Finding("gear", "refused", text, esr)
@@ -344,7 +367,9 @@ def _judge_hum(mains_hz: float, hum_db: float, below_db: float) -> Finding:
     text = f"hum of {mains_hz:.0f} Hz and harmonics at {hum_db:.0f} dBFS"
     if below_db >= HUM_DB:
         return Finding("hum", "fine", f"{text}: harmless", hum_db)
-    text += f", {below_db:.0f} dB below the signal; look for a ground loop or a lamp"
+    text += f", {below_db:.0f} dB below the signal; look for a ground loop, a lamp or a charger"
+    if below_db < SNR_DB:
+        return Finding("hum", "refused", f"{text}, and play again", hum_db)
     return Finding("hum", "warning", text, hum_db)
 
 
@@ -371,44 +396,3 @@ def find_quiet(take: AlignedTake) -> Floats:
     longest = int(np.argmax(edges[1::2] - edges[::2]))
     start, stop = int(edges[2 * longest]) * size, int(edges[2 * longest + 1]) * size
     return take.aligned[start + (settled if start else 0) : stop]
-
-
-def find_hum(rest: Any, rate_hz: int) -> tuple[float, float, list[float]]:
-    """Find mains hum in a pause.
-
-    Parameters
-    ----------
-    rest
-        The pause, ``[frames]``, without offset.
-    rate_hz
-        Its sample rate.
-
-    Returns
-    -------
-    mains_hz : float
-        The mains frequency, 50 or 60 Hz.
-    hum_db : float
-        Level of all lines together in dBFS.
-    lines : list of float
-        Frequencies in Hz of the lines that stand out by 10 dB; empty if fewer than two do.
-    """
-    window = np.hanning(rest.size)
-    power = np.abs(np.fft.rfft(rest * window)) ** 2 * 2.0 / (rest.size * np.sum(window**2))
-    found: tuple[float, float, list[float]] = (50.0, 0.0, [])
-    for mains_hz in (50.0, 60.0):
-        lines: list[float] = []
-        total = 0.0
-        for harmonic in range(1, 13):
-            hertz = harmonic * mains_hz
-            at = round(hertz * rest.size / rate_hz)
-            if at < 12 or at + 20 > power.size:
-                continue
-            line = float(power[at - 2 : at + 3].sum())
-            beside = np.concatenate([power[at - 10 : at - 4], power[at + 5 : at + 11]])
-            around = 5.0 * float(np.mean(beside))
-            if line > 10.0 * around:
-                lines.append(hertz)
-                total += line - around
-        if len(lines) >= 2 and total > found[1]:
-            found = mains_hz, total, lines
-    return found[0], 10.0 * math.log10(max(found[1], 1e-20)), found[2]

@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+from rtaudio.atomic import may_write
 from rtaudio.audio.writer import write_audio
 from rtaudio.capture.note import FILE
 from rtaudio.capture.picture import draw
@@ -72,7 +73,6 @@ def check_target(folder: Path, force: bool) -> None:
     if folder.exists():
         if not (folder / FILE).is_file():
             raise FileExistsError(f"{folder}: exists and is not a capture; choose another name")
-        if not force:
-            raise FileExistsError(f"{folder}: exists; choose another name, or replace it: --force")
+        may_write(folder, force)
     if not os.access(folder.parent, os.W_OK):
         raise PermissionError(f"{folder}: not writable; choose another place")

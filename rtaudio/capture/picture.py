@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rtaudio.atomic import replacing
-from rtaudio.capture.checks import find_hum, find_quiet
+from rtaudio.capture.checks import find_quiet
+from rtaudio.capture.hum import find_hum
+from rtaudio.view.legend import legend_above
 
 if TYPE_CHECKING:
     from rtaudio.capture.recording import Recording
@@ -70,7 +72,7 @@ def _attacks(axis: Any, recording: Recording) -> None:
     take = recording.take
     if take.signal is not None:
         places = [at for at in take.signal.blips if at + _AROUND < take.aligned.size]
-        name = "blips"
+        name = "clicks of the test signal"
     else:
         steps = np.abs(np.diff(take.dry[_AROUND : -_AROUND - 1]))
         places = [int(np.argmax(steps)) + 1 + _AROUND] if steps.size else []
@@ -87,7 +89,7 @@ def _attacks(axis: Any, recording: Recording) -> None:
     axis.set_xlim(-_AROUND, _AROUND)
     axis.set_ylim(-1.1, 1.1)
     axis.set_xlabel("samples")
-    axis.legend(loc="upper left", frameon=False)
+    legend_above(axis)
     axis.set_title(f"{name}, latency removed", loc="left", fontsize=10)
 
 
@@ -137,7 +139,7 @@ def _levels(axis: Any, recording: Recording) -> None:
     axis.set_ylim(-100.0, 12.0)
     axis.set_xlabel("seconds")
     axis.set_ylabel("dBFS")
-    axis.legend(loc="lower center", ncols=4, frameon=False, fontsize=8)
+    legend_above(axis)
     axis.set_title("level: peak (line) and RMS (area)", loc="left", fontsize=10)
 
 
@@ -145,7 +147,7 @@ def _noise(axis: Any, recording: Recording) -> None:
     """Draw the spectrum of the gear's noise while nothing is played."""
     take = recording.take
     rest = find_quiet(take)
-    axis.set_title("noise of the gear while nothing is played", loc="left", fontsize=10)
+    axis.set_title("noise while nothing is played", loc="left", fontsize=10)
     if rest.size < take.rate_hz // 2:
         axis.text(0.5, 0.5, "no silence in the dry file", ha="center", transform=axis.transAxes)
         axis.set_axis_off()
@@ -161,7 +163,7 @@ def _noise(axis: Any, recording: Recording) -> None:
         at = np.round(np.array(lines) * rest.size / take.rate_hz).astype(int)
         axis.plot(hertz[at], _db(np.sqrt(power[at])), "v", color="C3", ms=5,
                   label=f"{mains_hz:.0f} Hz hum, {level_db:.0f} dBFS")  # fmt: skip
-        axis.legend(loc="upper right", frameon=False)
+        legend_above(axis)
     _hertz(axis, 20.0, take.rate_hz / 2)
     axis.set_ylim(-160.0, max(-60.0, axis.get_ylim()[1]))
     axis.set_ylabel("dBFS per line")

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import PrivateAttr
 
+from rtaudio.devices.clock import ClockDevice
+from rtaudio.devices.portaudio import PortAudioDevice
 from rtaudio.effects.base import Effect
 from rtaudio.errors import DeviceError
 from rtaudio.live.host import Host
@@ -115,6 +117,19 @@ class _Exchange(Effect):
     @property
     def kept(self) -> Floats:
         return self._kept
+
+
+def own_rate_hz(device: str | int) -> int:
+    """Return the sample rate of a device in hertz.
+
+    Raises
+    ------
+    DeviceError
+        There is no such device.
+    """
+    if device == "clock":
+        return ClockDevice().own_rate_hz()
+    return PortAudioDevice(device, None, None).own_rate_hz()
 
 
 def play_through(

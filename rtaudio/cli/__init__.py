@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from rtaudio.cli import (
     bench,
@@ -21,6 +22,8 @@ from rtaudio.cli import (
     export,
     inspect,
     loudness,
+    microphone,
+    presets,
     render,
     run,
     settings,
@@ -40,17 +43,34 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain text is there in half the time, and wraps at 80 columns
 )
+
+_SHORT = {
+    "demo": "Play a guitar riff through an amp.",
+    "render": "Play a file through a preset into a file.",
+    "denoise": "Remove the noise of a file, or of a folder of files.",
+    "encode": "Encode a sound file in a few kbit/s, or a folder of files.",
+    "decode": "Decode an encoded file, or a folder of files.",
+    "doctor": "Check whether this machine is fit for live sound.",
+    "settings": "Show or change the settings of this machine.",
+    "inspect": "Print what a model is and what it costs.",
+    "sweep": "Train variants of a configuration and compare them.",
+    "bench": "Measure speed or quality of engine, effects and models.",
+}
+"""For the list of verbs: where the first sentence of a help is too long for a line of it."""
 
 for verb, example in (
     (demo.demo, "rtaudio demo"),
     (run.run, "rtaudio run crunch --block 64"),
+    (microphone.microphone, "rtaudio microphone --install"),
     (tune.tune, "rtaudio tune"),
     (render.render, "rtaudio render crunch dry.wav wet.wav"),
     (denoise.denoise, "rtaudio denoise noisy.wav clean.wav"),
     (loudness.loudness, "rtaudio loudness song.wav --picture loudness.png"),
     (encode.encode, "rtaudio encode talk.wav talk.rtc --bitrate 6"),
     (decode.decode, "rtaudio decode talk.rtc talk.wav"),
+    (presets.presets, "rtaudio presets"),
     (devices.devices, "rtaudio devices"),
     (doctor.doctor, "rtaudio doctor"),
     (settings.settings, "rtaudio settings --interface-dbu 12.2"),
@@ -61,7 +81,8 @@ for verb, example in (
     (export.export, "rtaudio export runs/crunch/best.pt crunch.onnx"),
     (bench.bench, "rtaudio bench engine"),
 ):
-    app.command(epilog=f"Example: `{example}`")(verb)
+    short = _SHORT.get(verb.__name__)
+    app.command(short_help=short, epilog=f"Example: `{example}`")(verb)
 app.add_typer(codec.codec, name="codec")
 
 
@@ -83,6 +104,31 @@ def _options(
     pass
 
 
+def _print_any_text() -> None:
+    """Print "?" for what an output cannot encode: names must not stop a work that is done."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _help(words: Sequence[str]) -> str:
+    """Return the help that is asked for; empty if none is, or of an unknown verb.
+
+    The usual way through the parser would first load what checks the values of options.
+    """
+    command: Any = get_command(app)
+    context = command.context_class(command, info_name="rtaudio")
+    for word in words[: words.index("--") if "--" in words else None]:
+        if word == "--help":
+            return str(command.get_help(context))
+        if hasattr(command, "commands") and not word.startswith("-"):
+            command = command.commands.get(word)
+            if command is None:
+                break
+            context = command.context_class(command, info_name=word, parent=context)
+    return ""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
@@ -100,6 +146,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Always; with ``--debug``, an error is raised instead.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _print_any_text()
+    if text := _help(words):
+        print(text)
+        sys.exit(0)
     try:
         status = app(words, prog_name="rtaudio", standalone_mode=False) or 0
         if status == INTERRUPTED:

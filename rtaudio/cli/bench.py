@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -16,7 +16,7 @@ PLAYERS = ("ours", "namcore", "neuralaudio")
 SINES_HZ = (1249, 2503, 4999)
 """The sines whose aliases are measured: prime, so that no alias falls on a harmonic."""
 
-OVERSAMPLING = (1, 2, 4)
+OVERSAMPLING: tuple[Literal[1, 2, 4], ...] = (1, 2, 4)
 
 
 class What(StrEnum):
@@ -71,7 +71,7 @@ def bench(
     `denoise` measures the quality and the cost of all available denoisers on the same recordings,
     `codec` those of the codecs beside Opus, with their bitrates, and with packets lost.
     """
-    terminal.explain_first_start()
+    terminal.say_loading(f"the bench {what.value}")
     match what:
         case What.engine:
             title = "the whole callback"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from rtaudio.atomic import may_write
 from rtaudio.cli.run import Device, Rate, parse_device
 from rtaudio.errors import UsageError
 from rtaudio.view import terminal
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _SILENT = 1e-4
 _CLIPPED = 0.999
+_SIGNAL_HZ = 48_000
 
 
 def capture(
@@ -35,7 +37,7 @@ def capture(
         Path | None, typer.Option(help="Write the test signal to this file, for a DAW, and exit.")
     ] = None,
     device: Device = "default",
-    rate_hz: Rate = 48000,
+    rate_hz: Rate = None,
     block: Annotated[int, typer.Option(min=1, max=8192, help="Frames per block.")] = 256,
     in_channel: Annotated[
         int, typer.Option(min=1, help="Input channel that the gear is connected to.")
@@ -60,7 +62,7 @@ def capture(
         float | None, typer.Option(help="Level of a 0 dBFS sine at the interface's input, in dBu.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Keep a bad recording; replace an older capture.")
+        bool, typer.Option("--force", help="Keep a bad recording; replace existing files.")
     ] = False,
     json: terminal.Json = False,
 ) -> None:
@@ -75,7 +77,8 @@ def capture(
     and give both files with --dry and --wet.
     """
     if signal is not None:
-        _write_signal(signal, rate_hz)
+        may_write(signal, force)
+        _write_signal(signal, rate_hz or _SIGNAL_HZ)
         return
     if out is None:
         raise UsageError("name the folder to write: rtaudio capture OUT")
@@ -92,7 +95,7 @@ def capture(
     if dry is not None and wet is not None:
         x, y, rate_hz = _read_pair(dry, wet, force)
     else:
-        x = _read_dry(dry, rate_hz)
+        x, rate_hz = _read_dry(dry, rate_hz, device)
         loop = _Loop(device, rate_hz, block, in_channel, out_channel)
         y, gain_db = _record(x, level, loop, force, not json)
         # The dry file keeps its level. It was played by gain_db louder, so 0 dBFS in it stands for
@@ -118,17 +121,19 @@ class _Loop(NamedTuple):
     out_channel: int
 
 
-def _read_dry(dry: Path | None, rate_hz: int) -> Any:
-    """Return the signal to play: a file at this rate, or the test signal."""
+def _read_dry(dry: Path | None, rate_hz: int | None, device: str) -> tuple[Any, int]:
+    """Return the signal to play and its rate: a file, or the test signal at the device's rate."""
     if dry is None:
-        terminal.explain_first_start()
+        terminal.say_loading("the test signal")
+        from rtaudio.capture.player import own_rate_hz
         from rtaudio.capture.signal import capture_signal
 
-        return capture_signal(rate_hz).audio
+        rate_hz = rate_hz or own_rate_hz(parse_device(device))
+        return capture_signal(rate_hz).audio, rate_hz
     x, file_hz = _read_mono(dry)
-    if file_hz != rate_hz:
-        raise UsageError(f"{dry}: is at {file_hz} Hz; add --rate {file_hz}")
-    return x
+    if rate_hz not in (None, file_hz):
+        raise UsageError(f"{dry}: is at {file_hz} Hz, and is played as it is; remove --rate")
+    return x, file_hz
 
 
 def _record(x: Any, level_dbfs: float, loop: _Loop, force: bool, live: bool) -> tuple[Any, float]:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtaudio.cli.run import Block, parse_device, read_source
-from rtaudio.control.keyboard import pressed_keys
-from rtaudio.errors import DeviceError, UsageError
+from rtaudio.cli.call import Call, read_voice
+from rtaudio.cli.codec_demo import demo
+from rtaudio.cli.run import Block, parse_device
+from rtaudio.errors import UsageError
 from rtaudio.view import terminal
 
 if TYPE_CHECKING:
-    from rich.console import Group
-
     from rtaudio.codec.model import CodecModel
     from rtaudio.effects.base import Effect
-    from rtaudio.live.incoming import Incoming
-    from rtaudio.live.outgoing import Address, Outgoing
+    from rtaudio.live.outgoing import Address
 
 codec = typer.Typer(no_args_is_help=True, help="Speech over a network, at a few kbit/s.")
 
@@ -69,8 +64,7 @@ Record = Annotated[Path | None, typer.Option("--out", help="Also write what is h
 COPY_BOOKS = 6
 """Of the copies: 3 kbit/s of the shipped voice codec."""
 
-_KEYS_S, _VIEW_S = 0.02, 0.2
-_KEYS_HELP = "↑ ↓ bitrate   m mute   q quit   Ctrl-C stops"
+codec.command(epilog="Example: `rtaudio codec demo speech.wav --bitrate 6 --loss 5`")(demo)
 
 
 @codec.command(epilog="Example: `rtaudio codec send --to 192.168.1.7:5004 --bitrate 6`")
@@ -92,7 +86,7 @@ def send(
 
     Keys: the arrows up and down change the bitrate, m mutes, q quits.
     """
-    terminal.explain_first_start()
+    terminal.say_loading("the codec")
     from rtaudio.live.outgoing import Outgoing
 
     chosen = _read_codec(model)
@@ -107,9 +101,9 @@ def send(
         pauses=not no_pauses,
         device=parse_device(device),
         block=block,
-        source=None if source is None else read_source(source, chosen.rate_hz),
+        source=None if source is None else read_voice(source, chosen.rate_hz),
     )
-    _talk(chosen, outgoing, None, seconds, json)
+    Call(chosen, outgoing, None).run(seconds, json)
 
 
 @codec.command(epilog="Example: `rtaudio codec receive --port 5004 --bind 0.0.0.0`")
@@ -128,7 +122,7 @@ def receive(
 
     Keys: m mutes, q quits.
     """
-    terminal.explain_first_start()
+    terminal.say_loading("the codec")
     from rtaudio.live.incoming import Incoming
 
     chosen = _read_codec(model)
@@ -136,12 +130,12 @@ def receive(
         chosen,
         port,
         bind=bind,
-        sender=None if sender is None else _address(f"{sender}:0")[0],
+        sender=None if sender is None else _address(f"{sender}:1")[0],
         device=parse_device(device),
         block=block,
         record=record,
     )
-    _talk(chosen, None, incoming, seconds, json)
+    Call(chosen, None, incoming).run(seconds, json)
 
 
 @codec.command(epilog="Example: `rtaudio codec talk --to 192.168.1.7:5004 --bind 0.0.0.0`")
@@ -167,7 +161,7 @@ def talk(
 
     Keys: the arrows up and down change the bitrate, m mutes the microphone, q quits.
     """
-    terminal.explain_first_start()
+    terminal.say_loading("the codec")
     from rtaudio.live.incoming import Incoming
     from rtaudio.live.outgoing import Outgoing
 
@@ -194,9 +188,9 @@ def talk(
         sock=incoming.socket,
         device=parse_device(device),
         block=block,
-        source=None if source is None else read_source(source, chosen.rate_hz),
+        source=None if source is None else read_voice(source, chosen.rate_hz),
     )
-    _talk(chosen, outgoing, incoming, seconds, json)
+    Call(chosen, outgoing, incoming).run(seconds, json)
 
 
 def _read_codec(name: str) -> CodecModel:
@@ -214,163 +208,9 @@ def _effect(preset: str | None) -> Effect | None:
 def _address(text: str) -> Address:
     """Return host and port of ``HOST:PORT``; the host as a number."""
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise UsageError(f"--to {text}: give host and port, such as 192.168.1.7:5004")
     try:
         return str(socket.gethostbyname(host)), int(port)
     except OSError:
         raise UsageError(f"{host}: no such host; check the name and the network") from None
-
-
-def _talk(
-    chosen: CodecModel,
-    outgoing: Outgoing | None,
-    incoming: Incoming | None,
-    seconds: float | None,
-    json: bool,
-) -> None:
-    """Run one or both directions until the end, and report."""
-    from rtaudio.cli.run import ended_by_signals
-
-    figures: dict[str, Any] = {}
-    with ended_by_signals(), contextlib.ExitStack() as stack:
-        for side in (outgoing, incoming):  # a record begins when nothing can fail any more
-            if side is not None:
-                stack.enter_context(side)
-        with contextlib.suppress(KeyboardInterrupt):
-            _watch(chosen, outgoing, incoming, seconds, live=not json)
-        lost = [s.host.error for s in (outgoing, incoming) if s is not None and s.host.error]
-        figures = _figures(chosen, outgoing, incoming)
-    if json:
-        terminal.print_json(figures)
-    else:
-        _print(figures)
-    if lost:
-        raise DeviceError(lost[0])
-
-
-def _watch(
-    chosen: CodecModel,
-    outgoing: Outgoing | None,
-    incoming: Incoming | None,
-    seconds: float | None,
-    live: bool,
-) -> None:
-    """Wait for the end; meanwhile obey the keys and draw the panel."""
-    sides = [side for side in (outgoing, incoming) if side is not None]
-    end_s = None if seconds is None else time.monotonic() + seconds
-    with contextlib.ExitStack() as stack:
-        read_keys = stack.enter_context(pressed_keys()) if live else None
-        screen = terminal.make_console(stderr=True)
-        view = None
-        if live and screen.is_terminal:
-            from rich.live import Live
-
-            view = stack.enter_context(Live(console=screen, transient=True))
-        next_view_s = 0.0
-        while all(side.running for side in sides):
-            now_s = time.monotonic()
-            if end_s is not None and now_s >= end_s:
-                return
-            for key in read_keys() if read_keys else ():
-                if key == "q":
-                    return
-                _press(key, chosen, outgoing, incoming)
-            if view and now_s >= next_view_s:
-                view.update(_panel(chosen, outgoing, incoming))
-                next_view_s = now_s + _VIEW_S
-            time.sleep(_KEYS_S)
-
-
-def _press(
-    key: str, chosen: CodecModel, outgoing: Outgoing | None, incoming: Incoming | None
-) -> None:
-    """Act on a key: mute, or change the bitrate by one book."""
-    if key == "m":
-        side = outgoing or incoming
-        if side is not None:
-            side.host.muted = not side.host.muted
-    elif key in ("up", "+", "down", "-") and outgoing is not None:
-        books = chosen.books_for(outgoing.bitrate_kbps) + (1 if key in ("up", "+") else -1)
-        if chosen.least_books <= books <= chosen.books:
-            outgoing.bitrate_kbps = chosen.kbps(books)
-
-
-def _panel(chosen: CodecModel, outgoing: Outgoing | None, incoming: Incoming | None) -> Group:
-    """Return a picture of the present state."""
-    from rich.console import Group
-
-    from rtaudio.runtime.decibels import to_db
-
-    lines = []
-    if outgoing is not None:
-        sent = outgoing.stats()
-        level_db = to_db(max(sent.host.in_peak, default=0.0))
-        muted = "   MUTED" if outgoing.host.muted else ""
-        failed = f"   not sent {sent.failed} ({sent.failure})" if sent.failed else ""
-        lines.append(
-            f"out  {level_db:6.1f} dB   {outgoing.bitrate_kbps:.1f} kbit/s, on the line "
-            f"{sent.line_kbps:.1f}   packets {sent.packets}   pauses {sent.pauses}{muted}{failed}"
-        )
-    if incoming is not None:
-        got = incoming.stats()
-        jitter = got.receiver.jitter
-        level_db = to_db(max(got.host.out_peak, default=0.0))
-        lines.append(
-            f"in   {level_db:6.1f} dB   {chosen.kbps(got.books):.1f} kbit/s   "
-            f"lost {jitter.lost}   late {jitter.late}   concealed {got.concealed_frames}"
-        )
-        lines.append(
-            f"     jitter {jitter.jitter_ms:.1f} ms   buffer {jitter.delay_ms:.0f} ms   arrival to "
-            f"ear {got.delay_ms:.0f} ms   drift {got.drift_ppm:+.0f} ppm"
-        )
-        foreign = got.receiver
-        refused = foreign.malformed + foreign.foreign + foreign.stranger + foreign.model
-        if refused:
-            lines.append(f"     refused {refused} packets that were not of this call")
-    return Group(*lines, _KEYS_HELP)
-
-
-def _figures(
-    chosen: CodecModel, outgoing: Outgoing | None, incoming: Incoming | None
-) -> dict[str, Any]:
-    """Return the figures of a call for its JSON object."""
-    from rtaudio.cli.run_report import run_figures
-
-    figures: dict[str, Any] = {"codec": chosen.name, "rate": chosen.rate_hz}
-    for name, side in (("sent", outgoing), ("received", incoming)):
-        if side is not None:
-            stats = side.stats()
-            own = {key: value for key, value in asdict(stats).items() if key != "host"}
-            figures[name] = own | {"run": run_figures(side.host, stats.host)}
-    return figures
-
-
-def _print(figures: dict[str, Any]) -> None:
-    """Print the tables of a call."""
-    if "sent" in figures:
-        sent = figures["sent"]
-        terminal.print_table(
-            f"sent by {figures['codec']}",
-            ["frames", "pauses", "packets", "kbit/s", "on the line", "not sent", "longest encode"],
-            [(
-                sent["frames"], sent["pauses"], sent["packets"], sent["payload_kbps"],
-                sent["line_kbps"], sent["failed"], f"{sent['encode_ms']:.1f} ms",
-            )],
-        )  # fmt: skip
-    if "received" in figures:
-        got = figures["received"]
-        jitter = got["receiver"].jitter
-        terminal.print_table(
-            "received",
-            ["frames", "concealed", "lost", "late", "copies used", "jitter", "buffer",
-             "arrival to ear"],
-            [(
-                got["frames"], got["concealed_frames"], jitter.lost, jitter.late, jitter.recovered,
-                *(f"{ms:.0f} ms" for ms in (jitter.jitter_ms, jitter.delay_ms, got["delay_ms"])),
-            )],
-        )  # fmt: skip
-        foreign = got["receiver"]
-        for reason in ("malformed", "foreign", "stranger", "model"):
-            if count := getattr(foreign, reason):
-                terminal.remark(f"{count} packets were refused: {reason}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtaudio.view import terminal
-from rtaudio.view.words import counted
+from rtaudio.view.words import counted, speed_words
 
 if TYPE_CHECKING:
     from rtaudio.batch.coded import Coded
@@ -34,7 +34,7 @@ def coded_line(target: object, done: Coded) -> str:
         f"{target}: {done.duration_s:.2f} s, {channels} at {done.rate_hz} Hz, coded in "
         f"{counted(done.file_bytes, 'byte')}, {done.payload_kbps:.2f} kbit/s "
         f"({done.file_kbps:.2f} with headers), {done.payload_ratio:.1f} ({done.file_ratio:.1f}) "
-        f"times smaller than 16 bit, {speed:.{0 if speed >= 10 else 1}f} x real time"
+        f"times smaller than 16 bit, {speed_words(speed)}"
     )
 
 

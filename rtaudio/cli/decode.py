@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rtaudio.atomic import may_write, new_file
 from rtaudio.cli.coded_report import coded_figures, coded_line, coded_total, remark_clipped
 from rtaudio.cli.encode import CODED_SUFFIX, PIPE
-from rtaudio.cli.folder_run import check_target, run_folder
+from rtaudio.cli.folder_run import Force, run_folder
 from rtaudio.errors import UsageError, plain
 from rtaudio.view import terminal
 
@@ -28,7 +29,7 @@ def decode(
         Path, typer.Argument(metavar="IN", help="A coded file (.rtc) or a folder; -: a pipe.")
     ],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The new file (.wav, .flac ...) or folder.")
+        Path, typer.Argument(metavar="OUT", help="The new file (.wav, .m4a ...), or a folder.")
     ],
     model: Annotated[
         str | None,
@@ -39,7 +40,7 @@ def decode(
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Decode a damaged file up to the damage.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    force: Force = False,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -56,7 +57,7 @@ def decode(
     A damaged file is refused; with `--salvage` everything up to the damage is decoded, a line on
     stderr says where it lies, and the exit status is 2.
     """
-    terminal.explain_first_start()
+    terminal.say_loading("the codec")
     from rtaudio.cli.run import ended_by_signals
 
     _find(model)  # so that a bad model is reported at once
@@ -86,7 +87,7 @@ def _decode(
     """Decode one file; runs in other processes, too."""
     from rtaudio.batch.decode_file import decode_file
 
-    check_target(source, target, force)
+    may_write(target, force)
     if source == PIPE and sys.stdin.isatty():
         raise UsageError("-: stdin is a terminal; give a file, or pipe one in")
     stream = sys.stdin.buffer if source == PIPE else source
@@ -96,6 +97,7 @@ def _decode(
 def _decode_file(
     model: str | None, salvage: bool, source: Path, target: Path, force: bool, json: bool
 ) -> None:
+    target = new_file(source, target, force, _NEW_SUFFIX)
     with terminal.progress(not json) as bars:
         task = bars.add_task(plain(f"{source.name} -> {target.name}"), total=1.0)
         done = _decode(

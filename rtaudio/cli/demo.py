@@ -27,7 +27,7 @@ def demo(
     json: terminal.Json = False,
 ) -> None:
     """Play a guitar riff through an amp, on the default device or in real time into a file."""
-    terminal.explain_first_start()
+    terminal.say_loading(PRESET)
     import numpy as np
 
     from rtaudio.analysis.overview import Overview

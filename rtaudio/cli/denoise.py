@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtaudio.cli.folder_run import check_target, run_folder
+from rtaudio.atomic import may_write, new_file
+from rtaudio.cli.folder_run import Force, run_folder
 from rtaudio.errors import UsageError, plain
 from rtaudio.runtime.limits import MAX_CHANNELS
 from rtaudio.view import terminal
-from rtaudio.view.words import counted, storage_name
+from rtaudio.view.words import counted, speed_words, storage_name
 
 if TYPE_CHECKING:
     from rtaudio.batch.render_file import Rendered
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 def denoise(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="A sound file of any length, or a folder of them.")
+        Path,
+        typer.Argument(metavar="IN", help="A file with sound, or a folder of them."),
     ],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The new file (.wav, .flac ...) or folder.")
+        Path, typer.Argument(metavar="OUT", help="The new file (.wav, .m4a ...), or a folder.")
     ],
     preset: Annotated[
         str,
@@ -43,7 +45,7 @@ def denoise(
     mix: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="0 is the input, 1 the denoised sound.")
     ] = 1.0,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    force: Force = False,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -60,15 +62,17 @@ def denoise(
     The result is aligned with the input to the sample. It keeps length, sample rate, channels,
     tags such as title and artist, and the sample format if the new file type has it (without
     dither). From WAV to WAV all other chunks are kept, too. A WAV file of more than 4 GB becomes
-    RF64.
+    RF64. From video to video the video stays untouched.
 
     A damaged file is denoised as far as it can be read, and NaN becomes silence: a line on stderr
     says where, and the exit status is 2, as for a file that cannot be read at all. The other files
     of a folder are processed anyway.
     """
-    terminal.explain_first_start()
+    terminal.say_loading(preset)
     from rtaudio.cli.run import ended_by_signals
 
+    if not source.is_dir():
+        target = new_file(source, target, force)
     make_effect = partial(_make_effect, preset, limit_db, mix)
     make_effect()  # so that a bad preset is reported at once
     with ended_by_signals():
@@ -85,16 +89,12 @@ def _make_effect(preset: str, limit_db: float | None, mix: float) -> Chain:
     """Return the denoiser; cached, so that each process makes it only once."""
     from rtaudio.effects.chain import Chain
     from rtaudio.effects.model import Model
-    from rtaudio.models.loader import MODEL_SUFFIXES
-    from rtaudio.preset.load import load_preset
+    from rtaudio.preset.load import find_preset, is_model, load_preset
     from rtaudio.runtime.decibels import from_db
-    from rtaudio.shipped import shipped_presets
 
-    path = Path(preset)
-    is_model = preset not in shipped_presets() and (
-        path.suffix.lower() in MODEL_SUFFIXES or path.is_dir()
-    )
-    chain = Chain([Model(path)], name=path.stem) if is_model else load_preset(preset)
+    path = find_preset(preset)
+    alone = path.is_dir() or is_model(path)
+    chain = Chain([Model(path)], name=path.stem) if alone else load_preset(path)
     # A limited reduction is the same as a mix with the input, delayed alike: where all sound is
     # removed, the share 10^(-limit / 20) of the input is left.
     wet = 1.0 if limit_db is None else 1.0 - from_db(-limit_db)
@@ -113,7 +113,7 @@ def _render(
     """Denoise one file; runs in other processes, too."""
     from rtaudio.batch.render_file import render_file
 
-    check_target(source, target, force)
+    may_write(target, force)
     return render_file(
         make_effect(), source, target, max_channels=MAX_CHANNELS, keep_channels=True, salvage=True,
         progress=progress, listen=listen,
@@ -226,7 +226,7 @@ def _summary_line(target: Path, done: Rendered) -> str:
     return (
         f"{target}: {duration_s:.2f} s, {channels} at {done.rate_hz} Hz, "
         f"{storage_name(done.subtype)}, peak {to_db(done.in_peak):.1f} -> "
-        f"{to_db(done.peak):.1f} dBFS, {speed:.{0 if speed >= 10 else 1}f} x real time"
+        f"{to_db(done.peak):.1f} dBFS, {speed_words(speed)}"
     )
 
 

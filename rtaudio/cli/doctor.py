@@ -35,7 +35,7 @@ class Check(NamedTuple):
 
 def doctor(json: terminal.Json = False) -> None:
     """Check sound servers, devices, permissions, native libraries and timing."""
-    terminal.explain_first_start()
+    terminal.say_loading("the checks")
     findings: list[Check] = []
     with terminal.progress(not json) as bars:
         for check in bars.track(_CHECKS, description="checking"):
@@ -130,7 +130,7 @@ def _check_devices() -> Iterator[Check]:
         yield Check("devices", "green", f"{len(found)}, default {default}")
     if _list_processes() & {"pipewire", "pulseaudio"}:
         if any(device.name in ("pulse", "pipewire") for device in found):
-            text = "possible: see docs/how-to/sound-servers.md#virtual-microphone"
+            text = "possible: rtaudio microphone"
             yield Check("virtual microphone", "green", text)
         else:
             advice = "apt install libasound2-plugins (or pipewire-alsa)"
@@ -204,15 +204,17 @@ def _check_models() -> Iterator[Check]:
 
 
 def _check_kernel_cache() -> Iterator[Check]:
-    from rtaudio.runtime.jit import cache_folder
+    from rtaudio.runtime.kernel_cache import cache_folder
 
     folder = cache_folder()
-    count = sum(1 for _ in folder.rglob("*.nbc"))
-    if folder.name.startswith("rtaudio-kernels-"):
-        advice = "every start compiles again; set NUMBA_CACHE_DIR to a writable folder"
-        yield Check("kernel cache", "yellow", "the user's cache folder is not writable", advice)
-    else:
+    found = folder.glob("*.kernel") if folder is not None else ()
+    count = sum(1 for _ in found)
+    if count:
         yield Check("kernel cache", "green", f"{counted(count, 'compiled function')} in {folder}")
+        return
+    text = "this user has no home directory" if folder is None else f"{folder} cannot be written"
+    advice = "every start compiles again; set NUMBA_CACHE_DIR to a folder that can be written"
+    yield Check("kernel cache", "yellow", text, advice)
 
 
 def _check_timing() -> Iterator[Check]:

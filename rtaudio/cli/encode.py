@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from rtaudio.atomic import may_write, new_file
 from rtaudio.cli.coded_report import coded_figures, coded_line, coded_total
-from rtaudio.cli.folder_run import check_target, run_folder
+from rtaudio.cli.folder_run import Force, run_folder
 from rtaudio.errors import UsageError, plain
 from rtaudio.view import terminal
 
@@ -23,20 +24,33 @@ CODED_SUFFIX = ".rtc"
 PIPE = Path("-")
 
 
+class Rates(NamedTuple):
+    """Bitrates of the mid, or of each channel, and of the side; None: half of it."""
+
+    bitrate_kbps: float
+    side_kbps: float | None
+
+
 def encode(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="A sound file of any length, or a folder of them.")
+        Path,
+        typer.Argument(metavar="IN", help="A file with sound, or a folder of them."),
     ],
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="The new file (.rtc) or folder; -: a pipe.")
     ],
     bitrate: Annotated[
-        float, typer.Option(metavar="KBPS", help="Bitrate of one channel in kbit/s.")
+        float,
+        typer.Option(metavar="KBPS", help="Bitrate of one channel, or of the mid, in kbit/s."),
     ] = 6.0,
+    side: Annotated[
+        float | None,
+        typer.Option(metavar="KBPS", help="Stereo: bitrate of the side (default: half, if any)."),
+    ] = None,
     model: Annotated[
         str, typer.Option("--model", help="A shipped codec, or one of the two files of another.")
     ] = "codec-voice",
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    force: Force = False,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -47,22 +61,26 @@ def encode(
 ) -> None:
     """Encode a sound file, or every one in a folder and its subfolders, with a neural codec.
 
-    Each channel is coded on its own, at the level of the codec's training. The file keeps length,
-    sample rate, levels and the name of the codec, so that `rtaudio decode` needs nothing else.
+    Stereo is coded as mid and side, unless both are nearly as strong; a silent side costs nothing.
+    Other channels are coded each on its own, all at the level of the codec's training. The file
+    keeps length, sample rate, levels and codec, so that `rtaudio decode` needs nothing else.
 
     A damaged file, or one with NaN, is refused; the other files of a folder are encoded anyway.
     """
-    terminal.explain_first_start()
+    terminal.say_loading("the codec")
     from rtaudio.cli.run import ended_by_signals
 
-    _find(model).books_for(bitrate)  # so that both are checked at once
+    codec = _find(model)  # so that all are checked at once
+    for kbps in (bitrate, *([] if side is None else [side])):
+        codec.books_for(kbps)
+    rates = Rates(bitrate, side)
     with ended_by_signals():
         if source.is_dir():
-            _encode_folder(model, bitrate, source, target, force, jobs, json)
+            _encode_folder(model, rates, source, target, force, jobs, json)
         elif target == PIPE:
-            _encode_to_pipe(model, bitrate, source, json)
+            _encode_to_pipe(model, rates, source, json)
         else:
-            _encode_file(model, bitrate, source, target, force, json)
+            _encode_file(model, rates, source, target, force, json)
 
 
 @lru_cache(maxsize=1)
@@ -75,7 +93,7 @@ def _find(model: str) -> CodecModel:
 
 def _encode(
     model: str,
-    bitrate: float,
+    rates: Rates,
     force: bool,
     source: Path,
     target: Path,
@@ -84,19 +102,20 @@ def _encode(
     """Encode one file; runs in other processes, too."""
     from rtaudio.batch.encode_file import encode_file
 
-    check_target(source, target, force)
-    return encode_file(_find(model), source, target, bitrate_kbps=bitrate, progress=progress)
+    may_write(target, force)
+    return encode_file(_find(model), source, target, **rates._asdict(), progress=progress)
 
 
 def _encode_file(
-    model: str, bitrate: float, source: Path, target: Path, force: bool, json: bool
+    model: str, rates: Rates, source: Path, target: Path, force: bool, json: bool
 ) -> None:
+    target = new_file(source, target, force, CODED_SUFFIX)
     if target.suffix.lower() != CODED_SUFFIX:
         raise UsageError(f"{target}: a coded file ends in {CODED_SUFFIX}; name it so")
     with terminal.progress(not json) as bars:
         task = bars.add_task(plain(f"{source.name} -> {target.name}"), total=1.0)
         done = _encode(
-            model, bitrate, force, source, target, lambda share: bars.update(task, completed=share)
+            model, rates, force, source, target, lambda share: bars.update(task, completed=share)
         )
     if json:
         terminal.print_json({**coded_figures(done), "out": target})
@@ -104,7 +123,7 @@ def _encode_file(
         print(plain(coded_line(target, done)))
 
 
-def _encode_to_pipe(model: str, bitrate: float, source: Path, json: bool) -> None:
+def _encode_to_pipe(model: str, rates: Rates, source: Path, json: bool) -> None:
     """Write the coded stream to stdout; the report goes to stderr."""
     from rtaudio.batch.encode_file import encode_file
 
@@ -115,7 +134,7 @@ def _encode_to_pipe(model: str, bitrate: float, source: Path, json: bool) -> Non
     # Not sys.stdout.buffer: if the reader ends early, it would complain a second time at exit.
     try:
         with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
-            done = encode_file(_find(model), source, stream, bitrate_kbps=bitrate)
+            done = encode_file(_find(model), source, stream, **rates._asdict())
     except BrokenPipeError:
         raise OSError("stdout: who reads the pipe has ended early; start both again") from None
     terminal.remark(coded_line("stdout", done))
@@ -123,7 +142,7 @@ def _encode_to_pipe(model: str, bitrate: float, source: Path, json: bool) -> Non
 
 def _encode_folder(
     model: str,
-    bitrate: float,
+    rates: Rates,
     source: Path,
     target: Path,
     force: bool,
@@ -135,7 +154,7 @@ def _encode_folder(
     if target == PIPE:
         raise UsageError(f"-: a pipe is for one file; {source} is a folder")
     run_folder(
-        partial(_encode, model, bitrate, force),
+        partial(_encode, model, rates, force),
         list_pairs(source, target, suffix=CODED_SUFFIX),
         target,
         kind="sound files",

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from rtaudio.atomic import new_file
 from rtaudio.cli.extra import call_extra
+from rtaudio.cli.folder_run import Force
+from rtaudio.view import terminal
 
 
 def export(
@@ -15,8 +18,9 @@ def export(
         Path,
         typer.Argument(
             metavar="IN",
-            help="A checkpoint of `rtaudio train`, a model file (.onnx), a third-party model "
-            "(.nam, .aidax, .json), or a third-party denoiser (its file or folder).",
+            help="A checkpoint of `rtaudio train`, a model file (.onnx) or the name of a shipped "
+            "one, a third-party model (.nam, .aidax, .json), or a third-party denoiser (its file "
+            "or folder).",
         ),
     ],
     target: Annotated[
@@ -28,11 +32,16 @@ def export(
             "voice.encoder.onnx and voice.decoder.onnx for voice.onnx.",
         ),
     ],
+    force: Force = False,
 ) -> None:
     """Export a net as a model file, or as a file for another player."""
+    from rtaudio.catalogue import find_file
     from rtaudio.models.loader import MODEL_SUFFIXES
 
-    if not source.exists():
+    if not source.exists() and source.suffix == ".pt":
         raise FileNotFoundError(f"{source}: no such file; `rtaudio train` writes checkpoints")
+    source = find_file(source, "model")
+    target = new_file(source, target, force)
+    terminal.say_loading("PyTorch")
     module = "export.cli" if source.is_dir() or source.suffix in MODEL_SUFFIXES else "training.cli"
-    call_extra(module, "export", source, target)
+    call_extra(module, "export", source, target, force)

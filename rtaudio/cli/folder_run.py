@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
@@ -36,15 +36,10 @@ class Processed(Protocol):
 
 Done = TypeVar("Done", bound=Processed)
 
-_SHOWN_NAMES = 5
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 
-
-def check_target(source: Path, target: Path, force: bool) -> None:
-    """Refuse a file that exists, unless it is the source: for that there are better words."""
-    if target.is_dir():
-        raise IsADirectoryError(f"{target}: is a folder; name the new file in it")
-    if target.exists() and not force and not (source.exists() and source.samefile(target)):
-        raise FileExistsError(f"{target}: exists; choose another name, or replace it: --force")
+LEFT_ASIDE = 3
+"""Exit status if all went well, but files were left aside that are not of the verb's kind."""
 
 
 def run_folder(
@@ -86,14 +81,17 @@ def run_folder(
         print(plain(f"{target}: {counted(len(done), 'file')}, {seconds:.2f} s{end}"))
     for outcome, o in done:
         remark_faults(outcome.target, o)
-    if skipped:
-        names = ", ".join(path.name for path in skipped[:_SHOWN_NAMES])
-        others = _and_others(len(skipped), _SHOWN_NAMES)
-        terminal.remark(f"skipped, not {kind} by their suffix: {names}{others}")
     for error in errors:
         terminal.remark(f"error: {error}")
+    if skipped:
+        those = counted(len(skipped), "file")
+        terminal.remark(f"{those} left aside, by the suffix not {kind}:")
+        for path in skipped:
+            terminal.remark(f"  {path}")
     if errors:
         raise typer.Exit(2)
+    if skipped:
+        raise typer.Exit(LEFT_ASIDE)
 
 
 def _work_through(

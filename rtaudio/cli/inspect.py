@@ -1,4 +1,4 @@
-"""``rtaudio inspect``: a model file, its correctness and its cost."""
+"""``rtaudio inspect``: a preset or a model file, its correctness and its cost."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ REPEATS = 2000
 MAX_STATES = 8
 """More states than this are counted, not listed."""
 
+PRESET_SUFFIXES = (".yaml", ".yml")
+
 LONGEST_TEXT = 500
 """Characters of a cell; longer texts are cut."""
 
@@ -29,24 +31,30 @@ DATE = ("year", "month", "day", "hour", "minute", "second")
 def inspect(
     file: Annotated[
         Path,
-        typer.Argument(help="A model: .onnx, .nam, .aidax, .json, a folder, a codec."),
+        typer.Argument(
+            help="A preset, a model or a codec: its name, or its file (.yaml, .onnx, .nam, .aidax, "
+            ".json), or a folder."
+        ),
     ],
     slim: Annotated[
         float, typer.Option(help="Size to take from a .nam file of several sizes, 0 to 1.")
     ] = 1.0,
     json: terminal.Json = False,
 ) -> None:
-    """Print what a model is, check it against its golden vector, and time it."""
-    terminal.explain_first_start()
-    from rtaudio.codec.model import DECODER, ENCODER, read_codec
-    from rtaudio.codec.round_trip import round_trip
-    from rtaudio.models.loader import LoadedModel, load_model
+    """Print what a preset or a model is, and time it; a model is checked, too.
+
+    A preset is shown effect by effect. A model has to reproduce its golden vector.
+    """
+    terminal.say_loading(file.name)
     from rtaudio.models.net.summary import summary
 
-    if file.name.endswith((ENCODER, DECODER)):
-        model = LoadedModel(round_trip(read_codec(file)))
-    else:
-        model = load_model(file, slim=slim)
+    file = _find(file)
+    if file.suffix.lower() in PRESET_SUFFIXES:
+        from rtaudio.cli.inspect_preset import inspect_preset
+
+        inspect_preset(file, json)
+        return
+    model = _read(file, slim)
     costs = _measure_costs(model, json)
     if json:
         terminal.print_json({
@@ -80,6 +88,28 @@ def inspect(
     )
 
 
+def _find(file: Path) -> Path:
+    """Return the file that a word means."""
+    from rtaudio.catalogue import find_file
+    from rtaudio.models.loader import MODEL_SUFFIXES
+
+    if file.suffix.lower() in MODEL_SUFFIXES and not file.exists():
+        raise FileNotFoundError(f"{file}: no such model file")
+    return find_file(file, "preset", "model", "codec")
+
+
+def _read(file: Path, slim: float) -> LoadedModel:
+    """Read a model, or the round trip of a codec as one."""
+    from rtaudio.codec.model import DECODER, ENCODER, read_codec
+    from rtaudio.codec.round_trip import round_trip
+    from rtaudio.models.loader import LoadedModel, load_model
+    from rtaudio.shipped import shipped_codecs
+
+    if file.name.endswith((ENCODER, DECODER)) or file in shipped_codecs().values():
+        return LoadedModel(round_trip(read_codec(file)))
+    return load_model(file, slim=slim)
+
+
 def _card_rows(model: LoadedModel, slim: float) -> Iterator[tuple[str, str]]:
     """Yield the entries of the card that apply."""
     card = model.file.card
@@ -89,7 +119,9 @@ def _card_rows(model: LoadedModel, slim: float) -> Iterator[tuple[str, str]]:
     yield "kind", f"{card.kind}, {card.channels[0]} in, {card.channels[1]} out"
     if card.task:
         yield "task", card.task
-    yield "rate", f"{card.rate_hz} Hz"
+    assumed = model.foreign is not None and model.foreign.rate_assumed
+    note = ", assumed: the file states none, and a preset may, with rate_hz" if assumed else ""
+    yield "rate", f"{card.rate_hz} Hz{note}"
     yield "hop", f"{card.hop} samples" if card.hop else "any block size"
     latency_ms = 1e3 * card.latency_samples / card.rate_hz
     yield "latency", f"{card.latency_samples} samples, {latency_ms:.1f} ms"
@@ -149,7 +181,7 @@ def _third_party(source: Any) -> dict[str, Any] | None:
     """Return the metadata of a third-party model file."""
     if source is None:
         return None
-    names = ("format", "version", "metadata", "slim_steps", "warnings")
+    names = ("format", "version", "metadata", "slim_steps", "rate_assumed", "warnings")
     return {name: getattr(source, name) for name in names}
 
 

@@ -35,7 +35,7 @@ def loudness(
     By ITU-R BS.1770-5 and EBU R128, Tech 3341 and 3342. A file that cannot be read, or only in
     part, is reported on stderr; the others are measured, and the exit status is 2.
     """
-    terminal.explain_first_start()
+    terminal.say_loading("the meters")
     from rtaudio.batch.measure_loudness import measure_loudness
     from rtaudio.errors import RtaudioError
     from rtaudio.view.loudness import HEADS, draw_loudness, loudness_row

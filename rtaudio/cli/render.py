@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from rtaudio.cli.run import Block, Cabinet, Preset
+from rtaudio.atomic import new_file
+from rtaudio.cli.folder_run import Force
+from rtaudio.cli.run import Block, Cabinet, Preset, Slim
 from rtaudio.errors import plain
 from rtaudio.view import terminal
 from rtaudio.view.words import counted, storage_name
@@ -15,19 +17,22 @@ from rtaudio.view.words import counted, storage_name
 
 def render(
     preset: Preset,
-    source: Annotated[Path, typer.Argument(metavar="IN", help="The dry file, mono or stereo.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The wet file: .wav, .flac ...")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The dry file: .wav, .m4a ...")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The wet file, or a folder.")],
     cabinet: Cabinet = None,
+    slim: Slim = None,
     block: Block = 512,
+    force: Force = False,
     json: terminal.Json = False,
 ) -> None:
     """Play a file through a preset into a file, as fast as the machine can."""
-    terminal.explain_first_start()
+    target = new_file(source, target, force)
+    terminal.say_loading(preset)
     from rtaudio.batch.render_file import render_file
     from rtaudio.preset.load import load_preset
     from rtaudio.runtime.decibels import to_db
 
-    chain = load_preset(preset, cabinet=cabinet)
+    chain = load_preset(preset, cabinet=cabinet, slim=slim)
     with terminal.progress(not json) as bars:
         task = bars.add_task(f"{source.name} -> {target.name}", total=1.0)
         done = render_file(

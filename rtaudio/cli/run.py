@@ -7,17 +7,18 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rtaudio.cli.run_report import print_run, run_figures
-from rtaudio.control.controls import Controls
 from rtaudio.control.keyboard import pressed_keys
 from rtaudio.errors import DeviceError, UsageError
 from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from rtaudio.view import terminal
+from rtaudio.view.needle import Needle
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -25,11 +26,18 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from rtaudio.control.controls import Controls
+    from rtaudio.control.session import Session
+    from rtaudio.effects.chain import Chain
     from rtaudio.live.host import Host
     from rtaudio.live.stats import Stats
 
 Preset = Annotated[
-    str, typer.Argument(help="A shipped preset, a preset file, or a model file or folder.")
+    str,
+    typer.Argument(
+        help="A preset or a part of its name (see `rtaudio presets`), a preset file, or a model "
+        "file or folder."
+    ),
 ]
 Device = Annotated[
     str,
@@ -42,8 +50,22 @@ Cabinet = Annotated[
         help="For a model file: a cabinet after it, such as british-4x12 or a response of yours.",
     ),
 ]
+Slim = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="For a .nam file of several sizes: 0 plays the smallest, 1 the whole (the default).",
+    ),
+]
 Rate = Annotated[
-    int, typer.Option("--rate", min=MIN_RATE_HZ, max=MAX_RATE_HZ, help="Sample rate in hertz.")
+    int | None,
+    typer.Option(
+        "--rate",
+        min=MIN_RATE_HZ,
+        max=MAX_RATE_HZ,
+        help="Sample rate in hertz (default: that of the file to play, else the device's own).",
+    ),
 ]
 Block = Annotated[int, typer.Option(min=1, max=8192, help="Frames per block.")]
 
@@ -61,13 +83,14 @@ def run(
     preset: Preset,
     device: Device = "default",
     cabinet: Cabinet = None,
+    slim: Slim = None,
     source: Annotated[
         Path | None, typer.Option("--in", help="Play this file in place of the device's input.")
     ] = None,
     record: Annotated[
         Path | None, typer.Option("--out", help="Also write the output to this file.")
     ] = None,
-    rate_hz: Rate = 48000,
+    rate_hz: Rate = None,
     block: Block = 64,
     seconds: Annotated[
         float | None,
@@ -90,19 +113,26 @@ def run(
     """Play a preset live: device in, chain, device out.
 
     Keys: b bypasses the chain (with a denoiser: compares with the noisy input), m mutes, holding
-    the space bar talks while muted, the arrow keys choose and change a parameter, q quits.
+    the space bar talks while muted, t mutes and shows a tuner, a changes between two settings, A
+    and B, [ and ] step through the presets (of a file: those of its folder), s saves what was
+    dialled in as a new preset, the arrow keys choose and change a parameter, q quits.
     """
-    terminal.explain_first_start()
+    terminal.say_loading(preset)
+    from rtaudio.control.session import Session
+    from rtaudio.control.set_list import SetList
     from rtaudio.live.host import Host
-    from rtaudio.preset.load import load_preset
+    from rtaudio.preset.load import find_preset, load_preset
 
-    audio = None if source is None else read_source(source, rate_hz)
+    audio = None
+    if source is not None:
+        audio, rate_hz = read_source(source, rate_hz)
     if source is not None and record is not None and record.resolve() == source.resolve():
         raise UsageError(f"{record}: is the file that is read; choose another name")
     if muted and (json or not sys.stdin.isatty()):
         raise UsageError("--muted: only the keys of a terminal can unmute; remove this option")
+    presets = SetList(find_preset(preset))
     host = Host(
-        load_preset(preset, cabinet=cabinet),
+        load_preset(presets.path, cabinet=cabinet, slim=slim),
         parse_device(device),
         rate_hz,
         block,
@@ -111,15 +141,26 @@ def run(
         out_channels=_parse_channels("--out-channels", out_channels),
         source=audio,
         record=record,
+        reconnect=terminal.remark,
     )
     host.muted = muted
-    stats = play(host, seconds, live=not json)
+    session = Session(host, presets, partial(_load, cabinet, slim))
+    stats = play(host, seconds, live=not json, session=session)
     if json:
         terminal.print_json(run_figures(host, stats))
     else:
         print_run(host, stats)
+    for path in session.saved:
+        terminal.remark(f"saved: {path}")
     if host.error:
         raise DeviceError(host.error)
+
+
+def _load(cabinet: str | None, slim: float | None, path: Path) -> Chain:
+    """Read the next preset; a model file gets the cabinet and the size of the first."""
+    from rtaudio.preset.load import is_model, load_preset
+
+    return load_preset(path, cabinet=cabinet, slim=slim) if is_model(path) else load_preset(path)
 
 
 def parse_device(text: str) -> str | int:
@@ -127,7 +168,7 @@ def parse_device(text: str) -> str | int:
     return int(text) if text.isdigit() else text
 
 
-def read_source(file: Path, rate_hz: int) -> Any:
+def read_source(file: Path, rate_hz: int | None = None) -> tuple[Any, int]:
     """Read a file that is played in place of the device's input.
 
     Parameters
@@ -135,25 +176,25 @@ def read_source(file: Path, rate_hz: int) -> Any:
     file
         The value of ``--in``.
     rate_hz
-        Sample rate of the run.
+        Sample rate of the run, to which the file is resampled; None: that of the file.
 
     Returns
     -------
-    numpy.ndarray
-        float32 ``[channels, frames]``.
+    audio, rate_hz
+        float32 ``[channels, frames]``, and the sample rate of the run.
 
     Raises
     ------
     AudioFileError
-        The file cannot be read, or has another sample rate.
+        The file cannot be read.
     """
     from rtaudio.audio.reader import read_audio
-    from rtaudio.errors import AudioFileError
+    from rtaudio.audio.resampler import Resampler
 
     audio, file_hz = read_audio(file)
-    if file_hz != rate_hz:
-        raise AudioFileError(f"{file}: is at {file_hz} Hz; add --rate {file_hz}")
-    return audio
+    if rate_hz is None or rate_hz == file_hz:
+        return audio, file_hz
+    return Resampler(file_hz, rate_hz).process(audio, last=True), rate_hz
 
 
 def _parse_channels(option: str, text: str | None) -> list[int] | None:
@@ -165,7 +206,7 @@ def _parse_channels(option: str, text: str | None) -> list[int] | None:
     return [int(n) for n in numbers]
 
 
-def play(host: Host, seconds: float | None, live: bool) -> Stats:
+def play(host: Host, seconds: float | None, live: bool, session: Session | None = None) -> Stats:
     """Run a host until the time is over, its source ends, or the user presses q or Ctrl-C.
 
     Parameters
@@ -176,15 +217,19 @@ def play(host: Host, seconds: float | None, live: bool) -> Stats:
         Duration; None: no limit.
     live
         Show levels on the terminal, and obey its keys.
+    session
+        What the keys change; None: the host alone.
 
     Returns
     -------
     Stats
         The statistics of the run, without the fade-out.
     """
+    if host.remark:
+        terminal.remark(host.remark)
     with ended_by_signals(), host:
         with contextlib.suppress(KeyboardInterrupt):
-            _watch(host, seconds, live)
+            _watch(host, seconds, live, session)
         return host.stats()
 
 
@@ -205,8 +250,10 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(end, handler)
 
 
-def _watch(host: Host, seconds: float | None, live: bool) -> None:
+def _watch(host: Host, seconds: float | None, live: bool, session: Session | None) -> None:
     """Wait for the end of the run; meanwhile obey the keys and draw the panel."""
+    from rtaudio.control.controls import Controls
+
     with contextlib.ExitStack() as stack:
         read_keys = stack.enter_context(pressed_keys()) if live else None
         screen = terminal.make_console(stderr=True)
@@ -214,7 +261,7 @@ def _watch(host: Host, seconds: float | None, live: bool) -> None:
         if not (shown or read_keys):
             host.wait(seconds)
             return
-        controls = Controls(host) if read_keys else None
+        controls = Controls(session or host) if read_keys else None
         panel = _Panel(host, seconds, controls)
         view = stack.enter_context(panel.view(screen)) if shown else None
         end = None if seconds is None else time.monotonic() + seconds
@@ -240,6 +287,7 @@ class _Panel:
         self._host, self._seconds, self._controls = host, seconds, controls
         self._clipped: tuple[int, ...] = ()
         self._red_until: dict[int, float] = {}
+        self._needle = Needle()
 
     def view(self, screen: Console) -> Live:
         """Return the display, which the caller opens."""
@@ -250,16 +298,22 @@ class _Panel:
     def draw(self) -> Group:
         """Return a picture of the present state."""
         from rich.console import Group
+        from rich.text import Text
 
         stats = self._host.stats()
         grid = self._levels(stats)
         self._clipped = stats.clipped
-        lines = [self._status(stats)]
-        if self._controls:
-            lines += [self._controls.text(), f"{self._controls.help}   Ctrl-C stops"]
-        else:
-            lines[0] += "   Ctrl-C stops"
-        return Group(grid, *lines)
+        status = self._status(stats)
+        if self._controls is None:
+            return Group(grid, f"{status}   Ctrl-C stops")
+        session = self._controls.session
+        lines: list[Any] = [status, Text(self._controls.text())]
+        if session.tuning:
+            self._needle.read(self._host.tuning(), _VIEW_S)
+            lines.append(self._needle.drawn("play one string"))
+        if session.said:
+            lines.append(Text(session.said, "bold"))
+        return Group(grid, *lines, Text(self._controls.help, "dim"))
 
     def _levels(self, stats: Stats) -> Table:
         """Draw the peak level of each channel."""
@@ -282,7 +336,10 @@ class _Panel:
     def _status(self, stats: Stats) -> str:
         """Return tuning (of an instrument), time, latency, load and faults in one line."""
         host = self._host
-        tuning = None if self._controls and self._controls.denoises else host.tuning()
+        silent = self._controls and (
+            self._controls.session.denoises or self._controls.session.tuning
+        )
+        tuning = None if silent else host.tuning()
         note = f"{tuning.note} {tuning.cents:+.0f} cents   " if tuning else ""
         length = "" if self._seconds is None else f" / {self._seconds:.0f}"
         latency_ms = 1000 * stats.latency_samples / host.rate_hz + sum(stats.device_latency_ms)

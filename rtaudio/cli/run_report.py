@@ -65,22 +65,57 @@ def print_run(host: Host, stats: Stats) -> None:
     times = (("callback", stats.callback_us), ("between callbacks", stats.gap_us))
     rows = [(title, *(getattr(values, p) for p in PERCENTILES)) for title, values in times]
     print_table("microseconds", ["", *PERCENTILES.values()], rows)
-    print_table("latency", ["part", "samples", "ms"], _latency_rows(host.rate_hz, stats))
+    if stats.latency_samples or any(stats.device_latency_ms):
+        print_table("latency", ["part", "samples", "ms"], _latency_rows(host.rate_hz, stats))
     if stats.loudness.integrated_lufs > -math.inf:
         print_table("loudness of the output", list(HEADS), [loudness_row(stats.loudness)])
-    for kind, count in {**stats.xruns, **stats.faults}.items():
+    for text in verdict(host, stats):
+        remark(text)
+
+
+_HIGH_LOAD = 0.7
+"""Share of a block's time from which on the chain itself makes blocks late."""
+
+
+def verdict(host: Host, stats: Stats) -> list[str]:
+    """Return whether all was fine, or else what was wrong and which knob helps, in sentences.
+
+    Parameters
+    ----------
+    host
+        The host that played.
+    stats
+        Its statistics.
+    """
+    if not stats.blocks:
+        return ["nothing was played"]
+    found = []
+    if stats.missed:
+        missed = f"{counted(stats.missed, 'block')} of {stats.blocks} missed"
+        if stats.load > _HIGH_LOAD:
+            remedy = "the chain is too heavy; take a smaller model, or a larger --block"
+        elif not stats.realtime:
+            remedy = "the audio thread got no real-time priority; see what to do: rtaudio doctor"
+        else:
+            remedy = f"a larger --block than {host.block} leaves more time"
+        found.append(f"{missed}: {remedy}")
+    elif not stats.realtime:
+        found.append("no block was missed, but without real-time priority one may be: "
+                     "rtaudio doctor says what to do")  # fmt: skip
+    for name, count in stats.faults.items():
         if count:
-            remark(f"{kind}: {count}")
+            times = counted(count, "time")
+            found.append(f"{name} made no usable sound, and was silenced and reset {times}")
     if clipped := sum(stats.clipped):
-        remark(f"the input clipped in {counted(clipped, 'sample')}; turn it down")
-    if stats.blocks and not stats.realtime:
-        remark("the audio thread got no real-time priority; see what to do: rtaudio doctor")
+        found.append(f"the input clipped in {counted(clipped, 'sample')}; turn it down")
+    return found or ["all was fine: no block was missed, and nothing clipped"]
 
 
 def _latency_rows(rate_hz: int, stats: Stats) -> list[tuple[str, int | str, str]]:
     """Return the latency of each effect and of the device, as far as there is any, and the sum."""
     parts = [(name, samples) for name, samples in stats.latency_parts.items() if samples]
-    parts.append(("chain", stats.latency_samples))
+    if stats.latency_samples:
+        parts.append(("chain", stats.latency_samples))
     rows: list[tuple[str, int | str, str]] = [
         (name, samples, f"{1000 * samples / rate_hz:.2f}") for name, samples in parts
     ]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rtaudio.cli.extra import call_extra
+from rtaudio.view import terminal
 
 
 def sweep(
@@ -26,4 +27,5 @@ def sweep(
     if not config.is_file():
         example = "training/configs/guitar_study.yaml"
         raise FileNotFoundError(f"{config}: no such file; an example is {example}")
+    terminal.say_loading("PyTorch")
     call_extra("training.guitar.sweep", "sweep", config, out)

@@ -68,6 +68,7 @@ def train(
     for path in (*what, *([checkpoint] if checkpoint else [])):
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file or folder")
+    terminal.say_loading("PyTorch")
     call_extra(
         "training.cli",
         "train",

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import statistics
 import time
-from collections import deque
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,15 +12,13 @@ import typer
 from rtaudio.cli.run import Block, Device, Rate, ended_by_signals, parse_device, read_source
 from rtaudio.errors import DeviceError
 from rtaudio.view import terminal
+from rtaudio.view.needle import Needle
 
 if TYPE_CHECKING:
     from rtaudio.analysis.tuner import Tuning
     from rtaudio.live.host import Host
 
 REFRESH_S = 0.04
-HOLD_S = 1.5
-IN_TUNE_CENTS = 2.0
-HALF_WIDTH = 15
 
 
 def tune(
@@ -37,7 +32,7 @@ def tune(
     source: Annotated[
         Path | None, typer.Option("--in", help="Read this file in place of the device's input.")
     ] = None,
-    rate_hz: Rate = 48000,
+    rate_hz: Rate = None,
     block: Block = 256,
     seconds: Annotated[
         float | None,
@@ -47,11 +42,14 @@ def tune(
     json: terminal.Json = False,
 ) -> None:
     """Show the played note and how far it is off; the output is muted."""
-    terminal.explain_first_start()
+    terminal.say_loading("the tuner")
     from rtaudio.effects.chain import Chain
     from rtaudio.effects.gain import Gain
     from rtaudio.live.host import Host
 
+    audio = None
+    if source is not None:
+        audio, rate_hz = read_source(source, rate_hz)
     # Twice -80 dB, the least of one Gain, is below the resolution of any converter.
     muted = [] if listen else [Gain(gain_db=-80.0), Gain(gain_db=-80.0)]
     host = Host(
@@ -60,8 +58,10 @@ def tune(
         rate_hz,
         block,
         in_channels=[in_channel],
-        source=None if source is None else read_source(source, rate_hz),
+        source=audio,
     )
+    if host.remark:
+        terminal.remark(host.remark)
     needle = Needle()
     with ended_by_signals(), host, contextlib.suppress(KeyboardInterrupt):
         _watch(host, needle, a4, seconds, live=not json)
@@ -77,49 +77,6 @@ def tune(
         raise DeviceError(host.error)
 
 
-class Needle:
-    """Steadies the readings: shows the median of the last five readings of one note.
-
-    The last note stays while nothing is heard.
-
-    Attributes
-    ----------
-    tuning
-        The reading to show; None before the first note.
-    age_s
-        Seconds since the last reading.
-    """
-
-    def __init__(self) -> None:
-        self.tuning: Tuning | None = None
-        self.age_s = 0.0
-        self._last: deque[Tuning] = deque(maxlen=5)
-
-    def read(self, tuning: Tuning | None, elapsed_s: float) -> None:
-        """Take the next reading.
-
-        Parameters
-        ----------
-        tuning
-            The reading; None if no clear note was heard.
-        elapsed_s
-            Seconds since the last call.
-        """
-        if tuning is None:
-            self.age_s += elapsed_s
-            self._last.clear()
-            return
-        if self._last and tuning.note != self._last[-1].note:
-            self._last.clear()
-        self.age_s = 0.0
-        self._last.append(tuning)
-        self.tuning = replace(
-            tuning,
-            hz=statistics.median(t.hz for t in self._last),
-            cents=statistics.median(t.cents for t in self._last),
-        )
-
-
 def _watch(host: Host, needle: Needle, a4_hz: float, seconds: float | None, live: bool) -> None:
     """Read the tuning until the end of the run, and draw it on a terminal."""
     from rich.live import Live
@@ -133,27 +90,9 @@ def _watch(host: Host, needle: Needle, a4_hz: float, seconds: float | None, live
         while not host.finished and (end is None or time.monotonic() < end):
             needle.read(host.tuning(a4_hz), REFRESH_S)
             if picture is not None:
-                picture.update(_picture(needle))
+                picture.update(needle.drawn("play one string; Ctrl-C stops"))
             host.wait(REFRESH_S)
 
 
 def _describe(tuning: Tuning) -> str:
     return f"{tuning.note}  {tuning.cents:+.1f} cents  {tuning.hz:.2f} Hz"
-
-
-def _picture(needle: Needle) -> Any:
-    """Draw the note, and its place on a scale from -50 to 50 cents."""
-    from rich.text import Text
-
-    tuning = needle.tuning
-    if tuning is None:
-        return Text("play one string; Ctrl-C stops", "dim")
-    here = round(tuning.cents / 50.0 * HALF_WIDTH)
-    cells = ["─"] * (2 * HALF_WIDTH + 1)
-    cells[HALF_WIDTH] = "┼"
-    cells[HALF_WIDTH + here] = "█"
-    in_tune = abs(tuning.cents) <= IN_TUNE_CENTS
-    colour = "dim" if needle.age_s > HOLD_S else "green" if in_tune else "yellow"
-    side = "in tune" if in_tune else "flat: tighten" if tuning.cents < 0 else "sharp: loosen"
-    text = f"{tuning.note:>4}  {''.join(cells)}  {tuning.cents:+5.1f} cents {tuning.hz:8.2f} Hz"
-    return Text(f"{text}  {side}", colour)

@@ -3,10 +3,10 @@
 All numbers are big-endian, codes 10 bits each, frame by frame, in a frame channel by channel::
 
     header    0  4  89 52 54 43: 0x89, "RTC"
-              4  1  version, 1
+              4  1  version, 1 or 2
               5  1  channels, 1 .. 64
-              6  1  books, 1 .. 24
-              7  1  bits of a code
+              6  1  books, 1 .. 24, in version 2 1 .. 48
+              7  1  bits of a code; in version 2 books of the side, or ff: there is no side
               8  8  model id: the first bytes of its SHA-256
              16  4  rate of the codec in Hz
              20  2  hop: samples of a frame

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from rtaudio.codec.model import CodecModel, read_codec
+from rtaudio.catalogue import find_file
+from rtaudio.codec.model import DECODER, ENCODER, CodecModel, read_codec
 from rtaudio.errors import CodecError
 from rtaudio.shipped import shipped_codecs
 
@@ -18,7 +19,8 @@ def find_codec(name: str) -> CodecModel:
     Parameters
     ----------
     name
-        A shipped codec, or one of the two files of another.
+        A shipped codec or a part of its name; or one of the two files of another, or their common
+        start.
 
     Raises
     ------
@@ -30,7 +32,9 @@ def find_codec(name: str) -> CodecModel:
     >>> find_codec("codec-voice").name                              # doctest: +SKIP
     'codec-voice'
     """
-    return read_codec(shipped_codecs().get(name, Path(name)))
+    if any(Path(name + ending).exists() for ending in (ENCODER, DECODER)):
+        return read_codec(name)
+    return read_codec(find_file(name, "codec"))
 
 
 def model_id(codec: CodecModel) -> str:

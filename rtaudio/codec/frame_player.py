@@ -8,6 +8,7 @@ from rtaudio.codec.codes import NOT_SENT, with_books
 from rtaudio.codec.comfort_noise import ComfortNoise
 from rtaudio.codec.concealment import Concealment
 from rtaudio.codec.jitter import Frame
+from rtaudio.codec.level_guard import LevelGuard
 from rtaudio.codec.model import CodecModel, FrameDecoder
 from rtaudio.codec.noise_floor import NoiseFloor
 from rtaudio.runtime.memory import Floats
@@ -15,6 +16,9 @@ from rtaudio.runtime.memory import Floats
 
 class FramePlayer:
     """Makes sound of frames, one by one, whether they arrived or not.
+
+    After a pause the decoder begins anew, like the encoder of the sender; what a loss makes of its
+    levels is kept from being loud.
 
     Parameters
     ----------
@@ -35,6 +39,9 @@ class FramePlayer:
         self._codec, self._decoder = codec, decoder or FrameDecoder(codec)
         self._concealment = Concealment(codec.hop)
         self._floor, self._noise = NoiseFloor(), ComfortNoise(codec.hop)
+        self._guard = LevelGuard()
+        self._paused = False
+        self._number: int | None = None
 
     def play(self, frame: Frame | None) -> Floats:
         """Return the sound of the next frame.
@@ -51,7 +58,15 @@ class FramePlayer:
         """
         pause = frame is not None and frame.noise is not None
         codes = np.zeros((0, 1), np.int64) if frame is None or pause else frame.codes[:, None]
+        if self._paused and not pause:
+            self._decoder.clear()
+        follows = True
+        if frame is not None:  # a jitter buffer leaves frames out
+            follows = self._number in (None, frame.number - 1)
+            self._number = frame.number
+        self._paused = pause
         decoded = self._decoder.decode(with_books(codes, self._codec.books))
+        decoded = self._guard.step(decoded, trusted=codes.size > 0 and follows)
         if codes.size:
             self.books = int(np.count_nonzero(codes != NOT_SENT))
             self._floor.update(decoded)

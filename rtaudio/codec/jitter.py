@@ -95,7 +95,8 @@ class JitterStats(NamedTuple):
     recovered
         Of these, frames that only a copy in a later packet brought.
     lost
-        Frames that were passed over because they had not arrived.
+        Frames that were passed over because they had not arrived. They count when a later packet
+        arrives: after the end of a sender nothing is lost.
     waited
         Frames of time that were concealed to make the delay longer.
     dropped
@@ -163,6 +164,7 @@ class JitterBuffer:
         self._entries: dict[int, _Entry] = {}
         self._next: int | None = None
         self._newest: int | None = None
+        self._unheard = 0
         self._transits: deque[tuple[int, float]] = deque(maxlen=WINDOW_FRAMES)
         self._fastest_s = self._target_s = 0.0
         self._aimed = True
@@ -253,6 +255,8 @@ class JitterBuffer:
         self._transits.append((index, transit_s))
         if self._newest is None or index > self._newest:
             self._newest = index
+            self._counts["lost"] += self._unheard
+            self._unheard = 0
         self._aimed = False
 
     def _aim(self) -> float:
@@ -335,12 +339,23 @@ class JitterBuffer:
         if wait:
             self._counts["waited"] += 1
             return None
-        self._counts["lost"] += 1
+        if self._next > self._newest:
+            self._unheard += 1
+        else:
+            self._counts["lost"] += 1
         self._missed[self._next] = True
         if len(self._missed) > WINDOW_FRAMES:
             del self._missed[min(self._missed)]
         self._next += 1
         return None
+
+    @property
+    def number(self) -> int | None:
+        """Number of the frame that the last `pop` was about; None if nothing plays.
+
+        It stays where the buffer waits, and leaps where frames are left out.
+        """
+        return None if self._next is None else self._next - 1
 
     @property
     def stats(self) -> JitterStats:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from copy import copy
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated
 
 import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rtaudio.codec.codes import Codes
+from rtaudio.codec.engines import (
+    DecoderEngine,
+    EncoderEngine,
+    decoder_engine,
+    encoder_engine,
+)
 from rtaudio.errors import ContractError, ParameterError, first_fault, out_of_range
 from rtaudio.models.contract.card import ModelFile
 from rtaudio.models.contract.check import read_model
-from rtaudio.runtime.denormals import flushed_denormals
-from rtaudio.runtime.memory import Floats
+from rtaudio.runtime.memory import Floats, return_freed
 
 ENCODER, DECODER = ".encoder.onnx", ".decoder.onnx"
 """Endings of the names of the two files; what comes before is the same."""
@@ -44,7 +48,9 @@ class CodecModel:
     Attributes
     ----------
     encoder, decoder
-        The files.
+        The files, read anew each time: a codec holds only the weights that are played.
+    encoder_engine, decoder_engine
+        What plays them, made on first use.
     name
         The common part of their file names.
     id
@@ -71,7 +77,7 @@ class CodecModel:
     """
 
     def __init__(self, encoder: ModelFile, decoder: ModelFile) -> None:
-        self.encoder, self.decoder = encoder, decoder
+        self._paths, self._cards = (encoder.path, decoder.path), (encoder.card, decoder.card)
         for file, kind in ((encoder, "encoder"), (decoder, "decoder")):
             if file.card.kind != kind:
                 raise ContractError(
@@ -108,6 +114,36 @@ class CodecModel:
         self.bits = one.entries.bit_length() - 1
         self.rate_hz, self.hop = encoder.card.rate_hz, encoder.card.hop
         self.latency_samples = encoder.card.latency_samples + decoder.card.latency_samples
+
+    @property
+    def encoder(self) -> ModelFile:
+        """The file of the encoder."""
+        return self._read(0)
+
+    @property
+    def decoder(self) -> ModelFile:
+        """The file of the decoder."""
+        return self._read(1)
+
+    def _read(self, side: int) -> ModelFile:
+        file = read_model(self._paths[side])
+        if file.card != self._cards[side]:
+            raise ContractError(f"{file.path}: changed while it was in use; start again")
+        return file
+
+    @cached_property
+    def encoder_engine(self) -> EncoderEngine:
+        """What plays the encoder."""
+        engine = encoder_engine(self.encoder)
+        return_freed()  # the file was read: twice its size, and its weights are packed by now
+        return engine
+
+    @cached_property
+    def decoder_engine(self) -> DecoderEngine:
+        """What plays the decoder."""
+        engine = decoder_engine(self.decoder)
+        return_freed()
+        return engine
 
     def kbps(self, books: int) -> float:
         """Return the bitrate of a number of books, in kbit/s."""
@@ -161,41 +197,12 @@ def read_codec(path: str | Path) -> CodecModel:
     return CodecModel(*map(read_model, files))
 
 
-class _Stream:
-    """One side of a codec, frame by frame: ONNX Runtime in the calling thread, and its state."""
-
-    def __init__(self, file: ModelFile) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            file.data, options, providers=["CPUExecutionProvider"]
-        )
-        self._states = file.states
-        self._outputs = [state.output_name for state in file.states]
-        self.clear()
-
-    def twin(self) -> Self:
-        """Return another stream, at its start, through the same net in memory."""
-        other = copy(self)
-        other.clear()
-        return other
-
-    def clear(self) -> None:
-        """Forget the past: the next frame is the first of a stream."""
-        self._past: dict[str, NDArray[Any]] = {
-            state.input_name: np.zeros(state.shape, state.dtype) for state in self._states
-        }
-
-    def _run(self, output: str, feeds: dict[str, NDArray[Any]]) -> NDArray[Any]:
-        result: NDArray[Any]
-        with flushed_denormals():  # the runtime's own option would leave them so in this thread
-            result, *following = self._session.run([output, *self._outputs], feeds | self._past)
-        self._past = dict(zip(self._past, following, strict=True))
-        return result
-
-
-class FrameEncoder(_Stream):
+class FrameEncoder:
     """Encodes frame by frame.
+
+    A frame that holds NaN or infinity makes codes without meaning as long as the net remembers it,
+    the sum of its dilations in frames. Then the shape is that of a stream without it, and so are
+    the levels as soon as the decoder's prediction has forgotten.
 
     Parameters
     ----------
@@ -210,16 +217,23 @@ class FrameEncoder(_Stream):
     """
 
     def __init__(self, codec: CodecModel) -> None:
-        super().__init__(codec.encoder)
-        self._codec = codec
+        self._codec, self._stream = codec, codec.encoder_engine.stream()
 
-    def encode(self, audio: Floats, books: int) -> NDArray[np.int64]:
+    def twin(self) -> FrameEncoder:
+        """Return another stream, at its start, through the same net in memory."""
+        return FrameEncoder(self._codec)
+
+    def clear(self) -> None:
+        """Forget the past: the next frame is the first of a stream."""
+        self._stream.clear()
+
+    def encode(self, audio: Floats, books: int) -> Codes:
         """Encode the next frames.
 
         Parameters
         ----------
         audio
-            float32 ``[samples]``, whole frames, finite.
+            float32 ``[samples]``, whole frames.
         books
             How many books to send, ``least_books`` .. ``books`` of the codec.
 
@@ -229,16 +243,14 @@ class FrameEncoder(_Stream):
             int64 ``[codec.books, frames]``; -1 in the books that are not sent.
         """
         codec = self._codec
-        params = np.array([[books]], np.float32)
         frames = audio.reshape(-1, codec.hop)
         codes = np.empty((codec.books, len(frames)), np.int64)
         for number, frame in enumerate(frames):
-            feeds = {"audio": frame.reshape(1, 1, -1), "params": params}
-            codes[:, number] = self._run("codes", feeds)[0, :, 0]
+            codes[:, number] = self._stream.encode(frame, books)
         return codes
 
 
-class FrameDecoder(_Stream):
+class FrameDecoder:
     """Decodes frame by frame.
 
     Parameters
@@ -253,9 +265,17 @@ class FrameDecoder(_Stream):
     """
 
     def __init__(self, codec: CodecModel) -> None:
-        super().__init__(codec.decoder)
+        self._codec, self._stream = codec, codec.decoder_engine.stream()
 
-    def decode(self, codes: NDArray[np.int64]) -> Floats:
+    def twin(self) -> FrameDecoder:
+        """Return another stream, at its start, through the same net in memory."""
+        return FrameDecoder(self._codec)
+
+    def clear(self) -> None:
+        """Forget the past: the next frame is the first of a stream."""
+        self._stream.clear()
+
+    def decode(self, codes: Codes) -> Floats:
         """Decode the next frames.
 
         Parameters
@@ -269,7 +289,7 @@ class FrameDecoder(_Stream):
         numpy.ndarray
             float32 ``[samples]``.
         """
-        pieces = [
-            self._run("audio_out", {"codes": column.reshape(1, -1, 1)})[0, 0] for column in codes.T
-        ]
-        return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+        played = np.empty((codes.shape[1], self._codec.hop), np.float32)
+        for frame, column in zip(played, codes.T, strict=True):
+            frame[:] = self._stream.decode(column)
+        return played.reshape(-1)

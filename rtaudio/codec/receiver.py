@@ -102,6 +102,8 @@ class Receiver:
     ) -> None:
         self.foreign_model: str | None = None
         """Hexadecimal id of the model of a source that was refused for it."""
+        self.packet_frames = 1
+        """Frames of the last packet that carried codes."""
         self._model_id, self._payload_type, self._host = model_id, payload_type, host
         self._buffer = JitterBuffer()
         self._counts: Counts[str] = Counts()
@@ -137,6 +139,8 @@ class Receiver:
         source.heard_s = arrival_s
         sequence = source.sequence.extend(packet.sequence)
         source.last = max(sequence, source.last or 0)
+        if payload.noise is None:
+            self.packet_frames = payload.codes.shape[1]
         ticks = source.timestamp.extend(packet.timestamp)
         self._buffer.push(ticks // FRAME_TICKS, payload, arrival_s)
         return True
@@ -192,6 +196,11 @@ class Receiver:
             Whether what was played last was so quiet that a frame may be left out.
         """
         return self._buffer.pop(now_s, quiet)
+
+    @property
+    def number(self) -> int | None:
+        """Number of the frame that the last `pop` was about; None if nothing plays."""
+        return self._buffer.number
 
     @property
     def stats(self) -> ReceiverStats:

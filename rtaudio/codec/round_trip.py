@@ -14,6 +14,8 @@ has no randomness of its own.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import helper
@@ -22,6 +24,7 @@ from rtaudio.codec.model import CodecModel
 from rtaudio.errors import ContractError
 from rtaudio.models.contract.card import Card, ModelFile, ModelParameter
 from rtaudio.models.graph.builder import IR_VERSION, GraphBuilder
+from rtaudio.models.net.from_codec_graph import PAIR
 from rtaudio.models.onnx_player import proved_file
 
 BITRATE, LOSS = "bitrate_kbps", "loss_percent"
@@ -56,12 +59,12 @@ def round_trip(codec: CodecModel) -> ModelFile:
     --------
     >>> round_trip(read_codec("presets/models/codec-voice"))        # doctest: +SKIP
     """
-    one, other = codec.encoder.proto, codec.decoder.proto
+    encoder, decoder = codec.encoder, codec.decoder
+    one, other = encoder.proto, decoder.proto
     versions = [{e.domain: e.version for e in proto.opset_import} for proto in (one, other)]
     if versions[0] != versions[1]:
         raise ContractError(
-            f"{codec.encoder.path}: encoder and decoder have different operator sets; export both "
-            "again"
+            f"{encoder.path}: encoder and decoder have different operator sets; export both again"
         )
     opset = versions[0][""]
     parts = (
@@ -82,17 +85,21 @@ def round_trip(codec: CodecModel) -> ModelFile:
     proto = helper.make_model(
         graph, opset_imports=list(one.opset_import), ir_version=IR_VERSION, producer_name="rtaudio"
     )
-    return proved_file(codec.encoder.path, proto, _card(codec))
+    return proved_file(encoder.path, proto, _card(codec, encoder.card, decoder.card))
 
 
-def _card(codec: CodecModel) -> Card:
+def _card(codec: CodecModel, encoder: Card, decoder: Card) -> Card:
     low, high = codec.kbps(codec.least_books), codec.kbps(codec.books)
     default = min(max(DEFAULT_KBPS, low), high)
-    encoder, decoder = codec.encoder.card, codec.decoder.card
     return Card(
         name=codec.name,
         description=encoder.description,
-        architecture={"codec": codec.id, "books": codec.books, "entries": 1 << codec.bits},
+        architecture={
+            "type": PAIR,
+            "kbps": codec.kbps(1),
+            "encoder": _hint(encoder, "encoder"),
+            "decoder": _hint(decoder, "decoder"),
+        },
         rate_hz=codec.rate_hz,
         channels=(1, 1),
         hop=codec.hop,
@@ -109,6 +116,20 @@ def _card(codec: CodecModel) -> Card:
         provenance=encoder.provenance,
         metrics=encoder.metrics,
     )
+
+
+def _hint(card: Card, side: str) -> dict[str, Any]:
+    """Return the hint of a side, with the names of its weights in the joined graph."""
+
+    def new(names: Any) -> Any:
+        if isinstance(names, dict):
+            return {key: new(name) for key, name in names.items()}
+        if isinstance(names, list):
+            return [new(name) for name in names]
+        return f"{side}.{names}"
+
+    hint = card.architecture
+    return hint | {"weights": new(hint["weights"])} if "weights" in hint else hint
 
 
 def _renamed(graph: onnx.GraphProto, side: str, names: dict[str, str]) -> onnx.GraphProto:

@@ -6,11 +6,17 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rtaudio.codec.codes import BITS
 from rtaudio.errors import CodecFileError, ParameterError, out_of_range
 
 MAGIC = b"\x89RTC"
-VERSION = 1
+VERSIONS = 1, 2
+"""Version 1 has channels of up to 24 books, each on its own; version 2 has more, or mid and side.
+A file has the older version if that can hold it."""
+
 FIXED_BYTES = 40
 """Bytes from which `header_length` tells how many there are."""
 
@@ -20,12 +26,14 @@ BLOCK_FRAMES = 100
 COUNT, CRC, TRAILER = struct.Struct(">H"), struct.Struct(">I"), struct.Struct(">HIQ")
 """What leads a block, what ends it, and what stands in the trailer."""
 
-MAX_CHANNELS, MAX_BOOKS = 64, 24
+MAX_CHANNELS, MAX_BOOKS = 64, 48
+_MAX_BOOKS_1 = 24
 _MAX_SAMPLES = 1 << 48
 
 _FIXED = struct.Struct(">4sBBBB8sIHHIIQ")
 _NO_FRAMES, _NO_SAMPLES = 0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF
 _GAIN_STEPS = 256
+_NO_SIDE = 0xFF
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ class RtcHeader:
     rate_hz, hop
         Sample rate of the codec, and samples of a frame.
     books, channels
-        Books of each channel, and channels.
+        Books of each channel (with a side: of the mid), and channels.
     delay_samples
         By how much the decoded signal is late, in samples of the codec's rate: so many samples at
         its start are not the original's.
@@ -50,6 +58,10 @@ class RtcHeader:
     gains_db
         What each channel was multiplied with before it was coded, -128 .. 127 dB; kept in steps of
         1/256 dB.
+    side_books
+        Two channels are coded as their mid and their side, half their sum and difference, and the
+        side has so many books, 0 .. ``books``; without any it is silent. None: each channel is
+        coded on its own.
 
     Examples
     --------
@@ -69,6 +81,7 @@ class RtcHeader:
     original_rate_hz: int
     original_samples: int | None = None
     gains_db: tuple[float, ...] = ()
+    side_books: int | None = None
 
     def __post_init__(self) -> None:
         for key, low, high in (
@@ -79,10 +92,13 @@ class RtcHeader:
             ("delay_samples", 0, 0xFFFF),
             ("original_rate_hz", 1, 0xFFFF_FFFF),
             ("original_samples", 0, _MAX_SAMPLES),
+            ("side_books", 0, self.books),
         ):
             value = getattr(self, key)
             if value is not None and not low <= value <= high:
                 raise ParameterError(out_of_range(key, value, low, high))
+        if self.side_books is not None and self.channels != 2:
+            raise ParameterError(f"channels = {self.channels}: a side needs 2")
         if len(self.model_id) != 16 or set(self.model_id) - set("0123456789abcdef"):
             raise ParameterError(f"model_id = {self.model_id!r}: needs 16 hexadecimal digits")
         gains_db = self.gains_db or (0.0,) * self.channels
@@ -94,6 +110,19 @@ class RtcHeader:
             raise ParameterError(
                 f"original_samples = {self.original_samples}: too long for one file; split it"
             )
+
+    @property
+    def version(self) -> int:
+        """Version of the file."""
+        return 2 if self.side_books is not None or self.books > _MAX_BOOKS_1 else 1
+
+    @property
+    def sent(self) -> NDArray[np.bool_]:
+        """Which books of a frame are in the file, ``[channels, books]``."""
+        sent = np.ones((self.channels, self.books), bool)
+        if self.side_books is not None:
+            sent[1, self.side_books :] = False
+        return sent
 
     @property
     def frames(self) -> int | None:
@@ -128,19 +157,20 @@ class RtcHeader:
         frames
             Frames in it.
         """
-        return -(-frames * self.channels * self.books * BITS // 8)
+        return -(-frames * int(self.sent.sum()) * BITS // 8)
 
     def to_bytes(self) -> bytes:
         """Return the header with its checksum, 46 bytes for one channel and 2 for each further one.
 
         Its last 4 bytes are the checksum.
         """
+        side = _NO_SIDE if self.side_books is None else self.side_books
         fixed = _FIXED.pack(
             MAGIC,
-            VERSION,
+            self.version,
             self.channels,
             self.books,
-            BITS,
+            BITS if self.version == 1 else side,
             bytes.fromhex(self.model_id),
             self.rate_hz,
             self.hop,
@@ -170,7 +200,7 @@ class RtcHeader:
         told = data[: -CRC.size]
         if CRC.pack(zlib.crc32(told)) != data[-CRC.size :]:
             raise CodecFileError("has a damaged header; use another copy")
-        _, _, channels, books, bits, model, *numbers, _, samples = _FIXED.unpack_from(told)
+        _, version, channels, books, last, model, *numbers, _, samples = _FIXED.unpack_from(told)
         rate_hz, hop, delay_samples, original_rate_hz = numbers
         steps = struct.unpack_from(f">{channels}h", told, _FIXED.size)
         try:
@@ -184,10 +214,11 @@ class RtcHeader:
                 original_rate_hz,
                 None if samples == _NO_SAMPLES else samples,
                 tuple(step / _GAIN_STEPS for step in steps),
+                None if version == 1 or last == _NO_SIDE else last,
             )
         except ParameterError as error:
             raise CodecFileError(f"has a header with {error}") from None
-        if bits != BITS or header.to_bytes() != data:
+        if header.to_bytes() != data:
             raise CodecFileError("has a header that contradicts itself; code the original again")
         return header
 
@@ -208,8 +239,8 @@ def header_length(fixed: bytes) -> int:
     magic, version, channels = struct.unpack_from(">4sBB", fixed)
     if magic != MAGIC:
         raise CodecFileError("is not a coded file of rtaudio; give a .rtc file")
-    if version != VERSION:
-        raise CodecFileError(f"has version {version}; this rtaudio reads version {VERSION}")
+    if version not in VERSIONS:
+        raise CodecFileError(f"has version {version}; this rtaudio reads versions 1 and 2")
     if not 1 <= channels <= MAX_CHANNELS:
         raise CodecFileError(f"has a header with {out_of_range('channels', channels, 1, 64)}")
     return FIXED_BYTES + 2 * int(channels) + CRC.size

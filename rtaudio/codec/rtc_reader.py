@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
-from rtaudio.codec.codes import Codes, from_bits
+import numpy as np
+
+from rtaudio.codec.codes import NOT_SENT, Codes, from_bits
 from rtaudio.codec.rtc_header import (
     BLOCK_FRAMES,
     COUNT,
@@ -51,7 +53,7 @@ class RtcReader:
         """The header; once the trailer was read, with the length it tells."""
 
     def blocks(self) -> Iterator[Codes]:
-        """Yield int64 ``[channels, books, frames]``, up to 100 frames each.
+        """Yield int64 ``[channels, books, frames]``, up to 100 frames each; -1 where a side ends.
 
         Raises
         ------
@@ -130,9 +132,12 @@ class RtcReader:
             raise self._damaged()
         body = prefix + self._read(header.code_bytes(count))
         self._check(body)
-        flat = from_bits(body[COUNT.size :], count * header.channels * header.books)
+        sent = header.sent
+        flat = from_bits(body[COUNT.size :], count * np.count_nonzero(sent))
         self.frames_read += count
-        return flat.reshape(count, header.channels, header.books).transpose(1, 2, 0)
+        codes = np.full((*sent.shape, count), NOT_SENT, np.int64)
+        codes[sent] = flat.reshape(count, -1).T
+        return codes
 
     def _check(self, body: bytes) -> None:
         told = CRC.unpack(self._read(CRC.size))[0]

@@ -40,7 +40,8 @@ class RtcWriter:
         told = header.to_bytes()
         self._crc = CRC.unpack(told[-CRC.size :])[0]
         self._blocks = self._frames = 0
-        self._waiting = np.zeros((0, header.channels, header.books), np.int64)
+        self._sent = header.sent
+        self._waiting = np.zeros((0, np.count_nonzero(self._sent)), np.int64)
         self._put(told)
 
     def write(self, codes: Codes) -> None:
@@ -49,7 +50,7 @@ class RtcWriter:
         Parameters
         ----------
         codes
-            int64 ``[channels, books, frames]``, all of them sent.
+            int64 ``[channels, books, frames]``; of a side, only the first ``side_books`` are read.
 
         Raises
         ------
@@ -61,7 +62,7 @@ class RtcWriter:
             raise ParameterError(
                 f"codes {list(codes.shape)}: the file has [{shape[0]}, {shape[1]}, frames]"
             )
-        self._waiting = np.concatenate([self._waiting, codes.transpose(2, 0, 1)])
+        self._waiting = np.concatenate([self._waiting, codes[self._sent].T])
         while len(self._waiting) >= BLOCK_FRAMES:
             self._block(self._waiting[:BLOCK_FRAMES])
             self._waiting = self._waiting[BLOCK_FRAMES:]

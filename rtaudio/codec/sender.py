@@ -72,6 +72,11 @@ class Sender:
         self._pausing = 0
         self._marker = True
 
+    @property
+    def number(self) -> int:
+        """Number of the next frame: its time stamp in frames, as the receiver counts them."""
+        return self._index
+
     def frame(self, codes: Codes) -> list[bytes]:
         """Take the codes of a frame; return the packet that became complete with it, if any.
 

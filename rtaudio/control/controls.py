@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rtaudio.control.session import Session
+
 if TYPE_CHECKING:
     from rtaudio.live.host import Host
     from rtaudio.live.stats import LiveParameter
@@ -15,19 +17,17 @@ REPEAT_S = 0.25
 
 
 class Controls:
-    """The keys of a run: bypass or compare, mute, push-to-talk, change parameters, quit.
+    """The keys of a run: each is an action of the session.
 
     Parameters
     ----------
-    host
-        The playing host; it may be muted.
+    session
+        What the keys change; or a playing host, which then has no presets to step through.
 
     Attributes
     ----------
-    muted
-        Whether the user has muted the output.
-    comparing
-        Whether the key ``b`` is on: bypass, or compare if the chain can compare.
+    session
+        What the keys change.
     quit
         Whether the user wants to stop.
 
@@ -37,45 +37,44 @@ class Controls:
     ``FIRST_S`` seconds after the first press, and for ``REPEAT_S`` after each repetition.
     """
 
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.muted = host.muted
+    def __init__(self, session: Session | Host) -> None:
+        self.session = session if isinstance(session, Session) else Session(session)
         self.quit = False
-        self.comparing = False
         self._talk_until_s: float | None = None
-        names = list(host.parameters())
-        compare = next((n for n in names if n.endswith(".compare")), None)
-        self._switch = compare or f"{host.chain_name}.bypass"
-        self._names = [n for n in names if n != compare]
-        first = f"{compare.rpartition('.')[0]}.attenuation_limit_db" if compare else ""
-        self._chosen = self._names.index(first) if first in self._names else 0
+        self._choose_first()
 
-    @property
-    def denoises(self) -> bool:
-        """Whether the chain cleans a voice, so that ``b`` compares instead of bypassing."""
-        return self._switch.endswith(".compare")
+    def _choose_first(self) -> None:
+        """Find the parameters of what plays, and choose the one to begin with."""
+        switch = self.session.switch
+        self._names = [name for name in self.session.host.parameters() if name != switch]
+        first = f"{switch.rpartition('.')[0]}.attenuation_limit_db"
+        self._chosen = self._names.index(first) if first in self._names else 0
 
     @property
     def help(self) -> str:
         """The keys and their actions, in one line."""
-        switch = "compare" if self.denoises else "bypass"
-        talk = "   space (held) talk" if self.muted else ""
-        return f"b {switch}   m mute{talk}   ← → choose   ↑ ↓ change   q quit"
+        session = self.session
+        keys = [f"b {'compare' if session.denoises else 'bypass'}", "m mute"]
+        if session.muted:
+            keys.append("space (held) talk")
+        keys += ["t tune", "a A/B"]
+        if session.presets is not None:
+            keys.append("[ ] preset")
+        return "  ".join([*keys, "s save", "←→ choose", "↑↓ change", "q quit"])
 
     def text(self) -> str:
         """Return the present settings in one line."""
-        knob = self.host.parameters()[self.chosen] if self.chosen else None
+        session = self.session
+        knob = session.host.parameters()[self.chosen] if self.chosen else None
         parts = [f"‹ {self.chosen} {knob.value:.4g} {knob.unit}".rstrip() + " ›"] if knob else []
-        if self.comparing:
-            parts.append("NOISY INPUT" if self.denoises else "BYPASS")
-        if self.muted:
-            parts.append("TALK" if self.talking else "MUTED")
+        parts.append(f"{session.name} {session.side}")
+        if session.comparing:
+            parts.append("NOISY INPUT" if session.denoises else "BYPASS")
+        if session.tuning:
+            parts.append("TUNER, MUTED")
+        elif session.muted:
+            parts.append("TALK" if session.talking else "MUTED")
         return "   ".join(parts)
-
-    @property
-    def talking(self) -> bool:
-        """Whether the space bar counts as held."""
-        return self._talk_until_s is not None
 
     @property
     def chosen(self) -> str | None:
@@ -92,32 +91,52 @@ class Controls:
         now_s
             Time of the press, on any clock in seconds.
         """
-        if key == " ":
-            if self.muted:
-                self._talk_until_s = now_s + (REPEAT_S if self.talking else FIRST_S)
-        elif key == "m":
-            self.muted = not self.muted
-            self._talk_until_s = None
-        elif key == "b":
-            self.comparing = not self.comparing
-            self.host.set(self._switch, self.comparing)
-        elif key == "q":
-            self.quit = True
-        elif key in ("left", "right") and self._names:
-            self._chosen = (self._chosen + (1 if key == "right" else -1)) % len(self._names)
-        elif key in ("up", "+", "=", "down", "-") and self.chosen:
-            knob = self.host.parameters()[self.chosen]
-            self.host.set(self.chosen, _step(knob, 1 if key in ("up", "+", "=") else -1))
-        self._apply_mute()
+        session = self.session
+        session.said = ""
+        match key:
+            case " ":
+                self._talk(now_s)
+            case "m":
+                session.muted = not session.muted
+                self._talk_until_s, session.talking = None, False
+            case "t":
+                session.tuning = not session.tuning
+            case "b":
+                session.compare()
+            case "a":
+                session.change_side()
+            case "[" | "]":
+                session.step_preset(1 if key == "]" else -1)
+                self._choose_first()
+            case "s":
+                session.save()
+            case "q":
+                self.quit = True
+            case "left" | "right":
+                self._choose(1 if key == "right" else -1)
+            case "up" | "+" | "=" | "down" | "-":
+                self._change(-1 if key in ("down", "-") else 1)
+        session.apply_mute()
+
+    def _talk(self, now_s: float) -> None:
+        if self.session.muted:
+            self._talk_until_s = now_s + (REPEAT_S if self.session.talking else FIRST_S)
+            self.session.talking = True
+
+    def _choose(self, direction: int) -> None:
+        if self._names:
+            self._chosen = (self._chosen + direction) % len(self._names)
+
+    def _change(self, direction: int) -> None:
+        if self.chosen:
+            knob = self.session.host.parameters()[self.chosen]
+            self.session.host.set(self.chosen, _step(knob, direction))
 
     def tick(self, now_s: float) -> None:
         """End push-to-talk if the space bar has been released. Call this regularly."""
         if self._talk_until_s is not None and now_s > self._talk_until_s:
-            self._talk_until_s = None
-            self._apply_mute()
-
-    def _apply_mute(self) -> None:
-        self.host.muted = self.muted and not self.talking
+            self._talk_until_s, self.session.talking = None, False
+            self.session.apply_mute()
 
 
 def _step(knob: LiveParameter, direction: int) -> float:

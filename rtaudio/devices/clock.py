@@ -14,6 +14,7 @@ from rtaudio.runtime.memory import aligned, offset_of
 from rtaudio.runtime.system import AUDIO_PRIORITY, now_ns, raise_own_priority, sleep_until_ns
 from rtaudio.runtime.words import atomic_load, call_i32_6, struct_at
 
+RATE_HZ = 48_000
 _OUTPUT_UNDERFLOW = 4
 
 CLOCK = np.dtype(
@@ -77,6 +78,14 @@ class ClockDevice:
         self._clock = aligned(CLOCK.itemsize, np.uint8).view(CLOCK)
         self._thread: threading.Thread | None = None
 
+    def own_rate_hz(self) -> int:
+        """Return 48000: a clock keeps any rate."""
+        return RATE_HZ
+
+    def suited_block(self, block: int) -> int:
+        """Return the wanted block size: the clock has no period of its own."""
+        return block
+
     def start(self, engine: Engine) -> None:
         """Start the thread that calls the callback with this engine."""
         engine.connect(
@@ -95,6 +104,9 @@ class ClockDevice:
             target=_tick, args=(clock.ctypes.data,), name="virtual clock", daemon=True
         )
         self._thread.start()
+
+    def reopen(self) -> None:
+        """Do nothing: a clock is never lost."""
 
     def stop(self) -> None:
         """Stop the thread, after the block that is running."""

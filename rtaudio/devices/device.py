@@ -21,6 +21,12 @@ class Device(Protocol):
     name: str
     latency_ms: tuple[float, float]
 
+    def own_rate_hz(self) -> int:
+        """Return the sample rate that it runs at unless told another one."""
+
+    def suited_block(self, block: int) -> int:
+        """Return the block size that the device can call with: the wanted one, or more."""
+
     def start(self, engine: Engine) -> None:
         """Start to call the callback with this engine.
 
@@ -28,6 +34,15 @@ class Device(Protocol):
         ------
         DeviceError
             The device is busy or refuses the settings.
+        """
+
+    def reopen(self) -> None:
+        """Start again after a loss, with the same engine; wait for nothing.
+
+        Raises
+        ------
+        DeviceError
+            The device is still absent, or refuses.
         """
 
     def stop(self) -> None:

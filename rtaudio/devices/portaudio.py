@@ -7,27 +7,38 @@ callback. So the audio thread never enters the interpreter.
 from __future__ import annotations
 
 import atexit
+import contextlib
+import importlib
 import threading
 from dataclasses import dataclass
 from typing import Any
 
+from rtaudio.devices.answer import answered
+from rtaudio.devices.jack import HOST_API, jack_period, whole_periods
+from rtaudio.devices.renewal import listed_elsewhere, renew
 from rtaudio.errors import DeviceError
 from rtaudio.runtime.callback import callback
 from rtaudio.runtime.engine import Engine
 
+ANSWER_S = 10.0
+"""Time in which the sound servers and drivers must say what devices there are."""
+
+_COMMON_HZ = 48_000
 _STOP_TIMEOUT_S = 2.0
 _ABANDONED: list[Any] = []
 """Engines of drivers that hang. They may still be called, so their memory must not be freed."""
 
 
 def _sounddevice() -> Any:
-    try:
-        import sounddevice
-    except OSError as error:
+    """Return the module, which asks all sound servers and drivers when it is first imported."""
+    found = answered(lambda: importlib.import_module("sounddevice"), ANSWER_S)
+    if isinstance(found, OSError):
         raise DeviceError(
             "the PortAudio library is missing; install it (Debian: apt install libportaudio2)"
-        ) from error
-    return sounddevice
+        ) from found
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ def list_devices() -> list[DeviceInfo]:
     Raises
     ------
     DeviceError
-        The PortAudio library is missing.
+        The PortAudio library is missing, or a sound server does not answer.
 
     Examples
     --------
@@ -75,8 +86,12 @@ def list_devices() -> list[DeviceInfo]:
     ['USB Audio', 'HDMI']
     """
     sd = _sounddevice()
-    default_input, default_output = sd.default.device
-    apis = sd.query_hostapis()
+    return _infos(sd.query_devices(), sd.query_hostapis(), sd.default.device)
+
+
+def _infos(devices: Any, apis: Any, default: Any) -> list[DeviceInfo]:
+    """Return devices as PortAudio describes them."""
+    default_input, default_output = default
     if default_input < 0 and default_output < 0 and apis:
         default_input, default_output = (
             apis[0]["default_input_device"],
@@ -97,11 +112,13 @@ def list_devices() -> list[DeviceInfo]:
             default_input=index == default_input,
             default_output=index == default_output,
         )
-        for index, device in enumerate(sd.query_devices())
+        for index, device in enumerate(devices)
     ]
 
 
-def find_device(wanted: str | int) -> tuple[DeviceInfo | None, DeviceInfo | None]:
+def find_device(
+    wanted: str | int, devices: list[DeviceInfo] | None = None
+) -> tuple[DeviceInfo | None, DeviceInfo | None]:
     """Find the input and the output device that a user means.
 
     Parameters
@@ -109,6 +126,8 @@ def find_device(wanted: str | int) -> tuple[DeviceInfo | None, DeviceInfo | None
     wanted
         An index, a name or a part of a name, in any case; or ``"default"``. A name may match two
         devices, one with inputs and one with outputs (as in WASAPI).
+    devices
+        The devices to choose from; None: those of the system.
 
     Returns
     -------
@@ -120,7 +139,7 @@ def find_device(wanted: str | int) -> tuple[DeviceInfo | None, DeviceInfo | None
     DeviceError
         No device matches, or several do.
     """
-    devices = list_devices()
+    devices = list_devices() if devices is None else devices
     if wanted == "default":
         source = next((d for d in devices if d.default_input and d.inputs), None)
         sink = next((d for d in devices if d.default_output and d.outputs), None)
@@ -145,6 +164,11 @@ def find_device(wanted: str | int) -> tuple[DeviceInfo | None, DeviceInfo | None
         names = ", ".join(f"{d.index} {d.name} ({d.host_api})" for d in matching[:4])
         raise DeviceError(f"{wanted!r} matches several devices: {names}; give the index")
     return (sources[0] if sources else None), (sinks[0] if sinks else None)
+
+
+def _lasting_name(device: DeviceInfo) -> str:
+    """Return the part of a name that stays when the device is plugged in again."""
+    return device.name.partition(" (hw:")[0]
 
 
 class PortAudioDevice:
@@ -173,6 +197,23 @@ class PortAudioDevice:
         outputs: list[int] | None,
         wanted_output: str | int | None = None,
     ) -> None:
+        self._wanted = (wanted, wanted_output)
+        self._choose(inputs, outputs)
+        # An index may be another device's when this one comes back, a name is not.
+        sides = (self._source or self._sink, self._sink or self._source)
+        self._wanted = tuple(  # type: ignore[assignment]
+            _lasting_name(side)
+            if side and (isinstance(word, int) or str(word).isdecimal())
+            else word
+            for word, side in zip(self._wanted, sides, strict=True)
+        )
+        self._stream: Any = None
+        self._stale = False  # the library has lost a stream
+        self._engine: Engine | None = None
+
+    def _choose(self, inputs: list[int] | None, outputs: list[int] | None) -> None:
+        """Find the devices, and check that they have the channels."""
+        wanted, wanted_output = self._wanted
         source, sink = find_device(wanted)
         two_devices = wanted_output is not None
         if wanted_output is not None:
@@ -203,7 +244,33 @@ class PortAudioDevice:
         names = [device.name for device in (self._source, self._sink) if device]
         self.name = " to ".join(names) if two_devices else names[-1]
         self.latency_ms = (0.0, 0.0)
-        self._stream: Any = None
+
+    def own_rate_hz(self) -> int:
+        """Return the rate at which the device runs by itself.
+
+        ALSA's devices have no such rate, whatever PortAudio says: they run at 48 kHz if they can.
+        """
+        device = self._sink or self._source
+        channels = self.outputs if self._sink else self.inputs
+        assert device is not None
+        if device.host_api == "ALSA":
+            sd = _sounddevice()
+            check = sd.check_output_settings if self._sink else sd.check_input_settings
+            with contextlib.suppress(sd.PortAudioError):
+                check(device.index, max(channels), "float32", samplerate=_COMMON_HZ)
+                return _COMMON_HZ
+        return round(device.rate_hz)
+
+    def suited_block(self, block: int) -> int:
+        """Return the block size that the device can call with: the wanted one, or more.
+
+        A JACK server calls once per period. PortAudio would split a period into shorter blocks,
+        which all come at once: their deadlines and latency would not be those of the block.
+        """
+        if not any(d and d.host_api.startswith(HOST_API) for d in (self._source, self._sink)):
+            return block
+        period = jack_period()
+        return block if period is None else whole_periods(block, period)
 
     def start(self, engine: Engine) -> None:
         """Open the stream at the engine's rate and block size, and start it."""
@@ -251,10 +318,41 @@ class PortAudioDevice:
         pair = latency if duplex else (0.0, latency) if self._sink else (latency, 0.0)
         self.latency_ms = (1000 * pair[0], 1000 * pair[1])
 
+    def reopen(self) -> None:
+        """Find and start the device again, with the engine of the last `start`.
+
+        Raises
+        ------
+        DeviceError
+            It is still absent, or refuses.
+        """
+        assert self._engine is not None
+        self._stale = self._stale or self._stream is not None
+        self.stop()
+        seen = _infos(*listed_elsewhere())
+        for wanted in {self._wanted[0], self._wanted[1] or self._wanted[0]}:
+            find_device(wanted, seen)
+        if self._stale or seen != list_devices():
+            renew(_sounddevice())
+            self._stale = False
+        self._choose(self.inputs, self.outputs)
+        self._engine.pause()
+        self.start(self._engine)
+
     def stop(self) -> None:
-        """Stop and close the stream. Give up after two seconds if the driver hangs."""
+        """Stop and close the stream. Give up after two seconds if the driver hangs.
+
+        The stream of a JACK server that has gone is left alone: PortAudio aborts the process when
+        it cannot close one.
+        """
+        gone = not self.active and any(
+            device and device.host_api.startswith("JACK") for device in (self._source, self._sink)
+        )
         stream, self._stream = self._stream, None
         if stream is None:
+            return
+        if gone:
+            self._abandon()
             return
 
         def close() -> None:
@@ -268,9 +366,13 @@ class PortAudioDevice:
         closer.start()
         closer.join(_STOP_TIMEOUT_S)
         if closer.is_alive():
-            # At exit sounddevice would terminate PortAudio, which would wait for the driver again.
-            atexit.unregister(_sounddevice()._exit_handler)
-            _ABANDONED.append(self._engine)
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Leave a stream that cannot be closed."""
+        # At exit sounddevice would terminate PortAudio, which would wait for the driver again.
+        atexit.unregister(_sounddevice()._exit_handler)
+        _ABANDONED.append(self._engine)
 
     @property
     def active(self) -> bool:

@@ -2,66 +2,45 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, get_args, get_origin
+from dataclasses import KW_ONLY
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_core import PydanticCustomError
+from numpy.typing import ArrayLike
+from pydantic import Field, field_validator
 
-from rtaudio.errors import AudioError, ParameterError, dotted, fault_text
+from rtaudio.audio.samples import samples
+from rtaudio.effects.fields import Common, Fields, parameter
+from rtaudio.effects.stream import Stream
+from rtaudio.errors import AudioError, ParameterError
 from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.builder import Builder
-from rtaudio.runtime.limits import MAX_CHANNELS, RefusedError
+from rtaudio.runtime.limits import RefusedError
+from rtaudio.runtime.memory import Floats
 from rtaudio.runtime.offline import run
 from rtaudio.runtime.plan import Plan
 from rtaudio.runtime.program import Program
 from rtaudio.runtime.slots import Slots
 from rtaudio.runtime.words import struct_at
 
+__all__ = ["FILE", "Common", "Effect", "parameter", "refusals", "slots_at"]
+
 FILE = "file"
 """The field of an effect that holds a path; in a preset it is relative to the preset."""
 
-
-def parameter(default: Any, low: float, high: float, unit: str, description: str) -> Any:
-    """Declare a parameter that can be changed while the effect plays.
-
-    Parameters
-    ----------
-    default, low, high
-        Start value and the inclusive range.
-    unit
-        ``"dB"``, ``"Hz"``, ``"ms"``, ``":1"`` or ``""`` for a plain number.
-    description
-        One line for help texts.
-    """
-    return Field(
-        default,
-        ge=low,
-        le=high,
-        description=description,
-        json_schema_extra={"unit": unit, "live": True},
-    )
+STREAM_BLOCK = 512
+"""Most frames per call of the program of a stream."""
 
 
-class Effect(BaseModel):
-    """Base of all effects.
+class Effect(Fields):
+    """Base of all effects: call one with an array, stream through it, or play it on a host.
 
     A subclass declares its live parameters with :func:`parameter`, parameters that are fixed at
-    build time as plain pydantic fields, and implements :meth:`build`. Assigning to a field
-    validates it; an unknown field, a wrong type or a value out of range raises
-    :class:`~rtaudio.errors.ParameterError`.
+    build time as plain fields, and implements :meth:`build`. Presets know it by its ``kind``, the
+    name of the class in small letters.
 
     Parameters
     ----------
@@ -71,66 +50,36 @@ class Effect(BaseModel):
         0 is dry, 1 is wet. The dry signal is delayed by the effect's own latency.
     bypass
         True is the same as mix 0: the delay stays, the change is a 20 ms ramp.
+
+    Raises
+    ------
+    ParameterError
+        An unknown field, a wrong type or a value out of range, here or in a later assignment.
     """
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
-
-    kind: ClassVar[str] = "effect"
     latency_part: ClassVar[bool] = True
+
+    if TYPE_CHECKING:
+        _: KW_ONLY
+
+        def __init__(self, *values: Any, **fields: Any) -> None: ...
 
     name: str = ""
     mix: float = parameter(1.0, 0.0, 1.0, "", "0 dry .. 1 wet")
     bypass: bool = Field(default=False, description="pass the dry signal, equally delayed")
 
-    @field_validator("*", mode="before")
+    @field_validator("name")
     @classmethod
-    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse true and false for a number, which pydantic would take for 1 and 0."""
-        wanted = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(value, bool) and (wanted is float or float in get_args(wanted)):
-            raise PydanticCustomError("float_type", "Input should be a valid number")
-        return value
-
-    def __init__(self, **fields: Any) -> None:
-        try:
-            super().__init__(**fields)
-        except ValidationError as error:
-            raise _parameter_error(error, type(self), fields.get("name")) from None
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        try:
-            super().__setattr__(name, value)
-        except ValidationError as error:
-            raise _parameter_error(error, type(self), self.name) from None
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        cls.kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
-
-    @classmethod
-    def list_item(cls, key: str) -> type | None:
-        """Return the type of the items of a list field, or None if the field is no list."""
-        annotation = cls.model_fields[key].annotation
-        if get_origin(annotation) is not list:
-            return None
-        item = get_args(annotation)[0]
-        item = get_args(item)[0] if get_args(item) else item
-        return item if isinstance(item, type) else None
+    def _one_line(cls, name: str) -> str:
+        if not name.isprintable():
+            raise ValueError("is not one line of text")
+        return name
 
     @classmethod
     def effect_item(cls, key: str) -> type[Effect] | None:
         """Return the class of the effects that a list field holds, or None."""
         item = cls.list_item(key)
         return item if item is not None and issubclass(item, Effect) else None
-
-    @classmethod
-    def missing_argument(cls, values: Mapping[str, Any]) -> str | None:
-        """Return the first argument that the constructor needs and ``values`` lack, or None."""
-        for name, argument in inspect.signature(cls).parameters.items():
-            named = argument.kind is not argument.VAR_KEYWORD
-            if named and argument.default is argument.empty and name not in values:
-                return name
-        return None
 
     @classmethod
     def live_parameters(cls) -> list[str]:
@@ -223,6 +172,7 @@ class Effect(BaseModel):
         in_channels: int = 1,
         out_channels: int | None = None,
         offline: bool = False,
+        varying: bool = False,
     ) -> Plan:
         """Return what this effect compiles to, as data.
 
@@ -232,7 +182,7 @@ class Effect(BaseModel):
             Sample rate and largest number of frames per call.
         in_channels, out_channels
             Channels of the input and output; None: as the effect needs for its input.
-        offline
+        offline, varying
             See :class:`~rtaudio.runtime.builder.Builder`.
 
         Raises
@@ -241,7 +191,7 @@ class Effect(BaseModel):
             It cannot be built at this rate or block size, or two of its effects have one name.
         """
         with refusals():
-            builder = Builder(rate_hz, block, offline=offline)
+            builder = Builder(rate_hz, block, offline=offline, varying=varying)
             source = builder.bus(in_channels)
             output = self.add_to(builder, source)
             if out_channels is not None:
@@ -256,12 +206,13 @@ class Effect(BaseModel):
         in_channels: int = 1,
         out_channels: int | None = None,
         offline: bool = False,
+        varying: bool = False,
     ) -> Program:
         """Return the program that plays this effect.
 
         Parameters
         ----------
-        rate_hz, block, in_channels, out_channels, offline
+        rate_hz, block, in_channels, out_channels, offline, varying
             As for :meth:`plan`.
         """
         return Program(
@@ -271,18 +222,20 @@ class Effect(BaseModel):
                 in_channels=in_channels,
                 out_channels=out_channels,
                 offline=offline,
+                varying=varying,
             )
         )
 
     def __call__(
-        self, x: Any, rate_hz: int, *, block: int = 512, out_channels: int | None = None
-    ) -> np.ndarray[Any, Any]:
+        self, x: ArrayLike, rate_hz: int, *, block: int = 512, out_channels: int | None = None
+    ) -> Floats:
         """Render an array, from the initial state of the effect.
 
         Parameters
         ----------
         x
-            Audio, mono ``[frames]`` or ``[channels, frames]``.
+            Audio, mono ``[frames]`` or ``[channels, frames]``. Kinds as for
+            :func:`rtaudio.audio.samples.samples`.
         rate_hz
             Its sample rate.
         block
@@ -299,23 +252,16 @@ class Effect(BaseModel):
         Raises
         ------
         AudioError
-            ``x`` has no frames, a wrong shape, or samples that are not finite.
+            ``x`` has no frames, or is no sound.
 
         Warns
         -----
         RuntimeWarning
             An effect made NaN, Inf or a runaway level; it was silenced for a block and reset.
         """
-        planar = np.atleast_2d(np.asarray(x, np.float32))
-        if planar.ndim != 2 or planar.shape[1] == 0 or planar.shape[0] == 0:
-            raise AudioError(f"audio must be [frames] or [channels, frames], not {np.shape(x)}")
-        if planar.shape[0] > MAX_CHANNELS:
-            raise AudioError(
-                f"audio must be [channels, frames], not {np.shape(x)}: at most {MAX_CHANNELS} "
-                "channels; turn what soundfile read with .T"
-            )
-        if not np.isfinite(planar).all():
-            raise AudioError("the audio holds NaN or infinite samples; repair it first")
+        planar = samples(x)
+        if planar.shape[1] == 0:
+            raise AudioError("the audio must be [frames] or [channels, frames], not without frames")
         program = self.compile(
             rate_hz, block, in_channels=planar.shape[0], out_channels=out_channels, offline=True
         )
@@ -325,12 +271,32 @@ class Effect(BaseModel):
             warnings.warn(f"silenced and reset: {program.faults}", RuntimeWarning, stacklevel=2)
         return wet[0] if np.ndim(x) == 1 and wet.shape[0] == 1 else wet
 
+    def stream(self, rate_hz: int, channels: int = 1) -> Stream:
+        """Return a stream: sound goes through piece by piece, and the state is kept.
 
-def _parameter_error(error: ValidationError, effect: type[Effect], name: object) -> ParameterError:
-    """Return a fault that pydantic found, in the usual words."""
-    fault = error.errors()[0]
-    owner = name if isinstance(name, str) and name else effect.kind
-    return ParameterError(fault_text(fault, dotted(owner, fault["loc"]), effect), fault)
+        Parameters
+        ----------
+        rate_hz
+            Sample rate.
+        channels
+            Channels of the input.
+
+        Raises
+        ------
+        ParameterError
+            It cannot be built at this rate.
+
+        Examples
+        --------
+        >>> stream = Gain(-6).stream(48000)
+        >>> stream.process(np.ones(3, np.float32)).round(3)
+        array([0.501, 0.501, 0.501], dtype=float32)
+        """
+        return Stream(
+            lambda: self.compile(
+                rate_hz, STREAM_BLOCK, in_channels=channels, offline=True, varying=True
+            )
+        )
 
 
 @contextmanager

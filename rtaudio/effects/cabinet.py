@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar, Unpack
 
 import numpy as np
 import soundfile
+from numpy.typing import ArrayLike
 from pydantic import Field, PrivateAttr
 
-from rtaudio.effects.base import Effect, parameter
+from rtaudio.audio.samples import samples
+from rtaudio.effects.base import Common, Effect, parameter
 from rtaudio.errors import AudioFileError
 from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.builder import Builder
@@ -21,6 +24,10 @@ from rtaudio.runtime.slots import Slots
 LONGEST_S = 2.0
 
 Response = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class _CabinetOptions(Common, total=False):
+    gain_db: float
 
 
 class Cabinet(Effect):
@@ -61,13 +68,14 @@ class Cabinet(Effect):
 
     _given: tuple[Response, int] | None = PrivateAttr(None)
 
-    def __init__(self, file: str | Path, **fields: Any) -> None:
-        fields["file"] = str(file)
-        super().__init__(**fields)
+    def __init__(self, file: str | Path, **options: Unpack[_CabinetOptions]) -> None:
+        super().__init__(file=str(file) if isinstance(file, Path) else file, **options)
         read_response(self.file)
 
     @classmethod
-    def from_array(cls, response: Any, rate_hz: int, **fields: Any) -> Cabinet:
+    def from_array(
+        cls, response: ArrayLike, rate_hz: int, **options: Unpack[_CabinetOptions]
+    ) -> Self:
         """Return a cabinet with a response that is not in a file.
 
         Parameters
@@ -76,14 +84,32 @@ class Cabinet(Effect):
             ``[taps]`` or ``[channels, taps]``.
         rate_hz
             Its sample rate.
-        **fields
+        **options
             As for :class:`Cabinet`.
         """
-        given = checked(np.atleast_2d(np.asarray(response, np.float64)), rate_hz, "the response")
-        cabinet = cls.__new__(cls)
-        super(Cabinet, cabinet).__init__(**fields)
-        cabinet._given = given
-        return cabinet
+        taps = samples(response, "the response").astype(np.float64)
+        return _with_response(cls, checked(taps, rate_hz, "the response"), options)
+
+    def __eq__(self, other: object) -> bool:
+        if not super().__eq__(other) or not isinstance(other, Cabinet):
+            return False
+        own, its = self._given, other._given
+        if own is None or its is None:
+            return own is its
+        return own[1] == its[1] and np.array_equal(own[0], its[0])
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._given is None:
+            return super().__reduce__()
+        return _with_response, (type(self), self._given, dict(self.__dict__))
+
+    def __repr__(self) -> str:
+        if self._given is None:
+            return super().__repr__()
+        response, rate_hz = self._given
+        return f"Cabinet.from_array(<{response.shape[1]} taps>, {rate_hz})"
 
     def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append the convolution, then the gain."""
@@ -92,6 +118,17 @@ class Cabinet(Effect):
         x = builder.adapt(x, max(x.channels, len(response)))
         y = builder.run(convolver_node(response, x.channels), x)
         return builder.run(gain_node(slots.slot("gain_db"), builder.rate_hz), y)
+
+
+C = TypeVar("C", bound=Cabinet)
+
+
+def _with_response(cls: type[C], given: tuple[Response, int], fields: Mapping[str, Any]) -> C:
+    """Make a cabinet without a file; copies and pickles come here, too."""
+    cabinet = cls.__new__(cls)
+    Effect.__init__(cabinet, **fields)
+    cabinet._given = given
+    return cabinet
 
 
 def read_response(file: str) -> tuple[Response, int]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from pydantic import Field, PrivateAttr
 
-from rtaudio.codec.model import CodecModel, read_codec
+from rtaudio.codec.model import ENCODER, CodecModel, read_codec
 from rtaudio.codec.round_trip import BITRATE, MAX_LOSS_PERCENT, round_trip
-from rtaudio.effects.base import Effect, parameter
+from rtaudio.effects.base import Common, Effect, parameter
 from rtaudio.effects.model_player import ModelPlayer
 from rtaudio.errors import ParameterError, out_of_range
 from rtaudio.models.loader import LoadedModel
@@ -24,6 +24,12 @@ def shipped_codec() -> Path:
     return shipped_codecs()["codec-voice"]
 
 
+class _CodecOptions(Common, total=False):
+    worker: bool | None
+    bitrate_kbps: float
+    loss_percent: float
+
+
 class Codec(Effect):
     """Encode and decode: the sound at a few kbit/s, with losses if wanted.
 
@@ -33,7 +39,8 @@ class Codec(Effect):
     Parameters
     ----------
     file
-        The codec: one of its two files, or their common start; default: the shipped one for voices.
+        The codec: a shipped one by its name, one of the two files of another, or their common
+        start; default: the shipped one for voices.
     worker
         As for :class:`~rtaudio.Model`: None decides live.
     bitrate_kbps
@@ -51,6 +58,7 @@ class Codec(Effect):
     Examples
     --------
     >>> on_the_phone = Codec(bitrate_kbps=3.0)(voice, 48000)        # doctest: +SKIP
+    >>> on_the_radio = Codec("codec-music", bitrate_kbps=16.0)      # doctest: +SKIP
     """
 
     file: Path = Field(default_factory=shipped_codec)
@@ -61,8 +69,10 @@ class Codec(Effect):
     _codec: CodecModel = PrivateAttr()
     _loaded: LoadedModel = PrivateAttr()
 
-    def __init__(self, file: str | Path | None = None, **fields: Any) -> None:
-        super().__init__(**({"file": file} if file is not None else {}), **fields)
+    def __init__(self, file: str | Path | None = None, **options: Unpack[_CodecOptions]) -> None:
+        if start := shipped_codecs().get(str(file)):
+            file = start.with_name(start.name + ENCODER)
+        super().__init__(file=shipped_codec() if file is None else file, **options)
         self._codec = read_codec(self.file)
         self._check_bitrate(self.bitrate_kbps)
         self._loaded = LoadedModel(round_trip(self._codec))

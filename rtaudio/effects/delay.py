@@ -12,6 +12,7 @@ A new delay time is cross-faded to; it does not glide, which would bend the pitc
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba.extending import register_jitable
@@ -52,7 +53,8 @@ class Delay(Effect):
     1000
     """
 
-    mix: float = parameter(0.35, 0.0, 1.0, "", "0 dry .. 1 echoes only")
+    if not TYPE_CHECKING:  # to type checkers, mix stays a keyword
+        mix: float = parameter(0.35, 0.0, 1.0, "", "0 dry .. 1 echoes only")
     time_ms: float = parameter(350.0, 1.0, LONGEST_MS, "ms", "time between two echoes")
     feedback: float = parameter(0.35, 0.0, 0.95, "", "level of an echo against the one before")
     high_cut_hz: float = parameter(5000.0, 500.0, 20000.0, "Hz", "low-pass of each further echo")

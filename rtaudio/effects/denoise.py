@@ -24,12 +24,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from rtaudio.effects.base import Effect, parameter, slots_at
+from rtaudio.effects.base import Common, Effect, parameter, slots_at
 from rtaudio.effects.model import Model
 from rtaudio.models.contract.card import Card
 from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
@@ -44,6 +44,15 @@ from rtaudio.shipped import shipped_models
 def shipped_denoiser() -> Path:
     """Return the model that :class:`Denoise` plays unless it is given another one."""
     return shipped_models()["denoise"]
+
+
+class _DenoiseOptions(Common, total=False):
+    worker: bool | None
+    attenuation_limit_db: float
+    pause_db: float
+    hold_ms: float
+    gain_db: float
+    compare: bool
 
 
 class Denoise(Effect):
@@ -104,8 +113,8 @@ class Denoise(Effect):
 
     _model: Model = PrivateAttr()
 
-    def __init__(self, file: str | Path | None = None, **fields: Any) -> None:
-        super().__init__(**({"file": file} if file is not None else {}), **fields)
+    def __init__(self, file: str | Path | None = None, **options: Unpack[_DenoiseOptions]) -> None:
+        super().__init__(file=shipped_denoiser() if file is None else file, **options)
         self._model = Model(self.file, worker=self.worker)
 
     @property

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, Unpack
 
 from pydantic import Field, PrivateAttr
 
 from rtaudio.analysis.loudness import loudness_db
-from rtaudio.effects.base import Effect
+from rtaudio.effects.base import Common, Effect
 from rtaudio.effects.model_player import ModelPlayer
 from rtaudio.errors import ParameterError, out_of_range
 from rtaudio.models.contract.card import Card
@@ -16,21 +16,32 @@ from rtaudio.models.loader import LoadedModel, load_model
 from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.kernels.gain import level_node
+from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from rtaudio.runtime.slots import Slots
 from rtaudio.settings import load_settings
 
 _NORMAL_DB = -18.0
 
 
+class _ModelOptions(Common, total=False):
+    slim: float
+    rate_hz: int | None
+    engine: Literal["auto", "onnx", "native"]
+    worker: bool | None
+    oversample: Literal[1, 2, 4]
+    input: Literal["raw", "calibrated"]
+    output: Literal["raw", "normalized", "calibrated"]
+    interface_dbu: float | None
+    parameters: dict[str, float]
+
+
 class Model(Effect):
     """A neural net from a file, one state per channel.
 
-    The file is a streaming model file (see :mod:`rtaudio.models.contract`); or a third-party model:
-    ``.nam``, AIDA-X and RTNeural (``.aidax``, ``.json``), GuitarML (``.json``); or a third-party
-    denoiser, a file or the folder of its files (see :mod:`rtaudio.models.read`).
-    The knobs of a net are live parameters of the effect. It starts settled, without a thump. A
-    model at another rate than the chain's is resampled, one with a hop is adapted to the block;
-    both are in the reported latency.
+    A streaming model file (see :mod:`rtaudio.models.contract`); ``.nam``, AIDA-X, RTNeural and
+    GuitarML files; or a third-party denoiser, a file or a folder (see :mod:`rtaudio.models.read`).
+    The knobs of a net are live parameters. It starts settled, without a thump. Resampling to
+    another rate and the adaptation of a hop to the block are in the reported latency.
 
     Parameters
     ----------
@@ -39,32 +50,29 @@ class Model(Effect):
     slim
         The size to play, of a ``.nam`` file that holds several: 0 is the smallest and cheapest, 1
         the full size. Fixed once the effect is made.
+    rate_hz
+        Sample rate that the net was trained at, for a GuitarML or RTNeural file that does not state
+        it, 8,000 .. 384,000 Hz; null: 44,100 Hz (GuitarML) or 48,000 Hz. Fixed like the size.
     engine
         ``"auto"`` takes a native kernel if there is one that reproduces the golden vector, else
         ONNX Runtime; ``"onnx"`` and ``"native"`` force one.
     worker
-        True runs the model in a thread of its own, one block late or more; False runs it in the
-        callback; None decides when it is built for live use: a worker, if all models in the
-        callback together would take more than half of a block.
+        True runs the model in a thread of its own, one block late or more; False in the callback;
+        None decides: a thread, if all models would take more than half of a block.
     oversample
-        2 or 4 plays the model at a multiple of its rate, by as many copies of it (see
-        :mod:`rtaudio.runtime.kernels.oversampler`): it folds less back into the audible band, for
-        as many times the cost and 0.85 ms of latency at 48 kHz (1.7 ms at 44.1 kHz). Below 20 kHz
-        nothing else changes.
+        2 or 4 plays the model at a multiple of its rate, for as many times the cost: less is folded
+        back into the audible band. 0.85 ms late at 48 kHz (1.7 ms at 44.1 kHz); see
+        :mod:`rtaudio.runtime.kernels.oversampler`.
     input
-        ``"calibrated"`` brings the signal to the level that the model was captured at: a guitar
-        drives it as hard as it drove the amplifier. For that, the file must state its level
-        (``input_dbu``). ``"raw"`` changes nothing.
+        ``"calibrated"`` brings the signal to the level that the model was captured at, which the
+        file must state (``input_dbu``). ``"raw"`` changes nothing.
     output
-        ``"normalized"`` brings the loudness to -18 dB, as the file states it or else as
-        :func:`rtaudio.analysis.loudness.loudness_db` measures it; ``"calibrated"`` to the level of
-        the amplifier's own output (``output_dbu``). ``"raw"`` changes nothing.
+        ``"normalized"`` brings the loudness to -18 dB (see `rtaudio.analysis.loudness`);
+        ``"calibrated"`` to the level of the amplifier (``output_dbu``). ``"raw"`` changes nothing.
     interface_dbu
-        Level of the audio interface for calibration, -20 .. 40 dBu; None: that of the settings (see
-        :mod:`rtaudio.settings`). It can be changed while the model plays.
+        Level of the interface for calibration, -20 .. 40 dBu; live. None: that of the settings.
     parameters
-        Values of the model's own parameters by name, in natural units; the rest at its defaults.
-        They can be changed while the model plays.
+        Values of the model's own parameters by name, in natural units; live.
 
     Raises
     ------
@@ -78,6 +86,13 @@ class Model(Effect):
 
     file: Path
     slim: float = Field(1.0, ge=0.0, le=1.0, description="size of a .nam file that holds several")
+    rate_hz: int | None = Field(
+        None,
+        ge=MIN_RATE_HZ,
+        le=MAX_RATE_HZ,
+        description="rate of a net whose file states none; null: the format's usual one",
+        json_schema_extra={"unit": "Hz"},
+    )
     engine: Literal["auto", "onnx", "native"] = "auto"
     worker: bool | None = Field(None, description="run in a thread of its own; null: decide live")
     oversample: Literal[1, 2, 4] = 1
@@ -95,9 +110,9 @@ class Model(Effect):
     _loaded: LoadedModel = PrivateAttr()
     _measured_db: float | None = PrivateAttr(None)
 
-    def __init__(self, file: str | Path, **fields: Any) -> None:
-        super().__init__(**{"file": file, **fields})
-        self._loaded = load_model(self.file, slim=self.slim)
+    def __init__(self, file: str | Path, **options: Unpack[_ModelOptions]) -> None:
+        super().__init__(file=file, **options)
+        self._loaded = load_model(self.file, slim=self.slim, rate_hz=self.rate_hz)
         known = {p.name: p for p in self._loaded.file.card.parameters}
         for name, value in self.parameters.items():
             if name not in known:
@@ -165,7 +180,9 @@ class Model(Effect):
         if "loudness_db" in self.card.levels:
             return float(self.card.levels["loudness_db"])
         if self._measured_db is None:
-            model = Model(self.file, slim=self.slim, engine=self.engine, worker=False)
+            model = Model(
+                self.file, slim=self.slim, rate_hz=self.rate_hz, engine=self.engine, worker=False
+            )
             self._measured_db = loudness_db(model, self.card.rate_hz)
         return self._measured_db
 

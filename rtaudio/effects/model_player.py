@@ -80,7 +80,7 @@ class ModelPlayer:
         """Make the node for calls of ``block`` frames at the builder's rate."""
         rate = self._card.rate_hz
         if rate == builder.rate_hz:
-            return self._net(block, params)
+            return self._net(block, params, builder.varying)
         inner_block = math.ceil(block * rate / builder.rate_hz) + 1
         inner = self._net(inner_block, params, varying=True)
         return resampled_node(
@@ -124,6 +124,8 @@ class ModelPlayer:
         block = builder.block
         hop = math.ceil(self._card.hop * builder.rate_hz / self._card.rate_hz)
         longest = max(block * math.ceil(hop / block), block, _SMALLEST_CHUNK)
+        if builder.varying:
+            return 0
         if builder.offline:
             return longest if self._worker else 0
         if self._worker is False:

@@ -1,10 +1,22 @@
-"""The effects by kind: every module of this folder holds the effect that it is called after."""
+"""The effects by kind, which presets name.
+
+There are three sources, the first that knows a kind wins: a module of this folder, which holds the
+effect that it is called after; a subclass of :class:`~rtaudio.Effect` that the program has defined;
+and an entry point of the group ``rtaudio.effects`` of an installed package::
+
+    [project.entry-points."rtaudio.effects"]
+    big_fuzz = "my_package.fuzz:BigFuzz"
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
+import warnings
+from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 import rtaudio.effects
@@ -12,12 +24,15 @@ import rtaudio.effects
 if TYPE_CHECKING:
     from rtaudio.effects.base import Effect
 
-_NO_EFFECTS = ("base", "model_player", "registry")
+GROUP = "rtaudio.effects"
+"""The group of entry points."""
+
+_NO_EFFECTS = ("base", "fields", "model_player", "registry", "stream")
 
 
 @cache
 def effect_kinds() -> list[str]:
-    """Return every kind of effect that a preset may name, in alphabetical order."""
+    """Return every kind of effect that comes with rtaudio, in alphabetical order."""
     modules = (module.name for module in pkgutil.iter_modules(rtaudio.effects.__path__))
     return sorted(name for name in modules if name not in _NO_EFFECTS)
 
@@ -34,7 +49,70 @@ def class_name(kind: str) -> str:
 
 
 def effect_class(kind: str) -> type[Effect]:
-    """Return the class of a kind of effect."""
+    """Return the class of a kind of effect that comes with rtaudio."""
     module = importlib.import_module(f"rtaudio.effects.{kind}")
     effect: type[Effect] = getattr(module, class_name(kind))
     return effect
+
+
+def known_kinds() -> list[str]:
+    """Return every kind of effect that a preset may name."""
+    return sorted({*effect_kinds(), *_defined(), *_entry_points()})
+
+
+def known_effect(kind: str) -> type[Effect] | None:
+    """Return the class of any kind of effect that a preset may name, or None.
+
+    Warns
+    -----
+    RuntimeWarning
+        A package offers the effect, but it cannot be loaded.
+    """
+    if kind in effect_kinds():
+        return effect_class(kind)
+    if kind in (defined := _defined()):
+        return defined[kind]
+    return _loaded(point) if (point := _entry_points().get(kind)) else None
+
+
+def _defined() -> dict[str, type[Effect]]:
+    """Return the effects that are defined elsewhere; of two of a kind, the later definition."""
+    base = sys.modules.get("rtaudio.effects.base")
+    if base is None:
+        return {}
+    return {
+        effect.kind: effect
+        for effect in _subclasses(base.Effect)
+        if effect.build is not base.Effect.build
+        and not effect.__module__.startswith("rtaudio.effects.")
+    }
+
+
+def _subclasses(effect: type[Effect]) -> Iterator[type[Effect]]:
+    for subclass in effect.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _loaded(point: EntryPoint) -> type[Effect] | None:
+    """Return the effect of an entry point, or warn in one line."""
+    from rtaudio.effects.base import Effect
+
+    package = point.dist.name if point.dist else point.module
+    try:
+        effect = point.load()
+        if not (isinstance(effect, type) and issubclass(effect, Effect)):
+            reason = f"{point.value} is not a subclass of rtaudio.Effect"
+        elif effect.kind != point.name:
+            reason = f"its name must be that of the class {effect.__name__}: {effect.kind}"
+        else:
+            return effect
+    except Exception as error:  # whatever the code of another package raises
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+    text = f"{package}: the effect {point.name!r} cannot be loaded: {reason}"
+    warnings.warn(text, RuntimeWarning, stacklevel=3)
+    return None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rtaudio.audio.samples import samples
 from rtaudio.errors import AudioError
 from rtaudio.runtime.engine import Engine
 from rtaudio.runtime.memory import Floats
@@ -102,9 +103,9 @@ class Feeder:
             piece = next(self._source, None)
         if piece is None:
             return False
-        sound = np.atleast_2d(np.asarray(piece, np.float32))
+        sound = samples(piece, "a piece of the source")
         channels = self._engine.in_channels
-        if sound.ndim != 2 or sound.shape[0] not in (1, channels):
+        if sound.shape[0] not in (1, channels):
             raise AudioError(
                 f"the source gave an array of shape {np.shape(piece)}; needed are [frames] or "
                 f"[{channels}, frames]"

@@ -6,20 +6,23 @@ import atexit
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rtaudio.analysis.percentiles import Percentiles
 from rtaudio.analysis.tuner import A4_HZ, LISTEN_S, Tuning, read_tuning
+from rtaudio.audio.samples import samples
 from rtaudio.devices.device import Device
 from rtaudio.effects.base import Effect, refusals
-from rtaudio.errors import AudioError, DeviceError, RtaudioError
-from rtaudio.live.feeder import Feeder
+from rtaudio.errors import AudioError, DeviceError, ParameterError, RtaudioError
+from rtaudio.live.feeder import Feeder, Source
 from rtaudio.live.recorder import Recorder
+from rtaudio.live.revival import Revival
 from rtaudio.live.stats import LiveParameter, Stats
 from rtaudio.runtime.callback import FADE_MS, XRUNS
 from rtaudio.runtime.engine import Engine
@@ -28,6 +31,7 @@ from rtaudio.runtime.slots import COMMON
 from rtaudio.runtime.statistics import histogram_values_ns
 from rtaudio.runtime.tap import Tap
 
+_SOURCE_HZ = 48_000
 _LOST_SECONDS = 2.0
 _POLL_S = 0.002
 
@@ -44,8 +48,11 @@ class Host:
         virtual clock, which calls the same callback at the exact block period without hardware.
     out_device
         Another device to play on; ``device`` is then only recorded from.
-    rate_hz, block
-        Sample rate in Hz and frames per block.
+    rate_hz
+        Sample rate in Hz. None: the device's own; 48000 on the clock, and with a ``source``.
+    block
+        Frames per block. A JACK server calls once per period: there the block becomes a whole
+        number of periods, see :attr:`remark`.
     in_channels, out_channels
         Device channels, counted from 1; None: the first input (or as many as ``source`` has), and
         the first two outputs. On the clock their number counts. With ``out_channels=[]`` nothing is
@@ -56,6 +63,9 @@ class Host:
         ``source(frames)`` that returns one, or None at its end. Iterator and function are called in
         a thread of their own, at least 20 ms ahead; they give as many channels as ``in_channels``
         has, or one. ``finished`` becomes true when the sound has been played.
+    reconnect
+        Called with a line when the device is lost, and with another when it plays again: the host
+        waits for it, with all its settings. None: the loss ends the run, see :attr:`error`.
     record
         A file to write the output to; it appears when the host stops.
 
@@ -76,20 +86,21 @@ class Host:
         self,
         effect: Effect,
         device: str | int = "default",
-        rate_hz: int = 48000,
+        rate_hz: int | None = None,
         block: int = 64,
         *,
         out_device: str | int | None = None,
         in_channels: list[int] | None = None,
         out_channels: list[int] | None = None,
-        source: Any = None,
+        source: ArrayLike | Source | None = None,
         record: str | Path | None = None,
+        reconnect: Callable[[str], None] | None = None,
     ) -> None:
         fed = callable(source) or isinstance(source, Iterator)
         audio = None
         if source is not None and not fed:
-            audio = np.atleast_2d(np.asarray(source, np.float32))
-            if audio.ndim != 2 or audio.size == 0:
+            audio = samples(cast(ArrayLike, source), "the source")
+            if audio.size == 0:
                 raise AudioError("the source has no audio")
         self._device: Device
         if device == "clock":
@@ -103,14 +114,19 @@ class Host:
         else:
             from rtaudio.devices.portaudio import PortAudioDevice
 
-            inputs_wanted = in_channels if source is None else []
+            # A stream needs a channel: with nothing to play, the input gives the time.
+            inputs_wanted = in_channels if source is None or out_channels == [] else []
             chosen = PortAudioDevice(device, inputs_wanted, out_channels, out_device)
             self._device = chosen
             default_inputs, outputs = max(1, len(chosen.inputs)), len(chosen.outputs)
             if fed and in_channels is not None:
                 default_inputs = len(in_channels)
+        if rate_hz is None:
+            rate_hz = _SOURCE_HZ if source is not None else self._device.own_rate_hz()
         inputs = default_inputs if audio is None else audio.shape[0]
+        self._wanted_block, block = block, self._device.suited_block(block)
         self.rate_hz, self.block = rate_hz, block
+        self._effect = effect
         program = effect.compile(rate_hz, block, in_channels=inputs, out_channels=outputs or None)
         with refusals():
             self._engine = Engine(rate_hz, block, inputs, program.out_channels)
@@ -118,7 +134,7 @@ class Host:
         if audio is not None:
             self._engine.play_source(audio)
             self._source_frames = audio.shape[1]
-        self._feeder = Feeder(self._engine, source) if fed else None
+        self._feeder = Feeder(self._engine, cast(Source, source)) if fed else None
         self._recorder = (
             Recorder(self._engine, Path(record), rate_hz) if record is not None else None
         )
@@ -126,12 +142,29 @@ class Host:
         self._state: Literal["new", "playing", "stopped"] = "new"
         self._error: str | None = None
         self._progress = (0, 0.0)
+        self._reconnect = reconnect
+        self._revival: Revival | None = None
         self._lock = threading.RLock()
 
     @property
     def device_name(self) -> str:
         """Name of the device that plays."""
         return self._device.name
+
+    @property
+    def remark(self) -> str:
+        """What the device made different from what was asked for, in one line; else empty."""
+        if self.block == self._wanted_block:
+            return ""
+        return (
+            f"the sound server calls in whole periods: blocks of {self.block} frames in place of "
+            f"{self._wanted_block}; set a shorter period in the server for less latency"
+        )
+
+    @property
+    def source_waiting(self) -> int:
+        """Frames that an iterator or function as source has given, and that wait to be played."""
+        return self._engine.source_waiting if self._feeder else 0
 
     @property
     def out_channels(self) -> int:
@@ -149,10 +182,9 @@ class Host:
             The host has been stopped; a host plays once.
         """
         with self._lock:
+            self._check_open()
             if self._state == "playing":
                 return self
-            if self._state == "stopped":
-                raise RtaudioError("this host has been stopped; make a new one")
             try:
                 if self._recorder is not None:
                     self._recorder.start()
@@ -194,7 +226,9 @@ class Host:
             try:
                 period_s = self.block / self.rate_hz
                 fade_s = (FADE_MS / 1000 + self._program.latency_samples / self.rate_hz) * 2
-                lost = self._error is not None
+                lost = self._error is not None or self._revival is not None
+                if self._revival is not None:
+                    self._revival.stop()
                 self._engine.fade_out(0.0 if lost else max(1.0, fade_s + 3 * period_s))
             finally:
                 try:
@@ -208,6 +242,29 @@ class Host:
             failure = None if self._feeder is None else self._feeder.failure
             if failure is not None:
                 raise AudioError(f"the source failed: {failure}") from failure
+
+    def _check_open(self) -> None:
+        if self._state == "stopped":
+            raise RtaudioError("this host has been stopped; make a new one")
+
+    def get(self, target: str) -> float:
+        """Return a parameter of the playing chain, in natural units.
+
+        Parameters
+        ----------
+        target
+            ``"effect.parameter"``, such as ``"amp.gain_db"``.
+
+        Raises
+        ------
+        ParameterError
+            No such effect or parameter.
+        RtaudioError
+            The host has been stopped.
+        """
+        with self._lock, refusals():
+            self._check_open()
+            return self._program.get(target)
 
     def set(self, target: str, value: float | bool) -> None:
         """Change a parameter of the playing chain; the audio thread ramps to it.
@@ -223,21 +280,64 @@ class Host:
         ------
         ParameterError
             No such effect or parameter, or the value is out of range.
+        RtaudioError
+            The host has been stopped.
         """
         with self._lock, refusals():
+            self._check_open()
             self._program.set(target, value)
 
     def parameters(self) -> dict[str, LiveParameter]:
         """Return the parameters that :meth:`set` can change, by ``effect.parameter``.
 
         Each effect also has ``<effect>.mix`` and ``<effect>.bypass``.
+
+        Raises
+        ------
+        RtaudioError
+            The host has been stopped.
         """
         with self._lock:
+            self._check_open()
             return {
                 name: LiveParameter(control.value, *control.range)
                 for name, control in self._program.plan.controls.items()
                 if control.parameter not in COMMON
             }
+
+    def values(self) -> dict[str, float]:
+        """Return the value of everything that :meth:`set` can change, by ``effect.parameter``."""
+        with self._lock:
+            controls = self._program.plan.controls.items()
+            # a slot is a float32: seven digits of it are those that were set
+            return {name: float(f"{control.value:.7g}") for name, control in controls}
+
+    def recall(self, values: Mapping[str, float]) -> None:
+        """Cross-fade to other settings of what plays, as :meth:`swap` does.
+
+        Parameters
+        ----------
+        values
+            From :meth:`values`, or a part of it.
+
+        Raises
+        ------
+        RtaudioError
+            There is no such parameter, or the host has been stopped.
+        """
+        with self._lock:
+            controls = self._program.plan.controls
+            unknown = next((name for name in values if name not in controls), None)
+            if unknown is not None:
+                raise ParameterError(f"{unknown!r}: nothing that plays has this parameter")
+            for name, value in values.items():
+                controls[name].owner.set_live(controls[name].parameter, value)
+            self.swap(self._effect)
+
+    @property
+    def effect(self) -> Effect:
+        """The effect or chain that plays; what :meth:`set` changes is changed in it, too."""
+        return self._effect
 
     @property
     def chain_name(self) -> str:
@@ -251,6 +351,7 @@ class Host:
 
     @muted.setter
     def muted(self, muted: bool) -> None:
+        self._check_open()
         self._engine.mute(muted)
 
     def swap(self, effect: Effect) -> None:
@@ -272,14 +373,13 @@ class Host:
             out_channels=self._engine.out_channels,
         )
         with self._lock:
-            if self._state == "stopped":
-                raise RtaudioError("this host has been stopped; make a new one")
+            self._check_open()
             if self._state == "playing":
                 deadline = time.monotonic() + 1.0
                 while not self._engine.settled and time.monotonic() < deadline:
                     time.sleep(0.002)
                 self._engine.publish(program)
-            self._program = program
+            self._program, self._effect = program, effect
 
     def tuning(self, a4_hz: float = A4_HZ) -> Tuning | None:
         """Read the pitch that is played into the first input channel, before the chain.
@@ -296,7 +396,13 @@ class Host:
         -------
         Tuning or None
             Note, cents and hertz; None if no clear pitch is heard.
+
+        Raises
+        ------
+        RtaudioError
+            The host has been stopped.
         """
+        self._check_open()
         heard = self._engine.heard(math.ceil(LISTEN_S * self.rate_hz))
         return read_tuning(heard, self.rate_hz, a4_hz)
 
@@ -326,19 +432,37 @@ class Host:
         """Notice a device that has stopped calling."""
         if self._state != "playing" or self._error is not None:
             return
+        if self._revival is not None:
+            if not self._revival.done:
+                return
+            self._revival = None
+            self._progress = (self._engine.snapshot().blocks, time.monotonic())
         blocks, now = self._engine.snapshot().blocks, time.monotonic()
         if blocks != self._progress[0]:
             self._progress = (blocks, now)
         patience = max(_LOST_SECONDS, 20.0 * self.block / self.rate_hz)
-        if not self._device.active or now - self._progress[1] > patience:
+        if self._device.active and now - self._progress[1] <= patience:
+            return
+        if self._reconnect is not None:
+            self._revival = Revival(self._device, self._reconnect)
+        else:
             self._error = (
                 f"device {self._device.name!r} stopped delivering audio; is it still there?"
             )
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait for ``seconds``, or for the end of the source; ends early if the device is lost."""
+        """Wait for ``seconds``, or for the end of the source; ends early if the device is lost.
+
+        Raises
+        ------
+        RtaudioError
+            The host does not play: it has not been started, or has been stopped before.
+        """
+        self._check_open()
+        if self._state == "new":
+            raise RtaudioError("this host has not been started; call start(), or use `with`")
         end = None if seconds is None else time.monotonic() + seconds
-        while not self.finished and (end is None or time.monotonic() < end):
+        while self.running and not self.finished and (end is None or time.monotonic() < end):
             left = 0.05 if end is None else end - time.monotonic()
             time.sleep(max(0.0, min(0.02, left)))
 
@@ -356,6 +480,8 @@ class Host:
         ------
         AudioError
             It was read more than 10 seconds late.
+        RtaudioError
+            The host has been stopped.
 
         Examples
         --------
@@ -363,6 +489,7 @@ class Host:
         ...     next(host.output()).shape[0]
         1
         """
+        self._check_open()
         return self._pieces(self._engine.tap())
 
     def _pieces(self, tap: Tap) -> Iterator[Floats]:
@@ -403,7 +530,7 @@ class Host:
             loudness=self._engine.loudness.read(),
             clipped=seen.clipped,
             source_missing=seen.source_missing,
-            source_waiting=self._engine.source_waiting if self._feeder else 0,
+            source_waiting=self.source_waiting,
             seconds=seen.frames / self.rate_hz,
         )
 

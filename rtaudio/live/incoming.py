@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 
 from rtaudio.codec.drift import DriftControl, DriftResampler
 from rtaudio.codec.frame_player import FramePlayer
-from rtaudio.codec.jitter import Frame
+from rtaudio.codec.jitter import FRAME_S, Frame
 from rtaudio.codec.model import CodecModel
 from rtaudio.codec.receiver import Receiver, ReceiverStats
 from rtaudio.codec.rtp import MAX_DATAGRAM_BYTES
@@ -25,6 +25,9 @@ from rtaudio.live.host import Host
 from rtaudio.live.outgoing import HEADER_BYTES, Address
 from rtaudio.live.stats import Stats
 from rtaudio.runtime.memory import Floats
+
+Through = Callable[[int | None, Frame | None, Floats], Floats]
+"""Makes of a frame (number, contents, decoded sound) what is heard."""
 
 QUIET_DB = -55.0
 """A frame below this level may be left out to shorten the delay."""
@@ -49,6 +52,10 @@ class IncomingStats:
     delay_ms
         From the arrival of the fastest packet to the loudspeaker: jitter buffer, codec, and what
         waits for the sound card and in it.
+    mouth_to_ear_ms
+        The same from the microphone on: and the frames of a packet, which has to be complete. Not
+        in it, as the receiver cannot know them: the way of the fastest packet, and the delay of the
+        sender's sound card and effects.
     drift_ppm
         How much faster the sender's clock runs, as far as it is followed.
     decode_ms
@@ -65,6 +72,7 @@ class IncomingStats:
     frames: int
     concealed_frames: int
     delay_ms: float
+    mouth_to_ear_ms: float
     drift_ppm: float
     decode_ms: float
     receiver: ReceiverStats
@@ -82,14 +90,26 @@ class Playout:
         Gives the frames; it is only used under ``lock``.
     lock
         Held by whoever uses the receiver.
+    waiting
+        Tells how many samples wait for the sound card.
+    through
+        What the decoded frames pass; None: nothing.
     """
 
-    def __init__(self, codec: CodecModel, receiver: Receiver, lock: threading.Lock) -> None:
-        self._receiver, self._lock = receiver, lock
+    def __init__(
+        self,
+        codec: CodecModel,
+        receiver: Receiver,
+        lock: threading.Lock,
+        waiting: Callable[[], int],
+        through: Through | None = None,
+    ) -> None:
+        self._receiver, self._lock, self._through = receiver, lock, through
+        self._waiting = waiting
         self._player = FramePlayer(codec)
         self._resampler, self._control = DriftResampler(), DriftControl()
         self._quiet = True
-        self.books = self.frames = 0
+        self.books = self.frames = self.waited = 0
         self.slowest_s, self.rate = 0.0, 1.0
 
     def sound(self) -> Iterator[Floats]:
@@ -97,9 +117,12 @@ class Playout:
         while True:
             with self._lock:
                 frame = self._receiver.pop(time.monotonic(), self._quiet)
-                stats = self._receiver.stats
+                stats, number = self._receiver.stats, self._receiver.number
+            self.waited = self._waiting()
             start_s = time.perf_counter()
             sound = self._play(frame)
+            if self._through is not None:
+                sound = self._through(number, frame, sound)
             if stats.jitter.played:
                 self.frames += 1
             if stats.jitter.delay_ms > 0.0:
@@ -132,6 +155,9 @@ class Incoming:
         The only host to listen to; None: the first that sends.
     effect
         What the sound passes before it is played; None: nothing.
+    through
+        Makes of each frame (number, contents or None, decoded sound) what is heard; called every
+        20 ms in the thread that decodes.
     **host
         Options of :class:`~rtaudio.Host`: ``device``, ``block``, ``out_channels``, ``record``.
 
@@ -154,12 +180,15 @@ class Incoming:
         bind: str = "127.0.0.1",
         sender: str | None = None,
         effect: Effect | None = None,
+        through: Through | None = None,
         **host: Any,
     ) -> None:
         self._codec = codec
         self._receiver = Receiver(bytes.fromhex(codec.id)[:8], host=sender)
         self._lock = threading.Lock()
-        self._playout = Playout(codec, self._receiver, self._lock)
+        self._playout = Playout(
+            codec, self._receiver, self._lock, lambda: self._host.source_waiting, through
+        )
         self._host = Host(
             Chain([]) if effect is None else effect,
             rate_hz=codec.rate_hz,
@@ -187,6 +216,12 @@ class Incoming:
         """Host and port that it listens at."""
         host, port = self.socket.getsockname()
         return str(host), int(port)
+
+    @property
+    def number(self) -> int | None:
+        """Number of the frame that plays, by the sender's clock; None if nothing plays."""
+        with self._lock:
+            return self._receiver.number
 
     @property
     def host(self) -> Host:
@@ -238,11 +273,12 @@ class Incoming:
     def stats(self) -> IncomingStats:
         """Return the statistics so far."""
         with self._lock:
-            receiver = self._receiver.stats
+            receiver, frames = self._receiver.stats, self._receiver.packet_frames
         host = self._host.stats()
         rate_hz = self._host.rate_hz
         late = self._codec.latency_samples + DriftResampler.latency_samples
-        waits = late + host.source_waiting + host.latency_samples
+        waits = late + self._playout.waited + host.latency_samples
+        delay_ms = receiver.jitter.delay_ms + 1000.0 * waits / rate_hz + host.device_latency_ms[1]
         seconds = max(0.02, time.monotonic() - self._first_s) if self._packets else 1.0
         return IncomingStats(
             packets=self._packets,
@@ -250,9 +286,8 @@ class Incoming:
             line_kbps=8 * self._bytes / seconds / 1000.0,
             frames=self._playout.frames,
             concealed_frames=receiver.jitter.concealed,
-            delay_ms=(
-                receiver.jitter.delay_ms + 1000.0 * waits / rate_hz + host.device_latency_ms[1]
-            ),
+            delay_ms=delay_ms,
+            mouth_to_ear_ms=delay_ms + 1000.0 * FRAME_S * frames,
             drift_ppm=1e6 * (self._playout.rate - 1.0),
             decode_ms=1000.0 * self._playout.slowest_s,
             receiver=receiver,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -79,6 +80,9 @@ class Outgoing:
         Send next to nothing in pauses.
     sock
         A UDP socket to send from; None: a new one.
+    on_frame
+        Called with number, sound and books of each frame before it is sent, in the thread that
+        sends.
     **host
         Options of :class:`~rtaudio.Host`: ``device``, ``block``, ``in_channels``, ``source``.
 
@@ -107,6 +111,7 @@ class Outgoing:
         packets_back: int = 1,
         pauses: bool = True,
         sock: socket.socket | None = None,
+        on_frame: Callable[[int, Floats, int], None] | None = None,
         **host: Any,
     ) -> None:
         self._codec, self._address = codec, address
@@ -117,7 +122,7 @@ class Outgoing:
             copy_books=copy_books,
             packets_back=packets_back,
         )
-        self._books = codec.books_for(bitrate_kbps)
+        self._books, self._on_frame = codec.books_for(bitrate_kbps), on_frame
         self._pauses = PauseDetector() if pauses else None
         self._host = Host(
             Chain([]) if effect is None else effect,
@@ -189,16 +194,18 @@ class Outgoing:
             self._fault = error
 
     def _take(self, frame: Floats) -> None:
-        """Encode a frame and send what is due; in pauses, too, so that the state goes on."""
+        """Encode a frame and send what is due; after a pause the encoder begins anew."""
         start_s = time.perf_counter()
         books = self._books
-        codes = self._encoder.encode(frame, books)[:, 0]
+        if self._on_frame is not None:
+            self._on_frame(self._sender.number, frame, books)
         noise = None if self._pauses is None else self._pauses.step(frame)
         if noise is not None:
+            self._encoder.clear()
             due = self._sender.pause(noise)
             self._silent += 1
         else:
-            due = self._sender.frame(codes)
+            due = self._sender.frame(self._encoder.encode(frame, books)[:, 0])
             self._payload_bits += books * self._codec.bits
         self._frames += 1
         self._slowest_s = max(self._slowest_s, time.perf_counter() - start_s)

@@ -12,16 +12,18 @@ from typing import Any, Literal
 import numpy as np
 
 from rtaudio.errors import ContractError
-from rtaudio.models.contract.card import ModelFile
+from rtaudio.models.contract.card import GOLDEN_TOLERANCE, ModelFile
 from rtaudio.models.denoisers.reader import model_paths
 from rtaudio.models.formats.foreign_net import ForeignNet
 from rtaudio.models.formats.read import FOREIGN_SUFFIXES, model_file, read_foreign
+from rtaudio.models.net.from_codec_graph import codec_pair_of
 from rtaudio.models.net.from_graph import net_of
 from rtaudio.models.net.to_kernel import native_node
 from rtaudio.models.net.types import Net
 from rtaudio.models.onnx_player import default_params, model_node, play
 from rtaudio.models.read import read_onnx
 from rtaudio.runtime.abi import Node
+from rtaudio.runtime.kernels.codec.pair import PackedPair
 from rtaudio.runtime.kernels.hop import hop_node
 from rtaudio.runtime.prewarm import prewarm
 
@@ -29,9 +31,6 @@ EngineName = Literal["onnx", "native"]
 
 MODEL_SUFFIXES = (".onnx", *FOREIGN_SUFFIXES)
 """Suffixes of the files that :func:`load_model` reads; a denoiser may also be a folder."""
-
-GOLDEN_TOLERANCE = 2e-5
-"""Largest error of an engine on the golden vector, relative to the larger of its peak and 1."""
 
 PREWARM_BLOCK = 1024
 """Most frames per call while a node is pre-warmed."""
@@ -75,6 +74,8 @@ class LoadedModel:
         self.file = file
         self.foreign = foreign
         self.net: Net | None = net_of(file) if foreign is None else foreign.net
+        pair = codec_pair_of(file)
+        self._pair = None if pair is None else PackedPair(pair)
         self._makers: dict[EngineName, Callable[[int, Any], Node]] = {"onnx": self._onnx}
         if self._native(PREWARM_BLOCK, default_params(file)) is not None:
             self._makers["native"] = self._native
@@ -139,6 +140,8 @@ class LoadedModel:
         return model_node(self.file, block, params)
 
     def _native(self, block: int, params: np.ndarray[Any, Any] | None) -> Any:
+        if self._pair is not None and params is not None:
+            return self._pair.node(params, latency_samples=self.file.card.latency_samples)
         if self.net is None:
             return None
         return native_node(self.net, params, rate_hz=self.file.card.rate_hz)
@@ -149,7 +152,7 @@ class LoadedModel:
         return float(np.max(np.abs(played - self.file.golden_output)))
 
 
-def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
+def load_model(path: str | Path, *, slim: float = 1.0, rate_hz: int | None = None) -> LoadedModel:
     """Read, check and prove a model file; an unchanged file is read only once.
 
     Parameters
@@ -160,6 +163,8 @@ def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
         denoiser (see :func:`rtaudio.models.read.read_onnx`).
     slim
         Which size to take from a ``.nam`` file that holds several: 0 is the smallest, 1 the whole.
+    rate_hz
+        Sample rate of the net, for a third-party file that does not state it.
 
     Raises
     ------
@@ -180,7 +185,7 @@ def load_model(path: str | Path, *, slim: float = 1.0) -> LoadedModel:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such model file")
     # Symbolic links are not resolved: the file's suffix and its neighbours identify the model.
-    key = Path(os.path.abspath(path)), float(slim)
+    key = Path(os.path.abspath(path)), float(slim), rate_hz
     model, before = _load(*key)
     if before != _stamps(before):
         _load.cache_clear()
@@ -205,14 +210,16 @@ def _stamps(paths: Iterable[Path]) -> Stamps:
 
 
 @lru_cache(maxsize=64)
-def _load(path: Path, slim: float) -> tuple[LoadedModel, Stamps]:
+def _load(path: Path, slim: float, rate_hz: int | None) -> tuple[LoadedModel, Stamps]:
     """Load a model; returns it and the stamps of its files from before they were read."""
     if path.suffix.lower() in FOREIGN_SUFFIXES:
         before = _stamps([path])
-        foreign = read_foreign(path, slim=slim)
+        foreign = read_foreign(path, slim=slim, rate_hz=rate_hz)
         return LoadedModel(model_file(foreign), foreign), before
     if slim != 1:
         raise ContractError(f"{path}: has one size only; leave slim at 1")
+    if rate_hz is not None:
+        raise ContractError(f"{path}: states its rate; remove rate_hz")
     before = _stamps([path, *model_paths(path if path.is_dir() else path.parent)])
     file = read_onnx(path)
     return LoadedModel(file), {source: before[source] for source in file.sources or (path,)}

@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 
+from rtaudio.catalogue import Kind, catalogue
 from rtaudio.effects.base import FILE, Effect
 from rtaudio.effects.chain import Chain
-from rtaudio.effects.registry import effect_class, effect_kinds
+from rtaudio.effects.registry import known_effect, known_kinds
 from rtaudio.errors import (
     ParameterError,
     PresetError,
@@ -29,6 +30,15 @@ _Marks = dict[tuple[Any, ...], yaml.Node]
 
 _WORDS = {"effects": "chain", "branches": "paths"}
 _FIELDS = {word: key for key, word in _WORDS.items()}
+
+
+NAMED: dict[str, Kind] = {
+    "model": "model",
+    "denoise": "model",
+    "cabinet": "cabinet",
+    "codec": "codec",
+}
+"""Kinds of effects whose file may also be the name of one that ships."""
 
 
 def word_of(key: str) -> str:
@@ -57,20 +67,33 @@ class PresetReader:
 
     def chain(self, text: str) -> Chain:
         """Return the chain that ``text`` describes, or raise :class:`PresetError`."""
+        root, entries, _ = self._root(text)
+        if "effects" not in entries:
+            raise self._fault(root, "no list `chain:`; an empty one, `chain: []`, is a wire")
+        chain = self._build(Chain, entries, root, "preset")
+        assert isinstance(chain, Chain)
+        return chain
+
+    def description(self, text: str) -> str:
+        """Return the description in ``text``, without making any effect; empty if it has none."""
+        return self._root(text)[2]
+
+    def _root(self, text: str) -> tuple[yaml.Node, dict[str, yaml.Node], str]:
+        """Return the root, its entries but for the description, and the description."""
         root = self._parse(text)
         if root is None:
             raise self._fault(1, "the file is empty; a preset needs a list `chain:`")
         if not isinstance(root, yaml.MappingNode):
             raise self._fault(root, "a preset is a mapping with `name:` and a list `chain:`")
         entries = self._entries(root, "preset", [*self._keys(Chain), "description"])
-        description = entries.pop("description", None)
-        if description is not None and not isinstance(self._plain(description), str):
-            raise self._fault(description, "description is not text")
-        if "effects" not in entries:
-            raise self._fault(root, "no list `chain:`; an empty one, `chain: []`, is a wire")
-        chain = self._build(Chain, entries, root, "preset")
-        assert isinstance(chain, Chain)
-        return chain
+        description = self._text(entries.pop("description")) if "description" in entries else ""
+        return root, entries, description
+
+    def _text(self, node: yaml.Node) -> str:
+        text = self._plain(node)
+        if text is not None and not isinstance(text, str):
+            raise self._fault(node, "description is not text")
+        return text or ""
 
     def _parse(self, text: str) -> yaml.Node | None:
         """Compose the document, after refusing what could blow up: aliases, tags and depth."""
@@ -151,10 +174,11 @@ class PresetReader:
                 node,
                 "an item of a chain is one effect with its settings, like `- gain: {gain_db: -6}`",
             )
-        kinds = effect_kinds()
-        if kind not in kinds:
-            raise self._fault(at, f"unknown effect {shortened(kind)!r}; {closest(kind, kinds)}")
-        return self._effect_of(effect_class(kind), settings, at, kind)
+        cls = known_effect(kind)
+        if cls is None:
+            text = f"unknown effect {shortened(kind)!r}; {closest(kind, known_kinds())}"
+            raise self._fault(at, text)
+        return self._effect_of(cls, settings, at, kind)
 
     def _effect_of(
         self, cls: type[Effect], settings: yaml.Node | None, at: yaml.Node, where: str
@@ -190,7 +214,7 @@ class PresetReader:
                     for number, inner in enumerate(self._items(node, shown))
                 ]
             elif key == FILE:
-                values[key] = self._file(node, shown)
+                values[key] = self._file(node, shown, NAMED.get(cls.kind))
             else:
                 values[key] = self._plain(node)
         if missing := cls.missing_argument(values):
@@ -214,7 +238,7 @@ class PresetReader:
             )
         self._names[name] = line
 
-    def _file(self, node: yaml.Node, where: str) -> Path:
+    def _file(self, node: yaml.Node, where: str, named: Kind | None) -> Path:
         value = self._plain(node)
         if not isinstance(value, str) or not value or "\0" in value:
             raise self._fault(node, f"{where} = {_shown(node)} is not a file name")
@@ -223,6 +247,8 @@ class PresetReader:
             found = path.exists()
         except OSError:
             found = False
+        if not found and named is not None and value in (known := catalogue(named)):
+            return known[value]
         if not found:
             raise self._fault(
                 node,

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic_core import to_jsonable_python
 
 from rtaudio.atomic import replacing
+from rtaudio.catalogue import catalogue
 from rtaudio.effects.base import FILE, Effect
 from rtaudio.effects.chain import Chain
+from rtaudio.effects.registry import known_effect
 from rtaudio.errors import PresetError
-from rtaudio.preset.reader import word_of
+from rtaudio.preset.reader import NAMED, word_of
 
 
 def save_preset(chain: Chain, path: str | Path, description: str = "") -> None:
@@ -41,7 +44,7 @@ def save_preset(chain: Chain, path: str | Path, description: str = "") -> None:
 
 def _settings(effect: Effect, folder: Path) -> dict[str, Any]:
     """Return the fields of an effect that differ from their defaults, as plain data."""
-    dumped = effect.model_dump(mode="json", exclude_defaults=True, exclude={"effects", "branches"})
+    changed = effect.changed()
     cls = type(effect)
     settings: dict[str, Any] = {}
     lists: dict[str, Any] = {}
@@ -53,13 +56,17 @@ def _settings(effect: Effect, folder: Path) -> dict[str, Any]:
         elif key == FILE:
             if not value:
                 raise PresetError(f"{effect.kind}: was not made from a file; save it as one first")
-            settings[key] = _relative(Path(value), folder)
-        elif key in dumped:
-            settings[key] = dumped[key]
+            settings[key] = file_word(effect.kind, Path(value), folder)
+        elif key in changed:
+            settings[key] = to_jsonable_python(value)
     return settings | lists
 
 
 def _item(effect: Effect, folder: Path) -> Any:
+    if known_effect(effect.kind) is not type(effect):
+        raise PresetError(
+            f"{effect!r}: presets know another effect as {effect.kind!r}; rename the class"
+        )
     settings = _settings(effect, folder)
     if not settings:
         return effect.kind
@@ -68,7 +75,22 @@ def _item(effect: Effect, folder: Path) -> Any:
     return {effect.kind: values[0] if alone else settings}
 
 
-def _relative(file: Path, folder: Path) -> str:
+def file_word(kind: str, file: Path, folder: Path) -> str:
+    """Return what a preset calls a file: the name of one that ships, else the relative path.
+
+    Parameters
+    ----------
+    kind
+        The kind of effect that plays it.
+    file
+        The file.
+    folder
+        The folder of the preset.
+    """
+    known = catalogue(NAMED[kind]) if kind in NAMED else {}
+    name = next((name for name, shipped in known.items() if shipped == file), None)
+    if name is not None and folder not in file.parents:
+        return name
     try:
         return Path(os.path.relpath(file, folder)).as_posix()
     except ValueError:  # another drive

@@ -31,13 +31,12 @@ pointer to a bus gets its address when a program is made of the plan (see
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
 
-from rtaudio.runtime.jit import c_function
+from rtaudio.runtime.jit import CFunction
 from rtaudio.runtime.memory import ALIGNMENT, Array, aligned, offset_of, write_word
 from rtaudio.runtime.slots import Slot, Slots
 
@@ -61,7 +60,7 @@ def state_dtype(*fields: Any) -> np.dtype[Any]:
     return np.dtype([*HEADER, *fields], align=True)
 
 
-class Kernel:
+class Kernel(CFunction):
     """A process function, compiled when its address is first asked for and cached on disk.
 
     Parameters
@@ -74,19 +73,9 @@ class Kernel:
     """
 
     def __init__(self, function: Callable[..., int], state: np.dtype[Any]) -> None:
-        self.function = function
+        super().__init__(function, PROCESS)
         self.state = state
         self.name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
-
-    @cached_property
-    def compiled(self) -> Any:
-        """The compiled function; a module's kernels are compiled by their first use."""
-        return c_function(PROCESS)(self.function)
-
-    @property
-    def address(self) -> int:
-        """The address to call."""
-        return int(self.compiled.address)
 
 
 def kernel(state: np.dtype[Any]) -> Callable[[Callable[..., int]], Kernel]:
@@ -158,6 +147,8 @@ class Node:
     constants
         Arrays the kernel only reads, or that survive a reset; the state field of the same name
         receives the address. A list makes a table of addresses.
+    uncopied
+        As ``constants``, but aligned arrays that are not copied: any number of nodes may read them.
     inner
         Nodes that this one calls; they are reset with it.
     relocatable
@@ -176,6 +167,7 @@ class Node:
         params: Slots | Slot | Array | None = None,
         work: Mapping[str, Array] | None = None,
         constants: Mapping[str, Array | Sequence[Addressed]] | None = None,
+        uncopied: Mapping[str, Array] | None = None,
         inner: Sequence[Node] = (),
         relocatable: bool = True,
         **fields: Any,
@@ -201,6 +193,8 @@ class Node:
             self._point(name, self.memory, at)
         for name, constant in (constants or {}).items():
             self._point(name, self._constant(constant))
+        for name, array in (uncopied or {}).items():
+            self._point(name, array)
         if params is not None:
             self._set("params", params)
         for name, value in fields.items():

@@ -27,6 +27,9 @@ class Builder:
     offline
         True when nobody waits for the result: workers then run inside the call, and a late block
         cannot happen.
+    varying
+        Whether calls may have fewer frames than ``block``, one by one. A model with a hop is then
+        as late as the worst of them needs, and no worker is used.
 
     Raises
     ------
@@ -40,7 +43,9 @@ class Builder:
     callback.
     """
 
-    def __init__(self, rate_hz: int, block: int, *, offline: bool = False) -> None:
+    def __init__(
+        self, rate_hz: int, block: int, *, offline: bool = False, varying: bool = False
+    ) -> None:
         if rate_hz != int(rate_hz) or not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
             raise RefusedError(
                 f"rate_hz = {rate_hz} is out of range {MIN_RATE_HZ} .. {MAX_RATE_HZ} Hz"
@@ -50,6 +55,7 @@ class Builder:
         self.rate_hz = rate_hz = int(rate_hz)
         self.block = block = int(block)
         self.offline = offline
+        self.varying = varying
         self.inline_us = 0.0
         self.stride = -(-block // 16) * 16
         self.latency_parts: dict[str, int] = {}
@@ -286,4 +292,5 @@ class Builder:
             effects=tuple(self._slots),
             latency_parts=dict(self.latency_parts),
             workers=tuple(self.workers),
+            varying=self.varying,
         )

@@ -26,6 +26,9 @@ class Owner(Protocol):
             The value for the slot.
         """
 
+    def live_values(self) -> dict[str, float]:
+        """Return the value of every slot, by name."""
+
     def live_range(self, parameter: str) -> tuple[float, float, str]:
         """Return the smallest and the largest value, and the unit."""
 

@@ -267,6 +267,13 @@ class Engine:
         if at_once:
             self.record["level"] = 0.0 if muted else 1.0
 
+    def pause(self) -> None:
+        """Prepare for another stream: it fades in, and the time without one is no gap.
+
+        Only when nothing calls the callback.
+        """
+        self.record["last_entry_ns"], self.record["level"] = time.monotonic_ns(), 0.0
+
     def reset_peaks(self) -> None:
         """Let the peaks of `snapshot` start anew."""
         self.record["in_peak"][:] = 0.0

@@ -1,79 +1,24 @@
-"""Compiling with a disk cache that knows all of rtaudio.
-
-Numba stamps cached machine code with the one source file of its function, but the kernels inline
-each other's helpers: an edited helper, or a new version over an old one, would leave stale code in
-use. So the cache lies in a folder named after the state of every source file of the package.
-"""
+"""Compiling with a disk cache that knows all of rtaudio."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
 import signal
-import sys
-import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
-from pathlib import Path
+from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numba
-from numba import cfunc, njit
+from numba import njit
+from numba.core.ccallback import CFunc
+from numba.core.sigutils import normalize_signature
 
-_UNUSED_DAYS = 30
+from rtaudio.runtime.kernel_cache import KernelCache
+from rtaudio.runtime.limits import RefusedError
 
-
-@cache
-def cache_folder() -> Path:
-    """Return the folder of the compiled kernels of this version; it is made if it is missing.
-
-    ``NUMBA_CACHE_DIR`` chooses another place than the user's cache folder; where that cannot be
-    written, it is a temporary folder.
-    """
-    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
-    state = hashlib.sha256()
-    for source in sources:
-        stat = source.stat()
-        state.update(f"{source} {stat.st_mtime_ns} {stat.st_size}\n".encode())
-    folder = _user_cache() / state.hexdigest()[:16]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        os.utime(folder)
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="rtaudio-kernels-"))
-    for version in folder.parent.iterdir():
-        with suppress(OSError):  # another process may prune, too
-            if time.time() - version.stat().st_mtime > _UNUSED_DAYS * 86400:
-                shutil.rmtree(version, ignore_errors=True)
-    return folder
-
-
-def _user_cache() -> Path:
-    if numba.config.CACHE_DIR:
-        return Path(numba.config.CACHE_DIR) / "rtaudio"
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "rtaudio" / "kernels"
-
-
-@contextmanager
-def _cached_here() -> Iterator[None]:
-    """Numba reads the cache folder when a function is decorated."""
-    folder = str(cache_folder())
-    former = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = folder
-    try:
-        yield
-    finally:
-        numba.config.CACHE_DIR = former
+if numba.config.DISABLE_JIT:
+    raise RefusedError("NUMBA_DISABLE_JIT = 1: sound is played by compiled code only; unset it")
 
 
 @contextmanager
@@ -105,8 +50,8 @@ def helper(function: Callable[..., Any]) -> Any:
 
 def jit(function: Callable[..., Any]) -> Any:
     """Compile without the interpreter lock, on first use; cached."""
-    with _cached_here():
-        compiled = njit(nogil=True, cache=True, error_model="numpy")(function)
+    compiled = njit(nogil=True, error_model="numpy")(function)
+    compiled._cache = KernelCache(function)
     compile_now = compiled.compile
 
     def compile_uninterrupted(signature: Any) -> Any:
@@ -117,11 +62,38 @@ def jit(function: Callable[..., Any]) -> Any:
     return compiled
 
 
-def c_function(signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile to a C function with an address, at once; cached."""
+class CFunction:
+    """A C function, compiled when its address is first asked for; cached.
 
-    def decorate(function: Callable[..., Any]) -> Any:
-        with _cached_here(), _uninterrupted():
-            return cfunc(signature, cache=True, error_model="numpy")(function)
+    Parameters
+    ----------
+    function
+        A Python function, in the subset of the language that numba compiles without allocating.
+    signature
+        Its numba signature.
+    """
 
-    return decorate
+    def __init__(self, function: Callable[..., Any], signature: Any) -> None:
+        self.function = function
+        self._signature = normalize_signature(signature)
+        self._cache = KernelCache(function)
+
+    @cached_property
+    def compiled(self) -> Any:
+        """The compiled function."""
+        options = {"error_model": "numpy"}
+        compiled: Any = CFunc(self.function, self._signature, locals={}, options=options)
+        compiled._cache = self._cache
+        with _uninterrupted():
+            compiled.compile()
+        return compiled
+
+    @property
+    def address(self) -> int:
+        """The address to call."""
+        return int(self.compiled.address)
+
+
+def c_function(signature: Any) -> Callable[[Callable[..., Any]], CFunction]:
+    """Decorate the Python form of a C function with its signature."""
+    return lambda function: CFunction(function, signature)

@@ -14,6 +14,9 @@ MAX_CHANNELS = 64
 MAX_LIVE_CHANNELS = 8
 """Of a device, in each direction."""
 
+LOUDEST = 1000.0
+"""Largest magnitude of a sample, +60 dBFS; more is a fault, and is silenced."""
+
 
 class RefusedError(ValueError):
     """A rate, a block, a name or a chain that the runtime cannot play.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -55,3 +58,13 @@ def write_word(memory: Array, offset: int, word: int) -> None:
         The value.
     """
     memory.view(np.uint8)[offset : offset + 8].view(np.int64)[0] = word
+
+
+def return_freed() -> None:
+    """Return memory that was freed to the system, after something large was read and dropped.
+
+    Only glibc keeps such memory for itself; elsewhere nothing is done.
+    """
+    if sys.platform == "linux":
+        with suppress(AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)

@@ -17,8 +17,11 @@ from rtaudio.runtime.words import (
 
 
 @jit
-def _run(program, source, result, channel_frames, frames):
-    """Run planar audio [channels, channel_frames] through a program in blocks, natively."""
+def _run(program, source, result, channel_frames, frames, whole):
+    """Run planar audio [channels, channel_frames] through a program in blocks, natively.
+
+    ``whole`` fills the last block up with zeros, for a program that takes no shorter one.
+    """
     former = flush_denormals()
     p = program_at(program)
     faults = 0
@@ -28,9 +31,9 @@ def _run(program, source, result, channel_frames, frames):
         for channel in range(p.in_channels):
             to = p.input + 4 * channel * p.stride
             copy_bytes(to, source + 4 * (channel * channel_frames + done), 4 * count)
-            if count < p.block:
+            if whole and count < p.block:
                 fill_bytes(to + 4 * count, 0, 4 * (p.block - count))
-        faults += run_program(program, p.block)
+        faults += run_program(program, p.block if whole else count)
         for channel in range(p.out_channels):
             copy_bytes(
                 result + 4 * (channel * channel_frames + done),
@@ -45,8 +48,8 @@ def _run(program, source, result, channel_frames, frames):
 def run(program: Program, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Feed audio to a program, continuing from its state.
 
-    The last block is filled up with zeros, so only a whole number of blocks can be continued
-    exactly.
+    A program for calls of varying sizes can be continued exactly after any number of frames. For
+    others the last block is filled up with zeros: continue after a whole number of blocks.
 
     Parameters
     ----------
@@ -62,5 +65,6 @@ def run(program: Program, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """
     source = np.ascontiguousarray(x, np.float32)
     result = np.empty((program.out_channels, source.shape[1]), np.float32)
-    _run(program.address, source.ctypes.data, result.ctypes.data, source.shape[1], source.shape[1])
+    frames, whole = source.shape[1], not program.plan.varying
+    _run(program.address, source.ctypes.data, result.ctypes.data, frames, frames, whole)
     return result

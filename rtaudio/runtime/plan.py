@@ -102,6 +102,8 @@ class Plan:
         How many samples of latency each effect adds.
     workers
         The threads of worker nodes, with the names of their effects.
+    varying
+        Whether calls may have fewer frames than ``block``.
     """
 
     rate_hz: int
@@ -115,6 +117,7 @@ class Plan:
     effects: tuple[str, ...] = ()
     latency_parts: dict[str, int] = field(default_factory=dict)
     workers: tuple[tuple[str, WorkerThread], ...] = ()
+    varying: bool = False
 
     @property
     def latency_samples(self) -> int:

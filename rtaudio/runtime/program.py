@@ -17,8 +17,9 @@ from collections import Counter
 import numpy as np
 
 from rtaudio.runtime.abi import Bus
+from rtaudio.runtime.control import Control
 from rtaudio.runtime.jit import inlined
-from rtaudio.runtime.limits import RefusedError
+from rtaudio.runtime.limits import LOUDEST, RefusedError
 from rtaudio.runtime.memory import aligned, write_word
 from rtaudio.runtime.plan import Plan
 from rtaudio.runtime.words import call_process, copy_bytes, fill_bytes, i32_at, i64_at, struct_at
@@ -50,8 +51,7 @@ PROGRAM = np.dtype(
     ]
 )
 
-RUNAWAY = 1000.0
-RUNAWAY_BITS = int(np.float32(RUNAWAY).view(np.int32))
+RUNAWAY_BITS = int(np.float32(LOUDEST).view(np.int32))
 
 instruction_at = struct_at(INSTRUCTION)
 program_at = struct_at(PROGRAM)
@@ -185,6 +185,16 @@ class Program:
             counts[f"{name}: late"] += worker.late_chunks
         return {name: count for name, count in counts.items() if count}
 
+    def get(self, target: str) -> float:
+        """Return the value of a parameter, in natural units.
+
+        Raises
+        ------
+        RefusedError
+            No such effect or parameter.
+        """
+        return self._control(target).value
+
     def set(self, target: str, value: float | bool) -> None:
         """Store a parameter; the audio thread ramps to it.
 
@@ -202,10 +212,20 @@ class Program:
         ValueError
             The value is out of range.
         """
+        self._control(target).set(value)
+
+    def follow(self) -> None:
+        """Store the values that the effects have now, which the audio thread ramps to."""
+        owners = {control.effect: control.owner for control in self.plan.controls.values()}
+        values = {effect: owner.live_values() for effect, owner in owners.items()}
+        for control in self.plan.controls.values():
+            control.slot.store(values[control.effect][control.parameter])
+
+    def _control(self, target: str) -> Control:
         control = self.plan.controls.get(target)
         if control is None:
             raise RefusedError(f"{target!r}: {self._unknown(target)}")
-        control.set(value)
+        return control
 
     def _unknown(self, target: str) -> str:
         """Say why nothing can be turned under a name."""

@@ -43,18 +43,20 @@ def draw(path: str | Path, figures: Sequence[dict[str, Any]]) -> None:
         curve = {float(snr): row["pesq"] for snr, row in each["snr_curve"].items() if "pesq" in row}
         over_snr.plot(list(curve), list(curve.values()), ".-", color=colour)
     for label, marker, line in _GROUPS.values():
-        over_cost.plot([], [], marker, color="0.4", label=label)
-        over_cost.plot([], [], line, color="0.4", label=f"{label}, unprocessed")
+        names.append(Line2D([], [], color="0.4", marker=marker, ls="", label=label))
+        names.append(Line2D([], [], color="0.4", ls=line, label=f"{label}, unprocessed"))
     over_cost.set_xscale("log")
     over_cost.xaxis.set_major_formatter(FuncFormatter(lambda millions, _: f"{millions:g}"))
     over_cost.xaxis.set_minor_formatter(FuncFormatter(lambda millions, _: f"{millions:g}"))
     over_cost.set_xlabel("million multiply-accumulates per second")
     over_cost.set_title("quality over cost", loc="left", fontsize=10)
-    over_cost.legend(frameon=False, fontsize=8)
+    figure.suptitle("Denoisers side by side: speech quality (PESQ, higher is better)")
     over_snr.set_xlabel("SNR of the input in dB")
     over_snr.set_title("voices and noises held out from training", loc="left", fontsize=10)
     for axis in (over_cost, over_snr):
         axis.set_ylabel("PESQ, wide band")
+        if not any(len(line.get_xdata()) for line in axis.lines):
+            axis.text(0.5, 0.5, "not measured", ha="center", transform=axis.transAxes)
         axis.grid(alpha=0.3)
     figure.legend(handles=names, loc="outside right upper", frameon=False)
     with replacing(path) as temporary:

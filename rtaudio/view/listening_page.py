@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,11 +30,14 @@ class Version(NamedTuple):
         What its button says, in two lines.
     sound
         float ``[frames]``, full scale 1; all versions of a passage are aligned.
+    row
+        Heading of the row of buttons that it stands in, with its neighbours of the same heading.
     """
 
     name: str
     note: str
     sound: NDArray[np.float64]
+    row: str = ""
 
 
 class Passage(NamedTuple):
@@ -98,23 +103,26 @@ def write_listening_page(
         title=title,
         about=about,
         passages=[
-            {"title": passage.title, "versions": list(_embedded(passage))} for passage in passages
+            {"title": passage.title, "rows": _rows(_embedded(passage))} for passage in passages
         ],
     )
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _embedded(passage: Passage) -> list[dict[str, str]]:
-    """Return the versions with their sound as base64."""
+def _rows(versions: Iterator[dict[str, str]]) -> list[tuple[str, list[dict[str, str]]]]:
+    """Return the versions by the headings of their rows."""
+    return [(head, list(row)) for head, row in groupby(versions, key=itemgetter("row"))]
+
+
+def _embedded(passage: Passage) -> Iterator[dict[str, str]]:
+    """Yield the versions with their sound as base64."""
     peak = max(float(np.abs(version.sound).max(initial=0.0)) for version in passage.versions)
     gain = min(1.0, PEAK / peak) if peak else 1.0
-    found = []
     for version in passage.versions:
         file = io.BytesIO()
         soundfile.write(
             file, gain * version.sound, passage.rate_hz, format="FLAC", subtype="PCM_16"
         )
         sound = base64.b64encode(file.getvalue()).decode("ascii")
-        found.append({"name": version.name, "note": version.note, "sound": sound})
-    return found
+        yield {"name": version.name, "note": version.note, "sound": sound, "row": version.row}

@@ -11,6 +11,7 @@ from rtaudio.analysis.overview import Overview
 from rtaudio.atomic import replacing
 from rtaudio.errors import UsageError
 from rtaudio.runtime.decibels import to_db
+from rtaudio.view.legend import legend_above
 
 _BANDS = 240
 _RANGE_DB = 84.0
@@ -48,11 +49,12 @@ def draw(path: str | Path, before: Overview, after: Overview, title: str) -> Non
     )  # fmt: skip
     figure.suptitle(title)
     views = [view.spectrogram(_BANDS) for view in (before, after)]
+    peak = max(before.peak, after.peak)
     loudest = max(1e-9, *(float(magnitude.max()) for _, _, magnitude in views))
     mesh: Any = None
     for row, (label, sound) in enumerate((("before", before), ("after", after))):
         wave, spectrum = axes[2 * row], axes[2 * row + 1]
-        _wave(wave, label, sound)
+        _wave(wave, label, sound, peak)
         seconds, hertz, magnitude = views[row]
         level = 20.0 * np.log10(np.maximum(magnitude / loudest, 1e-9))
         mesh = spectrum.pcolormesh(
@@ -66,7 +68,7 @@ def draw(path: str | Path, before: Overview, after: Overview, title: str) -> Non
         spectrum.set_ylabel("Hz")
     axes[-1].set_xlabel("seconds")
     axes[-1].set_xlim(0.0, before.frames / before.rate_hz)
-    figure.colorbar(mesh, ax=[axes[1], axes[3]], label="dB below the loudest of both", pad=0.01)
+    figure.colorbar(mesh, ax=[axes[1], axes[3]], label="dB, 0 is the loudest of both", pad=0.01)
     try:
         with replacing(path) as temporary:
             figure.savefig(temporary, dpi=100)
@@ -90,8 +92,11 @@ def check_picture(path: Path) -> None:
         raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
 
 
-def _wave(axis: Any, label: str, sound: Overview) -> None:
-    """Draw the envelope: minimum and maximum of every short piece, one colour per channel."""
+def _wave(axis: Any, label: str, sound: Overview, peak: float) -> None:
+    """Draw the envelope: minimum and maximum of every short piece, one colour per channel.
+
+    ``peak`` is that of the louder sound: both are drawn to one scale, which quiet speech fills.
+    """
     seconds = np.arange(sound.low.shape[1]) * sound.step / sound.rate_hz
     names = [""] if sound.low.shape[0] == 1 else ["left", "right"]
     for channel, name in enumerate(names):
@@ -103,9 +108,13 @@ def _wave(axis: Any, label: str, sound: Overview) -> None:
             seconds, low, high, color=f"C{channel}", alpha=0.65, lw=0.0, label=name
         )  # fmt: skip
     if len(names) > 1:
-        axis.legend(loc="upper right", ncols=2, frameon=False)
+        legend_above(axis)
     axis.axhline(0.0, color="black", lw=0.4)
-    axis.set_ylim(-1.05, 1.05)
-    axis.set_yticks([-1, 0, 1])
+    if sound.peak == 0.0:
+        axis.text(0.5, 0.6, "silence", ha="center", transform=axis.transAxes)
+    top = peak or 1.0
+    axis.set_ylim(-1.1 * top, 1.1 * top)
+    axis.set_yticks([-top, 0, top], [f"{-top:.2g}", "0", f"{top:.2g}"])
+    axis.set_ylabel("amplitude")
     levels = f"{to_db(sound.rms):.1f} dBFS RMS, peak {to_db(sound.peak):.1f} dBFS"
     axis.set_title(f"{label}   {levels}", loc="left", fontsize=10)

@@ -17,8 +17,9 @@ from rtaudio.errors import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress as Bars
 
+    from rtaudio.runtime.kernel_cache import Progress
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 """The option of every verb that prints figures."""
@@ -28,6 +29,9 @@ Table = tuple[str, list[str], list[Any]]
 
 PERCENTILES = {"p50": "p50", "p99": "p99", "p99_9": "p99.9", "max": "max"}
 """The attributes of `rtaudio.analysis.percentiles.Percentiles`, and their column heads."""
+
+_WINDOW_COLUMNS = 80
+"""Width that every window has."""
 
 _PIPE_COLUMNS = 120
 """Width of a table that is not printed on a terminal."""
@@ -45,13 +49,30 @@ def remark(text: str) -> None:
     print(plain(text), file=sys.stderr)
 
 
-def explain_first_start() -> None:
-    """On a terminal, say why the very first start takes longer."""
-    if sys.stderr.isatty():
-        from rtaudio.runtime.jit import cache_folder
+def say_loading(what: str) -> None:
+    """On a terminal, say at once what is loaded, and later which kernels must be compiled for it.
 
-        if not any(cache_folder().rglob("*.nbc")):
-            remark("compiling the audio kernels; this happens once and takes some seconds ...")
+    Parameters
+    ----------
+    what
+        A preset, a file, a library.
+    """
+    if not sys.stderr.isatty():
+        return
+    remark(f"loading {what} ...")
+    from rtaudio.runtime.kernel_cache import watch
+
+    watch(_say_compiling)
+
+
+def _say_compiling(progress: Progress | None) -> None:
+    """Show the kernel that is compiled; None: it is done, and the line is free again."""
+    text = ""
+    if progress:
+        count = f"{progress.number} of at most {progress.most}"
+        text = f"compiling, only this once: kernel {count}, {progress.name}"
+    sys.stderr.write(f"\r\x1b[K{plain(text)[: _WINDOW_COLUMNS - 1]}")
+    sys.stderr.flush()
 
 
 def print_json(data: Any) -> None:
@@ -120,7 +141,7 @@ def print_table(
 
 
 @contextmanager
-def progress(enabled: bool = True) -> Iterator[Progress]:
+def progress(enabled: bool = True) -> Iterator[Bars]:
     """Show progress bars on stderr while the block runs, if stderr is a terminal."""
     from rich.progress import (
         BarColumn,

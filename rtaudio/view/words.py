@@ -12,6 +12,7 @@ _STORAGE = {
     "DOUBLE": "64 bit float",
     "VORBIS": "Vorbis",
     "OPUS": "Opus",
+    "AAC": "AAC",
     "MPEG_LAYER_III": "MP3",
     "ULAW": "mu-law",
     "ALAW": "A-law",
@@ -34,6 +35,22 @@ def counted(number: int, noun: str) -> str:
     ('1 file', '0 files', '12 samples')
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def speed_words(factor: float) -> str:
+    """Return how many seconds of sound were made in a second.
+
+    Parameters
+    ----------
+    factor
+        Their number.
+
+    Examples
+    --------
+    >>> speed_words(123.4), speed_words(1.26), speed_words(0.0312)
+    ('123 x real time', '1.3 x real time', '0.031 x real time')
+    """
+    return f"{factor:.0f} x real time" if factor >= 10 else f"{factor:.2g} x real time"
 
 
 def storage_name(subtype: str) -> str:

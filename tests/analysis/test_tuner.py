@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from rtaudio.analysis.tuner import Tuning, read_tuning
 from rtaudio.cli import app
-from rtaudio.cli.tune import Needle
 from rtaudio.effects.chain import Chain
 from rtaudio.live.host import Host
+from rtaudio.view.needle import Needle
 
 RATE = 48000
 

@@ -88,6 +88,21 @@ def test_the_page_is_self_contained_and_holds_the_sound(tmp_path):
         np.testing.assert_allclose(found, gain * sound, atol=1e-4)
 
 
+@needs_jinja
+def test_the_page_is_readable_on_a_screen_and_on_a_telephone(tmp_path, look_at):
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, 4800)
+    names = ("original", *(f"a codec with a long name {n}" for n in range(9)))
+    versions = [Version(name, "6.0 kbit/s, ViSQOL 3.9", sound) for name in names]
+    passages = [Passage("A recording_with_a_name_that_has_no_space_to_break_at", 48000, versions)]
+    path = tmp_path / "page.html"
+    write_listening_page(path, "Codecs", "About this page. " * 9, passages)
+    for look in look_at(path, tmp_path / "seen.png"):
+        assert look.wide == []
+        assert look.scroll <= look.width
+        assert len(look.buttons) == 11
+        assert all(width > 60 and height > 30 for width, height in look.buttons)
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -128,5 +143,5 @@ def test_absent_packages_are_named(monkeypatch):
     assert [line.split()[0] for line in lines] == ["PESQ", "STOI", "VISQOL"]
     assert "pip install 'rtaudio[metrics]'" in lines[2]
     coders, missing = codec.find_coders([])
-    assert coders == ([], [])
+    assert coders == ([], [], [])
     assert "Opus is left out" in missing[0]

@@ -98,6 +98,17 @@ def test_opus_survives_the_loss_of_the_first_and_of_all_packets(syllables):
     assert not nothing.any()
 
 
+@needs_av
+def test_opus_in_stereo_keeps_left_and_right(syllables):
+    x = np.stack([syllables, 0.5 * np.roll(syllables, 9000)])
+    coder = OpusCoder(96.0, 20.0, "audio", channels=2)
+    coded = coder.encode(x, RATE_HZ)
+    assert {len(packet) for packet in coded.packets} == {240}
+    y = codec._aligned(x, coder.decode(coded.packets, RATE_HZ, x.shape[1]).sound, RATE_HZ)
+    assert y.shape == x.shape
+    assert min(si_sdr_db(one, other) for one, other in zip(x, y, strict=True)) > 8.0
+
+
 # -- a codec of rtaudio ----------------------------------------------------------------------------
 
 
@@ -124,6 +135,23 @@ def test_a_round_trip_is_aligned_and_better_with_more_bits(means_codec):
     # a mean over 20 of 24,000 samples that is held is wrong by a sawtooth, and nothing else
     slope = 2 * np.pi * 100 * 20 / 24000
     assert found[-1] == pytest.approx(10 * np.log10(12 / slope**2), abs=0.1)
+
+
+def test_a_pair_is_coded_as_mid_and_side(means_codec, syllables, tmp_path):
+    """The mid has the first books of a packet, and left and right keep their balance."""
+    tone = 0.5 * np.sin(2 * np.pi * 100 * np.arange(RATE_HZ) / RATE_HZ)
+    coder = NeuralCoder(str(means_codec), 24.0, side_kbps=12.0)
+    coded = coder.encode(np.stack([tone, 0.25 * tone]), RATE_HZ)
+    assert {len(packet) for packet in coded.packets} == {1 + 48 * 10 // 8}
+    y = coder.decode(coded.packets, RATE_HZ, tone.size).sound
+    assert y.shape == (2, tone.size)
+    assert np.std(y[1]) / np.std(y[0]) == pytest.approx(0.25, rel=0.02)
+    (tmp_path / "a.rtc").write_bytes(coded.file)
+    header, codes = read_rtc(tmp_path / "a.rtc")
+    assert (header.books, header.side_books) == (24, 24)
+    mid = NeuralCoder(str(means_codec), 12.0).encode(0.625 * tone, RATE_HZ)
+    sent = np.concatenate([unpack(packet).codes for packet in mid.packets], axis=1)
+    assert np.mean(codes[0] == sent) > 0.98
 
 
 def test_a_stream_does_not_depend_on_the_one_before(means_codec, syllables):
@@ -182,6 +210,24 @@ def test_rows_have_the_bits_and_the_losses(means_codec, recordings_folder):
     assert rows[0]["file_ratio"] == pytest.approx(16 * 48 / rows[0]["file_kbps"])
     assert not {"pesq", "stoi", "visqol"} & rows[0].keys()
     assert rows[0]["si_sdr_db"] > rows[3]["si_sdr_db"]
+
+
+@needs_av
+def test_music_in_two_channels_is_scored_as_stereo_too(means_codec, tmp_path):
+    folder = tmp_path / "music" / "excerpts"
+    folder.mkdir(parents=True)
+    x = np.random.default_rng(0).uniform(-0.3, 0.3, (RATE_HZ, 2))
+    soundfile.write(folder / "pair.flac", x, RATE_HZ)
+    clips = codec_clips(tmp_path)
+    assert [clip.group for clip in clips] == ["music", "stereo"]
+    assert clips[1].read()[0].shape == (2, RATE_HZ)
+    coders, _ = codec.find_coders([str(means_codec)])
+    wanted = codec.Coders([], [], [each for each in coders.stereo if each.kbps == 12.0])
+    ours, opus = codec.scores(wanted, clips, frozenset({"mel", "si_sdr_db"}))
+    assert ours[0]["group"] == "stereo"
+    assert ours[0]["payload_kbps"] == pytest.approx(12.4)
+    assert opus[0]["payload_kbps"] == pytest.approx(12.0)
+    assert ours[0]["payload_ratio"] == pytest.approx(2 * 16 * 48 / 12.4)
 
 
 def test_means_leave_out_what_was_not_measured():

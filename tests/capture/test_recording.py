@@ -64,6 +64,14 @@ def fault_of(name, gears, dry, wet):
         return 0.1 * RNG.standard_normal(n)
     if name == "silence":
         return 1e-6 * wet
+    if name == "hum":
+        return 0.7 * wet + gears.hum(n, RATE, 50.03, 0.1)
+    if name == "hum of 60":
+        return 0.7 * wet + 0.1 * np.sin(2 * np.pi * 60 * np.arange(n) / RATE)
+    if name == "jump":
+        return np.delete(wet, np.arange(n // 2, n // 2 + 256))
+    if name == "crosstalk":
+        return 2e-3 * gears.delayed(dry, 50) + 1e-6 * RNG.standard_normal(n)
     assert name == "latency"
     return gears.delayed(dry**3, round(0.6 * RATE))
 
@@ -72,19 +80,24 @@ def fault_of(name, gears, dry, wet):
     ("check", "said"),
     [
         ("clipping", "times at 0.0 dBFS; turn the input of the interface down"),
-        ("drift", "ppm): dry and wet were on two clocks"),
+        ("drift", "ppm): dry and wet were on two clocks; use one"),
         ("replicate", "the gear has changed between start and end"),
         ("noise", "dB below the signal; turn the gear's noise down"),
         ("gear", "is the gear in the loop?"),
         ("confidence", "does not follow the dry one"),
         ("silence", "the wet signal is silent"),
         ("latency", "comes 600 ms late"),
+        ("hum", "hum of 50 Hz and harmonics at"),
+        ("hum of 60", "hum of 60 Hz"),
+        ("jump", "the latency jumps by -256 samples about"),
+        ("crosstalk", "crosstalk between channels; is the cable in another jack?"),
     ],
 )
 def test_a_fault_is_refused_and_named(gears, dry, wet, check, said):
     capture = captured(dry, fault_of(check, gears, dry, wet))
     others = {"noise"} if check == "confidence" else set()
-    assert told(capture, "refused") - others == {check}
+    name = {"jump": "drift", "crosstalk": "gear", "hum of 60": "hum"}.get(check, check)
+    assert told(capture, "refused") - others == {name}
     assert said in capture.refusal
 
 
@@ -105,6 +118,22 @@ def test_a_blemish_is_told_and_accepted(gears, dry, wet, check, change, said):
     assert capture.refusal is None
     assert told(capture, "warning") == {check}
     assert any(said in finding.text for finding in capture.findings)
+
+
+@pytest.mark.parametrize("level", [0.004, 0.015, 0.03])
+@pytest.mark.parametrize("mains_hz", [49.95, 50.0, 60.03])
+def test_hum_is_no_change_of_the_gear_and_hides_none(gears, dry, wet, level, mains_hz):
+    """Between the takes the hum has another phase: that alone was called another gear."""
+    hum = gears.hum(dry.size, RATE, mains_hz, level)
+    capture = captured(dry, wet + hum)
+    assert "replicate" in told(capture, "fine")
+    assert told(capture, "warning") | told(capture, "refused") == {"hum"}
+    [found] = [finding for finding in capture.findings if finding.check == "hum"]
+    assert f"hum of {round(mains_hz)} Hz and harmonics at {found.value:.0f} dBFS" in found.text
+    power = sum(0.5 * (level / k) ** 2 for k in range(1, 6))
+    assert found.value == pytest.approx(10 * np.log10(power), abs=1.5)
+    changed = captured(dry, wet * np.linspace(1.0, 0.7, dry.size) + hum)
+    assert "replicate" in told(changed, "refused")
 
 
 def test_weak_hum_is_told_as_harmless(gears, dry, wet):

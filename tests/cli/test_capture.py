@@ -106,7 +106,10 @@ PAIR = ("--dry", "dry.wav", "--wet", "wet.wav")
         (["{}/amp", "--input-dbu", "inf"], "--input-dbu inf"),
         (["{}/amp", "--level", "3"], "--level"),
         (["{}/amp", "--device", "no such device"], "no"),
-        (["{}/amp", "--device", "clock", "--dry", "dry.wav"], "add --rate 22050"),
+        (
+            ["{}/amp", "--device", "clock", "--dry", "dry.wav", "--rate", "48000"],
+            "is at 22050 Hz, and is played as it is; remove --rate",
+        ),
         (["{}/amp", "--device", "clock", "--dry", "silent.wav", "--rate", "22050"], "is silent"),
         (["--signal", "{}/none/test.wav"], "does not exist"),
         (["--signal", "{}/test.txt"], "is not a format that can be written"),

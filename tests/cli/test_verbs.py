@@ -98,7 +98,9 @@ def test_render_says_when_samples_are_clipped(cli, files, tmp_path):
     answer = cli("render", files / "louder.yaml", files / "mono.wav", tmp_path / "o.wav")
     assert answer.status == 0
     assert "samples clipped" in answer.err
-    answer = cli("render", files / "louder.yaml", files / "float.wav", tmp_path / "o.wav")
+    answer = cli(
+        "render", files / "louder.yaml", files / "float.wav", tmp_path / "o.wav", "--force"
+    )
     assert answer.err == ""
     assert soundfile.read(tmp_path / "o.wav")[0].max() > 1.0
 

@@ -29,7 +29,10 @@ def header_for(samples, *, books=3, channels=1, rate_hz=48_000, hop=960, origina
 
 def codes_for(header, seed=0):
     rng = np.random.default_rng(seed)
-    return rng.integers(0, 1024, (header.channels, header.books, header.frames))
+    codes = rng.integers(0, 1024, (header.channels, header.books, header.frames))
+    if header.side_books is not None:
+        codes[1, header.side_books :] = -1
+    return codes
 
 
 @st.composite
@@ -42,6 +45,10 @@ def files(draw):
         hop=draw(st.sampled_from([320, 960])),
         original_hz=draw(st.sampled_from([8_000, 44_100, 48_000, 192_000])),
     )
+    if draw(st.booleans()):
+        header = replace(header, books=draw(st.integers(1, 48)))
+    if header.channels == 2 and draw(st.booleans()):
+        header = replace(header, side_books=draw(st.integers(0, header.books)))
     return header, codes_for(header, draw(st.integers(0, 99)))
 
 
@@ -73,8 +80,10 @@ class ByHand:
     def __init__(self, data):
         self.data, self.at = data, 0
         assert self.take(4) == b"\x89RTC"
-        assert self.number(1) == 1
-        self.channels, self.books, self.bits = self.number(1), self.number(1), self.number(1)
+        self.version = self.number(1)
+        self.channels, self.books, last = self.number(1), self.number(1), self.number(1)
+        self.bits = last if self.version == 1 else 10
+        self.side = None if self.version == 1 or last == 255 else last
         self.model = self.take(8).hex()
         self.rate_hz, self.hop, self.delay = self.number(4), self.number(2), self.number(2)
         self.original_hz, self.frames, self.samples = (self.number(size) for size in (4, 4, 8))
@@ -100,7 +109,11 @@ class ByHand:
             if count == 0:
                 break
         assert self.at == len(data)
-        self.array = np.array(frames, np.int64).reshape(-1, self.channels, self.books)
+        self.rows = np.array(frames, np.int64).reshape(-1, self.size())
+
+    def size(self):
+        """Return the codes of a frame."""
+        return self.channels * self.books if self.side is None else self.books + self.side
 
     def take(self, size):
         self.at += size
@@ -110,10 +123,10 @@ class ByHand:
         return int.from_bytes(self.take(size), "big")
 
     def codes(self, count):
-        total = count * self.channels * self.books
+        total = count * self.size()
         text = "".join(f"{byte:08b}" for byte in self.take(-(-total * self.bits // 8)))
         values = [int(text[self.bits * i :][: self.bits], 2) for i in range(total)]
-        size = self.channels * self.books
+        size = self.size()
         return [values[size * i :][:size] for i in range(count)]
 
 
@@ -130,7 +143,12 @@ def test_what_is_written_is_read_and_the_bytes_are_those_of_the_table(file, pipe
     if codes.size > 20_000:
         return
     told = ByHand(data)
-    np.testing.assert_array_equal(told.array.transpose(1, 2, 0), codes)
+    rows = codes.reshape(header.channels * header.books, -1)
+    if header.side_books is not None:
+        rows = rows[: header.books + header.side_books]
+    np.testing.assert_array_equal(told.rows, rows.T)
+    assert told.version == (1 if header.side_books is None and header.books <= 24 else 2)
+    assert told.side == header.side_books
     assert (told.model, told.rate_hz, told.hop) == (MODEL, header.rate_hz, header.hop)
     assert (told.delay, told.original_hz) == (480, header.original_rate_hz)
     assert told.samples == header.original_samples
@@ -276,7 +294,7 @@ def test_a_short_block_before_the_last_is_refused(file):
     stream = io.BytesIO()
     writer = RtcWriter(stream, replace(header, original_samples=None))
     for frames in (100, 50, 100, 91):
-        writer._block(codes.transpose(2, 0, 1)[:frames])
+        writer._block(codes.reshape(-1, codes.shape[2]).T[:frames])
     writer.close(header.original_samples)
     with pytest.raises(CodecFileError, match="damaged at frame 150"):
         read(stream.getvalue())
@@ -301,10 +319,12 @@ def sealed(data):
     ("place", "value", "words"),
     [
         (0, b"RIFF", "is not a coded file of rtaudio"),
-        (4, b"\x02", "has version 2; this rtaudio reads version 1"),
+        (4, b"\x03", "has version 3; this rtaudio reads versions 1 and 2"),
+        (4, b"\x02", r"side_books = 10 is out of range 0 \.\. 3"),
+        (6, b"\x19", "has a header that contradicts itself"),
         (5, b"\x00", "channels = 0 is out of range 1 .. 64"),
         (5, b"\xff", "channels = 255 is out of range 1 .. 64"),
-        (6, b"\x00", "books = 0 is out of range 1 .. 24"),
+        (6, b"\x00", "books = 0 is out of range 1 .. 48"),
         (7, b"\x0b", "contradicts itself"),
         (16, b"\xff\xff\xff\xff", "rate_hz = 4294967295 is out of range"),
         (20, b"\x00\x00", "hop = 0 is out of range"),
@@ -394,7 +414,12 @@ def test_what_does_not_fit_the_header_is_refused():
         ({"gains_db": (0.0, 0.0)}, "needs 1 of -128 .. 127 dB"),
         ({"gains_db": (128.0,)}, "needs 1 of"),
         ({"gains_db": (float("nan"),)}, "needs 1 of"),
-        ({"books": 25}, "books = 25 is out of range 1 .. 24"),
+        ({"books": 49}, "books = 49 is out of range 1 .. 48"),
+        ({"side_books": 3}, "channels = 1: a side needs 2"),
+        (
+            {"channels": 2, "gains_db": (), "side_books": 4},
+            r"side_books = 4 is out of range 0 \.\. 3",
+        ),
         ({"original_samples": -1}, "original_samples = -1"),
     ],
 )

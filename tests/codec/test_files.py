@@ -106,7 +106,7 @@ def replaced(codec, **values):
 @SLOW
 @given(
     st.sampled_from([8000, 11025, 44100, 48000, 96000]) | st.integers(8000, 96000),
-    st.lists(st.integers(-70, 0), min_size=1, max_size=3),
+    st.lists(st.integers(-70, 0), min_size=1, max_size=3).filter(lambda levels: len(levels) != 2),
     st.integers(50, 1500),
 )
 def test_what_is_decoded_has_its_place_and_its_level(wire_codec, tmp_path, rate_hz, levels_db, hz):
@@ -120,6 +120,85 @@ def test_what_is_decoded_has_its_place_and_its_level(wire_codec, tmp_path, rate_
     for before, after in zip(sound, out.T, strict=True):
         found = phasor(after, hz, rate_hz) / phasor(before, hz, rate_hz)
         assert abs(found / response(hz) - 1) < 2e-3
+
+
+# -- mid and side ----------------------------------------------------------------------------------
+
+
+@SLOW
+@given(
+    st.sampled_from([16000, 44100, 48000]), st.integers(-20, 20), st.integers(100, 1500),
+    st.integers(-30, 0),
+)  # fmt: skip
+def test_a_pair_keeps_its_place_and_its_balance(
+    wire_codec, tmp_path, rate_hz, balance_db, hz, level_db
+):
+    """Whatever the balance of two channels, each comes back with its phase and level."""
+    time_s = np.arange(rate_hz // 10) / rate_hz
+    wave = 10 ** (level_db / 20) * np.sin(2 * np.pi * hz * time_s)
+    sound = np.stack([wave, 10 ** (balance_db / 20) * wave]) / 10
+    write_audio(tmp_path / "in.wav", sound, rate_hz)
+    encode_file(
+        wire_codec, tmp_path / "in.wav", tmp_path / "x.rtc",
+        bitrate_kbps=FULL_WIRE_KBPS, side_kbps=FULL_WIRE_KBPS,
+    )  # fmt: skip
+    decode_file(wire_codec, tmp_path / "x.rtc", tmp_path / "out.wav")
+    out, _ = soundfile.read(tmp_path / "out.wav", always_2d=True)
+    for before, after in zip(sound, out.T, strict=True):
+        found = phasor(after, hz, rate_hz) / phasor(before, hz, rate_hz)
+        assert abs(found / response(hz) - 1) < 1e-2
+
+
+def test_the_codes_of_a_pair_are_those_of_its_mid_and_its_side(digits_codec, tmp_path):
+    mid, side = noise(2, 3000)
+    side = 0.1 * side
+    write_audio(tmp_path / "in.wav", np.stack([mid + side, mid - side]), RATE)
+    done = encode_file(digits_codec, tmp_path / "in.wav", tmp_path / "x.rtc", bitrate_kbps=64.0)
+    header, codes = read_rtc(tmp_path / "x.rtc")
+    assert (header.books, header.side_books, done.side_books) == (4, 2, 2)
+    assert header.gains_db[1] - header.gains_db[0] == pytest.approx(20, abs=0.3)
+    for part, gain_db, depth, found in zip(
+        (mid, side), header.gains_db, (4, 2), codes, strict=True
+    ):
+        raised = np.float32(10 ** (gain_db / 20)) * part
+        padded = np.pad(raised, (0, header.frames * HOP - raised.size))
+        by_hand = FrameEncoder(digits_codec).encode(padded, depth)[:4]
+        assert np.mean(found == by_hand) > 0.98  # a sum of floats may cross the edge of a code
+
+
+@settings(max_examples=10, deadline=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@given(st.integers(300, 3000), st.integers(1, BOOKS))
+def test_mono_in_two_channels_costs_what_mono_costs(digits_codec, tmp_path, samples, books):
+    sound = noise(1, samples)[0]
+    kbps = digits_codec.kbps(books)
+    for name, channels in (("one", sound), ("two", np.stack([sound, sound]))):
+        write_audio(tmp_path / f"{name}.wav", channels, RATE)
+        encode_file(
+            digits_codec, tmp_path / f"{name}.wav", tmp_path / f"{name}.rtc", bitrate_kbps=kbps
+        )
+        decode_file(digits_codec, tmp_path / f"{name}.rtc", tmp_path / f"{name}.out.wav")
+    sizes = [(tmp_path / f"{name}.rtc").stat().st_size for name in ("one", "two")]
+    assert sizes[1] - sizes[0] == 2  # bytes of a gain
+    one, two = (soundfile.read(tmp_path / f"{name}.out.wav")[0] for name in ("one", "two"))
+    np.testing.assert_array_equal(two, np.stack([one, one], axis=1))
+
+
+@pytest.mark.parametrize(("ratio", "side_books"), [(0.9, None), (0.3, 2), (1e-4, 0)])
+def test_the_strength_of_the_side_decides(digits_codec, tmp_path, ratio, side_books):
+    mid, side = noise(2, 3000)
+    sound = np.stack([mid + ratio * side, mid - ratio * side])
+    write_audio(tmp_path / "in.wav", sound, RATE)
+    done = encode_file(digits_codec, tmp_path / "in.wav", tmp_path / "x.rtc", bitrate_kbps=64.0)
+    assert done.side_books == side_books
+    wanted = encode_file(
+        digits_codec, tmp_path / "in.wav", tmp_path / "x.rtc", bitrate_kbps=64.0, side_kbps=48.0
+    )
+    assert wanted.side_books == (3 if ratio > 1e-3 else 0)
+    with pytest.raises(ParameterError, match=r"side = 80: is above the bitrate, 64"):
+        encode_file(
+            digits_codec, tmp_path / "in.wav", tmp_path / "x.rtc", bitrate_kbps=64.0, side_kbps=80.0
+        )
 
 
 @pytest.mark.parametrize("latency_samples", [1, 3, 4, 37])

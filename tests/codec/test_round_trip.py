@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rtaudio.codec.find import find_codec
 from rtaudio.codec.model import FrameDecoder, FrameEncoder
 from rtaudio.codec.round_trip import round_trip
+from rtaudio.effects.chain import Chain
 from rtaudio.effects.codec import Codec
 from rtaudio.errors import ParameterError
 from rtaudio.models.contract.check import check_model
+from rtaudio.preset.load import load_preset
+from rtaudio.preset.save import save_preset
+from rtaudio.shipped import shipped_codecs
 
 HOP, BOOKS, RATE = 4, 5, 16000
 
@@ -82,3 +87,12 @@ def test_a_bitrate_that_the_codec_lacks_is_refused(digits_codec):
         Codec(path, bitrate_kbps=8.0)
     effect = Codec(path, bitrate_kbps=16.0)
     assert effect.live_range("bitrate_kbps") == (16.0, 80.0, "kbit/s")
+
+
+@pytest.mark.parametrize("name", shipped_codecs())
+def test_a_shipped_codec_is_named_and_its_preset_plays_the_same(name, tmp_path):
+    effect = Codec(name, name="line")
+    assert effect.codec.id == find_codec(name).id
+    assert load_preset(name).effects[0].codec.id == effect.codec.id
+    save_preset(Chain([effect]), tmp_path / "again.yaml")
+    assert load_preset(tmp_path / "again.yaml").effects[0].codec.id == effect.codec.id

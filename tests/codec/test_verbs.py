@@ -73,12 +73,48 @@ def test_both_directions_go_through_one_port(calls_codec, speech):
         assert side["received"]["packets"] > 50
 
 
+def test_the_demo_plays_a_file_to_its_end_and_writes_what_was_heard(
+    cli, calls_codec, speech, tmp_path
+):
+    answer = cli(
+        "codec", "demo", speech, "--device", "clock", "--model", calls_codec.encoder.path,
+        "--bitrate", 1.0, "--loss", 20, "--hear", "original", "--out", tmp_path / "o.wav", "--json",
+    )  # fmt: skip
+    assert answer.status == 0, answer.err
+    assert answer.err.splitlines() == [
+        "Opus is left out: Opus plays frames of 20 ms at 48000 Hz, and the codec calls 320 samples "
+        "at 16000 Hz"
+    ]
+    found = json.loads(answer.out)
+    assert found["versions"] == ["original", "codec"]
+    assert found["network"]["loss"] == 0.2
+    assert found["received"]["receiver"]["jitter"]["lost"] > 20
+    # Losses are those of the codec: the original is whole, wherever it is in what was heard.
+    sound, _ = soundfile.read(speech, dtype="float32")
+    heard, _ = soundfile.read(tmp_path / "o.wav", dtype="float32")
+    # A busy machine may skip blocks of the clock.
+    assert 0.7 * sound.size < heard.size < sound.size + 4 * 16000
+    size = 1 << 19
+    product = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(sound, size))
+    start = int(np.argmax(np.fft.irfft(product)))
+    pieces = [
+        np.corrcoef(sound[place : place + 3200], heard[start + place :][:3200])[0, 1]
+        for place in range(8000, sound.size - 8000, 3200)
+    ]
+    assert np.median(pieces) > 0.9
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
+        (("demo", "no.wav"), "no.wav"),
+        (("demo", "--loss", 95), "network.loss = 0.95 is out of range 0 .. 0.9"),
+        (("demo", "--hear", "mp3"), "--hear mp3: is none of original, codec"),
+        (("demo", "--bitrate", 900), "bitrate = 900 is out of range"),
         (("send", "--to", "nowhere"), "give host and port, such as"),
         (("send", "--to", "no.such.host.invalid:5004"), "no.such.host.invalid: no such host"),
         (("send", "--to", "localhost:70000"), "give host and port"),
+        (("send", "--to", "localhost:0"), "give host and port"),
         (("send", "--to", "localhost:5004", "--bitrate", 900), "bitrate = 900 is out of range"),
         (("send", "--to", "localhost:5004", "--model", "nothing"), "a codec is two files"),
         (("send", "--to", "localhost:5004", "--in", "no.wav"), "no.wav"),
@@ -89,7 +125,8 @@ def test_both_directions_go_through_one_port(calls_codec, speech):
 def test_what_cannot_be_is_one_line(refused, calls_codec, words, text):
     if "--model" not in words:
         words = (*words, "--model", calls_codec.encoder.path)
-    assert text in refused("codec", *words, "--device", "clock", "--seconds", 1)
+    line = refused("codec", *words, "--device", "clock", "--seconds", 1)
+    assert text in line
 
 
 def test_a_port_in_use_is_one_line(refused, calls_codec):
@@ -101,3 +138,47 @@ def test_a_port_in_use_is_one_line(refused, calls_codec):
             "--model", calls_codec.encoder.path,
         )  # fmt: skip
         assert f"127.0.0.1:{port}: cannot listen there" in line
+
+
+def test_the_keys_of_the_demo_change_version_bitrate_and_network(calls_codec, speech):
+    from rtaudio.cli.codec_demo import _Demo
+    from rtaudio.codec.network import Conditions
+    from rtaudio.live.comparison import Comparison, Version
+    from rtaudio.live.incoming import Incoming
+    from rtaudio.live.outgoing import Outgoing
+    from rtaudio.live.relay import Relay
+
+    comparison = Comparison(calls_codec, opus=False)
+    with Incoming(calls_codec, 0, device="clock", through=comparison.play) as incoming:
+        relay = Relay(incoming.address, Conditions(delay_ms=20.0))
+        outgoing = Outgoing(
+            calls_codec, relay.address, device="clock", bitrate_kbps=0.6, on_frame=comparison.keep
+        )
+        with relay, outgoing:
+            call = _Demo(calls_codec, outgoing, incoming, relay, comparison)
+            assert "[calls]" in call.lines()[0]
+            for key in (
+                "1",
+                "up",
+                "right",
+                "right",
+                "left",
+                "left",
+                "left",
+                "right",
+                "+",
+                "+",
+                "-",
+            ):
+                call.press(key)
+            assert comparison.heard == Version.ORIGINAL
+            assert outgoing.bitrate_kbps == pytest.approx(0.8)
+            assert relay.conditions.loss == pytest.approx(0.05)
+            assert relay.conditions.jitter_ms == pytest.approx(10.0)
+            lines = "\n".join(call.lines())
+            for text in ("[original]", "loss 5 %", "jitter 10 ms", "mouth to ear", "concealed"):
+                assert text in lines
+            call.press("3")
+            assert comparison.heard == Version.ORIGINAL, "there is no Opus at this rate"
+            with_way = call.figures()["received"]["mouth_to_ear_ms"]
+            assert with_way >= incoming.stats().mouth_to_ear_ms + 10.0

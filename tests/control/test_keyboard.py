@@ -184,6 +184,31 @@ def test_a_run_obeys_its_keys_and_leaves_the_terminal_as_it_was(tmp_path):
 
 
 @posix
+def test_a_run_saves_compares_tunes_and_steps(tmp_path):
+    for name, gain_db in (("one", 1), ("two", 2)):
+        text = f"name: {name}\nchain:\n  - gain: {{name: input, gain_db: {gain_db}}}   # mine\n"
+        (tmp_path / f"{name}.yaml").write_text(text)
+    run = Run(tmp_path)
+    run.until(r"‹ input.gain_db 1 dB ›   one A")
+    run.type("a+")
+    run.until(r"‹ input.gain_db 2 dB ›   one B")
+    run.type("s")
+    run.until(r"saved as .*one-2\.yaml")
+    run.type("a")
+    run.until(r"‹ input.gain_db 1 dB ›   one A")
+    run.type("[")
+    run.until(r"‹ input.gain_db 2 dB ›   two A")
+    run.type("t")
+    run.until("TUNER, MUTED")
+    run.until("play one string")
+    run.type("q")
+    assert run.ended() == 0
+    assert "saved: " in run.text
+    saved = (tmp_path / "one-2.yaml").read_text()
+    assert saved == "name: one-2\nchain:\n  - gain: {name: input, gain_db: 2.0}   # mine\n"
+
+
+@posix
 @pytest.mark.parametrize("end", ["SIGINT", "SIGTERM", "SIGQUIT"])
 def test_a_signal_leaves_the_terminal_as_it_was(end):
     import signal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -52,9 +53,14 @@ class JackServer:
 
     def script(self, code: str, *arguments: str) -> subprocess.Popen[str]:
         """Start a Python script with this server as the default one."""
+        return self.command(sys.executable, "-c", code, *arguments)
+
+    def command(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command with this server as the default one."""
         return subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
+            words,
             env=self.environment,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -85,3 +91,11 @@ def jack() -> Iterator[Callable[..., JackServer]]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def free_udp_port() -> int:
+    """Return a UDP port of this machine that nobody uses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 
@@ -132,3 +133,84 @@ def test_another_rate_than_the_server_s_is_refused_with_the_right_one(jack):
     done = jack().run(sys.executable, "-m", "rtaudio", *words)
     assert done.returncode == 2
     assert done.stderr.strip().endswith("; it runs at 48000 Hz")
+
+
+@pytest.mark.parametrize(
+    ("period", "wanted", "block"), [(64, 32, 64), (64, 96, 128), (64, 128, 128)]
+)
+def test_a_block_is_a_whole_number_of_periods(jack, period, wanted, block):
+    """A period of 64 in blocks of 32 would be two calls at once: 0 and 1.3 ms apart."""
+    words = ("run", "bypass", "--device", "system", "--block", str(wanted), "--seconds", "1.5")
+    done = jack(period).run(sys.executable, "-m", "rtaudio", *words, "--json", timeout=200)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["block"] == block
+    assert found["gap_us"]["p50"] == pytest.approx(1e6 * block / 48000, rel=0.1)
+    assert found["blocks"] == pytest.approx(found["seconds"] * 48000 / block, rel=0.01)
+    said = [line for line in done.stderr.splitlines() if "whole periods" in line]
+    if block == wanted:
+        assert said == []
+    else:
+        assert said == [
+            f"the sound server calls in whole periods: blocks of {block} frames in place of "
+            f"{wanted}; set a shorter period in the server for less latency"
+        ]
+
+
+SURVIVE = """
+import json, sys
+from rtaudio.effects.chain import Chain
+from rtaudio.effects.gain import Gain
+from rtaudio.live.host import Host
+
+lines = []
+host = Host(Chain([Gain(name="amp", gain_db=-6.0)]), "system", block=64, reconnect=lines.append)
+with host:
+    host.set("amp.gain_db", -12.0)
+    print("playing", flush=True)
+    while len(lines) < 2:
+        host.wait(0.1)
+    before = host.stats()
+    host.wait(1.0)
+    after = host.stats()
+    print(json.dumps({"lines": lines, "error": host.error, "running": host.running,
+                      "blocks": after.blocks - before.blocks, "gap_us": after.gap_us.max,
+                      "gain": host.parameters()["amp.gain_db"].value}))
+"""
+
+
+def test_after_the_server_was_killed_and_came_back_the_sound_goes_on(jack):
+    first = jack()
+    process = first.script(SURVIVE)
+    assert process.stdout.readline() == "playing\n"
+    time.sleep(0.5)
+    first.vanish()
+    time.sleep(4.0)
+    assert process.poll() is None
+    jack()
+    stats = answer(process, timeout=60)
+    lost, back = stats["lines"]
+    assert lost == "device 'system' stopped delivering audio; it plays on when it is back"
+    assert back.startswith("device 'system' plays again after ")
+    assert (stats["error"], stats["running"], stats["gain"]) == (None, True, -12.0)
+    assert stats["blocks"] > 0.5 * 750
+    assert stats["gap_us"] < 3e6
+
+
+def test_run_says_a_line_each_and_ends_well(jack):
+    first = jack()
+    words = ("-m", "rtaudio", "run", "bypass", "--device", "system", "--seconds", "30", "--json")
+    process = first.command(sys.executable, *words)
+    for _ in range(200):
+        if "PortAudio" in first.run("jack_lsp").stdout:
+            break
+        time.sleep(0.2)
+    first.vanish()
+    jack()
+    said = [process.stderr.readline() for _ in range(2)]
+    assert "stopped delivering audio; it plays on when it is back" in said[0]
+    assert "plays again" in said[1]
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads(out)["blocks"] > 0

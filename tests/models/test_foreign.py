@@ -15,6 +15,7 @@ from rtaudio.errors import ContractError, FormatError
 from rtaudio.models.contract.check import read_model
 from rtaudio.models.formats.read import model_file, read_foreign
 from rtaudio.models.loader import load_model
+from rtaudio.shipped import shipped_models
 
 RANDOM = np.random.default_rng(0)
 
@@ -178,3 +179,84 @@ def test_a_value_of_any_other_kind_is_read_or_refused_never_worse(name, tmp_path
         message = str(error)
     assert "\n" not in message
     assert len(message) < 400 + len(str(path))
+
+
+# -- what playing does not need --------------------------------------------------------------------
+
+
+def save(content, path):
+    path.write_text(json.dumps(content))
+    return path
+
+
+ODD = [float("nan"), float("inf"), -float("inf"), "loud", True, [], {}, 1e9, 10**400]
+
+
+@pytest.mark.parametrize("value", ODD, ids=range(len(ODD)))
+def test_an_odd_level_is_unknown_and_told(tmp_path, value):
+    content = {**NAM, "metadata": {"name": "amp", "loudness": value}}
+    net = read_foreign(save(content, tmp_path / "amp.nam"))
+    assert net.levels == {}
+    (warning,) = net.warnings
+    assert warning.startswith("metadata.loudness ")
+    assert warning.endswith(" was ignored")
+    assert load_model(tmp_path / "amp.nam").file.card.name == "amp"
+
+
+@pytest.mark.parametrize("value", [float("nan"), "0.01", True, 10**400], ids=range(4))
+@pytest.mark.parametrize("place", ["training", "esr"])
+def test_an_odd_error_of_the_training_is_unknown(tmp_path, value, place):
+    about = {"validation_esr": value} if place == "training" else value
+    content = {**NAM, "metadata": {place: about}}
+    assert load_model(save(content, tmp_path / "amp.nam")).file.card.metrics == {}
+
+
+@pytest.mark.parametrize("about", [[], "text", 3, float("nan"), {"tone": [{"x": float("nan")}]}])
+@pytest.mark.parametrize("content", [NAM, AIDA, GUITARML], ids=["nam", "aida", "guitarml"])
+def test_odd_metadata_are_ignored_and_told(tmp_path, content, about):
+    path = save({**content, "metadata": about}, tmp_path / "amp.json")
+    (warning,) = read_foreign(path).warnings
+    assert warning.startswith("metadata")
+    assert load_model(path).file.card.metrics == {}
+
+
+def test_a_number_that_is_not_finite_is_named_where_it_is_played(tmp_path):
+    content = {**NAM, "weights": [*NAM["weights"][:-1], float("nan")]}
+    with pytest.raises(FormatError, match=r"weights\[18\] is not a finite float32"):
+        read_foreign(save(content, tmp_path / "amp.nam"))
+
+
+# -- rates -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("content", "usual"), [(GUITARML, 44100), (AIDA, 48000)])
+def test_a_rate_that_no_file_states_can_be_said(tmp_path, content, usual):
+    path = save(content, tmp_path / "amp.json")
+    assert (read_foreign(path).rate_hz, read_foreign(path).rate_assumed) == (usual, True)
+    net = read_foreign(path, rate_hz=96000)
+    assert (net.rate_hz, net.rate_assumed) == (96000, False)
+    stated = save(content | {"sample_rate": 96000, "samplerate": 96000}, tmp_path / "stated.json")
+    assert read_foreign(stated).prewarm_samples == net.prewarm_samples
+    assert not read_foreign(stated).rate_assumed
+    noise = RANDOM.standard_normal(4800).astype(np.float32) / 4
+    said = Model(path, rate_hz=96000)
+    np.testing.assert_array_equal(said(noise, 96000), Model(stated)(noise, 96000))
+    assert said.card.rate_hz == 96000
+    assert Model(path).card.rate_hz == usual
+
+
+def test_a_stated_rate_is_not_overruled(tmp_path):
+    path = save(GUITARML | {"sample_rate": 44100}, tmp_path / "amp.json")
+    assert read_foreign(path, rate_hz=44100).rate_hz == 44100
+    with pytest.raises(FormatError, match="rate_hz = 96000: the file states 44100 Hz"):
+        Model(path, rate_hz=96000)
+    with pytest.raises(ContractError, match="states its rate; remove rate_hz"):
+        load_model(shipped_models()["crunch"], rate_hz=96000)
+
+
+def test_inspect_says_that_a_rate_is_assumed(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr("rtaudio.cli.inspect.REPEATS", 3)
+    path = save(GUITARML, tmp_path / "amp.json")
+    assert "44100 Hz, assumed: the file states none" in cli("inspect", path).out
+    save(GUITARML | {"sample_rate": 44100}, path)
+    assert "assumed" not in cli("inspect", path).out

@@ -111,7 +111,7 @@ BROKEN = {
     "list": (changed("state_dict", to=[1]), "state_dict is not an object"),
     "head": (changed("state_dict", "lin.weight", to=[[1.0]]), "lin.weight"),
     "text": (changed("state_dict", "lin.bias", to=["1"]), "not a list of numbers"),
-    "NaN": (changed("state_dict", "lin.bias", to=[float("nan")]), "NaN"),
+    "NaN": (changed("state_dict", "lin.bias", to=[float("nan")]), "] is not a finite float32"),
     "rate": ({**changed("state_dict", "lin.bias", to=[0.0]), "sample_rate": "fast"}, "sample_rate"),
 }
 

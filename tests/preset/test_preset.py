@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 import rtaudio as rt
+from rtaudio.audio.riff import riff
 from rtaudio.effects.base import Effect
 from rtaudio.effects.registry import effect_class, effect_kinds
 from rtaudio.errors import PresetError
@@ -265,8 +266,10 @@ def test_a_preset_that_is_no_text_is_refused(tmp_path):
 
 
 def test_an_unknown_name_suggests_the_nearest():
-    with pytest.raises(FileNotFoundError, match="no preset 'bypas'; did you mean 'bypass'"):
-        load_preset("bypas")
+    with pytest.raises(
+        FileNotFoundError, match="no preset or model 'bypos'; did you mean 'bypass'"
+    ):
+        load_preset("bypos")
     with pytest.raises(FileNotFoundError, match=r"none\.yaml: no such preset file; shipped"):
         load_preset("none.yaml")
 
@@ -338,8 +341,36 @@ def test_a_model_file_plays_as_a_preset():
     file = shipped_models()["crunch"]
     chain = load_preset(file)
     kinds = [effect.kind for effect in chain.effects]
-    assert kinds == ["noise_gate", "model", "dc_block", "limiter"]
-    assert (chain.name, chain.effects[1].file, chain.effects[1].name) == ("crunch", file, "amp")
+    assert kinds == ["noise_gate", "gain", "model", "dc_block", "tone_stack", "gain", "limiter"]
+    assert (chain.name, chain.effects[2].file, chain.effects[2].name) == ("crunch", file, "amp")
+
+
+def test_the_knobs_of_a_model_file_start_neutral_and_turn():
+    file = shipped_models()["crunch"]
+    plain = rt.Chain(
+        [rt.NoiseGate(), rt.Model(file, output="normalized"), rt.DcBlock(), rt.Limiter()]
+    )
+    dry = riff(48000)[:24000]
+    flat = plain(dry, 48000)
+    np.testing.assert_array_equal(load_preset(file)(dry, 48000), flat)
+    for name, parameter, value in (
+        ("noise_gate", "threshold_db", -10.0),
+        ("input", "gain_db", 6.0),
+        ("tone", "treble", 8.0),
+        ("output", "gain_db", -6.0),
+        ("limiter", "ceiling_db", -20.0),
+    ):
+        chain = load_preset(file)
+        effect = next(e for e in chain.effects if name in (e.name, e.kind))
+        effect.set_live(parameter, value)
+        assert not np.array_equal(chain(dry, 48000), flat), name
+
+
+def test_slim_is_for_a_model_file_of_several_sizes():
+    with pytest.raises(ValueError, match=r"crunch\.onnx: has one size only"):
+        load_preset(shipped_models()["crunch"], slim=0.5)
+    with pytest.raises(PresetError, match="names its own slim; --slim is for a model file"):
+        load_preset("crunch", slim=0.5)
 
 
 def test_a_file_that_is_called_as_its_effect_plays():
@@ -357,7 +388,9 @@ def test_a_damaged_model_file_is_refused_as_such(tmp_path):
 def test_a_cabinet_goes_behind_a_model_file_only():
     file = shipped_models()["crunch"]
     kinds = [e.kind for e in load_preset(file, cabinet="british-4x12").effects]
-    assert kinds == ["noise_gate", "model", "dc_block", "cabinet", "limiter"]
+    assert kinds == [
+        "noise_gate", "gain", "model", "dc_block", "tone_stack", "cabinet", "gain", "limiter",
+    ]  # fmt: skip
     with pytest.raises(PresetError, match="names its own cabinet"):
         load_preset("crunch", cabinet="british-4x12")
     with pytest.raises(FileNotFoundError, match="no-such"):

@@ -93,7 +93,9 @@ def test_an_edited_helper_outside_of_the_runtime_is_noticed_too(package):
     assert played(package, PLAY_HELPED) == 2.0
 
 
-@pytest.mark.parametrize("build", [c_function(types.int32()), lambda function: jit(function)()])
+@pytest.mark.parametrize(
+    "build", [lambda f: c_function(types.int32())(f).address, lambda f: jit(f)()]
+)
 def test_ctrl_c_waits_for_the_compiler(build):
     compiled = []
 

@@ -75,7 +75,7 @@ def test_a_kernel_neither_allocates_nor_raises(name):
 
 
 def test_the_callback_neither_allocates_nor_raises():
-    assert complaints(callback.callback._pyfunc, callback.PORTAUDIO) == []
+    assert complaints(callback.callback.function, callback.PORTAUDIO) == []
 
 
 def test_the_lint_finds_an_allocation_and_an_exception():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +47,14 @@ def test_ctrl_c_exits_with_130_and_the_same_command_goes_on(
         with pytest.raises(SystemExit) as caught:
             main(["train", str(workspace.path)])
     assert caught.value.code == 130
-    assert "stopped; go on with --resume\n" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "stopped; go on with --resume\n" in said
+    run = workspace.folder / "run"
+    assert f"on the disk: {run}, " in said
+    assert "1 epoch in last.pt, best.pt (the best net so far" in said or "begin anew" in said
+    [command] = [line for line in said.splitlines() if line.startswith("to go on: ")]
     with pytest.raises(SystemExit) as caught:
-        main(["train", str(workspace.path), "--resume", "--json"])
+        main([*shlex.split(command.removeprefix("to go on: rtaudio ")), "--json"])
     assert caught.value.code == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["epoch"] >= 0
@@ -114,7 +121,16 @@ def test_a_capture_is_trained_by_its_folder_alone(workspace, monkeypatch, capsys
     monkeypatch.setitem(SIZES, "light", {"type": "lstm", "hidden": 2})
     main_folders = sorted(workspace.folder.glob("My Amp*"))
     train(main_folders[:1], size="light", epochs=1)
-    assert "rtaudio export runs/my-amp-gain-1/best.pt my-amp-gain-1.onnx" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "rtaudio export runs/my-amp-gain-1/best.pt my-amp-gain-1.onnx" in out
+    foretold = [line.split("; ") for line in err[: err.index("training my-amp")].splitlines()[1:]]
+    assert [time.split()[:3] for time, _ in foretold if time.startswith("->")] == [
+        ["->", "--size", "light"]
+    ]
+    assert [quality.rpartition(": ")[2] for _, quality in foretold] == [
+        "no shipped model", "klone 0.0023, overdrive 0.0005", "high-gain 0.0097",
+    ]  # fmt: skip
+    assert all(re.search(r"about \d+ (s|min)$", time) for time, _ in foretold)
     metrics = json.loads((workspace.folder / "runs/my-amp-gain-1/metrics.json").read_text())
     assert metrics["esr"]["test"] == {}
     _, card = load_checkpoint(workspace.folder / "runs/my-amp-gain-1/best.pt")

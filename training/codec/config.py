@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from training.config import DataSection, NetConfig, RunConfig, Section, check_net
+from training.denoise.recordings import Channel
 
 __all__ = ["CodecConfig", "CodecData", "CodecLossWeights", "CodecNet", "CodecSchedule", "Group"]
 
@@ -20,16 +21,18 @@ Weight = Annotated[float, Field(ge=0)]
 class Group(Section):
     """Files to learn from, by a pattern as ``speech/train/*/*.opus``, relative to ``root``.
 
-    ``share`` is their part of all excerpts; groups without one divide the rest by their lengths. A
-    file belongs to the first group that it fits.
+    ``share`` is their part of all excerpts; groups without one divide the rest by their lengths. Of
+    files of two channels, ``channel`` is learnt: their mid or side (half their sum or difference)
+    or the left one. A file belongs to the first group of a channel that it fits.
     """
 
     files: str
+    channel: Channel = "mid"
     share: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 class CodecData(DataSection):
-    """Recordings of any rate; several channels are averaged.
+    """Recordings of any rate; validation and test average their channels.
 
     ``validation`` and ``test`` are patterns like those of the groups: clips that choose the best
     epoch, and clips that only the report hears; ``clip_s`` seconds of each. An excerpt has

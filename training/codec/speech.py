@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from rtaudio.runtime.memory import Array, Floats
-from training.codec.config import CodecData
+from training.codec.config import CodecData, Group
 from training.config import ConfigError
-from training.denoise.recordings import Recordings, cache_folder, decoded
+from training.denoise.recordings import Channel, Recordings, cache_folder, decoded
 
 __all__ = ["Speech", "clips"]
 
@@ -45,21 +45,14 @@ class Speech:
     """
 
     def __init__(self, data: CodecData, rate_hz: int) -> None:
-        taken: set[Path] = set()
-        groups: list[tuple[float | None, list[Path]]] = []
-        for group in data.train:
-            files = [file for file in _files(data, group.files) if file not in taken]
-            if not files:
-                raise ConfigError(
-                    f"data.train: no files left for {group.files!r} in {data.root}; correct it"
-                )
-            taken.update(files)
-            groups.append((group.share, files))
-        files = [file for _, members in groups for file in members]
-        self.recordings, places = _decoded(data, files, rate_hz, "speech")
-        self.starts = np.array([start for start, _, _ in places])
-        self.lengths = np.array([stop - start for start, stop, _ in places])
-        self.edges = np.cumsum(_chances([(s, len(f)) for s, f in groups], self.lengths))
+        groups = _groups(data)
+        files: list[tuple[Recordings, int, int]] = []
+        for group, members in groups:
+            recordings, places = _decoded(data, members, rate_hz, "speech", group.channel)
+            files += [(recordings, start, stop) for start, stop, _ in places]
+        self.files = files
+        lengths = np.array([stop - start for _, start, stop in files])
+        self.edges = np.cumsum(_chances([(g.share, len(f)) for g, f in groups], lengths))
 
     def excerpts(self, generator: np.random.Generator, count: int, samples: int) -> Tensor:
         """Draw excerpts at random places, with a random gain and sign, never clipped.
@@ -89,10 +82,9 @@ class Speech:
 
     def _draw(self, generator: np.random.Generator, samples: int) -> Floats:
         file = int(np.searchsorted(self.edges, generator.random() * self.edges[-1], "right"))
-        file = min(file, len(self.edges) - 1)
-        spare = max(0, int(self.lengths[file]) - samples)
-        start = int(self.starts[file]) + int(generator.integers(spare + 1))
-        return self.recordings.read(start, start + min(samples, int(self.lengths[file])))
+        recordings, first, stop = self.files[min(file, len(self.files) - 1)]
+        start = first + int(generator.integers(max(0, stop - first - samples) + 1))
+        return recordings.read(start, min(start + samples, stop))
 
 
 def clips(data: CodecData, patterns: Sequence[str], rate_hz: int) -> list[Floats]:
@@ -129,11 +121,26 @@ def _files(data: CodecData, pattern: str) -> list[Path]:
     return files
 
 
+def _groups(data: CodecData) -> list[tuple[Group, list[Path]]]:
+    """Return the training groups with their files, each in one group of a channel."""
+    taken: set[tuple[str, Path]] = set()
+    groups = []
+    for group in data.train:
+        files = [f for f in _files(data, group.files) if (group.channel, f) not in taken]
+        if not files:
+            raise ConfigError(
+                f"data.train: no files left for {group.files!r} in {data.root}; correct it"
+            )
+        taken.update((group.channel, file) for file in files)
+        groups.append((group, files))
+    return groups
+
+
 def _decoded(
-    data: CodecData, files: Sequence[Path], rate_hz: int, name: str
+    data: CodecData, files: Sequence[Path], rate_hz: int, name: str, channel: Channel = "mid"
 ) -> tuple[Recordings, list[tuple[int, int, float]]]:
     cache = Path(data.cache) if data.cache else cache_folder()
-    return decoded([(file, WHOLE) for file in files], rate_hz, cache, name)
+    return decoded([(file, WHOLE) for file in files], rate_hz, cache, name, channel)
 
 
 def _chances(groups: Sequence[tuple[float | None, int]], lengths: Array) -> Array:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import soundfile
@@ -19,12 +19,16 @@ from numpy.typing import NDArray
 from rtaudio.atomic import replacing
 from rtaudio.runtime.memory import Floats
 from rtaudio.view.terminal import progress
+from training.cache import training_cache
 from training.config import ConfigError
 
 __all__ = ["Recordings", "active_rms", "cache_folder", "decoded"]
 
 Spans = Sequence[tuple[float, float]]
 """Starts and ends in a file, in seconds; an infinite end is that of the file."""
+
+Channel = Literal["mid", "side", "left"]
+"""What is taken of several channels: their mean, half the difference of two, or the first."""
 
 FORM = 1
 """Version of the decoded files; a new one makes caches decode again."""
@@ -59,8 +63,7 @@ class Recordings:
 
 def cache_folder() -> Path:
     """Return the folder of decoded recordings, in the user's cache folder."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "rtaudio" / "corpora"
+    return training_cache("corpora")
 
 
 def active_rms(signal: Floats, rate_hz: int) -> float:
@@ -82,7 +85,11 @@ def active_rms(signal: Floats, rate_hz: int) -> float:
 
 
 def decoded(
-    files: Sequence[tuple[Path, Spans]], rate_hz: int, folder: Path, name: str
+    files: Sequence[tuple[Path, Spans]],
+    rate_hz: int,
+    folder: Path,
+    name: str,
+    channel: Channel = "mid",
 ) -> tuple[Recordings, list[tuple[int, int, float]]]:
     """Find or make the decoded file of some recordings.
 
@@ -96,6 +103,8 @@ def decoded(
         The cache.
     name
         What the recordings are, for the name of the cache and the progress bar.
+    channel
+        What to take of several channels.
 
     Returns
     -------
@@ -105,9 +114,11 @@ def decoded(
     Raises
     ------
     ConfigError
-        A file that cannot be read.
+        A file that cannot be read, or one without two channels whose side is wanted.
     """
     digest = hashlib.sha256(f"{FORM} {rate_hz}".encode())
+    if channel != "mid":
+        digest.update(channel.encode())
     for path, spans in files:
         try:
             digest.update(repr(spans).encode() + path.read_bytes())
@@ -115,15 +126,34 @@ def decoded(
             raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     sound = folder / f"{name}-{rate_hz}-{digest.hexdigest()[:24]}.i16"
     index = sound.with_suffix(".json")
-    if not (index.is_file() and sound.is_file()):
+    places = _places(sound, index)
+    if places is None:
         folder.mkdir(parents=True, exist_ok=True)
-        _decode(files, rate_hz, sound, index, name)
-    places = json.loads(index.read_text(encoding="utf-8"))
-    return Recordings(sound), [(int(start), int(stop), float(rms)) for start, stop, rms in places]
+        _decode(files, rate_hz, sound, index, name, channel)
+        places = _places(sound, index)
+    if places is None:
+        raise ConfigError(f"{sound}: is not what has just been written; check the disk")
+    return Recordings(sound), places
+
+
+def _places(sound: Path, index: Path) -> list[tuple[int, int, float]] | None:
+    """Return the spans of a decoded file; None if it or its index is absent or damaged."""
+    try:
+        found = json.loads(index.read_text(encoding="utf-8"))
+        places = [(int(start), int(stop), float(rms)) for start, stop, rms in found]
+        samples, odd = divmod(sound.stat().st_size, 2)
+    except (OSError, ValueError, TypeError):
+        return None
+    return places if samples and not odd and all(p[1] <= samples for p in places) else None
 
 
 def _decode(
-    files: Sequence[tuple[Path, Spans]], rate_hz: int, sound: Path, index: Path, name: str
+    files: Sequence[tuple[Path, Spans]],
+    rate_hz: int,
+    sound: Path,
+    index: Path,
+    name: str,
+    channel: Channel,
 ) -> None:
     places: list[tuple[int, int, float]] = []
     position = 0
@@ -137,14 +167,15 @@ def _decode(
         waiting = iter(files)
         # A few at a time, so that decoded files do not pile up in memory.
         running = [
-            (spans, pool.submit(_read, path, rate_hz))
+            (spans, pool.submit(_read, path, rate_hz, channel))
             for path, spans in islice(waiting, 2 * workers)
         ]
         for _ in bar.track(range(len(files)), description=f"decoding {name}, once"):
             spans, future = running.pop(0)
             samples = future.result()
             running += [
-                (spans, pool.submit(_read, path, rate_hz)) for path, spans in islice(waiting, 1)
+                (spans, pool.submit(_read, path, rate_hz, channel))
+                for path, spans in islice(waiting, 1)
             ]
             samples.tofile(out)
             for start_s, stop_s in spans:
@@ -157,7 +188,7 @@ def _decode(
         temporary.write_text(json.dumps(places), encoding="utf-8")
 
 
-def _read(path: Path, rate_hz: int) -> NDArray[np.int16]:
+def _read(path: Path, rate_hz: int, channel: Channel) -> NDArray[np.int16]:
     """Return a file as mono int16 at a rate; a peak beyond full scale is scaled down."""
     from scipy.signal import resample_poly
 
@@ -165,7 +196,7 @@ def _read(path: Path, rate_hz: int) -> NDArray[np.int16]:
         signal, found = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise ConfigError(f"{path}: cannot be read: {error.error_string}") from None
-    mono = signal.mean(axis=1)
+    mono = _taken(signal, channel, path)
     if found != rate_hz:
         common = math.gcd(found, rate_hz)
         mono = resample_poly(mono, rate_hz // common, found // common)
@@ -176,3 +207,15 @@ def _read(path: Path, rate_hz: int) -> NDArray[np.int16]:
         np.int16
     )
     return samples
+
+
+def _taken(signal: Floats, channel: Channel, path: Path) -> Floats:
+    """Return one channel ``[samples]`` of a signal ``[samples, channels]``."""
+    if channel == "mid":
+        mid: Floats = signal.mean(axis=1)
+        return mid
+    if channel == "left":
+        return signal[:, 0]
+    if signal.shape[1] != 2:
+        raise ConfigError(f"{path}: {signal.shape[1]} channels, and a side needs 2; leave it out")
+    return 0.5 * (signal[:, 0] - signal[:, 1])

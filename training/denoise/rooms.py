@@ -237,7 +237,8 @@ class Rooms:
         length = round(SECONDS * rate_hz)
         label = hashlib.sha256(f"{FORM} {count} {rate_hz} {rt60_s}".encode()).hexdigest()[:24]
         path = folder / f"rooms-{rate_hz}-{label}.f32"
-        if not path.is_file():
+        size = 4 * count * cls.SOURCES * length
+        if not path.is_file() or path.stat().st_size != size:  # absent, or cut short
             folder.mkdir(parents=True, exist_ok=True)
             with (
                 replacing(path) as temporary,

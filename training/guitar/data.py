@@ -6,8 +6,10 @@ import hashlib
 import inspect
 import itertools
 import json
-import os
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from rtaudio.models.formats import read as foreign
 from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.memory import Floats
 from rtaudio.view.terminal import progress
+from training.cache import training_cache
 from training.config import ConfigError
 from training.guitar.config import (
     CaptureData,
@@ -346,17 +349,21 @@ def _noise(seconds: int, rate_hz: int) -> Floats:
 
 
 def _cached(teacher: Callable[..., Floats], dry: Floats, knobs: Knobs, stamp: str) -> Floats:
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "rtaudio" / "renders"
+    """Play the teacher, or read what it has played before; a damaged or full cache is no end."""
+    folder = training_cache("renders")
     label = stamp + (json.dumps(knobs) if knobs else "")
     key = hashlib.sha256(label.encode() + dry.tobytes()).hexdigest()[:32]
-    path = folder / f"{key}.npy"
-    if path.is_file():
-        wet = np.load(path, allow_pickle=False)
+    path = folder / f"{key}.npz"  # a zip archive, which knows a checksum
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            wet = np.asarray(stored["wet"])
         if wet.shape == dry.shape and wet.dtype == np.float32:
-            return np.asarray(wet)
+            return wet
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+        pass
     wet = teacher(dry, **knobs)
-    folder.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        np.save(temporary, wet)
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            np.savez(temporary, wet=wet)
     return wet

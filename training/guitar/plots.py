@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rtaudio.atomic import replacing
 from rtaudio.runtime.memory import Floats
+from rtaudio.view.legend import legend_above
 from training.guitar.data import Take
 
 __all__ = ["comparison", "esr_in_words", "loss_curve", "middle", "plain_ticks", "save"]
@@ -100,13 +101,13 @@ def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
         title = f"epoch {epochs[best]:.0f} is the best: {esr_in_words(float(esr[best]))}"
     top.set_yscale("log")
     plain_ticks(top.yaxis)
-    top.set_title(title, loc="left", fontsize=11)
-    top.legend(frameon=False)
+    figure.suptitle(title, fontsize=11)
+    legend_above(top)
     bottom.plot(
         epochs, [row["learning_rate"] for row in rows], color="#888888", marker=marker, ms=4
     )
     bottom.set_ylim(bottom=0)
-    bottom.set(xlabel="epoch", ylabel="learning rate_hz")
+    bottom.set(xlabel="epoch", ylabel="learning rate")
     bottom.xaxis.get_major_locator().set_params(integer=True)
     for axes in (top, bottom):
         _grid(axes)
@@ -150,7 +151,7 @@ def _waveform(target: Floats, output: Floats, error: Floats, rate_hz: int, title
         cut = values[: pieces * piece].reshape(pieces, piece)
         whole.fill_between(seconds, cut.min(1), cut.max(1), color=colour, lw=0, label=name)
     whole.set(xlabel="seconds", xlim=(0, len(target) / rate_hz))
-    whole.legend(loc="upper right", frameon=False, ncols=2)
+    legend_above(whole)
 
     width = min(len(target), int(ZOOM_S * rate_hz))
     first = int(np.clip(np.abs(target).argmax() - width // 2, 0, len(target) - width))
@@ -164,7 +165,7 @@ def _waveform(target: Floats, output: Floats, error: Floats, rate_hz: int, title
         xlim=(0, 1000 * width / rate_hz),
     )
     zoom.margins(y=0.15)
-    zoom.legend(loc="upper right", frameon=False, ncols=3)
+    legend_above(zoom)
     whole.axvspan(first / rate_hz, (first + width) / rate_hz, color=OUTPUT, alpha=0.25, lw=0)
     for axes in (whole, zoom):
         axes.set_ylabel("amplitude")
@@ -215,8 +216,9 @@ def _transfer(
     _draw_levels(level, dry, target, output, max(1, min(len(dry), rate_hz // 50)))
     _draw_spectra(spectrum, target, output, error, rate_hz)
     for axes in (sample, level, spectrum):
-        axes.legend(frameon=False, fontsize=9)
         _grid(axes)
+    figure.legend(*spectrum.get_legend_handles_labels(), loc="outside lower center", ncols=3,
+                  frameon=False)  # fmt: skip
     return figure
 
 

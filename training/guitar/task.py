@@ -98,10 +98,10 @@ class AmpTask(Task):
         self.keep_best = schedule.keep_best
         # The random cut makes some epochs a batch longer; the pace is that of the first one.
         self.steps = schedule.epochs * len(self.batches(0))
-        stretches = schedule.excerpt_samples // (
+        self.updates_per_step = schedule.excerpt_samples // (
             schedule.truncate_samples or schedule.excerpt_samples
         )
-        updates = self.steps * stretches
+        updates = self.steps * self.updates_per_step
         shape = SHAPES[schedule.shape]
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=schedule.learning_rate)
         self.scheduler = LambdaLR(self.optimizer, lambda n: shape(min(1.0, n / updates)))
@@ -127,15 +127,17 @@ class AmpTask(Task):
 
     @override
     def step(self, batch: Batch, number: int) -> dict[str, Tensor]:
-        losses = []
+        return {"loss": torch.stack(list(self.updates(batch)))}
+
+    def updates(self, batch: Batch) -> Iterator[Tensor]:
+        """Yield the loss of each update that a batch is good for, after it has been made."""
         for loss in self._stretches(Batch(*(part.to(self.device) for part in batch))):
             self.optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), GRADIENT_LIMIT)
             self.optimizer.step()
             self.scheduler.step()
-            losses.append(loss.detach())
-        return {"loss": torch.stack(losses)}
+            yield loss.detach()
 
     def _stretches(self, batch: Batch) -> Iterator[Tensor]:
         """Yield the loss of one stretch after the other, each to be followed by its update."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Annotated, Any
 
 import torch
@@ -31,6 +32,9 @@ LEAST_POWER = 1e-9
 
 LOG_LEVELS = (-12.0, 4.0)
 """Range of decoded levels, natural logarithms: no code makes an output of any size."""
+
+LARGE_VALUES = 1000
+"""Tensors of more values are exported in the precision of 16-bit floats."""
 
 MAX_BOOKS = 64
 USUAL_BOOKS = 12
@@ -117,7 +121,7 @@ class Codec(StreamingModule):
             raise ValueError(f"level_dims {level_dims}: at most the {bands} bands at this rate")
         self.rate_hz, self.hop, self.latency_samples = rate_hz, hop, hop // 2
         self.books, self.level_books, self.entries = books, level_books, entries
-        self.compression = compression
+        self.width, self.hidden, self.compression = width, hidden, compression
         usual = float(min(max(USUAL_BOOKS, level_books), books))
         self.controls = (
             ModelParameter(name="books", min=float(level_books), max=float(books), default=usual),
@@ -286,28 +290,49 @@ class Codec(StreamingModule):
 
     @override
     def parts(self) -> Mapping[str, StreamingModule]:
-        """The encoder and the decoder, which share the weights of this net."""
-        return {"encoder": _Encoder(self), "decoder": _Decoder(self)}
+        """The encoder and the decoder, which share the weights of this net as `rounded`."""
+        net = self.rounded()
+        return {"encoder": _Encoder(net), "decoder": _Decoder(net)}
+
+    def rounded(self) -> Codec:
+        """Return a copy whose large tensors have the precision of 16-bit floats.
+
+        Its files have 32 bits all the same, but compress to half.
+        """
+        net = deepcopy(self)
+        net.load_state_dict({name: _rounded(value) for name, value in self.state_dict().items()})
+        return net
 
     @override
     def architecture(self) -> dict[str, Any]:
         """Sizes, and the id by which files that understand each other's codes are told."""
         return {
             "type": "mdct-codec",
+            "codec": self.identity(),
             "books": self.books,
             "level_books": self.level_books,
             "entries": self.entries,
-            "codec": self.identity(),
+            "candidates": CANDIDATES,
+            "overlap": self.mdct.overlap,
+            "bands": self.band.bincount().tolist(),
+            "compression": self.compression,
+            "level_dims": self.level_quantiser.dims,
+            "shape_dims": self.shape_quantiser.dims,
+            "width": self.width,
+            "hidden": self.hidden,
         }
 
     def identity(self) -> str:
-        """Return 16 hexadecimal digits of the SHA-256 of all that gives codes a meaning."""
+        """Return 16 hexadecimal digits of the SHA-256 of all that gives codes a meaning.
+
+        Values are taken as they are `rounded`.
+        """
         digest = hashlib.sha256(f"{self.rate_hz} {self.decoder.dilations}".encode())
         owners = ("decoder.", "level_", "shape_quantiser.")
         for name, value in sorted(self.state_dict().items()):
             if name.startswith(owners) and not name.endswith((".count", ".total")):
                 digest.update(f"{name} {tuple(value.shape)}".encode())
-                digest.update(value.detach().cpu().numpy().astype("<f4").tobytes())
+                digest.update(_rounded(value).cpu().numpy().astype("<f4").tobytes())
         return digest.hexdigest()[:16]
 
 
@@ -319,9 +344,14 @@ class _Part(StreamingModule):
         self.codec = codec
         self.hop, self.codebooks, self.entries = codec.hop, codec.books, codec.entries
 
-    @override
-    def architecture(self) -> dict[str, Any]:
-        return self.codec.architecture()
+    def hint(self, net: FrameNet, name: str, weights: Mapping[str, str]) -> dict[str, Any]:
+        """Return the architecture with the names of the weights in the graph."""
+        names = {"level_mean": "codec.level_mean", "level_factor": "codec.level_quantiser.factor"}
+        return {
+            **self.codec.architecture(),
+            "dilations": list(net.dilations),
+            "weights": names | dict(weights) | net.weight_names(name),
+        }
 
 
 class _Encoder(_Part):
@@ -333,6 +363,16 @@ class _Encoder(_Part):
     def __init__(self, codec: Codec) -> None:
         super().__init__(codec)
         self.controls = codec.controls
+
+    @override
+    def architecture(self) -> dict[str, Any]:
+        names = {
+            "level_axes": "codec.level_axes",
+            "shape_gain": "codec.shape_gain",
+            "level_books": "codec.level_quantiser.book",
+            "shape_books": "codec.shape_quantiser.book",
+        }
+        return self.hint(self.codec.encoder, "encoder", names)
 
     @override
     def initial_state(self, batch: int = 1) -> State:
@@ -354,12 +394,23 @@ class _Decoder(_Part):
         self.latency_samples = codec.latency_samples
 
     @override
+    def architecture(self) -> dict[str, Any]:
+        # The graph looks entries up in tables that belong to no module.
+        names = {"level_books": ".weight", "shape_books": ".weight_1"}
+        return self.hint(self.codec.decoder, "decoder", names)
+
+    @override
     def initial_state(self, batch: int = 1) -> State:
         return self.codec.decoder_state(batch)
 
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         return self.codec.decode(x, state)
+
+
+def _rounded(value: Tensor) -> Tensor:
+    value = value.detach()
+    return value.half().float() if value.numel() > LARGE_VALUES else value
 
 
 def _inner(prefix: str, state: State) -> State:

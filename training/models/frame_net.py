@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +64,28 @@ class FrameNet(StreamingModule):
     def reach_frames(self) -> int:
         """Number of earlier frames that an output depends on."""
         return sum(self.dilations)
+
+    def weight_names(self, name: str) -> dict[str, Any]:
+        """Return the names of the weights in the graph of a codec, in which this net is ``name``.
+
+        Matrices are named by where they are used, all others by where they are kept.
+        """
+
+        def linear(path: str, key: str) -> dict[str, Any]:
+            return {key: f"{path}.{key}.weight", f"{key}_bias": f"codec.{path}.{key}.bias"}
+
+        def norm(path: str) -> dict[str, Any]:
+            kept = f"codec.{path}.norm"
+            return {"norm": f"{kept}.weight", "norm_bias": f"{kept}.bias"}
+
+        blocks = [f"{name}.blocks.{n}" for n in range(len(self.blocks))]
+        return {
+            "blocks": [norm(b) | linear(b, "up") | linear(b, "down") for b in blocks],
+            **norm(name),
+            **linear(name, "inputs"),
+            **linear(name, "outputs"),
+            **linear(name, "skip"),
+        }
 
     @override
     def initial_state(self, batch: int = 1) -> State:

@@ -186,9 +186,11 @@ class ResidualQuantiser(nn.Module):
         total.mul_(DECAY).add_(sums, alpha=1 - DECAY)
         book.copy_(total / count.clamp(min=1e-5)[:, None])
         mean = count.mean()
-        dead = count < DEAD * mean
-        if missing := int(dead.sum()):
-            places = torch.randint(len(inputs), (missing,)).to(inputs.device)
+        dead = torch.nonzero(count < DEAD * mean)[:, 0]
+        if len(dead):
+            # Different inputs, as two equal entries share one meaning; the other dead ones wait.
+            places = torch.randperm(len(inputs))[: len(dead)].to(inputs.device)
+            dead = dead[torch.randperm(len(dead))[: len(places)].to(inputs.device)]
             book[dead] = inputs[places]
             count[dead] = REVIVED * mean
             total[dead] = REVIVED * mean * inputs[places]

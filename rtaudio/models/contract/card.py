@@ -15,6 +15,9 @@ from rtaudio.runtime.limits import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ
 
 CONTRACT = 1
 GOLDEN_SAMPLES = 2048
+GOLDEN_TOLERANCE = 2e-5
+"""Largest error of an engine on the golden vector, relative to the larger of its peak and 1."""
+
 FRAMES_AXIS = "frames"
 RESERVED = ("mix", "bypass", "interface_dbu")
 """Names that no knob may have: every effect has ``mix`` and ``bypass``, and a model with levels in

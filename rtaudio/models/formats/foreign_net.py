@@ -23,7 +23,7 @@ class ForeignNet:
         The file, its format ("nam", "aida-x", "rtneural", "guitarml"), and the version of the
         format, "" where the format has none.
     rate_hz
-        Sample rate; the format's default if the file states none.
+        Sample rate; the format's default if the file states none, and then ``rate_assumed``.
     net
         The net itself.
     metadata
@@ -54,3 +54,4 @@ class ForeignNet:
     golden: Golden | None = None
     slim_steps: tuple[float, ...] = ()
     warnings: tuple[str, ...] = ()
+    rate_assumed: bool = False

@@ -66,7 +66,7 @@ def read_guitarml(path: str | Path) -> ForeignNet:
     (44100, 2)
     """
     path = Path(path)
-    return guitarml_net(path, read_object(path))
+    return guitarml_net(path, read_object(path)[0])
 
 
 def guitarml_net(path: Path, document: Mapping[str, Any]) -> ForeignNet:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaudio.errors import FormatError
+from rtaudio.errors import FormatError, dotted
 from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
 
 __all__ = ["MAX_BYTES", "float32_list", "float32_table", "read_object", "read_rate_hz", "section"]
@@ -24,33 +24,31 @@ MAX_DEPTH = 64
 _LIMIT = float(np.finfo(np.float32).max)
 
 
-class _NoNumber(ValueError):
-    pass
+_ABOUT = ("metadata", "author", "esr")
+"""Keys whose values describe a model, and are not needed to play it."""
 
 
-def _refuse_constant(name: str) -> None:
-    raise _NoNumber(name)
-
-
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> tuple[dict[str, Any], list[str]]:
     """Read a file that holds one JSON object, at most 64 MiB.
+
+    Returns
+    -------
+    document, unknown
+        The object, and the places of NaN and Infinity in what only describes the model: Python
+        writes them, though they are not JSON, and here they become null.
 
     Raises
     ------
     FormatError
-        Too large, not JSON text (NaN and Infinity are not JSON), not an object, or nested more
-        than 64 levels deep.
+        Too large, not JSON text, not an object, nested more than 64 levels deep, or with NaN or
+        Infinity among the values that are played.
     FileNotFoundError
         No such file.
     """
     if path.stat().st_size > MAX_BYTES:
         raise FormatError(f"{path}: larger than {MAX_BYTES >> 20} MiB; give an amp model file")
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
-    except _NoNumber as error:
-        raise FormatError(
-            f"{path}: holds {error}, which is not a finite number; export it again"
-        ) from None
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError):
         raise FormatError(f"{path}: not JSON text, or cut short; get the file again") from None
     if not isinstance(document, dict):
@@ -64,8 +62,39 @@ def read_object(path: Path) -> dict[str, Any]:
             if isinstance(inner, dict | list)
         ]
         if not level:
-            return document
-    raise FormatError(f"{path}: nested more than {MAX_DEPTH} deep; give an amp model file")
+            break
+    else:
+        raise FormatError(f"{path}: nested more than {MAX_DEPTH} deep; give an amp model file")
+    unknown = []
+    for keys in _not_finite(document):
+        if not any(key in _ABOUT for key in keys):
+            raise FormatError(
+                f"{path}: {dotted('', keys)} is not a finite float32; export it again"
+            )
+        unknown.append(dotted("", keys))
+    return (_without(document) if unknown else document), unknown
+
+
+def _not_finite(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the keys that lead to each NaN or infinity."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            yield keys
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _not_finite(inner, (*keys, key))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            if isinstance(inner, (float, dict, list)):
+                yield from _not_finite(inner, (*keys, place))
+
+
+def _without(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def section(path: Path, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -83,10 +112,10 @@ def section(path: Path, document: Mapping[str, Any], key: str) -> Mapping[str, A
     Raises
     ------
     FormatError
-        There is something else under the key.
+        There is something else under the key, and it is needed to play.
     """
     value = document.get(key)
-    if value is None:
+    if value is None or (key in _ABOUT and not isinstance(value, dict)):
         return {}
     if not isinstance(value, dict):
         raise FormatError(f"{path}: {key} is not an object; get the file again")

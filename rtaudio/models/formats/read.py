@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ __all__ = ["FOREIGN_SUFFIXES", "model_file", "read_foreign"]
 FOREIGN_SUFFIXES = (".nam", ".aidax", ".json")
 
 
-def read_foreign(path: str | Path, *, slim: float = 1.0) -> ForeignNet:
+def read_foreign(path: str | Path, *, slim: float = 1.0, rate_hz: int | None = None) -> ForeignNet:
     """Read a third-party model file; its content decides the format, not its name.
 
     Parameters
@@ -31,19 +32,33 @@ def read_foreign(path: str | Path, *, slim: float = 1.0) -> ForeignNet:
         A ``.nam`` file, an AIDA-X or RTNeural file (``.aidax``, ``.json``), or one of GuitarML.
     slim
         Which size to take from a ``.nam`` file that holds several: 0 is the smallest, 1 the whole.
+    rate_hz
+        Sample rate that the net was trained at, for a file that does not state it; None: the
+        format's usual one.
 
     Raises
     ------
     FormatError
-        The file has none of these formats, or is damaged; or it has one size only and ``slim`` is
-        not 1.
+        The file has none of these formats, or is damaged; it has one size only and ``slim`` is not
+        1; or it states another rate than ``rate_hz``.
     FileNotFoundError
         No such file.
     """
     path = Path(path)
     if not 0 <= slim <= 1:
         raise FormatError(f"{path}: slim = {slim:g} is not from 0 (smallest) to 1 (whole)")
-    document = read_object(path)
+    document, unknown = read_object(path)
+    stated = _rate_place(document)
+    assumed = stated is None and rate_hz is None
+    if rate_hz is not None:
+        if stated is None:
+            stated = document, "samplerate" if "layers" in document else "sample_rate"
+            document[stated[1]] = rate_hz
+        if str(stated[0][stated[1]]) != str(rate_hz):
+            raise FormatError(
+                f"{path}: rate_hz = {rate_hz}: the file states {stated[0][stated[1]]!r:.20} Hz; "
+                "remove rate_hz"
+            )
     if "architecture" in document:
         net = nam_net(path, document, slim=slim)
     elif "layers" in document:
@@ -60,7 +75,21 @@ def read_foreign(path: str | Path, *, slim: float = 1.0) -> ForeignNet:
         )
     if slim != 1 and not net.slim_steps:
         raise FormatError(f"{path}: has one size only; leave slim at 1")
-    return net
+    ignored = [f"{place} is not a number and was ignored" for place in unknown]
+    if not isinstance(document.get("metadata", {}), dict | None):
+        ignored.append("metadata is not an object and was ignored")
+    return replace(net, rate_assumed=assumed, warnings=(*net.warnings, *ignored))
+
+
+def _rate_place(document: dict[str, Any]) -> tuple[dict[str, Any], str] | None:
+    """Return the object and the key that state the rate of a net, if the file states it."""
+    metadata = document.get("metadata")
+    sections = [metadata] if "layers" in document and isinstance(metadata, dict) else []
+    for inner in (*sections, document):
+        for key in ("samplerate",) if "layers" in document else ("sample_rate",):
+            if inner.get(key) is not None:
+                return inner, key
+    return None
 
 
 def model_file(net: ForeignNet) -> ModelFile:
@@ -97,7 +126,7 @@ def _card(net: ForeignNet) -> Card:
         architecture=summary(net.net),
         license=_text(metadata.get("license"), "not stated"),
         provenance={"format": net.format, "version": net.version},
-        metrics={"esr": esr} if isinstance(esr, int | float) else {},
+        metrics={"esr": esr} if isinstance(esr, float) else {},
     )
 
 

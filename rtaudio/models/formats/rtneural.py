@@ -86,7 +86,7 @@ def read_rtneural(path: str | Path) -> ForeignNet:
     'rtneural'
     """
     path = Path(path)
-    return rtneural_net(path, read_object(path))
+    return rtneural_net(path, read_object(path)[0])
 
 
 def rtneural_net(path: Path, document: Mapping[str, Any]) -> ForeignNet:

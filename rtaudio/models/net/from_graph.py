@@ -23,7 +23,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import onnx.numpy_helper
 
 from rtaudio.models.contract.card import ModelFile, ModelParameter
 from rtaudio.models.net.types import (
@@ -39,6 +38,7 @@ from rtaudio.models.net.types import (
     WaveNetArray,
     WaveNetLayer,
 )
+from rtaudio.models.net.weights import GraphWeights, Misfit, checked_size
 from rtaudio.runtime.memory import Floats
 
 __all__ = ["net_of"]
@@ -48,10 +48,6 @@ MAX_LAYERS = 1024
 
 _GATES = {"lstm": (0, 2, 3, 1), "gru": (1, 0, 2)}
 """Where torch's gates (i, f, g, o and r, z, n) are in ONNX (LSTM: i, o, f, c; GRU: z, r, h)."""
-
-
-class _Misfit(ValueError):
-    """The hint does not fit the graph."""
 
 
 def net_of(file: ModelFile) -> Net | None:
@@ -79,7 +75,7 @@ def net_of(file: ModelFile) -> Net | None:
     try:
         match hint.get("type"):
             case "lstm" | "gru":
-                return _stack(_Weights(file, hint["weights"]), hint, card.parameters)
+                return _stack(GraphWeights(file, hint["weights"]), hint, card.parameters)
             case "wavenet" if not card.parameters:
                 return _wavenet(file, hint)
     except (ValueError, KeyError, TypeError):
@@ -87,38 +83,16 @@ def net_of(file: ModelFile) -> Net | None:
     return None
 
 
-class _Weights:
-    """The tensors of a graph under the names in one table of a hint."""
-
-    def __init__(self, file: ModelFile, names: Mapping[str, str]) -> None:
-        self.names = names
-        self.tensors = {tensor.name: tensor for tensor in file.proto.graph.initializer}
-
-    def take(self, key: str, *shape: int) -> Floats:
-        """Return a tensor in this shape; it may have other axes of length 1."""
-        tensor = self.tensors[self.names[key]]
-        if tensor.data_type != onnx.TensorProto.FLOAT or (
-            [axis for axis in tensor.dims if axis != 1] != [axis for axis in shape if axis != 1]
-        ):
-            raise _Misfit(key)
-        array: Floats = onnx.numpy_helper.to_array(tensor)
-        return array.reshape(shape)
-
-
-def _size(value: object, largest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= largest:
-        raise _Misfit(value)
-    return value
-
-
-def _stack(weights: _Weights, hint: Mapping[str, Any], knobs: Sequence[ModelParameter]) -> Stack:
-    hidden = _size(hint["hidden"], 1 << 16)
-    inputs = _size(hint["input"], 65)
+def _stack(
+    weights: GraphWeights, hint: Mapping[str, Any], knobs: Sequence[ModelParameter]
+) -> Stack:
+    hidden = checked_size(hint["hidden"], 1 << 16)
+    inputs = checked_size(hint["input"], 65)
     if inputs != 1 + len(knobs) or not isinstance(hint["residual"], bool):
-        raise _Misfit("input")
+        raise Misfit("input")
     kind = hint["type"]
     layers: list[Lstm | Gru | Dense] = []
-    for place in range(_size(hint["layers"], MAX_LAYERS)):
+    for place in range(checked_size(hint["layers"], MAX_LAYERS)):
         layers.append(_recurrent(weights, kind, place, inputs if place == 0 else hidden, hidden))
     first = layers[0]
     if knobs and isinstance(first, Lstm | Gru):
@@ -127,7 +101,9 @@ def _stack(weights: _Weights, hint: Mapping[str, Any], knobs: Sequence[ModelPara
     return Stack(tuple(layers), inputs=inputs, skip=hint["residual"])
 
 
-def _recurrent(weights: _Weights, kind: str, place: int, inputs: int, hidden: int) -> Lstm | Gru:
+def _recurrent(
+    weights: GraphWeights, kind: str, place: int, inputs: int, hidden: int
+) -> Lstm | Gru:
     gates, suffix = _GATES[kind], f"_{place}" if place else ""
     rows = len(gates) * hidden
 
@@ -161,15 +137,15 @@ def _in_natural_units(layer: Lstm | Gru, knobs: Sequence[ModelParameter]) -> Lst
 def _wavenet(file: ModelFile, hint: Mapping[str, Any]) -> WaveNet:
     sizes, names = hint["arrays"], hint["weights"]["arrays"]
     if len(sizes) != len(names) or not 1 <= len(sizes) <= MAX_LAYERS:
-        raise _Misfit("arrays")
-    channels = [_size(size["channels"], 1 << 16) for size in sizes]
+        raise Misfit("arrays")
+    channels = [checked_size(size["channels"], 1 << 16) for size in sizes]
     arrays = []
     for place, (size, table) in enumerate(zip(sizes, names, strict=True)):
         if size["activation"] != "tanh" or len(table["layers"]) != len(size["dilations"]):
-            raise _Misfit("layers")
+            raise Misfit("layers")
         own = channels[place]
         head = channels[place + 1] if place + 1 < len(sizes) else 1
-        weights = _Weights(file, table)
+        weights = GraphWeights(file, table)
         arrays.append(
             WaveNetArray(
                 rechannel=Conv(
@@ -177,10 +153,10 @@ def _wavenet(file: ModelFile, hint: Mapping[str, Any]) -> WaveNet:
                 ),
                 layers=tuple(
                     _layer(
-                        _Weights(file, layer),
+                        GraphWeights(file, layer),
                         own,
-                        _size(size["kernel"], 1 << 10),
-                        _size(dilation, MAX_RECEPTIVE_FIELD),
+                        checked_size(size["kernel"], 1 << 10),
+                        checked_size(dilation, MAX_RECEPTIVE_FIELD),
                     )
                     for layer, dilation in zip(table["layers"], size["dilations"], strict=True)
                 ),
@@ -192,14 +168,14 @@ def _wavenet(file: ModelFile, hint: Mapping[str, Any]) -> WaveNet:
         )
     scale = hint["head_scale"]
     if isinstance(scale, bool) or not isinstance(scale, int | float):
-        raise _Misfit("head_scale")
+        raise Misfit("head_scale")
     net = WaveNet(tuple(arrays), float(scale))
     if net.receptive_field > MAX_RECEPTIVE_FIELD:
-        raise _Misfit("dilations")
+        raise Misfit("dilations")
     return net
 
 
-def _layer(weights: _Weights, channels: int, kernel: int, dilation: int) -> WaveNetLayer:
+def _layer(weights: GraphWeights, channels: int, kernel: int, dilation: int) -> WaveNetLayer:
     return WaveNetLayer(
         conv=Conv(
             weights.take("conv", channels, channels, kernel),

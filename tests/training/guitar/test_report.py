@@ -161,3 +161,16 @@ def test_an_unfinished_run_is_named(run_folder, name):
     (run_folder / name).unlink()
     with pytest.raises(FileNotFoundError, match=f"{name}: no such file; the run has not finished"):
         write_report(run_folder)
+
+
+def test_it_is_readable_on_a_screen_and_on_a_telephone(run_folder, look_at):
+    looks = look_at(write_report(run_folder), run_folder / "seen.png")
+    assert (run_folder / "seen.png").stat().st_size > 10_000
+    for look in looks:
+        assert look.wide == []
+        assert look.scroll <= look.width
+        assert len(look.audio) == 4
+        for width, height in look.audio:
+            assert width >= 250
+            assert height >= 30
+        assert all(natural > 0 and shown > 200 for natural, shown in look.images)

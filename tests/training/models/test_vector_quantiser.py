@@ -119,6 +119,16 @@ def test_dead_entries_are_moved_to_inputs():
     assert float(made.book.abs().max()) < 10
 
 
+def test_entries_that_die_together_become_different_inputs():
+    made = quantiser(books=1, entries=64, dims=2)
+    inputs = torch.randn(16, 2, generator=generator(1))
+    made.count[0, :4] = 1.0
+    made.total[0, :4] = 100 * torch.eye(4, 2)
+    made.learn(0, torch.zeros(16, dtype=torch.int64), inputs)
+    revived = made.book[0][made.count[0] > 0][1:]
+    assert {tuple(row) for row in inputs.tolist()} <= {tuple(row) for row in revived.tolist()}
+
+
 def test_in_evaluation_nothing_is_learnt():
     made = quantiser().eval()
     before = {name: value.clone() for name, value in made.state_dict().items()}

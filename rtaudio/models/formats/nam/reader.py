@@ -83,7 +83,7 @@ def read_nam(path: str | Path, *, slim: float = 1.0) -> ForeignNet:
     array([[[1. , 0.5]]], dtype=float32)
     """
     path = Path(path)
-    return nam_net(path, read_object(path), slim=slim)
+    return nam_net(path, read_object(path)[0], slim=slim)
 
 
 def nam_net(path: Path, content: Mapping[str, Any], *, slim: float = 1.0) -> ForeignNet:
@@ -162,6 +162,9 @@ def _prewarm_samples(net: Net, rate_hz: int) -> int:
     return sum(layer.conv.past for layer in net.layers if isinstance(layer, ConvLayer))
 
 
+_MOST_DB = 200.0
+
+
 def _levels(document: Document, metadata: Mapping[str, Any]) -> dict[str, float]:
     found = {}
     for key, name in _LEVELS.items():
@@ -169,11 +172,10 @@ def _levels(document: Document, metadata: Mapping[str, Any]) -> dict[str, float]
         if value is None:
             continue
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not abs(value) <= 200:
-            raise document.fault(
-                f"metadata.{key} = {value!r:.40} is no level in dB; the file is damaged"
-            )
-        found[name] = float(value)
+        if number and abs(value) <= _MOST_DB:
+            found[name] = float(value)
+        else:
+            document.warn(f"metadata.{key} = {value!r:.40} is no level in dB and was ignored")
     return found
 
 

@@ -1,0 +1,89 @@
+"""The catalogue: presets, models, codecs and cabinets by name, those that ship and the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from rtaudio.errors import closest
+from rtaudio.settings import settings_path
+from rtaudio.shipped import shipped_cabinets, shipped_codecs, shipped_models, shipped_presets
+
+Kind = Literal["preset", "model", "codec", "cabinet"]
+
+_SHIPPED: dict[Kind, Callable[[], dict[str, Path]]] = {
+    "preset": shipped_presets,
+    "model": shipped_models,
+    "codec": shipped_codecs,
+    "cabinet": shipped_cabinets,
+}
+
+
+def user_presets_folder() -> Path:
+    """Return the folder of the user's presets, beside the settings file; it may not exist."""
+    return settings_path().parent / "presets"
+
+
+def user_presets() -> dict[str, Path]:
+    """Return the presets of the user: name -> file."""
+    found = sorted(user_presets_folder().glob("*.yaml"), key=lambda file: file.stem)
+    return {file.stem: file for file in found}
+
+
+def catalogue(*kinds: Kind) -> dict[str, Path]:
+    """Return what has a name: name -> file.
+
+    Parameters
+    ----------
+    *kinds
+        The kinds to list. Of two things with one name the earlier kind counts, and what ships
+        counts before a preset of the user.
+
+    Examples
+    --------
+    >>> list(catalogue("cabinet"))
+    ['american-1x12', 'bass-4x10', 'british-4x12', 'british-4x12-edge']
+    """
+    found: dict[str, Path] = {}
+    for kind in kinds:
+        own = user_presets() if kind == "preset" else {}
+        for name, file in (*_SHIPPED[kind]().items(), *own.items()):
+            found.setdefault(name, file)
+    return found
+
+
+def find_file(word: str | Path, *kinds: Kind) -> Path:
+    """Return the file that a word means: a name, a path, or a part of a name that only one has.
+
+    Parameters
+    ----------
+    word
+        The word. A name counts before a file of the working folder that is called alike.
+    *kinds
+        What is looked for, as for :func:`catalogue`.
+
+    Raises
+    ------
+    FileNotFoundError
+        Nothing is called so: the line has the nearest name; or several things are.
+
+    Examples
+    --------
+    >>> find_file("4x10", "cabinet").name
+    'bass-4x10.wav'
+    """
+    text, path, known = str(word), Path(word), catalogue(*kinds)
+    if text in known:
+        return known[text]
+    if text and path.exists():
+        return path
+    if path.suffix or path.parent != Path():
+        names = ", ".join(catalogue(kinds[0]))
+        raise FileNotFoundError(f"{path}: no such {kinds[0]} file; shipped {kinds[0]}s: {names}")
+    parts = [name for name in known if text and text.lower() in name.lower()]
+    if len(parts) == 1:
+        return known[parts[0]]
+    if parts:
+        raise FileNotFoundError(f"{text!r} is a part of {', '.join(parts)}; give more of the name")
+    raise FileNotFoundError(f"no {' or '.join(kinds)} {text!r}; {closest(text, known)}")

@@ -1,0 +1,1 @@
+"""The native kernels of the neural codec: an encoder, a decoder, and both with a line between."""

@@ -1,0 +1,108 @@
+"""No burst after a loss or a pause, by the guard alone and with the shipped codec."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.call import speech_like
+from rtaudio.codec.dtx import PauseDetector
+from rtaudio.codec.find import find_codec
+from rtaudio.codec.frame_player import FramePlayer
+from rtaudio.codec.jitter import Frame
+from rtaudio.codec.level_guard import AGREEMENT_FRAMES, START_PEAK, LevelGuard
+from rtaudio.codec.model import FrameDecoder, FrameEncoder
+from rtaudio.codec.noise_shape import NoiseShape
+
+HOP = 960
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0.0, 0.9), st.booleans()), min_size=1, max_size=60),
+    st.floats(1.0, 1e4),
+)
+def test_an_untrusted_frame_is_no_louder_than_the_programme(frames, burst):
+    guard = LevelGuard()
+    programme = START_PEAK
+    for peak, trusted in frames:
+        sound = np.full(HOP, peak, np.float32)
+        heard = guard.step(sound, trusted=trusted)
+        assert np.abs(heard).max() <= peak * (1 + 1e-6)
+        programme = max(programme, float(peak))
+    for _ in range(3):
+        heard = guard.step(np.full(HOP, burst, np.float32), trusted=False)
+        assert np.abs(heard).max() <= 1.01 * programme
+
+
+def test_a_trusted_programme_is_never_touched():
+    guard, rng = LevelGuard(), np.random.default_rng(0)
+    for frame in rng.uniform(-1, 1, (100, HOP)).astype(np.float32) * rng.uniform(0, 1, (100, 1)):
+        assert guard.step(frame, trusted=True) is frame
+
+
+def test_after_a_loss_it_is_trusted_again():
+    guard = LevelGuard()
+    guard.step(np.full(HOP, 0.1, np.float32), trusted=False)
+    loud = np.full(HOP, 0.9, np.float32)
+    heard = [guard.step(loud, trusted=True) for _ in range(AGREEMENT_FRAMES + 2)]
+    assert heard[AGREEMENT_FRAMES - 2].max() < 0.4
+    np.testing.assert_array_equal(heard[-1], loud)
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return find_codec("codec-voice")
+
+
+@pytest.mark.parametrize("pauses", [True, False])
+@pytest.mark.parametrize("loss", [0.0, 0.05, 0.2])
+def test_a_voice_that_begins_after_silence_is_no_burst(codec, loss, pauses):
+    """Digital silence, as of a muted microphone, and a voice again: 33 dB too loud, unguarded."""
+    voice = speech_like(12.0)
+    encoder, player = FrameEncoder(codec), FramePlayer(codec)
+    detector, rng = PauseDetector(), np.random.default_rng(0)
+    peaks, losing = [], False
+    for number, sound in enumerate(voice.reshape(-1, HOP)):
+        noise = detector.step(sound) if pauses else None
+        losing = bool(rng.random() < (0.5 if losing else 0.5 * loss / (1 - loss)))
+        if noise is not None:
+            encoder.clear()
+            frame = Frame(number, np.zeros(0, np.int64), noise)
+        else:
+            codes = encoder.encode(sound, 12)[:, 0]
+            frame = None if losing and loss else Frame(number, codes)
+        peaks.append(float(np.abs(player.play(frame)).max()))
+    assert 0.5 * np.abs(voice).max() < max(peaks) < 1.3 * np.abs(voice).max()
+
+
+def test_after_a_pause_the_decoder_begins_anew(codec):
+    encoder, player, fresh = FrameEncoder(codec), FramePlayer(codec), FrameDecoder(codec)
+    voice = speech_like(2.0).reshape(-1, HOP)
+    for number, frame in enumerate(voice[:20]):
+        player.play(Frame(number, encoder.encode(frame, 12)[:, 0]))
+    for number in range(20, 26):
+        player.play(Frame(number, np.zeros(0, np.int64), NoiseShape()))
+    encoder.clear()
+    after = [encoder.encode(0.3 * frame, 12) for frame in voice[:20]]
+    heard = [player.play(Frame(26 + n, codes[:, 0])) for n, codes in enumerate(after)]
+    wanted = [fresh.decode(codes) for codes in after]
+    np.testing.assert_array_equal(heard[3:], wanted[3:])
+
+
+def test_frames_that_the_buffer_leaves_out_are_no_burst_either(codec):
+    """The step into the silence is left out, so the voice after it is added to the wrong level."""
+    voice = speech_like(12.0).reshape(-1, HOP)
+    encoder, player = FrameEncoder(codec), FramePlayer(codec)
+    level = np.abs(voice).max(1)
+    peaks, left_out = [], 0
+    for number, sound in enumerate(voice):
+        codes = encoder.encode(sound, 12)[:, 0]
+        if number > 100 and level[number] < 0.01 and level[number - 1] >= 0.01:
+            left_out += 1
+            continue
+        peaks.append(float(np.abs(player.play(Frame(number, codes))).max()))
+    assert left_out > 5
+    assert max(peaks) < 1.3 * np.abs(voice).max()
