@@ -14,7 +14,7 @@ from pydantic import Field
 from rtaudio.effects.base import Effect
 from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
 from rtaudio.runtime.builder import Builder
-from rtaudio.runtime.program import RUNAWAY
+from rtaudio.runtime.limits import LOUDEST
 from rtaudio.runtime.slots import Slots
 from rtaudio.runtime.words import address_of, i64_at, struct_at
 
@@ -97,6 +97,6 @@ def dither(state, src, dst, frames):
             y = max(-s.steps, min(s.steps - 1.0, y))
             y = 0.0 if quiet == s.blank else y / s.steps
             # NaN, Inf and runaway levels pass, so that they are silenced and counted, not clipped.
-            dst[at + i] = y if abs(x) < RUNAWAY else x
+            dst[at + i] = y if abs(x) < LOUDEST else x
         seeds[channel], silent[channel] = np.int64(seed), quiet
     return 0
