@@ -69,7 +69,7 @@ def measure_loudness(
     --------
     >>> from rtaudio.shipped import shipped_cabinets
     >>> round(measure_loudness(shipped_cabinets()["british-4x12"]).loudness.crest_db, 1)
-    24.7
+    24.8
     """
     with open_audio(path, MAX_LIVE_CHANNELS) as file:
         meter = LoudnessMeter(file.rate_hz, file.channels)

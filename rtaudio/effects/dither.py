@@ -14,6 +14,7 @@ from pydantic import Field
 from rtaudio.effects.base import Effect
 from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
 from rtaudio.runtime.builder import Builder
+from rtaudio.runtime.limits import LOUDEST
 from rtaudio.runtime.slots import Slots
 from rtaudio.runtime.words import address_of, i64_at, struct_at
 
@@ -94,6 +95,8 @@ def dither(state, src, dst, frames):
             second = float((seed >> np.uint64(8)) & np.uint64((1 << _RANDOM_BITS) - 1)) * scale
             y = np.rint(x * s.steps + (first - second))
             y = max(-s.steps, min(s.steps - 1.0, y))
-            dst[at + i] = 0.0 if quiet == s.blank else y / s.steps
+            y = 0.0 if quiet == s.blank else y / s.steps
+            # NaN, Inf and runaway levels pass, so that they are silenced and counted, not clipped.
+            dst[at + i] = y if abs(x) < LOUDEST else x
         seeds[channel], silent[channel] = np.int64(seed), quiet
     return 0

@@ -68,7 +68,7 @@ def test_the_result_does_not_depend_on_the_block_size(play, kind, splits, channe
 @pytest.mark.parametrize("rate", [44100, 48000, 96000])
 def test_the_reported_latency_is_the_measured_one(play, kind, rate):
     program = EFFECTS[kind]().compile(rate, 64)
-    impulse = np.zeros(4000, np.float32)
+    impulse = np.zeros(6000, np.float32)
     impulse[100] = 1.0
     out = play(program, impulse)[0]
     first = 100 + program.latency_samples
