@@ -31,7 +31,7 @@ PAGES = [
         if page.parent.name != "generated"
     ),
 ]
-FOREIGN = {"--cap-add", "--ulimit"}
+FOREIGN = {"--cap-add", "--one-top-level", "--strip-components", "--ulimit", "--user"}
 """Options of other programs that the pages name."""
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import importlib
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -29,9 +28,15 @@ _ABANDONED: list[Any] = []
 """Engines of drivers that hang. They may still be called, so their memory must not be freed."""
 
 
+def _imported() -> Any:
+    import sounddevice
+
+    return sounddevice
+
+
 def _sounddevice() -> Any:
     """Return the module, which asks all sound servers and drivers when it is first imported."""
-    found = answered(lambda: importlib.import_module("sounddevice"), ANSWER_S)
+    found = answered(_imported, ANSWER_S)
     if isinstance(found, OSError):
         raise DeviceError(
             "the PortAudio library is missing; install it (Debian: apt install libportaudio2)"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Unpack
 
 import numpy as np
 from pydantic import Field
 
 from rtaudio.analysis.minimum_phase import minimum_phase
 from rtaudio.analysis.third_octaves import CENTRES_HZ, third_octaves_db
-from rtaudio.effects.base import Effect
+from rtaudio.effects.base import Common, Effect
 from rtaudio.errors import ParameterError
 from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.kernels.convolver import convolver_node
-from rtaudio.runtime.memory import Array
+from rtaudio.runtime.memory import Array, Floats
 from rtaudio.runtime.slots import Slots
 
 RESPONSE_S = 0.085
@@ -25,6 +26,11 @@ FLOOR_DB = 60.0
 _NEPER_PER_DB = np.log(10.0) / 20.0
 
 Gain = Annotated[float, Field(ge=-MOST_DB, le=MOST_DB)]
+
+
+class _MatchOptions(Common, total=False):
+    amount: float
+    phase: Literal["minimum", "linear"]
 
 
 class Match(Effect):
@@ -41,10 +47,6 @@ class Match(Effect):
         ``"minimum"``: no latency, the phase of an equalizer. ``"linear"``: no phase, and a latency
         of half the response, 42.5 ms. Fixed while it plays.
 
-    See Also
-    --------
-    Match.between : the curve from one sound to another
-
     Examples
     --------
     >>> warm = Match(np.linspace(3.0, -3.0, 31))
@@ -58,8 +60,11 @@ class Match(Effect):
     amount: float = Field(1.0, ge=0.0, le=1.0, description="how much of the curve is applied")
     phase: Literal["minimum", "linear"] = Field("minimum", description="phase of the filter")
 
-    def __init__(self, gains_db: Any = (), **fields: Any) -> None:
-        super().__init__(**{"gains_db": [float(gain) for gain in gains_db], **fields})
+    def __init__(
+        self, gains_db: Sequence[float] | Floats = (), **options: Unpack[_MatchOptions]
+    ) -> None:
+        gains = gains_db.tolist() if isinstance(gains_db, np.ndarray) else gains_db
+        super().__init__(gains_db=[*gains] if isinstance(gains, tuple) else gains, **options)
         if len(self.gains_db) not in (0, len(CENTRES_HZ)):
             raise ParameterError(
                 f"{self.name or self.kind}.gains_db has {len(self.gains_db)} gains; "
@@ -75,7 +80,7 @@ class Match(Effect):
         *,
         reference_rate_hz: int | None = None,
         most_db: float = 12.0,
-        **fields: Any,
+        **options: Unpack[_MatchOptions],
     ) -> Match:
         """Return the filter that gives one sound the average spectrum of another.
 
@@ -87,15 +92,10 @@ class Match(Effect):
             Their sample rates; None: the same.
         most_db
             Largest correction, in either direction.
-        **fields
+        **options
             As for :class:`Match`.
-
-        Notes
-        -----
-        The difference of the two spectra in thirds of octaves, smoothed over three of them. Its
-        mean, weighted by the power of the sound, is taken off: loudness is not matched. Bands that
-        either sound has nothing in stay as they are.
         """
+        # Its mean is taken off: loudness is not matched. Bands that either lacks stay as they are.
         own = third_octaves_db(sound, rate_hz)
         wanted = third_octaves_db(reference, reference_rate_hz or rate_hz)
         heard = (own > own.max() - FLOOR_DB) & (wanted > wanted.max() - FLOOR_DB)
@@ -104,7 +104,7 @@ class Match(Effect):
         difference -= heard * np.sum(power * difference) / max(power.sum(), 1e-30)
         padded = np.pad(difference, 1, mode="edge")
         smooth = 0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]
-        return cls(np.clip(smooth, -most_db, most_db), **fields)
+        return cls(np.clip(smooth, -most_db, most_db), **options)
 
     def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append the convolution; a flat curve is a wire, or a delay."""

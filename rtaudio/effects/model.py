@@ -48,29 +48,25 @@ class Model(Effect):
     file
         The file.
     slim
-        The size to play, of a ``.nam`` file that holds several: 0 is the smallest and cheapest, 1
-        the full size. Fixed once the effect is made.
+        The size to play, of a ``.nam`` file that holds several: 0 the smallest .. 1 the full size.
     rate_hz
-        Sample rate that the net was trained at, for a GuitarML or RTNeural file that does not state
-        it, 8,000 .. 384,000 Hz; null: 44,100 Hz (GuitarML) or 48,000 Hz. Fixed like the size.
+        Sample rate of a net whose file states none; null: the usual one of its format.
     engine
-        ``"auto"`` takes a native kernel if there is one that reproduces the golden vector, else
-        ONNX Runtime; ``"onnx"`` and ``"native"`` force one.
+        ``"auto"``: a native kernel, if it reproduces the golden vector, or ONNX Runtime.
     worker
         True runs the model in a thread of its own, one block late or more; False in the callback;
         None decides: a thread, if all models would take more than half of a block.
     oversample
-        2 or 4 plays the model at a multiple of its rate, for as many times the cost: less is folded
-        back into the audible band. 0.85 ms late at 48 kHz (1.7 ms at 44.1 kHz); see
-        :mod:`rtaudio.runtime.kernels.oversampler`.
+        2 or 4 plays the model at a multiple of its rate, for as many times the cost, with less
+        aliasing; see :mod:`rtaudio.runtime.kernels.oversampler`.
     input
         ``"calibrated"`` brings the signal to the level that the model was captured at, which the
         file must state (``input_dbu``). ``"raw"`` changes nothing.
     output
-        ``"normalized"`` brings the loudness to -18 dB (see `rtaudio.analysis.loudness`);
+        ``"normalized"`` brings the loudness to -18 dB (`rtaudio.analysis.loudness`),
         ``"calibrated"`` to the level of the amplifier (``output_dbu``). ``"raw"`` changes nothing.
     interface_dbu
-        Level of the interface for calibration, -20 .. 40 dBu; live. None: that of the settings.
+        Level of the interface, -20 .. 40 dBu; live. None: that of the settings.
     parameters
         Values of the model's own parameters by name, in natural units; live.
 

@@ -48,7 +48,7 @@ REACH = TAPS // 2
 SECOND_WINDOW = 32
 SECOND_RELEASE_MS = 20.0
 
-MARGIN_DB = 0.06
+MARGIN_DB = 0.15
 """How far below the ceiling both limiters aim, for what the meter and the second one leave."""
 
 LASTING = 10.0

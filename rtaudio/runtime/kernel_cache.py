@@ -82,8 +82,8 @@ def watch(listener: Callable[[Progress | None], None] | None) -> None:
     >>> jit(lambda x: 2 * x)(21)
     42
     >>> watch(None)
-    >>> compiled[0].name, compiled[1]
-    ('kernel_cache.<lambda>', None)
+    >>> compiled[0].name.endswith("<lambda>"), compiled[1]
+    (True, None)
     """
     _Counts.listener = listener
 

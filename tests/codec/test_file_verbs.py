@@ -218,11 +218,17 @@ def test_what_cannot_be_is_one_line(refuse, refused, call, tmp_path, digits_code
         ("a coded file ends in .rtc", refuse("encode", source, tmp_path / "new.wav")),
         ("stdout carries the coded stream", refuse("encode", source, "-", "--json")),
         ("out of range 16 .. 80 kbit/s", refused("encode", source, new, *model, "--bitrate", 6)),
-        ("no codec 'none'; known: codec-voice", refused("encode", source, new, "--model", "none")),
+        (
+            "no codec 'none'; known: codec-music, codec-voice",
+            refused("encode", source, new, "--model", "none"),
+        ),
         ("none.rtc: no such file", refuse("decode", tmp_path / "none.rtc", out)),
         ("is not a coded file of rtaudio", refuse("decode", source, out)),
         ("which is not shipped; name one of its", refused("decode", coded, out)),
-        ("no codec 'none'; known: codec-voice", refused("decode", coded, out, "--model", "none")),
+        (
+            "no codec 'none'; known: codec-music, codec-voice",
+            refused("decode", coded, out, "--model", "none"),
+        ),
         ("'.txt' is not a format", refuse("decode", coded, tmp_path / "out.txt")),
     ):
         assert said in line

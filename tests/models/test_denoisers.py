@@ -131,23 +131,12 @@ def test_any_block_size_gives_the_output_of_the_authors_loop(folder, latency, he
     assert np.abs(out[:late]).max(initial=0) == 0
 
 
-def vowels(rate_hz):
-    """Two seconds of a buzz of 120 Hz with the formants of a few vowels."""
-    time = np.arange(2 * rate_hz) / rate_hz
-    sound = np.zeros(time.size)
-    for start, formants in ((0.0, (700, 1200)), (0.7, (300, 2200)), (1.4, (500, 900))):
-        here = (time >= start) & (time < start + 0.5)
-        for hertz in np.arange(120, 3800, 120):
-            level = sum(1 / (1 + ((hertz - f) / 120) ** 2) for f in formants)
-            sound += here * level * np.sin(2 * np.pi * hertz * time)
-    return (0.3 * sound / np.abs(sound).max()).astype(np.float32)
-
-
 @pytest.mark.parametrize("rate", [8000, 11025])
-def test_speech_of_a_narrow_band_is_no_noise(data_folder, rate):
-    x = vowels(rate)
+def test_speech_of_a_narrow_band_is_no_noise(data_folder, recording, rate):
+    """Clean speech without anything above its band: of it the bare net leaves -42 to -61 dB."""
+    x = resample_poly(recording("clean", "p232_001")[: 3 * RATE], rate, RATE).astype("f4")
     y = Model(data_folder / "models" / "ulunas")(x, rate)
-    assert 10 * np.log10(np.mean(y**2) / np.mean(x**2)) > -12
+    assert 10 * np.log10(np.mean(y**2) / np.mean(x**2)) > -1
 
 
 @pytest.mark.parametrize("rate", [RATE, 48_000])

@@ -29,7 +29,8 @@ HANN = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
 
 FLOOR_DBFS = -92.0
 """UL-UNAS takes speech for noise where nothing at all lies above its band, as in a file of 8 kHz:
--50 dB of it are left. A floor of this level in such frames, far below hearing, leaves -6 dB."""
+-42 to -61 dB of it are left. A floor of this level in such frames, far below hearing, leaves all
+but 0.1 dB."""
 
 TOP_BINS = np.arange(round(6000 * N_FFT / 16000), BINS)
 """Bins from 6 kHz up: without more than the floor in them, the band counts as narrow."""
