@@ -258,7 +258,8 @@ def test_a_hint_that_lies_is_found_before_anything_is_written(tmp_path):
 @pytest.mark.parametrize(
     ("source", "out", "reason"),
     [("amp.onnx", "amp.wav", "unknown suffix"), ("amp.onnx", "b.onnx", "empty"),
-     ("amp.nam", "amp.nam", "is the file that is read"), ("none.nam", "amp.onnx", "no such model file")],
+     ("amp.nam", "amp.nam", "is the file that is read"),
+     ("none.nam", "amp.onnx", "no such model file")],
 )  # fmt: skip
 def test_the_command_line_refuses_in_one_line(source, out, reason, tmp_path, capsys):
     for name in ("amp.onnx", "amp.nam"):
