@@ -7,7 +7,7 @@ written from the data, between ``<!-- NAME -->`` and ``<!-- /NAME -->``::
     python -m benchmarks.figures                    measure all sections, about 15 minutes
     python -m benchmarks.figures callback models    measure these
     python -m benchmarks.figures call               a call for ten minutes
-    python -m benchmarks.figures denoisers codecs --data FOLDER  needs recordings; an hour each
+    python -m benchmarks.figures denoisers codecs --data FOLDER  needs recordings; an hour
     python -m benchmarks.figures --write            measure nothing, write the pages anew
 
 Close other programs first; the load of the machine is written beside the figures.
@@ -215,9 +215,8 @@ def measure_denoisers(data: Path) -> dict[str, list[Table]]:
 
 
 def measure_codecs(data: Path) -> dict[str, list[Table]]:
-    """The shipped codecs and Opus on the recordings of a folder: quality, bitrate and cost."""
-    jobs = str(os.cpu_count() or 1)
-    measured = rtaudio("bench", "codec", "--data", str(data), "--jobs", jobs)
+    """The shipped codecs and Opus on every sixth recording: quality, bitrate and cost."""
+    measured = rtaudio("bench", "codec", "--quick", "--data", str(data))
     return {
         "codecs": [
             table(f"**{title}**", head, rows)
@@ -253,7 +252,7 @@ COMMANDS: dict[str, tuple[str, Callable[..., dict[str, list[Table]]]]] = {
     "start": ("rtaudio run crunch --device clock --seconds 0", measure_start),
     "picture": ("rtaudio demo", make_picture),
     "denoisers": ("rtaudio bench denoise", measure_denoisers),
-    "codecs": ("rtaudio bench codec", measure_codecs),
+    "codecs": ("rtaudio bench codec --quick", measure_codecs),
 }
 """Names for the command line: the command that a reader can give, and the measurement."""
 
