@@ -13,10 +13,13 @@ from rtaudio.effects.base import Common, Effect, parameter
 from rtaudio.effects.model_player import ModelPlayer
 from rtaudio.errors import ParameterError, out_of_range
 from rtaudio.models.loader import LoadedModel
-from rtaudio.runtime.abi import Bus
+from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.slots import Slots
+from rtaudio.runtime.words import address_of, struct_at
 from rtaudio.shipped import shipped_codecs
+
+STEREO = 2
 
 
 def shipped_codec() -> Path:
@@ -33,8 +36,8 @@ class _CodecOptions(Common, total=False):
 class Codec(Effect):
     """Encode and decode: the sound at a few kbit/s, with losses if wanted.
 
-    Each channel is coded on its own. Latency is that of the codec and one of its frames, and is
-    reported like any other.
+    Stereo is coded as mid and side, the channels of anything else on their own. Latency is that of
+    the codec and one of its frames, and is reported like any other.
 
     Parameters
     ----------
@@ -44,7 +47,8 @@ class Codec(Effect):
     worker
         As for :class:`~rtaudio.Model`: None decides live.
     bitrate_kbps
-        Bitrate in kbit/s, rounded to the nearest one that the codec has; it may change at any time.
+        Bitrate of each channel, or of mid and side each, in kbit/s, rounded to the nearest one that
+        the codec has; it may change at any time.
     loss_percent
         Share of the frames that are lost, 0 .. 50 %, in bursts of 2 frames on average.
 
@@ -103,4 +107,23 @@ class Codec(Effect):
 
     def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append the codec, once per channel. Slots and card have the parameters in one order."""
-        return ModelPlayer(self._loaded, worker=self.worker).append(builder, x, slots.own)
+        player = ModelPlayer(self._loaded, worker=self.worker)
+        if x.channels != STEREO:
+            return player.append(builder, x, slots.own)
+        coded = player.append(builder, builder.run(Node(turn, scale=0.5), x), slots.own)
+        return builder.run(Node(turn, scale=1.0), coded)
+
+
+STATE = state_dtype(("scale", "f4"))
+
+_state_at = struct_at(STATE)
+
+
+@kernel(STATE)
+def turn(state, src, dst, frames):
+    """At a scale of 0.5 mid and side of left and right; at 1 left and right of those."""
+    s = _state_at(address_of(state))
+    for i in range(frames):
+        dst[i] = s.scale * (src[i] + src[s.stride + i])
+        dst[s.stride + i] = s.scale * (src[i] - src[s.stride + i])
+    return 0

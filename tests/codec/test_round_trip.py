@@ -72,13 +72,18 @@ def test_the_joined_model_keeps_the_contract(digits_codec):
     assert again.card.latency_samples == digits_codec.latency_samples
 
 
-def test_channels_are_coded_apart(digits_codec):
-    both = np.stack([sound(30), sound(30, seed=1)])
-    effect = Codec(digits_codec.encoder.path, bitrate_kbps=80.0)
-    out = effect(both, RATE)
-    for channel in range(2):
-        wanted = by_hand(digits_codec, both[channel], BOOKS)
-        np.testing.assert_allclose(out[channel], wanted, atol=1e-6)
+@pytest.mark.parametrize("channels", [2, 3])
+def test_stereo_is_coded_as_mid_and_side_and_more_channels_apart(digits_codec, channels):
+    x = np.stack([sound(30, seed=seed) for seed in range(channels)])
+    out = Codec(digits_codec.encoder.path, bitrate_kbps=80.0)(x, RATE)
+    if channels == 2:
+        mid, side = (
+            by_hand(digits_codec, y, BOOKS) for y in (0.5 * (x[0] + x[1]), 0.5 * (x[0] - x[1]))
+        )
+        wanted = [mid + side, mid - side]
+    else:
+        wanted = [by_hand(digits_codec, y, BOOKS) for y in x]
+    np.testing.assert_allclose(out, wanted, atol=2e-6)
 
 
 def test_a_bitrate_that_the_codec_lacks_is_refused(digits_codec):
