@@ -248,12 +248,16 @@ def test_in_place_it_plays_what_the_joined_graph_plays(shipped):
     model = LoadedModel(round_trip(shipped))
     assert model.engine == "native"
     x = sound(shipped.hop, 60).reshape(1, -1)
-    params = np.array([6.0, 20.0], np.float32)
-    played = [
-        play(model.file, lambda block, _, make=make: make(block, params), x)
-        for make in (model._native, model._onnx)
-    ]
-    np.testing.assert_allclose(*played, atol=2e-5)
+    for loss_percent in (0.0, 20.0):
+        params = np.array([6.0, loss_percent], np.float32)
+        native, joined = (
+            play(model.file, lambda block, _, make=make, params=params: make(block, params), x)
+            for make in (model._native, model._onnx)
+        )
+        same = np.abs(native - joined) <= 2e-5
+        assert same.all() if loss_percent == 0 else same.mean() > 0.8
+        # The graph has no guard: after a loss the kernel may be quieter.
+        assert (np.abs(native) <= np.abs(joined) + 2e-5).all()
 
 
 def test_a_file_names_its_net_and_another_hint_is_no_net(tmp_path):
