@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from rtaudio.view.loudness import HEADS, loudness_row
 from rtaudio.view.terminal import PERCENTILES, print_table, remark
 from rtaudio.view.words import counted
 
@@ -68,6 +67,8 @@ def print_run(host: Host, stats: Stats) -> None:
     if stats.latency_samples or any(stats.device_latency_ms):
         print_table("latency", ["part", "samples", "ms"], _latency_rows(host.rate_hz, stats))
     if stats.loudness.integrated_lufs > -math.inf:
+        from rtaudio.view.loudness import HEADS, loudness_row
+
         print_table("loudness of the output", list(HEADS), [loudness_row(stats.loudness)])
     for text in verdict(host, stats):
         remark(text)

@@ -329,7 +329,8 @@ def test_words_are_refused(refused, models, files, tmp_path):
     assert "o.txt: '.txt' is not a format" in refused("denoise", mono, tmp_path / "o.txt", *wire)
     assert "--mix" in refused("denoise", mono, out, "--mix", "2", *wire)
     assert "--limit-db" in refused("denoise", mono, out, "--limit-db", "-1", *wire)
-    assert "no such model file" in refused("denoise", mono, out, "--model", "none.onnx")
+    new = tmp_path / "p.wav"
+    assert "no such model file" in refused("denoise", mono, new, "--model", "none.onnx")
     assert "is not a picture; use one of" in refused(
         "denoise", mono, tmp_path / "p.wav", "--picture", tmp_path / "p.txt", *wire
     )

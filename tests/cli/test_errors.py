@@ -47,7 +47,7 @@ def test_render_refuses_a_file(refused, files, tmp_path, name, said):
         ("effect.yaml", "effect.yaml:2: unknown effect 'gian'; did you mean 'gain'?"),
         ("model.yaml", "not an ONNX file"),
         ("text.wav", "a preset is a mapping"),
-        (".", "not a file"),
+        (".", "bad.yaml:2: gain.gain_db = 400 is out of range"),
     ],
 )
 def test_a_preset_is_refused(refused, files, tmp_path, monkeypatch, preset, said):
@@ -61,10 +61,8 @@ def test_a_preset_is_refused(refused, files, tmp_path, monkeypatch, preset, said
     ("target", "said"),
     [
         ("none/out.wav", "does not exist; create it first"),
-        (".", "is not a format that can be written"),
-        ("out.txt", "'.txt' is not a format that can be written; use .wav, .flac, .ogg or .mp3"),
+        ("out.txt", "'.txt' is not a format that can be written; use .wav, .flac, .ogg, .mp3"),
         ("out", "out: has no suffix; use .wav"),
-        ("folder.wav", "exists and is not a file"),
     ],
 )
 def test_render_refuses_a_target(refused, files, tmp_path, target, said):

@@ -117,7 +117,7 @@ def test_inspect_prints_a_capture_as_json(cli, amp):
     [
         (capture(weights=[0.1] * (WEIGHTS - 1)), (), "too few"),
         (capture(version="0.8.0"), (), "file version 0.8.0 is unknown"),
-        (capture(sample_rate=float("nan")), (), "NaN"),
+        (capture(sample_rate=float("nan")), (), "sample_rate is not a finite"),
         (capture(), ("--slim", "0.5"), "one size only"),
         ([], (), "no JSON object"),
         (capture(metadata=nested(65)), (), "nested more than 64 deep"),

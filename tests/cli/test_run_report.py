@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +15,8 @@ TIMES = Percentiles(*[1.0] * len(Percentiles.__annotations__))
 FINE = {"blocks": 750, "missed": 0, "load": 0.1, "realtime": True, "faults": {"amp": 0},
         "clipped": (0,), "xruns": {"output_underflow": 0}, "seconds": 1.0, "callback_us": TIMES,
         "gap_us": TIMES, "latency_samples": 0, "latency_parts": {"amp": 0},
-        "device_latency_ms": (0.0, 0.0)}  # fmt: skip
+        "device_latency_ms": (0.0, 0.0),
+        "loudness": SimpleNamespace(integrated_lufs=-math.inf)}  # fmt: skip
 
 
 def stats(**changed):

@@ -116,7 +116,10 @@ def test_the_demo_plays_a_file_to_its_end_and_writes_what_was_heard(
         (("send", "--to", "localhost:70000"), "give host and port"),
         (("send", "--to", "localhost:0"), "give host and port"),
         (("send", "--to", "localhost:5004", "--bitrate", 900), "bitrate = 900 is out of range"),
-        (("send", "--to", "localhost:5004", "--model", "nothing"), "a codec is two files"),
+        (
+            ("send", "--to", "localhost:5004", "--model", "nothing"),
+            "no codec 'nothing'; known: codec-music",
+        ),
         (("send", "--to", "localhost:5004", "--in", "no.wav"), "no.wav"),
         (("receive", "--bind", "203.0.113.7"), "203.0.113.7:5004: cannot listen there"),
         (("receive", "--from", "no.such.host.invalid"), "no such host"),
