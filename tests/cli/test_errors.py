@@ -47,7 +47,6 @@ def test_render_refuses_a_file(refused, files, tmp_path, name, said):
         ("effect.yaml", "effect.yaml:2: unknown effect 'gian'; did you mean 'gain'?"),
         ("model.yaml", "not an ONNX file"),
         ("text.wav", "a preset is a mapping"),
-        (".", "bad.yaml:2: gain.gain_db = 400 is out of range"),
     ],
 )
 def test_a_preset_is_refused(refused, files, tmp_path, monkeypatch, preset, said):
@@ -55,6 +54,14 @@ def test_a_preset_is_refused(refused, files, tmp_path, monkeypatch, preset, said
     assert said in refused("render", preset, "mono.wav", tmp_path / "out.wav")
     assert said in refused("run", preset, "--device", "clock", "--out", tmp_path / "out.wav")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_preset_and_its_presets_are_checked(refused, files, tmp_path, monkeypatch):
+    monkeypatch.chdir(files)
+    out = tmp_path / "out.wav"
+    assert "not a file" in refused("render", ".", "mono.wav", out)
+    said = refused("run", ".", "--device", "clock", "--out", out)
+    assert "bad.yaml:2: gain.gain_db = 400 is out of range" in said
 
 
 @pytest.mark.parametrize(
