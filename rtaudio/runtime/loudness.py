@@ -150,6 +150,8 @@ class LoudnessMeter:
     def read(self) -> Loudness:
         """Return what has been measured so far."""
         record = self.record
+        if record["reset"]:  # of which the audio thread does not know yet
+            return Loudness()
         counts, powers = (
             self._arrays[name].reshape(2, BINS).copy() for name in ("counts", "powers")
         )
