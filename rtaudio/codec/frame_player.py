@@ -58,15 +58,17 @@ class FramePlayer:
         """
         pause = frame is not None and frame.noise is not None
         codes = np.zeros((0, 1), np.int64) if frame is None or pause else frame.codes[:, None]
-        if self._paused and not pause:
-            self._decoder.clear()
-        follows = True
+        follows, begins = True, False
         if frame is not None:  # a jitter buffer leaves frames out
             follows = self._number in (None, frame.number - 1)
-            self._number = frame.number
+            self._number, begins = frame.number, frame.begins
+        if begins or (self._paused and not pause):
+            self._decoder.clear()
+        if begins:
+            self._guard.agree()
         self._paused = pause
         decoded = self._decoder.decode(with_books(codes, self._codec.books))
-        decoded = self._guard.step(decoded, trusted=codes.size > 0 and follows)
+        decoded = self._guard.step(decoded, trusted=codes.size > 0 and (follows or begins))
         if codes.size:
             self.books = int(np.count_nonzero(codes != NOT_SENT))
             self._floor.update(decoded)

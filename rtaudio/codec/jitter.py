@@ -37,6 +37,9 @@ QUANTILE = 0.98
 WINDOW_FRAMES = 250
 """The target looks back on packets of the last 5 s."""
 
+RECENT_FRAMES = 25
+"""Packets of half a second, for what changes at once."""
+
 FIRST_PACKETS = 50
 """Until then too little is known of the jitter, and one frame is added to the target."""
 
@@ -70,11 +73,14 @@ class Frame(NamedTuple):
         int64 ``[books]``, -1 for what was not sent; without books in a pause.
     noise
         In a pause: what fills it.
+    begins
+        Whether the encoder began anew with it.
     """
 
     number: int
     codes: Codes
     noise: NoiseShape | None = None
+    begins: bool = False
 
 
 class JitterStats(NamedTuple):
@@ -108,6 +114,9 @@ class JitterStats(NamedTuple):
         A resampler that follows the clock drift keeps their difference constant.
     jitter_ms
         The interarrival jitter of RFC 3550.
+    slip_ms
+        How much slower the fastest packet of the last half second was than that of the window. The
+        sender's sound card has lost blocks since, or the network has become slower.
     """
 
     received: int = 0
@@ -123,6 +132,7 @@ class JitterStats(NamedTuple):
     delay_ms: float = 0.0
     target_ms: float = 0.0
     jitter_ms: float = 0.0
+    slip_ms: float = 0.0
 
     @property
     def concealed(self) -> int:
@@ -166,7 +176,7 @@ class JitterBuffer:
         self._newest: int | None = None
         self._unheard = 0
         self._transits: deque[tuple[int, float]] = deque(maxlen=WINDOW_FRAMES)
-        self._fastest_s = self._target_s = 0.0
+        self._fastest_s = self._recent_s = self._target_s = 0.0
         self._aimed = True
         self._waiting: int | None = None
         self._missed: dict[int, bool] = {}
@@ -178,7 +188,7 @@ class JitterBuffer:
         self._jitter = InterarrivalJitter()
         self._forget()
 
-    def push(self, index: int, payload: Payload, arrival_s: float) -> None:
+    def push(self, index: int, payload: Payload, arrival_s: float, *, begins: bool = False) -> None:
         """Take a packet.
 
         Parameters
@@ -189,6 +199,8 @@ class JitterBuffer:
             Its contents.
         arrival_s
             When it arrived, by the clock that `pop` is told.
+        begins
+            Whether the encoder began anew with its first frame.
         """
         self._counts["received"] += 1
         transit_s = arrival_s - FRAME_S * index
@@ -199,7 +211,7 @@ class JitterBuffer:
         if payload.noise is not None:
             self._store(_Entry(Frame(index, payload.codes[:, 0], payload.noise), copied=False))
         else:
-            self._store_all(index, payload.codes, copied=False)
+            self._store_all(index, payload.codes, copied=False, begins=begins)
         self._observe(index, transit_s)
         if payload.copy is not None:
             first = index - payload.copy.packets_back * frames
@@ -221,13 +233,13 @@ class JitterBuffer:
         self.restart()
         return True
 
-    def _store_all(self, first: int, codes: Codes, *, copied: bool) -> bool:
+    def _store_all(self, first: int, codes: Codes, *, copied: bool, begins: bool = False) -> bool:
         """Keep frames; return whether the first of them was missing."""
         missing = False
         sent = np.count_nonzero(codes != NOT_SENT, axis=0).tolist()
         for place, books in enumerate(sent):
             if books:
-                frame = Frame(first + place, codes[:books, place])
+                frame = Frame(first + place, codes[:books, place], begins=begins and place == 0)
                 missing |= self._store(_Entry(frame, copied)) and place == 0
         return missing
 
@@ -269,6 +281,11 @@ class JitterBuffer:
             place = math.ceil(QUANTILE * len(transits)) - 1
             margin_s = FRAME_S if len(transits) < FIRST_PACKETS else 0.0
             self._fastest_s = transits[0]
+            recent = self._newest - RECENT_FRAMES
+            self._recent_s = min(
+                (transit_s for index, transit_s in self._transits if index > recent),
+                default=self._fastest_s,
+            )
             self._target_s = min(
                 transits[place] + margin_s, transits[len(transits) // 2] + MAX_DEPTH_S
             )
@@ -367,4 +384,5 @@ class JitterBuffer:
             delay_ms=1000.0 * (self._delay_s - self._fastest_s) if playing else 0.0,
             target_ms=1000.0 * (target_s - self._fastest_s),
             jitter_ms=1000.0 * self._jitter.value_s,
+            slip_ms=1000.0 * (self._recent_s - self._fastest_s),
         )

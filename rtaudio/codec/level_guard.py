@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rtaudio.runtime.jit import jit
-from rtaudio.runtime.kernels.codec.guard import guard_memory, hold
+from rtaudio.runtime.kernels.codec.guard import LEFT, guard_memory, hold
 from rtaudio.runtime.memory import Floats
 
 FULL_SCALE = 1.0
@@ -35,6 +35,10 @@ class LevelGuard:
 
     def __init__(self) -> None:
         self._memory = guard_memory()
+
+    def agree(self) -> None:
+        """Trust the decoder again: with the next frame it begins anew, like the encoder."""
+        self._memory[LEFT] = 0
 
     def step(self, decoded: Floats, *, trusted: bool) -> Floats:
         """Return the next frame, turned down if need be.

@@ -142,7 +142,7 @@ class Receiver:
         if payload.noise is None:
             self.packet_frames = payload.codes.shape[1]
         ticks = source.timestamp.extend(packet.timestamp)
-        self._buffer.push(ticks // FRAME_TICKS, payload, arrival_s)
+        self._buffer.push(ticks // FRAME_TICKS, payload, arrival_s, begins=packet.marker)
         return True
 
     def _refuse(self, reason: str) -> bool:

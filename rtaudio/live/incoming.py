@@ -53,9 +53,9 @@ class IncomingStats:
         From the arrival of the fastest packet to the loudspeaker: jitter buffer, codec, and what
         waits for the sound card and in it.
     mouth_to_ear_ms
-        The same from the microphone on: and the frames of a packet, which has to be complete. Not
-        in it, as the receiver cannot know them: the way of the fastest packet, and the delay of the
-        sender's sound card and effects.
+        From the microphone on: beyond the fastest packet of the last half second, and with the
+        frames of a packet, which has to be complete. Not in it, as the receiver cannot know them:
+        the way of that packet, and the delay of the sender's sound card and effects.
     drift_ppm
         How much faster the sender's clock runs, as far as it is followed.
     decode_ms
@@ -287,7 +287,7 @@ class Incoming:
             frames=self._playout.frames,
             concealed_frames=receiver.jitter.concealed,
             delay_ms=delay_ms,
-            mouth_to_ear_ms=delay_ms + 1000.0 * FRAME_S * frames,
+            mouth_to_ear_ms=delay_ms - receiver.jitter.slip_ms + 1000.0 * FRAME_S * frames,
             drift_ppm=1e6 * (self._playout.rate - 1.0),
             decode_ms=1000.0 * self._playout.slowest_s,
             receiver=receiver,

@@ -140,6 +140,24 @@ def test_it_shrinks_only_where_it_is_not_heard():
     assert 3 <= call.buffer.stats.dropped <= 5
 
 
+@pytest.mark.parametrize("lost_s", [0.0, 0.1, 0.4])
+def test_half_a_second_after_the_sender_s_card_lost_time_the_slip_tells_it(lost_s):
+    """Of a fast network: what is played then waited for its delay less the slip."""
+    buffer, arrived = JitterBuffer(), {}
+    for step in range(200):
+        index, now_s = step, FRAME_S * step + (lost_s if step >= 100 else 0.0)
+        buffer.push(index, Payload(codes_of(index)), now_s)
+        arrived[index] = now_s
+        for _ in range(round(lost_s / FRAME_S) + 1 if step == 100 else 1):
+            played_s = now_s + 0.005
+            frame = buffer.pop(played_s)
+        if step > 130:
+            stats = buffer.stats
+            waited_ms = 1000.0 * (played_s - arrived[frame.number])
+            assert stats.slip_ms == pytest.approx(1000.0 * lost_s, abs=0.1)
+            assert stats.delay_ms - stats.slip_ms == pytest.approx(waited_ms, abs=0.1)
+
+
 def test_an_outage_is_over_with_the_first_packet():
     call = Call(NETWORKS["jitter"]).send(500)
     call.network.conditions = Conditions(loss=0.9, burst=1e9)

@@ -95,6 +95,25 @@ def test_after_a_pause_the_decoder_begins_anew(codec):
     np.testing.assert_array_equal(heard[3:], wanted[3:])
 
 
+@pytest.mark.parametrize("between", ["nothing", "pause", "losses"])
+def test_a_voice_that_begins_anew_is_not_held_back(codec, between):
+    """Also a much louder one: encoder and decoder agree from its first frame on."""
+    encoder, player, fresh = FrameEncoder(codec), FramePlayer(codec), FrameDecoder(codec)
+    voice = speech_like(2.0).reshape(-1, HOP)
+    if between != "nothing":
+        for number, frame in enumerate(0.05 * voice[:20]):
+            player.play(Frame(number, encoder.encode(frame, 12)[:, 0], begins=number == 0))
+    for number in range(20, 26):
+        pause = Frame(number, np.zeros(0, np.int64), NoiseShape())
+        player.play(pause if between == "pause" else None)
+    encoder.clear()
+    codes = [encoder.encode(frame, 12) for frame in voice]
+    heard = [player.play(Frame(26 + n, c[:, 0], begins=n == 0)) for n, c in enumerate(codes)]
+    wanted = [fresh.decode(c) for c in codes]
+    assert max(np.abs(frame).max() for frame in wanted) > START_PEAK
+    np.testing.assert_array_equal(heard[3:], wanted[3:])
+
+
 def test_frames_that_the_buffer_leaves_out_are_no_burst_either(codec):
     """The step into the silence is left out, so the voice after it is added to the wrong level."""
     voice = speech_like(12.0).reshape(-1, HOP)

@@ -19,6 +19,9 @@ STEADY = 14
 """Readings of 7 s: the delay is told beyond that of the fastest packet of 5 s, and blocks that the
 sender's card misses move all later ones."""
 
+MOST_LOST = 0.01
+"""Share of the time that a sound server may lose on a machine on which the delay can settle."""
+
 SIDE = """
 import json, sys
 from rtaudio.codec.find import find_codec
@@ -35,7 +38,9 @@ with side:
     print("playing", flush=True)
     for line in sys.stdin:
         stats = side.stats()
-        found = {} if frames else {"ms": stats.mouth_to_ear_ms - stats.host.device_latency_ms[1]}
+        found = {"blocks": stats.host.blocks}
+        if not frames:
+            found["ms"] = stats.mouth_to_ear_ms - stats.host.device_latency_ms[1]
         print(json.dumps(found), flush=True)
 """
 
@@ -110,9 +115,6 @@ def measured_ms(record):
     return found
 
 
-@pytest.mark.xfail(
-    reason="the told delay was seen to run away to 2 s while 70 ms were heard", strict=False
-)
 @pytest.mark.parametrize("frames", [1, 3])
 def test_the_reported_delay_is_the_one_that_is_heard(jack, tmp_path, frames, free_udp_port):
     server = jack(BLOCK)
@@ -126,8 +128,15 @@ def test_the_reported_delay_is_the_one_that_is_heard(jack, tmp_path, frames, fre
         (receiver.port("out"), probe.port("in_1")),
     ):
         assert server.run("jack_connect", source, target).returncode == 0
-    told = []
-    while len(told) < STEADY or (np.ptp(told[-STEADY:]) > TOLERANCE_MS and len(told) < 40):
+    start_s, before, told = time.monotonic(), sender.ask()["blocks"], []
+    while len(told) < STEADY or np.ptp(told[-STEADY:]) > TOLERANCE_MS:
+        if len(told) == 120:
+            share = (sender.ask()["blocks"] - before) * BLOCK / RATE / (time.monotonic() - start_s)
+            if share < 1.0 - MOST_LOST:
+                pytest.skip(
+                    f"the sound server ran {100 * share:.0f} % of the time: no steady clock"
+                )
+            pytest.fail("the delay never settles")
         time.sleep(0.5)
         told.append(receiver.ask()["ms"])
     probe.end()

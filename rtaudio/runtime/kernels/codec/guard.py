@@ -27,7 +27,7 @@ _RISE = 1.003
 
 _ATTACK_SAMPLES = 96
 
-_LIMIT, _LEFT, _GAIN = range(3)
+_LIMIT, LEFT, _GAIN = range(3)
 
 
 def guard_memory() -> Floats:
@@ -41,7 +41,7 @@ def hold(memory, y, samples, trusted, most):
 
     ``trusted`` tells whether it was decoded from codes: it is no lost frame, and in no pause.
     """
-    left = max(memory[_LEFT] - 1, 0) if trusted else AGREEMENT_FRAMES
+    left = max(memory[LEFT] - 1, 0) if trusted else AGREEMENT_FRAMES
     limit, former = memory[_LIMIT], memory[_GAIN]
     peak = np.float32(0.0)
     for i in range(samples):
@@ -49,7 +49,7 @@ def hold(memory, y, samples, trusted, most):
     if left == 0:
         limit = min(max(peak, limit * _RELEASE), most)
     gain = limit / peak if peak > limit else 1.0
-    memory[_LEFT], memory[_GAIN] = left, gain
+    memory[LEFT], memory[_GAIN] = left, gain
     memory[_LIMIT] = min(limit * _RISE, most) if peak > limit else limit
     if former == 1.0 and gain == 1.0:
         return
