@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 Preset = Annotated[
     str,
     typer.Argument(
-        help="A preset or a part of its name (see `rtaudio presets`), a preset file, or a model "
-        "file or folder."
+        help="A preset or a part of its name (see `rtaudio presets`), a preset file, a model "
+        "file or folder, or a set list."
     ),
 ]
 Device = Annotated[
@@ -114,14 +114,15 @@ def run(
 
     Keys: b bypasses the chain (with a denoiser: compares with the noisy input), m mutes, holding
     the space bar talks while muted, t mutes and shows a tuner, a changes between two settings, A
-    and B, [ and ] step through the presets (of a file: those of its folder), s saves what was
-    dialled in as a new preset, the arrow keys choose and change a parameter, q quits.
+    and B, at one loudness, [ and ] step through the presets (of a file: those of its folder), u and
+    U undo and redo, s saves what was dialled in as a new preset, the arrow keys choose and change a
+    parameter, q quits.
     """
     terminal.say_loading(preset)
     from rtaudio.control.session import Session
-    from rtaudio.control.set_list import SetList
+    from rtaudio.control.set_list import SetList, find_playable
     from rtaudio.live.host import Host
-    from rtaudio.preset.load import find_preset, load_preset
+    from rtaudio.preset.load import load_preset
 
     audio = None
     if source is not None:
@@ -130,7 +131,7 @@ def run(
         raise UsageError(f"{record}: is the file that is read; choose another name")
     if muted and (json or not sys.stdin.isatty()):
         raise UsageError("--muted: only the keys of a terminal can unmute; remove this option")
-    presets = SetList(find_preset(preset))
+    presets = SetList(find_playable(preset))
     host = Host(
         load_preset(presets.path, cabinet=cabinet, slim=slim),
         parse_device(device),
@@ -145,6 +146,8 @@ def run(
     )
     host.muted = muted
     session = Session(host, presets, partial(_load, cabinet, slim))
+    if session.said:
+        terminal.remark(session.said)
     stats = play(host, seconds, live=not json, session=session)
     if json:
         terminal.print_json(run_figures(host, stats))

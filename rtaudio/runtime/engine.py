@@ -26,7 +26,7 @@ _SOURCE_WRITE = offset_of(ENGINE, "source_write")
 _SOURCE_ENDED = offset_of(ENGINE, "source_ended")
 _TAP = offset_of(ENGINE, "tap")
 
-_HEARD_S = 1.0
+_HEARD_S = 6.0
 _TAP_S = 10
 
 
@@ -90,7 +90,7 @@ class Engine:
         self.record["heard_frames"] = self._buffers["heard"].size
         self.record["rate_hz"], self.record["block"] = rate_hz, block
         self.record["in_channels"], self.record["out_channels"] = in_channels, out_channels
-        self.record["level"] = 1.0
+        self.record["level"] = self.record["trim"] = 1.0
         self.record["fade_samples"] = round(rate_hz * FADE_MS / 1000)
         self.record["swap_samples"] = round(rate_hz * SWAP_MS / 1000)
         self.loudness = LoudnessMeter(rate_hz, out_channels)
@@ -183,7 +183,7 @@ class Engine:
         return Tap(self.record, ring, self.block)
 
     def heard(self, frames: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Return the last samples of the first input channel: at most half a second, or fewer."""
+        """Return the last samples of the first input channel: at most three seconds, or fewer."""
         ring = self._buffers["heard"]
         write = int(self.record["heard_write"])
         first = write - min(frames, write, len(ring) // 2)
@@ -265,7 +265,16 @@ class Engine:
         """
         self.record["muted"] = muted
         if at_once:
-            self.record["level"] = 0.0 if muted else 1.0
+            self.record["level"] = 0.0 if muted else self.record["trim"]
+
+    @property
+    def trim(self) -> float:
+        """Gain of the output, after the program; a change is a ramp."""
+        return float(self.record["trim"])
+
+    @trim.setter
+    def trim(self, gain: float) -> None:
+        self.record["trim"] = gain
 
     def pause(self) -> None:
         """Prepare for another stream: it fades in, and the time without one is no gap.
@@ -295,6 +304,8 @@ class Engine:
             gaps=Histogram(self._buffers["gaps"].copy(), int(record["gap_max"])),
             in_peak=tuple(float(peak) for peak in record["in_peak"][:ins]),
             out_peak=tuple(float(peak) for peak in record["out_peak"][:outs]),
+            in_power=tuple(float(power) for power in record["in_power"][:ins]),
+            out_power=tuple(float(power) for power in record["out_power"][:outs]),
             clipped=tuple(int(count) for count in record["in_clipped"][:ins]),
             source_position=int(record["source_position"]),
             source_missing=int(record["source_missing"]),
