@@ -23,6 +23,7 @@ from rtaudio.cli import (
     inspect,
     loudness,
     microphone,
+    midi,
     presets,
     render,
     run,
@@ -49,6 +50,7 @@ app = typer.Typer(
 _SHORT = {
     "demo": "Play a guitar riff through an amp.",
     "microphone": "Offer a denoised microphone to calls.",
+    "midi": "List MIDI ports, and show what arrives.",
     "tune": "Show the played note, and how far it is off.",
     "loudness": "Measure loudness and true peak of files.",
     "presets": "List presets, cabinets, models and codecs.",
@@ -68,6 +70,7 @@ for verb, example in (
     (demo.demo, "rtaudio demo"),
     (run.run, "rtaudio run crunch --block 64"),
     (microphone.microphone, "rtaudio microphone --install"),
+    (midi.midi, "rtaudio midi"),
     (tune.tune, "rtaudio tune"),
     (render.render, "rtaudio render crunch dry.wav wet.wav"),
     (denoise.denoise, "rtaudio denoise noisy.wav clean.wav"),
