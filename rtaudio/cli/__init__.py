@@ -23,6 +23,7 @@ from rtaudio.cli import (
     inspect,
     loudness,
     microphone,
+    page,
     presets,
     render,
     run,
@@ -48,6 +49,7 @@ app = typer.Typer(
 
 _SHORT = {
     "demo": "Play a guitar riff through an amp.",
+    "page": "Play a preset with knobs and meters in the browser.",
     "microphone": "Offer a denoised microphone to calls.",
     "tune": "Show the played note, and how far it is off.",
     "loudness": "Measure loudness and true peak of files.",
@@ -67,6 +69,7 @@ _SHORT = {
 for verb, example in (
     (demo.demo, "rtaudio demo"),
     (run.run, "rtaudio run crunch --block 64"),
+    (page.page, "rtaudio page crunch"),
     (microphone.microphone, "rtaudio microphone --install"),
     (tune.tune, "rtaudio tune"),
     (render.render, "rtaudio render crunch dry.wav wet.wav"),
