@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from rtaudio.control.desk import SWITCHES, Desk
 from rtaudio.control.feed import Listener
 from rtaudio.control.inbox import SOUNDS
-from rtaudio.control.plain import dumped, finite
+from rtaudio.control.plain import dumped, finite, finite_dict
 from rtaudio.control.rig import BLOCKS, device_names
 from rtaudio.control.shelf import effects_to_add, presets_to_open
 from rtaudio.errors import RtaudioError, explain
@@ -82,13 +82,13 @@ def _desk(request: Request | WebSocket) -> Desk:
 @api.get("/state")
 def read_state(request: Request) -> dict[str, Any]:
     """Everything but the meters: chain, parameters, switches, presets, device."""
-    return finite(_desk(request).state())
+    return finite_dict(_desk(request).state())
 
 
 @api.get("/statistics")
 def read_statistics(request: Request) -> dict[str, Any]:
     """Meters, load, missed blocks and latency."""
-    return finite(_desk(request).reading())
+    return finite_dict(_desk(request).reading())
 
 
 # Parameters.
@@ -97,7 +97,7 @@ def read_statistics(request: Request) -> dict[str, Any]:
 @api.get("/parameters")
 def read_parameters(request: Request) -> dict[str, Any]:
     """Every parameter with value, range, default, unit and scale."""
-    return finite(_desk(request).state()["parameters"])
+    return finite_dict(_desk(request).state()["parameters"])
 
 
 @api.put("/parameters/{name}")
@@ -314,7 +314,7 @@ def choose_device(request: Request, body: DeviceChoice) -> dict[str, Any]:
     device = int(wanted) if wanted and wanted.isascii() and wanted.isdigit() else wanted
     _desk(request).rig.restart(device, body.block)
     _desk(request).feed.renew()
-    return finite(_desk(request).state()["rig"])
+    return finite_dict(_desk(request).state()["rig"])
 
 
 # Changes and meters.

@@ -134,8 +134,12 @@ class Feed:
         self._spread(lambda listener: listener.tell(message))
 
     def _spread(self, act: Callable[[Listener], None]) -> None:
+        def spread() -> None:
+            for listener in self._listeners:
+                act(listener)
+
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(lambda: [act(one) for one in self._listeners])
+            self._loop.call_soon_threadsafe(spread)
 
     def _changed(self, change: Change) -> None:
         """Pass a change on; called in the thread that made it, which must not wait."""

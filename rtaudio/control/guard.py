@@ -174,7 +174,7 @@ async def _read(receive: Receive, headers: dict[str, str]) -> bytes | None:
     body = b""
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if len(body) > MAX_BODY_BYTES:
             return None
         if message["type"] != "http.request" or not message.get("more_body"):

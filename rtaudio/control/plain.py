@@ -28,3 +28,9 @@ def finite(data: Any) -> Any:
     if is_dataclass(data) and not isinstance(data, type):
         return finite(asdict(data))
     return data
+
+
+def finite_dict(data: Any) -> dict[str, Any]:
+    """Return a record or mapping as JSON knows it."""
+    found: dict[str, Any] = finite(data)
+    return found

@@ -604,7 +604,7 @@ class Host:
             raise AudioError("the sound has no frames")
         if sound.shape[0] != channels:
             if channels == 1:
-                return sound.mean(axis=0, keepdims=True)
+                return np.asarray(sound.mean(axis=0, keepdims=True), np.float32)
             if sound.shape[0] != 1:
                 raise AudioError(f"the sound has {sound.shape[0]} channels, the input {channels}")
         return np.broadcast_to(sound, (channels, sound.shape[1]))

@@ -44,9 +44,8 @@ export class Bar {
     return this.act(request("POST", `/presets/step?direction=${direction}`));
   }
 
-  async save() {
-    const saved = await this.act(request("POST", "/presets/save"));
-    if (saved) toast(`Saved as ${saved.name}`);
+  save() {
+    return this.act(request("POST", "/presets/save"));
   }
 
   async history(way) {

@@ -165,7 +165,7 @@ export class ChainView {
       ...(fits.length ? [] : [h("p", {class: "none"}, "Nothing is called so.")]));
     };
     search.addEventListener("input", show);
-    search.addEventListener("keydown", event => { if (event.key === "Enter") list.querySelector("button")?.click(); });
+    search.addEventListener("keydown", event => { if (event.key === "Enter") { event.preventDefault(); list.querySelector("button")?.click(); } });
     show();
   }
 

@@ -186,7 +186,7 @@ export class Knob extends HTMLElement {
     };
     field.addEventListener("keydown", event => {
       event.stopPropagation();
-      if (event.key === "Enter") { end(true); this.dial.focus(); }
+      if (event.key === "Enter") { event.preventDefault(); end(true); this.dial.focus(); }
       if (event.key === "Escape") { end(false); this.dial.focus(); }
     });
     field.addEventListener("blur", () => end(true));

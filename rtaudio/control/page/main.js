@@ -73,7 +73,7 @@ link.addEventListener("switch", ({detail: {name, value}}) => {
   state.switches[name] = value;
   showSwitches();
 });
-link.addEventListener("message", ({detail}) => toast(detail.value));
+link.addEventListener("message", ({detail}) => { if (detail.value) toast(detail.value); });
 link.addEventListener("refused", ({detail}) => act(Promise.reject(new Error(detail.text))));
 link.addEventListener("reading", ({detail}) => {
   levels.show(detail);

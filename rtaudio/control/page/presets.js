@@ -1,6 +1,6 @@
 // The list of presets: search, open, save as, rename.
 
-import {dialog, h, iconButton, toast} from "./dom.js";
+import {dialog, h, iconButton} from "./dom.js";
 import {request} from "./link.js";
 
 /** Open the list. */
@@ -12,7 +12,7 @@ export function openPresets(state, act) {
   const save = async event => {
     event.preventDefault();
     const saved = await act(request("POST", "/presets", {name: name.value}));
-    if (saved) { toast(`Saved as ${saved.name}`); box.close(); }
+    if (saved) box.close();
   };
   const box = dialog("Presets", search, list,
     h("form", {class: "line", onsubmit: save}, h("label", {}, "Save as", name), h("button", {class: "strong"}, "Save")));
@@ -27,7 +27,7 @@ export function openPresets(state, act) {
       show();
     };
     field.addEventListener("keydown", event => {
-      if (event.key === "Enter") end(true);
+      if (event.key === "Enter") { event.preventDefault(); end(true); }
       if (event.key === "Escape") { event.preventDefault(); end(false); }
     });
     row.replaceChildren(field, h("button", {type: "button", class: "strong", onclick: () => end(true)}, "Rename"));
@@ -45,7 +45,7 @@ export function openPresets(state, act) {
     list.replaceChildren(...(fits.length ? fits.map(row) : [h("p", {class: "none"}, "No preset is called so.")]));
   };
   search.addEventListener("input", show);
-  search.addEventListener("keydown", event => { if (event.key === "Enter") list.querySelector(".choice")?.click(); });
+  search.addEventListener("keydown", event => { if (event.key === "Enter") { event.preventDefault(); list.querySelector(".choice")?.click(); } });
   show();
   search.focus();
 }
