@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from rtaudio.control.controls import Controls
+    from rtaudio.control.midi.midi_control import MidiControl
     from rtaudio.control.session import Session
     from rtaudio.effects.chain import Chain
     from rtaudio.live.host import Host
@@ -125,6 +126,14 @@ def run(
     out_channels: Annotated[
         str | None, typer.Option(help="Output channels of the device, such as 1,2.")
     ] = None,
+    midi: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PORT",
+            help="A MIDI controller: a part of its port's name (see `rtaudio midi`), or `virtual` "
+            "for a port that other programs connect to. May be given several times.",
+        ),
+    ] = None,
     page: Annotated[
         bool, typer.Option("--page", help="Show knobs and meters in the browser.")
     ] = False,
@@ -139,7 +148,7 @@ def run(
     the space bar talks while muted, t mutes and shows a tuner, a changes between two settings, A
     and B, at one loudness, [ and ] step through the presets (of a file: those of its folder), u and
     U undo and redo, s saves what was dialled in as a new preset, the arrow keys choose and change a
-    parameter, q quits.
+    parameter, q quits. With --midi, l learns the control that turns this parameter.
     """
     terminal.say_loading(preset)
     from rtaudio.control.session import Session
@@ -180,8 +189,11 @@ def run(
             stack.enter_context(show_page(session, port, listen, *devices, **options))
         if osc is not None:
             stack.enter_context(obey_osc(session, osc))
+        control = _connected(session, midi, stack) if midi else None
         stats = play(host, seconds, live=not json, session=session)
     host = session.host
+    if control and control.counts["damaged"]:
+        terminal.remark(f"MIDI: {control.counts['damaged']} damaged messages were ignored")
     if json:
         terminal.print_json(run_figures(host, stats))
     else:
@@ -190,6 +202,13 @@ def run(
         terminal.remark(f"saved: {path}")
     if host.error:
         raise DeviceError(host.error)
+
+
+def _connected(session: Session, ports: list[str], stack: contextlib.ExitStack) -> MidiControl:
+    """Return MIDI controllers that turn what plays, until the stack is left."""
+    from rtaudio.control.midi.midi_control import MidiControl
+
+    return stack.enter_context(MidiControl(session, ports, terminal.remark))
 
 
 def _load(cabinet: str | None, slim: float | None, path: Path) -> Chain:

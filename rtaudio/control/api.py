@@ -57,6 +57,12 @@ class Named(Body):
     name: Name
 
 
+class Learn(Body):
+    """The parameter to learn a control for; null: none any more."""
+
+    name: Name | None = None
+
+
 class Switches(Body):
     """Switches to set; those left out stay."""
 
@@ -236,6 +242,12 @@ def set_switches(request: Request, body: Switches) -> dict[str, Any]:
 def read_tuner(request: Request) -> dict[str, Any]:
     """Read the pitch that is played: note, cents, hertz; null if none is clear."""
     return {"tuning": finite(_desk(request).session.host.tuning())}
+
+
+@api.post("/learn")
+def learn(request: Request, body: Learn) -> None:
+    """Let the next control that moves on a MIDI controller turn a parameter; null ends it."""
+    _desk(request).session.learn(body.name)
 
 
 # Files.

@@ -60,6 +60,7 @@ class Desk:
             "chain": self.chain(),
             "parameters": {name: asdict(one) for name, one in session.parameters().items()},
             "switches": {name: getattr(session, name) for name in SWITCHES},
+            "learning": session.learning if session.learner is not None else None,
             "presets": presets_to_open(),
             "rig": asdict(self.rig.state),
         }

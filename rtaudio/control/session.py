@@ -53,6 +53,8 @@ class Session(Turning):
         The file that plays; None: none.
     saved
         The files written so far.
+    learning
+        The parameter whose MIDI control is being learnt; empty if none.
     learner
         Begins to learn which control turns a parameter, or, of None, ends it; None without MIDI.
     """
@@ -67,6 +69,7 @@ class Session(Turning):
         self.presets = presets
         self.playing = None if presets is None else presets.path
         self.saved: list[Path] = []
+        self.learning = ""
         self.learner: Callable[[str | None], None] | None = None
         self._load = load
         self._side: Side = "A"
@@ -383,7 +386,12 @@ class Session(Turning):
             raise UsageError("no MIDI controller is connected; start with --midi NAME")
         if name is not None:
             self.host.get(name)
-        self.learner(name)
+        with self._lock:
+            self.learning = name or ""
+            self.learner(name)
+            self._tell("switch", "learning", self.learning)
+            if name is not None:
+                self.say(f"turn the knob for {name} now, both ways; or press the switch")
 
     def read(self) -> Reading:
         """Return meters, load and latency at this moment; cheap, for any number of readers."""

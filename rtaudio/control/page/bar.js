@@ -32,6 +32,8 @@ export class Bar {
       h("div", {class: "group"},
         iconButton("undo", "Undo", () => this.history("undo")), iconButton("redo", "Redo", () => this.history("redo"))),
       h("div", {class: "group acts"}, Object.values(this.switches).map(pair => pair[0])),
+      this.learn = iconButton("midi", "Learn: choose a knob, then turn the control that is to move it",
+        () => dispatchEvent(new Event("learn")), {class: "plain learn", hidden: true, "aria-pressed": "false"}),
       iconButton("theme", "Dark or light", () => this.theme(), {class: "plain theme"}));
     pedals.append(this.hold, ...Object.values(this.switches).map(pair => pair[1]));
   }
@@ -76,6 +78,7 @@ export class Bar {
     this.preset.firstChild.textContent = state.name;
     document.title = `${state.name} · rtaudio`;
     for (const button of this.switches.comparing) button.lastChild.textContent = state.denoises ? "Noisy input" : "Bypass";
+    this.learn.hidden = state.learning === null;
     this.showSwitches(state.switches);
   }
 

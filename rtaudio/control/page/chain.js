@@ -108,7 +108,12 @@ export class ChainView {
   control(parameter) {
     if (parameter.scale === "switch") return this.switch(parameter);
     const knob = Knob.of({...parameter}, (name, value) => setParameter(name, value));
-    knob.addEventListener("click", event => { if (this.learn) { event.preventDefault(); this.learn(parameter.name); } }, true);
+    for (const type of ["click", "pointerdown"]) knob.addEventListener(type, event => {
+      if (!this.learn) return;
+      event.preventDefault();
+      event.stopPropagation();
+      if (type === "click") this.learn(parameter.name);
+    }, true);
     this.knobs.set(parameter.name, knob);
     return knob;
   }
@@ -146,6 +151,17 @@ export class ChainView {
       event.preventDefault();
       this.act(request("POST", `/chain/${from}/move`, {to: place}));
     });
+  }
+
+  /** Let a click choose the knob that a MIDI control is to move; `chosen` is null to end it. */
+  learnBy(chosen) {
+    this.learn = chosen;
+    document.body.classList.toggle("learning", Boolean(chosen));
+  }
+
+  /** Mark the knob that waits for its MIDI control. */
+  showLearning(name) {
+    for (const [key, knob] of this.knobs) if (knob instanceof Knob) knob.classList.toggle("waiting", key === name);
   }
 
   /** Offer what can be added. */

@@ -5,7 +5,7 @@ import {ChainView} from "./chain.js";
 import {h, toast} from "./dom.js";
 import {takeDrops} from "./files.js";
 import {Levels} from "./levels.js";
-import {connect, link, me} from "./link.js";
+import {connect, link, me, request} from "./link.js";
 import {Status} from "./status.js";
 import {Tuner} from "./tuner.js";
 import {Views} from "./views.js";
@@ -70,6 +70,7 @@ link.addEventListener("parameter", ({detail: {name, value, source}}) => {
 });
 link.addEventListener("switch", ({detail: {name, value}}) => {
   if (!state) return;
+  if (name === "learning") { showLearning(value); return; }
   state.switches[name] = value;
   showSwitches();
 });
@@ -87,6 +88,25 @@ link.addEventListener("lost", () => {
   document.body.classList.add("lost");
   banner("The link to rtaudio is lost; trying again", "fault");
 });
+
+addEventListener("learn", () => {
+  if (document.body.classList.contains("learning") || state.learning) {
+    chain.learnBy(null);
+    if (state.learning) act(request("POST", "/learn", {name: null}));
+    return;
+  }
+  toast("Choose a knob");
+  chain.learnBy(name => {
+    chain.learnBy(null);
+    act(request("POST", "/learn", {name}));
+  });
+});
+
+function showLearning(name) {
+  state.learning = state.learning === null ? null : name;
+  bar.learn.setAttribute("aria-pressed", String(Boolean(name)));
+  chain.showLearning(name);
+}
 
 const KEYS = {
   m: () => bar.set({muted: !state.switches.muted}),
