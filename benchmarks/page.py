@@ -2,8 +2,8 @@
 
 Run ``python -m benchmarks.page [--seconds 20]``; it needs Chromium, playwright and nicegui. Both
 serve the preset crunch, each in a process of its own, to one browser: meters 20 times a second, and
-every knob. This page also has spectrum and spectrogram. Times are of the processor, so other work on
-the machine does not count.
+every knob. This page also has spectrum and spectrogram. Times are of the processor, so that other
+work on the machine does not count.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Make the pictures of the page: ``python -m docs.pictures``.
 
-It plays the guitar riff of the demo through a preset on the virtual clock, and looks at the page with
-Chromium: dark, light, and as wide as a phone.
+It plays the guitar riff of the demo through a preset on the virtual clock, and looks at the page
+with Chromium: dark, light, and as wide as a phone.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ ASSETS = Path(__file__).parent / "assets"
 PRESET = "crunch"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SIZES = {"dark": (1280, 800), "light": (1280, 800), "phone": (390, 844)}
+BLOCK = 512
+"""Long enough for a machine that draws at the same time."""
 FILLED_MS = 12_000
 """Time in which the spectrogram fills its window."""
 
@@ -34,7 +36,7 @@ def main() -> None:
 
     path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     with (
-        Host(load_preset(PRESET), "clock") as host,
+        Host(load_preset(PRESET), "clock", block=BLOCK) as host,
         Server(Desk(Session(host)), 0) as server,
         sync_playwright() as driver,
     ):

@@ -12,10 +12,7 @@ import argparse
 import math
 
 import rtaudio as rt
-from rtaudio.control.client import Client
-from rtaudio.control.desk import Desk
-from rtaudio.control.server import Server
-from rtaudio.control.session import Session
+from rtaudio.control import Client, Desk, Server, Session
 
 
 def sweep(link: str, knob: str, seconds: float) -> None:

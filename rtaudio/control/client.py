@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 from rtaudio.control.parameter import Parameter
 from rtaudio.errors import RtaudioError, UsageError
 
-_TIMEOUT_S = 30.0
+_TIMEOUT_S = 120.0
+"""An effect that plays for the first time on a machine is compiled first."""
 
 
 class Client:

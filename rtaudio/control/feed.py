@@ -57,7 +57,15 @@ class Listener:
         self._ready.set()
 
     def show(self, reading: str, bands: bytes | None) -> None:
-        """Replace the reading that waits to be sent."""
+        """Replace the reading that waits to be sent.
+
+        Parameters
+        ----------
+        reading
+            The message.
+        bands
+            The spectra as bytes; None: it wants none.
+        """
         self._reading, self._bands = reading, bands
         self._ready.set()
 
