@@ -23,6 +23,8 @@ from rtaudio.cli import (
     inspect,
     loudness,
     microphone,
+    midi,
+    page,
     presets,
     render,
     run,
@@ -48,7 +50,9 @@ app = typer.Typer(
 
 _SHORT = {
     "demo": "Play a guitar riff through an amp.",
+    "page": "Play a preset with knobs and meters in the browser.",
     "microphone": "Offer a denoised microphone to calls.",
+    "midi": "List MIDI ports, and show what arrives.",
     "tune": "Show the played note, and how far it is off.",
     "loudness": "Measure loudness and true peak of files.",
     "presets": "List presets, cabinets, models and codecs.",
@@ -67,7 +71,9 @@ _SHORT = {
 for verb, example in (
     (demo.demo, "rtaudio demo"),
     (run.run, "rtaudio run crunch --block 64"),
+    (page.page, "rtaudio page crunch"),
     (microphone.microphone, "rtaudio microphone --install"),
+    (midi.midi, "rtaudio midi"),
     (tune.tune, "rtaudio tune"),
     (render.render, "rtaudio render crunch dry.wav wet.wav"),
     (denoise.denoise, "rtaudio denoise noisy.wav clean.wav"),
