@@ -35,6 +35,7 @@ TOLERANCE_LU = 0.5
 """A master that is farther from its target says why."""
 
 _CLOSE_LU = 0.1
+_SILENT_DB = -90.0
 _ATTEMPTS = 6
 MOST_LIMITED_DB = 12.0
 """Peaks are pushed above the ceiling by this much at most: more would crush a song."""
@@ -197,13 +198,14 @@ def check_audible(path: Path, profile: Profile) -> None:
     AudioFileError
         It is silent, or shorter than a block of loudness.
     """
-    if math.isfinite(profile.loudness.integrated_lufs):
+    heard = profile.levels_db.max() > _SILENT_DB  # a constant is not
+    if heard and math.isfinite(profile.loudness.integrated_lufs):
         return
     if profile.duration_s < 0.4:
         raise AudioFileError(
             f"{path}: is {profile.duration_s:.2f} s long; loudness needs 0.4 s or more"
         )
-    raise AudioFileError(f"{path}: is silent, below -70 LUFS; there is nothing to master")
+    raise AudioFileError(f"{path}: is silent; there is nothing to master")
 
 
 def _for_file(chain: Chain, source: Path, target: Path) -> Chain:
