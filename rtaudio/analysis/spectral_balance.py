@@ -38,8 +38,8 @@ def correction_db(
     Examples
     --------
     >>> gains_db = correction_db(np.zeros(31), np.linspace(-3.0, 3.0, 31))
-    >>> [round(float(gain), 1) for gain in gains_db[[0, 15, 30]]]
-    [-2.9, 0.0, 2.9]
+    >>> [int(gain.round()) for gain in gains_db[[0, 15, 30]]]
+    [-3, 0, 3]
     """
     heard = _heard(own_db, wanted_db)
     if not heard.any():

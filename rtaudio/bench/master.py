@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -157,7 +158,7 @@ def measure_costs(rate_hz: int, block: int) -> list[dict[str, Any]]:
     for name, effect in _effects().items():
         us = time_callback(effect, rate_hz=rate_hz, block=block)
         program = effect.compile(rate_hz, block, in_channels=2, offline=True)
-        times = Percentiles.of_samples(us)
+        times = asdict(Percentiles.of_samples(us))
         rows.append({"effect": name, "latency_samples": program.latency_samples, "us": times})
     return rows
 

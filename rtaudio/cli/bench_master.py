@@ -90,7 +90,7 @@ def master_tables(
         [
             row["effect"],
             row["latency_samples"],
-            *(f"{getattr(row['us'], name):.1f}" for name in terminal.PERCENTILES),
+            *(f"{row['us'][name]:.1f}" for name in terminal.PERCENTILES),
         ]
         for row in costs
     ]
