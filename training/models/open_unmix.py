@@ -42,8 +42,9 @@ class OpenUnmix(StreamingModule):
     hidden
         Features; the LSTMs of the bidirectional form have half as many in each direction.
     n_fft, hop
-        Samples of a frame, a Hann window, and from one to the next, at 44.1 kHz. The net is late by
-        ``n_fft - hop``; a host whose block is no multiple of the hop adds ``hop - gcd(hop, block)``.
+        Samples of a frame, a Hann window, and from one to the next, at 44.1 kHz. The net is late
+        by ``n_fft - hop``; a host whose block is no multiple of the hop adds
+        ``hop - gcd(hop, block)``.
     bandwidth_hz
         What the LSTMs hear; the output covers all frequencies.
     targets

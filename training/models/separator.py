@@ -1,4 +1,4 @@
-"""A light separator for live use: bands of a spectrum, recurrent over time, mixed with each other."""
+"""A light separator for live use: bands of a spectrum, recurrent over time, then mixed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ VIEWS = 3
 
 
 class Separator(StreamingModule):
-    r"""A stereo song in, its four stems out, which add up to the song; late by ``n_synthesis - hop``.
+    r"""A stereo song in, four stems out that add up to it; late by ``n_synthesis - hop``.
 
     ::
 

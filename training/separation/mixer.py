@@ -94,9 +94,8 @@ class Mixer:
         if generator.random() < data.swap:
             stems = stems[:, ::-1]
         peak = float(np.abs(stems.sum(axis=0)).max())
-        return Song(
-            np.ascontiguousarray(stems) * np.float32(min(1.0, PEAK / max(peak, 1e-9))), merged
-        )
+        scale = np.float32(min(1.0, PEAK / max(peak, 1e-9)))
+        return Song(np.ascontiguousarray(stems) * scale, merged)
 
     def _speed(self, generator: np.random.Generator) -> tuple[float, Resampler] | None:
         if generator.random() >= self.data.speed:

@@ -126,7 +126,7 @@ class SeparationTask(Task):
         return {"loss": loss.detach()}
 
     def _scored(self, merged: Tensor) -> Tensor:
-        """Return which stems count, (batch, stems): those of the net, and no bass that is hidden."""
+        """Return which stems count, (batch, stems): those of the net, no hidden bass."""
         learnt = torch.tensor([stem in self.net.stems for stem in STEMS], device=merged.device)
         scored = learnt.repeat(len(merged), 1)
         scored[:, BASS] &= ~merged
