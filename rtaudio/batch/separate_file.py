@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from rtaudio.audio.file import STEREO
 from rtaudio.audio.reader import Reader, open_audio
-from rtaudio.audio.writer import Writer, clips, create_audio, suited_subtype
+from rtaudio.audio.writer import Writer, clips, create_audio, is_audio_name, suited_subtype
 from rtaudio.batch.rendering import Rendering
 from rtaudio.effects.separate import Separate
-from rtaudio.errors import ParameterError, closest
+from rtaudio.errors import AudioFileError, ParameterError, closest
 from rtaudio.models.stems import RESIDUAL
 from rtaudio.runtime.memory import Floats
 
@@ -92,6 +92,28 @@ def stem_names(model: str | Path, wanted: Sequence[str] = ()) -> tuple[str, ...]
     return tuple(wanted) or known
 
 
+def stem_files(target: Path, stems: Sequence[str], suffix: str) -> tuple[Path, ...]:
+    """Return the files that `separate_file` writes.
+
+    Parameters
+    ----------
+    target
+        A folder, or a sound file for all stems together.
+    stems
+        Names of the stems.
+    suffix
+        Of the files in a folder.
+
+    Examples
+    --------
+    >>> [file.name for file in stem_files(Path("song"), ["vocals", "residual"], ".wav")]
+    ['vocals.wav', 'residual.wav']
+    """
+    if is_audio_name(target) and not target.is_dir():
+        return (target,)
+    return tuple(target / f"{stem}{suffix}" for stem in stems)
+
+
 def separate_file(
     model: str | Path,
     source: str | Path,
@@ -142,13 +164,15 @@ def separate_file(
     """
     begin, source, target = time.perf_counter(), Path(source), Path(target)
     names = stem_names(model, stems)
-    together = bool(target.suffix) and not target.is_dir()
+    files = stem_files(target, names, suffix)
+    if source.exists() and any(file.exists() and file.samefile(source) for file in files):
+        raise AudioFileError(f"{source}: is a file that is read; choose another folder")
     effect = Separate(model, output="stems")
     with open_audio(source, STEREO) as dry, ExitStack() as opened:
         channels = dry.channels
         program = effect.compile(dry.rate_hz, _BLOCK, in_channels=channels, offline=True)
-        files = (target,) if together else tuple(target / f"{name}{suffix}" for name in names)
-        width = channels * (len(names) if together else 1)
+        width = channels * len(names) // len(files)
+        opened.enter_context(_folder(files[0].parent))
         writers = [opened.enter_context(_created(file, dry, width)) for file in files]
         pick = _Pick(effect.card.stems, names, channels)
         stream = Rendering(program, dry, salvage)
@@ -167,6 +191,19 @@ def separate_file(
             tuple(map(float, peaks)), clipped, program.latency_samples,
             sum(program.faults.values()), time.perf_counter() - begin, stream.damage,
         )  # fmt: skip
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """Create a folder, which goes again if nothing comes into it."""
+    new = not path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if new:
+            with suppress(OSError):
+                path.rmdir()
 
 
 def _created(file: Path, dry: Reader, channels: int) -> AbstractContextManager[Writer]:
