@@ -31,9 +31,9 @@ def separate(
         str, typer.Option("--model", help="A separator: a model file, or a shipped one.")
     ] = SHIPPED,
     stems: Annotated[
-        str,
-        typer.Option(help="Stems to write, as vocals,residual: the others' sum (default: all)."),
-    ] = "",
+        str | None,
+        typer.Option(help="Which to write, as vocals,residual; that is the rest (default: all)."),
+    ] = None,
     file_type: Annotated[
         Literal["wav", "flac"], typer.Option("--type", help="Type of the files in a folder.")
     ] = "wav",
@@ -60,7 +60,7 @@ def separate(
     from rtaudio.cli.run import ended_by_signals
 
     path = _find(model)
-    names = stem_names(path, [name.strip() for name in stems.split(",") if name.strip()])
+    names = stem_names(path, [name.strip() for name in (stems or "").split(",") if name.strip()])
     work = partial(_separate, path, names, f".{file_type}", force)
     with ended_by_signals():
         if source.is_dir():
