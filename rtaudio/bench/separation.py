@@ -131,8 +131,8 @@ def _merged(stems: dict[str, Floats], merged: bool) -> dict[str, Floats]:
 
 def _estimates(splitter: Splitter, mixture: Floats, truth: Floats) -> dict[str, Floats]:
     if splitter.file is None:
-        found = [mixture] * len(STEMS) if splitter.kind == "mixture" else _ideal(mixture, truth)
-        return dict(zip(STEMS, found, strict=True))
+        known = [mixture] * len(STEMS) if splitter.kind == "mixture" else _ideal(mixture, truth)
+        return dict(zip(STEMS, known, strict=True))
     effect = Separate(splitter.file, output="stems")
     parts = effect(mixture, RATE_HZ).reshape(len(effect.card.stems), 2, -1)
     found = dict(zip(effect.card.stems, parts, strict=True))

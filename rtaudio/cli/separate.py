@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 SHIPPED = "separate"
 """Name of the shipped separator."""
+
+
+class FileType(StrEnum):
+    """Types of the files of stems."""
+
+    wav = "wav"
+    flac = "flac"
 
 
 def separate(
@@ -35,8 +43,8 @@ def separate(
         typer.Option(help="Which to write, as vocals,residual; that is the rest (default: all)."),
     ] = None,
     file_type: Annotated[
-        Literal["wav", "flac"], typer.Option("--type", help="Type of the files in a folder.")
-    ] = "wav",
+        FileType, typer.Option("--type", help="Type of the files in a folder.")
+    ] = FileType.wav,
     force: Force = False,
     jobs: Annotated[
         int | None,
@@ -61,7 +69,7 @@ def separate(
 
     path = _find(model)
     names = stem_names(path, [name.strip() for name in (stems or "").split(",") if name.strip()])
-    work = partial(_separate, path, names, f".{file_type}", force)
+    work = partial(_separate, path, names, f".{file_type.value}", force)
     with ended_by_signals():
         if source.is_dir():
             _separate_folder(work, source, target, force, jobs, json)

@@ -121,3 +121,35 @@ def test_other_models_and_more_channels_are_refused(model):
     with pytest.raises(rt.ParameterError, match="one or two channels, not 3"):
         rt.Separate(model).compile(RATE, 64, in_channels=3)
     assert rt.Separate(model).card.stems == STEMS
+
+
+PRESETS = {
+    "karaoke": ("vocals_mute: true", 0.6),
+    "backing-track": ("other_mute: true", 0.9),
+    "drums-only": ("drums_solo: true", 0.3),
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets(model, tmp_path, name):
+    setting, gain = PRESETS[name]
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(f"chain: [separate: {{file: '{model}', {setting}}}]")
+    np.testing.assert_allclose(rt.load_preset(path)(NOISE, RATE), gain * NOISE, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        ("vocals_db: 7", r"vocals_db = 7 is out of range -80 \.\. 6 dB"),
+        ("vocals_mute: loud", "vocals_mute"),
+        ("output: all", "output"),
+        ("piano_db: 1", "piano_db"),
+    ],
+)
+def test_wrong_values_are_one_line(model, tmp_path, setting, text):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(f"chain: [separate: {{file: '{model}', {setting}}}]")
+    with pytest.raises(rt.PresetError, match=text) as error:
+        rt.load_preset(path)
+    assert "\n" not in str(error.value)

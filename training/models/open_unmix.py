@@ -146,7 +146,8 @@ class _Targets(StreamingModule):
         spectrum = x.reshape(batch, 2, SIDES, lines // SIDES, bins)
         # The slope of the root is infinite at 0.
         magnitude = (spectrum.square().sum(dim=1) + 1e-16).sqrt().permute(2, 0, 1, 3)
-        stems, following = [], {}
+        stems: list[Tensor] = []
+        following: State = {}
         for name, net in self._each():
             own = {key: state[f"{name}.{key}"] for key in ("h", "c") if f"{name}.{key}" in state}
             mask, after = net(magnitude, own)

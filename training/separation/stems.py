@@ -202,9 +202,9 @@ def _read_stream(file: Path, number: int) -> tuple[Floats, int]:
                 )
             rate_hz = streams[number].rate
             resampler = av.AudioResampler(format="fltp", layout="stereo", rate=rate_hz)
-            for frame in container.decode(streams[number]):
-                pieces += [part.to_ndarray() for part in resampler.resample(frame)]
-            pieces += [part.to_ndarray() for part in resampler.resample(None)]
+            for frame in (*container.decode(streams[number]), None):
+                for part in resampler.resample(frame):
+                    pieces.append(part.to_ndarray().astype(np.float32))
     except av.FFmpegError as error:
         raise ConfigError(f"{file}: cannot be decoded ({error}); get it again") from None
     return np.concatenate([np.zeros((2, 0), np.float32), *pieces], axis=1), rate_hz
