@@ -109,9 +109,13 @@ def separation_scores(
     truth = song.read(RATE_HZ, longest_s)
     mixture = truth.sum(axis=0)
     merged = not np.abs(truth[STEMS.index("bass")]).max(initial=0.0) > SILENT
+    targets = _merged(dict(zip(STEMS, truth, strict=True)), merged)
     for splitter in splitters:
-        estimates = _merged(_estimates(splitter, mixture, truth), merged)
-        for stem, target in _merged(dict(zip(STEMS, truth, strict=True)), merged).items():
+        if splitter.kind == "mixture":
+            estimates = dict.fromkeys(targets, mixture)
+        else:
+            estimates = _merged(_estimates(splitter, mixture, truth), merged)
+        for stem, target in targets.items():
             if stem in estimates and np.abs(target).max() > SILENT:
                 yield {
                     "system": splitter.name,
@@ -131,8 +135,7 @@ def _merged(stems: dict[str, Floats], merged: bool) -> dict[str, Floats]:
 
 def _estimates(splitter: Splitter, mixture: Floats, truth: Floats) -> dict[str, Floats]:
     if splitter.file is None:
-        known = [mixture] * len(STEMS) if splitter.kind == "mixture" else _ideal(mixture, truth)
-        return dict(zip(STEMS, known, strict=True))
+        return dict(zip(STEMS, _ideal(mixture, truth), strict=True))
     effect = Separate(splitter.file, output="stems")
     parts = effect(mixture, RATE_HZ).reshape(len(effect.card.stems), 2, -1)
     found = dict(zip(effect.card.stems, parts, strict=True))

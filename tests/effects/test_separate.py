@@ -5,54 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
-
-import rtaudio as rt  # noqa: E402
-from export.exporter import export_model  # noqa: E402
-from export.spectral import OverlapAdd  # noqa: E402
-from export.streaming import StreamingModule  # noqa: E402
-from rtaudio.models.stems import STEMS  # noqa: E402
-from rtaudio.shipped import shipped_models  # noqa: E402
+import rtaudio as rt
+from rtaudio.models.stems import STEMS
+from rtaudio.shipped import shipped_models
 
 RATE = 44100
-CARD = {"name": "test", "sample_rate": RATE, "license": "Apache-2.0", "provenance": {}}
 NOISE = np.random.default_rng(0).uniform(-0.3, 0.3, (2, 12000)).astype(np.float32)
-SHARES = {"vocals": 0.4, "drums": 0.3, "bass": 0.2, "other": 0.1}
-
-
-class Shares(StreamingModule):
-    """Each stem is a constant share of the song."""
-
-    def __init__(self, shares):
-        super().__init__()
-        self.shares = torch.tensor([*shares.values()])
-
-    def initial_state(self, batch=1):
-        return {}
-
-    def forward(self, x, state):
-        batch, _, lines, bins = x.shape
-        stems = x[:, :, None] * self.shares[None, None, :, None, None]
-        return stems.reshape(batch, 2, len(self.shares) * lines, bins), state
-
-
-def write_separator(path, shares=SHARES):
-    count = len(shares)
-    net = OverlapAdd(Shares(shares), n_fft=1024, hop=512, channels=(2, 2 * count)).eval()
-    net.stems, net.task = tuple(shares), "separate"
-    export_model(net, CARD, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return write_separator(tmp_path_factory.mktemp("separator") / "shares.onnx")
 
 
 @pytest.mark.parametrize("rate", [RATE, 48000])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_at_rest_it_is_a_delay(play, model, rate, channels):
-    program = rt.Separate(model).compile(rate, 64, in_channels=channels)
+def test_at_rest_it_is_a_delay(play, separator, rate, channels):
+    program = rt.Separate(separator).compile(rate, 64, in_channels=channels)
     out = play(program, NOISE[:channels])
     late = program.latency_samples
     assert program.out_channels == channels
@@ -70,14 +34,14 @@ def test_at_rest_it_is_a_delay(play, model, rate, channels):
         ({"other_mute": True, "vocals_db": -20.0}, 0.5 + 0.04),
     ],
 )
-def test_levels_mute_and_solo(model, settings, gain):
-    wet = rt.Separate(model, **settings)(NOISE, RATE)
+def test_levels_mute_and_solo(separator, settings, gain):
+    wet = rt.Separate(separator, **settings)(NOISE, RATE)
     np.testing.assert_allclose(wet, gain * NOISE, atol=1e-5)
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_stems_on_channels_of_their_own_add_up(model, channels):
-    wet = rt.Separate(model, output="stems")(NOISE[:channels], 48000)
+def test_stems_on_channels_of_their_own_add_up(separator, channels):
+    wet = rt.Separate(separator, output="stems")(NOISE[:channels], 48000)
     stems = wet.reshape(4, channels, -1)
     np.testing.assert_allclose(stems.sum(axis=0), NOISE[:channels], atol=1e-6)
     middle = slice(2000, 10000)
@@ -85,7 +49,7 @@ def test_stems_on_channels_of_their_own_add_up(model, channels):
     np.testing.assert_allclose(power[:3] / power[:3].sum(), np.array([4, 3, 2]) / 9, atol=0.01)
 
 
-def test_the_residual_goes_with_the_others(tmp_path):
+def test_the_residual_goes_with_the_others(write_separator, tmp_path):
     path = write_separator(tmp_path / "two.onnx", {"vocals": 0.4, "residual": 0.6})
     wet = rt.Separate(path, other_mute=True)(NOISE, RATE)
     np.testing.assert_allclose(wet, 0.4 * NOISE, atol=1e-5)
@@ -93,8 +57,8 @@ def test_the_residual_goes_with_the_others(tmp_path):
 
 
 @pytest.mark.parametrize("block", [64, 256, 480, 512, 1024])
-def test_latency_is_what_is_measured(play, model, block):
-    program = rt.Separate(model, worker=False, drums_solo=True).compile(RATE, block)
+def test_latency_is_what_is_measured(play, separator, block):
+    program = rt.Separate(separator, worker=False, drums_solo=True).compile(RATE, block)
     impulse = np.zeros((1, 8192), np.float32)
     impulse[:, 100] = 1.0
     out = play(program, impulse, splits=(block,))
@@ -103,8 +67,8 @@ def test_latency_is_what_is_measured(play, model, block):
     assert program.latency_samples == 512 + hop - np.gcd(hop, block)
 
 
-def test_switches_ramp(play, model):
-    program = rt.Separate(model, worker=False).compile(RATE, 64, in_channels=1)
+def test_switches_ramp(play, separator):
+    program = rt.Separate(separator, worker=False).compile(RATE, 64, in_channels=1)
     changes = {
         8192: {("separate", "vocals_mute"): 1.0},
         16384: {("separate", "vocals_mute"): 0.0, ("separate", "drums_solo"): 1.0},
@@ -115,12 +79,12 @@ def test_switches_ramp(play, model):
     assert step[1024 + 2000 :].max() <= 1.1 * step[4096:8000].max()
 
 
-def test_other_models_and_more_channels_are_refused(model):
+def test_other_models_and_more_channels_are_refused(separator):
     with pytest.raises(rt.ParameterError, match="is no separator of a stereo signal"):
         rt.Separate(shipped_models()["denoise"])
     with pytest.raises(rt.ParameterError, match="one or two channels, not 3"):
-        rt.Separate(model).compile(RATE, 64, in_channels=3)
-    assert rt.Separate(model).card.stems == STEMS
+        rt.Separate(separator).compile(RATE, 64, in_channels=3)
+    assert rt.Separate(separator).card.stems == STEMS
 
 
 PRESETS = {
@@ -131,10 +95,10 @@ PRESETS = {
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_presets(model, tmp_path, name):
+def test_presets(separator, tmp_path, name):
     setting, gain = PRESETS[name]
     path = tmp_path / f"{name}.yaml"
-    path.write_text(f"chain: [separate: {{file: '{model}', {setting}}}]")
+    path.write_text(f"chain: [separate: {{file: '{separator}', {setting}}}]")
     np.testing.assert_allclose(rt.load_preset(path)(NOISE, RATE), gain * NOISE, atol=1e-5)
 
 
@@ -147,9 +111,9 @@ def test_presets(model, tmp_path, name):
         ("piano_db: 1", "piano_db"),
     ],
 )
-def test_wrong_values_are_one_line(model, tmp_path, setting, text):
+def test_wrong_values_are_one_line(separator, tmp_path, setting, text):
     path = tmp_path / "wrong.yaml"
-    path.write_text(f"chain: [separate: {{file: '{model}', {setting}}}]")
+    path.write_text(f"chain: [separate: {{file: '{separator}', {setting}}}]")
     with pytest.raises(rt.PresetError, match=text) as error:
         rt.load_preset(path)
     assert "\n" not in str(error.value)
