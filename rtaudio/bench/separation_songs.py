@@ -51,14 +51,17 @@ class SeparationSong:
         rate_hz
             Sample rate of the result.
         longest_s
-            At most this much of the song, from its start.
+            At most this much, from the middle of the song.
         """
         stems: list[Floats] = []
         for stem in STEMS:
-            parts = [_read(file, rate_hz, longest_s) for file in self.files.get(stem, ())]
-            stems.append(_sum(parts))
+            stems.append(_sum([_read(file, rate_hz) for file in self.files.get(stem, ())]))
         frames = max(stem.shape[1] for stem in stems)
-        return np.stack([np.pad(stem, ((0, 0), (0, frames - stem.shape[1]))) for stem in stems])
+        song = np.stack([np.pad(stem, ((0, 0), (0, frames - stem.shape[1]))) for stem in stems])
+        if longest_s is None or frames <= longest_s * rate_hz:
+            return song
+        start = (frames - round(longest_s * rate_hz)) // 2
+        return song[..., start : start + round(longest_s * rate_hz)]
 
 
 def separation_songs(data: Path) -> list[SeparationSong]:
@@ -100,12 +103,10 @@ def separation_songs(data: Path) -> list[SeparationSong]:
     return found
 
 
-def _read(file: Path, rate_hz: int, longest_s: float | None) -> Floats:
+def _read(file: Path, rate_hz: int) -> Floats:
     """Return a file as float32 (2, frames)."""
     sound, found_hz = read_audio(file)
     sound = np.atleast_2d(sound)
-    if longest_s is not None:
-        sound = sound[:, : round(longest_s * found_hz)]
     sound = np.ascontiguousarray(np.broadcast_to(sound, (2, sound.shape[1])))
     return Resampler(found_hz, rate_hz).process(sound, last=True)
 

@@ -10,7 +10,7 @@ from typing import Any
 from rtaudio.view import terminal
 
 QUICK_S = 40.0
-"""Seconds of each song that a quick measurement hears."""
+"""Seconds of the middle of each song that a quick measurement hears."""
 
 
 def bench_separation(
@@ -25,7 +25,7 @@ def bench_separation(
     models
         Model files besides the shipped one.
     quick
-        Hear only the start of each song.
+        Hear only the middle of each song.
     json
         Print one JSON object instead of tables.
     """

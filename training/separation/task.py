@@ -21,6 +21,7 @@ from training.models import net_class
 from training.models.open_unmix import OpenUnmix
 from training.models.separator import Separator
 from training.separation.config import SeparationConfig, SeparationData, Source
+from training.separation.curve import PICTURE, draw_curve
 from training.separation.losses import BASS, OTHER, joined, stem_loss
 from training.separation.mixer import Mixer
 from training.separation.stems import find_tracks
@@ -184,6 +185,10 @@ class SeparationTask(Task):
         clips = _clips(self.config.data, self.config.data.test, net.rate_hz)
         found = _improvements(net, clips, torch.device("cpu"))
         return {**self.metrics(row), "test_si_sdri_db": _rounded(found)}
+
+    @override
+    def report(self, folder: Path, net: nn.Module, rows: Sequence[Row]) -> None:
+        draw_curve(folder / PICTURE, rows)
 
     @override
     def adopt(self, checkpoint: Path) -> None:

@@ -96,6 +96,7 @@ def test_a_run_becomes_a_file(write, tmp_path, capsys):
     train([write()])
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert set(metrics["test_si_sdri_db"]) == set(STEMS)
+    assert (tmp_path / "run/curve.png").stat().st_size > 5000
     _, card = load_checkpoint(tmp_path / "run/best.pt")
     assert str(tmp_path) not in json.dumps(card)
     export(tmp_path / "run/best.pt", tmp_path / "net.onnx")
