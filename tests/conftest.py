@@ -28,6 +28,7 @@ REAL_TIME = (
     "codec/test_verbs.py",
     "control",
     "effects/test_denoise.py",
+    "effects/test_separate_live.py",
     "live",
     "runtime",
     "test_errors.py",
@@ -36,7 +37,12 @@ REAL_TIME = (
 )
 """Tests that play in real time: they run one by one, the others side by side."""
 
-STEADY = ("codec/test_call.py", "effects/test_denoise.py", "live")
+STEADY = (
+    "codec/test_call.py",
+    "effects/test_denoise.py",
+    "effects/test_separate_live.py",
+    "live",
+)
 """Tests that judge what was played: they need a machine that runs all the time."""
 
 MOST_STOLEN = 0.01
