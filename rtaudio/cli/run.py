@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rtaudio.cli.run_report import print_run, run_figures
+from rtaudio.cli.serving import obey_osc, show_page
 from rtaudio.control.keyboard import pressed_keys
 from rtaudio.errors import DeviceError, UsageError
 from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
@@ -70,6 +71,22 @@ Rate = Annotated[
 ]
 Block = Annotated[int, typer.Option(min=1, max=8192, help="Frames per block.")]
 
+Port = Annotated[
+    int, typer.Option(min=1, max=65535, help="Port of the page; the next free one if taken.")
+]
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Show the page to the network, too, by a link with a token: 0.0.0.0 or an address of "
+        "this machine.",
+    ),
+]
+OscPort = Annotated[
+    int | None,
+    typer.Option("--osc", min=1, max=65535, help="Obey Open Sound Control on this UDP port."),
+]
+
 _KEYS_S, _VIEW_S = 0.02, 0.08
 """Times between two looks at the keyboard, and between two pictures of the panel."""
 
@@ -117,6 +134,12 @@ def run(
             "for a port that other programs connect to. May be given several times.",
         ),
     ] = None,
+    page: Annotated[
+        bool, typer.Option("--page", help="Show knobs and meters in the browser.")
+    ] = False,
+    port: Port = 8080,
+    listen: Listen = None,
+    osc: OscPort = None,
     json: terminal.Json = False,
 ) -> None:
     """Play a preset live: device in, chain, device out.
@@ -141,25 +164,34 @@ def run(
     if muted and (json or not sys.stdin.isatty()):
         raise UsageError("--muted: only the keys of a terminal can unmute; remove this option")
     presets = SetList(find_playable(preset))
+    devices = [parse_device(device), None if out_device is None else parse_device(out_device)]
+    options: dict[str, Any] = {
+        "in_channels": _parse_channels("--in-channels", in_channels),
+        "out_channels": _parse_channels("--out-channels", out_channels),
+        "source": audio,
+        "reconnect": terminal.remark,
+    }
     host = Host(
         load_preset(presets.path, cabinet=cabinet, slim=slim),
-        parse_device(device),
+        devices[0] or 0,
         rate_hz,
         block,
-        out_device=None if out_device is None else parse_device(out_device),
-        in_channels=_parse_channels("--in-channels", in_channels),
-        out_channels=_parse_channels("--out-channels", out_channels),
-        source=audio,
+        out_device=devices[1],
         record=record,
-        reconnect=terminal.remark,
+        **options,
     )
     host.muted = muted
     session = Session(host, presets, partial(_load, cabinet, slim))
     if session.said:
         terminal.remark(session.said)
     with contextlib.ExitStack() as stack:
+        if page or listen is not None:
+            stack.enter_context(show_page(session, port, listen, *devices, **options))
+        if osc is not None:
+            stack.enter_context(obey_osc(session, osc))
         control = _connected(session, midi, stack) if midi else None
         stats = play(host, seconds, live=not json, session=session)
+    host = session.host
     if control and control.counts["damaged"]:
         terminal.remark(f"MIDI: {control.counts['damaged']} damaged messages were ignored")
     if json:
@@ -253,6 +285,9 @@ def play(host: Host, seconds: float | None, live: bool, session: Session | None 
     with ended_by_signals(), host:
         with contextlib.suppress(KeyboardInterrupt):
             _watch(host, seconds, live, session)
+        if session is not None and session.host is not host:  # it was moved to another device
+            with session.host as host:
+                return host.stats()
         return host.stats()
 
 
@@ -277,19 +312,19 @@ def _watch(host: Host, seconds: float | None, live: bool, session: Session | Non
     """Wait for the end of the run; meanwhile obey the keys and draw the panel."""
     from rtaudio.control.controls import Controls
 
+    def playing() -> Host:
+        return host if session is None else session.host
+
     with contextlib.ExitStack() as stack:
         read_keys = stack.enter_context(pressed_keys()) if live else None
         screen = terminal.make_console(stderr=True)
         shown = live and screen.is_terminal
-        if not (shown or read_keys):
-            host.wait(seconds)
-            return
         controls = Controls(session or host) if read_keys else None
-        panel = _Panel(host, seconds, controls)
+        panel = _Panel(playing, seconds, controls)
         view = stack.enter_context(panel.view(screen)) if shown else None
         end = None if seconds is None else time.monotonic() + seconds
         next_view = 0.0
-        while not host.finished and (end is None or time.monotonic() < end):
+        while not playing().finished and (end is None or time.monotonic() < end):
             now = time.monotonic()
             if controls and read_keys:
                 for key in read_keys():
@@ -297,17 +332,23 @@ def _watch(host: Host, seconds: float | None, live: bool, session: Session | Non
                 controls.tick(now)
                 if controls.quit:
                     return
-            if view and now >= next_view:
+            if view and now >= next_view and playing().running:
                 view.update(panel.draw())
                 next_view = now + _VIEW_S
-            host.wait(_KEYS_S if end is None else max(0.0, min(_KEYS_S, end - now)))
+            left = _KEYS_S if end is None else max(0.0, min(_KEYS_S, end - now))
+            if playing().running:
+                playing().wait(left)
+            else:  # it moves to another device
+                time.sleep(left)
 
 
 class _Panel:
     """Draws levels, clipping, latency, load, missed blocks and the settings of the keys."""
 
-    def __init__(self, host: Host, seconds: float | None, controls: Controls | None) -> None:
-        self._host, self._seconds, self._controls = host, seconds, controls
+    def __init__(
+        self, playing: Callable[[], Host], seconds: float | None, controls: Controls | None
+    ) -> None:
+        self._playing, self._seconds, self._controls = playing, seconds, controls
         self._clipped: tuple[int, ...] = ()
         self._red_until: dict[int, float] = {}
         self._needle = Needle()
@@ -323,7 +364,7 @@ class _Panel:
         from rich.console import Group
         from rich.text import Text
 
-        stats = self._host.stats()
+        stats = self._playing().stats()
         grid = self._levels(stats)
         self._clipped = stats.clipped
         status = self._status(stats)
@@ -332,7 +373,7 @@ class _Panel:
         session = self._controls.session
         lines: list[Any] = [status, Text(self._controls.text())]
         if session.tuning:
-            self._needle.read(self._host.tuning(), _VIEW_S)
+            self._needle.read(self._playing().tuning(), _VIEW_S)
             lines.append(self._needle.drawn("play one string"))
         if session.said:
             lines.append(Text(session.said, "bold"))
@@ -358,7 +399,7 @@ class _Panel:
 
     def _status(self, stats: Stats) -> str:
         """Return tuning (of an instrument), time, latency, load and faults in one line."""
-        host = self._host
+        host = self._playing()
         silent = self._controls and (
             self._controls.session.denoises or self._controls.session.tuning
         )

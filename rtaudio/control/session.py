@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -158,6 +159,20 @@ class Session(Turning):
         if self.comparing != comparing:
             self.host.set(self.switch, comparing)
         self._tell("chain", self.name, "")
+
+    @contextmanager
+    def between_hosts(self) -> Iterator[None]:
+        """Hold what others do while the block gives :attr:`host` another host that plays the same.
+
+        Set lists are built anew for it.
+        """
+        with self._lock:
+            try:
+                yield
+            finally:
+                if self._stock is not None and self.presets is not None:
+                    self._fill(self.presets)
+                self._tell("chain", self.name, "")
 
     # -- presets -----------------------------------------------------------------------------------
 

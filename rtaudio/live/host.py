@@ -563,6 +563,81 @@ class Host:
         self._check_open()
         return self._pieces(self._engine.tap())
 
+    def tap(self) -> Tap:
+        """Return a reader of the output from now on, which waits for nothing.
+
+        Raises
+        ------
+        RtaudioError
+            The host has been stopped.
+        """
+        self._check_open()
+        return self._engine.tap()
+
+    def play(self, audio: ArrayLike | None) -> None:
+        """Play a sound over and over in place of the device's input; a change is a short pause.
+
+        Parameters
+        ----------
+        audio
+            Mono ``[frames]`` or ``[channels, frames]`` at ``rate_hz``; a mono input gets the mean
+            of the channels. None: the input again.
+
+        Raises
+        ------
+        AudioError
+            It has no frames, or neither one channel nor as many as the input.
+        RtaudioError
+            The host has been stopped, or plays a ``source``.
+        """
+        self._check_open()
+        if self._source_frames is not None or self._feeder is not None:
+            raise RtaudioError("this host plays the source that it was made with")
+        ring = None if audio is None else self._as_input(audio)
+        muted = self.muted
+        self.muted = True
+        try:
+            time.sleep((FADE_MS / 1000 + self.block / self.rate_hz) if self.running else 0.0)
+            self._engine.loop_source(ring)
+        finally:
+            self.muted = muted
+
+    def _as_input(self, audio: ArrayLike) -> Floats:
+        """Return a sound with the channels of the input."""
+        sound = samples(audio, "the sound")
+        channels = self._engine.in_channels
+        if sound.shape[1] == 0:
+            raise AudioError("the sound has no frames")
+        if sound.shape[0] != channels:
+            if channels == 1:
+                return np.asarray(sound.mean(axis=0, keepdims=True), np.float32)
+            if sound.shape[0] != 1:
+                raise AudioError(f"the sound has {sound.shape[0]} channels, the input {channels}")
+        return np.broadcast_to(sound, (channels, sound.shape[1]))
+
+    def record(self, path: str | Path) -> Recorder:
+        """Write the output from now on into a file, which appears when the recorder finishes.
+
+        Parameters
+        ----------
+        path
+            The file; its suffix is the format.
+
+        Returns
+        -------
+        Recorder
+            ``finish()`` ends it, before the host is stopped.
+
+        Raises
+        ------
+        AudioFileError, OSError
+            The file cannot be written.
+        """
+        self._check_open()
+        recorder = Recorder(self._engine, Path(path), self.rate_hz)
+        recorder.start()
+        return recorder
+
     def _pieces(self, tap: Tap) -> Iterator[Floats]:
         while True:
             playing = self._state != "stopped" and self.error is None

@@ -22,12 +22,14 @@ from rtaudio.runtime.statistics import HISTOGRAM_SIZE, Histogram, Snapshot
 from rtaudio.runtime.tap import Tap
 from rtaudio.runtime.words import atomic_store
 
+_SOURCE = offset_of(ENGINE, "source")
 _SOURCE_WRITE = offset_of(ENGINE, "source_write")
 _SOURCE_ENDED = offset_of(ENGINE, "source_ended")
 _TAP = offset_of(ENGINE, "tap")
 
 _HEARD_S = 6.0
 _TAP_S = 10
+_ENDLESS = 1 << 62
 
 
 @jit
@@ -138,6 +140,31 @@ class Engine:
             The most that may wait to be played.
         """
         self._set_source(np.zeros((self.in_channels, frames), np.float32))
+
+    def loop_source(self, audio: Floats | None) -> None:
+        """Play a sound over and over in place of the device's input, while the callback runs.
+
+        Parameters
+        ----------
+        audio
+            float32 ``[in_channels, frames]``; None: the input of the device again.
+        """
+        _store(self.address + _SOURCE, 0)
+        self._await_blocks(2)  # a call that has begun may still read the former one
+        self._buffers["former_source"] = self._buffers.pop("source", np.zeros(0, np.float32))
+        if audio is None:
+            return
+        ring = self._buffers["source"] = np.ascontiguousarray(audio, np.float32)
+        self.record["source_frames"] = ring.shape[1]
+        self.record["source_position"], self.record["source_ended"] = 0, 1
+        self.record["source_write"] = _ENDLESS
+        _store(self.address + _SOURCE, ring.ctypes.data)
+
+    def _await_blocks(self, count: int) -> None:
+        """Return when the callback has been called again; a stopped device is not waited for."""
+        until, deadline = int(self.record["blocks"]) + count, time.monotonic() + 0.5
+        while int(self.record["blocks"]) < until and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def _set_source(self, ring: Floats) -> None:
         self._buffers["source"] = ring
