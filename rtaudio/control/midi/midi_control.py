@@ -18,7 +18,7 @@ from rtaudio.control.midi.mapper import Action, Mapper, Press, Turn
 from rtaudio.control.midi.mapping import STATES, Mapping, read_mappings
 from rtaudio.control.midi.parser import MidiParser
 from rtaudio.control.midi.ports import VIRTUAL, Input, Port, Ports
-from rtaudio.errors import DeviceError, ParameterError, RtaudioError
+from rtaudio.errors import DeviceError, RtaudioError
 from rtaudio.preset.load import preset_midi
 
 if TYPE_CHECKING:
@@ -221,13 +221,13 @@ class MidiControl:
             self._program = int(event.value)
             self._wake.set()
             return
-        for action in controller.mapper.actions(event, self._session.parameter, now_s):
-            self._do(controller, action)
+        with suppress(RtaudioError):  # the chain has just changed, or the host has been stopped
+            for action in controller.mapper.actions(event, self._session.parameter, now_s):
+                self._do(controller, action)
 
     def _do(self, controller: _Controller, action: Action) -> None:
         if isinstance(action, Turn):
-            with suppress(ParameterError):  # the chain changed a moment ago
-                self._session.set(action.name, action.value, controller)
+            self._session.set(action.name, action.value, controller)
         elif action.word in _SIMPLE:
             self._press(action)
         else:

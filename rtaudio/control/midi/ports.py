@@ -73,11 +73,12 @@ class Ports:
         """Return the ports that can be read (``"in"``) or written (``"out"``) now."""
         found = []
         for api in self._apis():
-            probe = self._probes.get((api, direction)) or self._open(api, direction)
-            if probe is None:
+            if (api, direction) not in self._probes:
+                self._probes[api, direction] = self._open(api, direction)
+            probe = self._probes[api, direction]
+            if probe is None:  # an interface whose server is not there is not asked again
                 continue
-            self._probes[api, direction] = probe
-            with _quiet(), suppress(self._rtmidi.RtMidiError, UnicodeDecodeError):
+            with suppress(self._rtmidi.RtMidiError, UnicodeDecodeError):
                 found += [Port(api, name) for name in probe.get_ports() if not _own(name)]
         return found
 
@@ -159,7 +160,7 @@ class Ports:
 
     def close(self) -> None:
         """Let the interfaces go."""
-        for probe in self._probes.values():
+        for probe in filter(None, self._probes.values()):
             probe.delete()
         self._probes.clear()
 

@@ -117,6 +117,14 @@ def test_knobs_switches_and_lamps(playing, home):
     assert warnings == []
 
 
+def test_messages_after_the_end_of_the_host_do_nothing(playing, home):
+    session, wires, _ = playing(home / "presets" / "soft.yaml")
+    session.host.stop()
+    wires.send(0xB0, 7, 127)
+    wires.send(0x90, 36, 100)
+    wires.send(0xC0, 1)
+
+
 def test_damage_is_counted_and_nothing_else(playing, home):
     session, wires, _ = playing(home / "presets" / "soft.yaml")
     for data in (b"\xb0", b"\x05\x05", b"\xf5", b"\xff\xfe", bytes(range(256)) * 3):
