@@ -194,8 +194,39 @@ def test_any_shape_of_a_preset_takes_any_change(text, tmp_path):
         assert (comment in new) == (comment in text)
 
 
-def test_a_preset_of_other_effects_is_written_anew(folder):
+def test_a_preset_of_other_effects_keeps_its_other_comments(folder):
     chain = load_preset("bypass")
-    assert rewritten((folder / "a.yaml").read_text(), chain, folder) is None
     path = save_copy(chain, folder, folder / "a.yaml")
+    assert path.read_text() == f"name: {path.stem}   # a!\nchain:\n  []\n"
     assert load_preset(path).effects == []
+
+
+def test_a_preset_of_other_branches_is_written_anew(tmp_path):
+    text = "chain: [{parallel: [{chain: []}, {pan: 0.5, chain: []}]}]   # wide\n"
+    path = tmp_path / "wide.yaml"
+    path.write_text(text)
+    chain = load_preset(path)
+    chain.effects[0].branches = chain.effects[0].branches[:1]
+    assert rewritten(text, chain, tmp_path) is None
+    assert load_preset(save_copy(chain, tmp_path, path)).effects == chain.effects
+
+
+def test_keys_undo_and_learn(folder):
+    host, controls = playing(folder / "a.yaml")
+    with host:
+        controls.press("up", 0.0)
+        assert host.get("in.gain_db") == -5.0
+        controls.press("u", 0.0)
+        assert host.get("in.gain_db") == -6.0
+        assert controls.session.said == "undone: in.gain_db = -5 dB"
+        controls.press("U", 0.0)
+        assert host.get("in.gain_db") == -5.0
+        controls.press("U", 0.0)
+        assert controls.session.said == "nothing to be done again"
+        controls.press("l", 0.0)  # without a controller nothing is learnt
+        assert not controls.session.learning
+        asked = []
+        controls.session.learner = asked.append
+        controls.press("l", 0.0)
+        assert (asked, controls.session.learning) == (["in.gain_db"], "in.gain_db")
+        assert "l learn" in controls.help

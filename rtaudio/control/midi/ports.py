@@ -196,7 +196,7 @@ class Input:
     def _poll(self) -> None:
         get = self._device.get_message
         while not self._stopped.is_set():
-            batch = []
+            batch: list[bytes] = []
             while len(batch) < _BATCH and (message := get()) is not None:
                 batch.append(bytes(message[0]))
             if batch:
