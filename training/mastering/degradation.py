@@ -154,7 +154,7 @@ def draw_degradation(generator: Generator, kinds: Sequence[str]) -> Degradation:
     {'mix': 1.0, 'bypass': 0.0, 'db_per_octave': -0.69, 'pivot_hz': 800.0}
     """
     drawn = [kind for kind in kinds if generator.uniform() < CHANCE]
-    drawn = drawn or [kinds[generator.integers(len(kinds))]]
+    drawn = drawn or [kinds[int(generator.integers(len(kinds)))]]
     effects = {kind: make(generator) for kind, make in _DRAWN.items() if kind in drawn}
     noise = float(generator.uniform(0.001, 0.015)) if NOISE in drawn else 0.0
     return Degradation(effects, noise, int(generator.integers(1 << 31)))

@@ -21,6 +21,7 @@ from rtaudio.analysis.programme_loudness import programme_loudness
 from rtaudio.analysis.signal_to_noise import blind_snr_db, snr_db
 from rtaudio.atomic import replacing
 from rtaudio.runtime.memory import Floats
+from rtaudio.view.terminal import remark
 from training.checkpoint import load_fitting
 from training.config import ConfigError
 from training.guitar.plots import save
@@ -28,7 +29,6 @@ from training.mastering.config import MasteringConfig
 from training.mastering.excerpts import Excerpts
 from training.mastering.tracks import Track, consolidated, split
 from training.models import net_class
-from training.run_folder import LOG, SAID
 from training.task import Row, Task
 
 __all__ = ["MasteringTask", "blended", "enhanced"]
@@ -158,7 +158,7 @@ class MasteringTask(Task):
     @override
     def adopt(self, checkpoint: Path) -> None:
         """Start with all weights of a ``best.pt`` that fit by name and shape, and report them."""
-        LOG.log(SAID, "%s", load_fitting(self.net, checkpoint))
+        remark(f"{checkpoint}: {load_fitting(self.net, checkpoint)}")
 
     @override
     def card(self) -> dict[str, Any]:

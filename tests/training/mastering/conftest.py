@@ -58,7 +58,7 @@ def write(tmp_path, music, monkeypatch):
                 "warmup_samples": 256,
                 **dict(data),
             },
-            "net": {"type": "wave-u-net", "base_channels": 2, "levels": 2, "residual": True},
+            "net": {"type": "wave-u-net", "base_channels": 1, "levels": 6, "residual": True},
             "schedule": {"steps": 6, "batch": 2, "epoch_steps": 3, "validation_batches": 1},
             **changes,
         }

@@ -190,9 +190,8 @@ def test_its_weights_start_as_the_document_says():
         WaveUNet(kernel=4)
 
 
-@pytest.mark.parametrize("skip", SKIPS)
-def test_its_graph_plays_the_same(skip, tmp_path):
-    net = make(levels=2, skip=skip)
+def test_its_graph_plays_the_same(tmp_path):
+    net = make(levels=7, base_channels=1, skip="concatenate")
     with torch.no_grad():  # a path by which an impulse shows the delay
         net.head.weight[:, -2:] = torch.eye(2)[..., None]
     parity = export_model(net, CARD, tmp_path / "tiny.onnx")
