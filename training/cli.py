@@ -30,6 +30,8 @@ from training.guitar.config import GuitarConfig
 from training.guitar.forecast import forecast
 from training.guitar.seeds import train_seeds
 from training.guitar.task import AmpTask
+from training.mastering.config import MasteringConfig
+from training.mastering.task import MasteringTask
 from training.separation.config import SeparationConfig
 from training.separation.task import SeparationTask
 from training.task import Task
@@ -70,6 +72,12 @@ TASKS = {
         SeparationTask,
         ("checkpoint",),
         "a separator; seed and steps are in the file",
+    ),
+    "mastering": Kind(
+        MasteringConfig,
+        MasteringTask,
+        ("checkpoint",),
+        "a mastering net; seed and steps are in the file",
     ),
 }
 """Kinds of training by the ``task`` of a configuration; a file without one is for guitar."""
