@@ -18,6 +18,7 @@ from rtaudio.effects.base import Effect
 from rtaudio.effects.chain import Chain
 from rtaudio.errors import ParameterError, RtaudioError, UsageError
 from rtaudio.preset.load import load_preset
+from rtaudio.runtime.slots import COMMON
 
 if TYPE_CHECKING:
     from rtaudio.live.host import Host
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 Side = Literal["A", "B"]
 
-_COMPARED_S = 2.0
+_COMPARED_S = 1.0
 """How much of the input A and B are compared with; less than 0.4 s has no loudness."""
 
 
@@ -74,6 +75,7 @@ class Session(Turning):
         self._load = load
         self._side: Side = "A"
         self._other: dict[str, float] | None = None
+        self._compared: list[tuple[dict[str, float], dict[str, float], float]] = []
         self._stock: Stock | None = None
         if presets is not None and presets.fixed:
             self._fill(presets)
@@ -93,8 +95,8 @@ class Session(Turning):
         """Return the effects in order, each followed by those inside it."""
         with self._lock:
             names = {id(effect): name for name, effect in self.host.effects().items()}
-            own = list(self.host.parameters())
-            latencies = self.host.read().latency_parts
+            own = [name for name in self._known()[1] if name.rpartition(".")[2] not in COMMON]
+            latencies = self.host.latency_parts
             found = []
             for effect, way in devices.devices(self.host.effect):
                 name = names[id(effect)]
@@ -240,7 +242,7 @@ class Session(Turning):
             self.host.swap(chain, program)
             left, self.playing = self.playing, path
             self._history.clear()
-            self._side, self._other = "A", None
+            self._side, self._other, self._compared = "A", None, []
             self.host.trim_db = 0.0
             self.said = ""
             self._tell("chain", self.name, "")
@@ -262,40 +264,48 @@ class Session(Turning):
     def side(self, side: Side) -> None:
         if side not in ("A", "B"):
             raise ParameterError(f"side = {side!r} is not one of 'A', 'B'")
+        if side == self._side:
+            return
+        self._compare_sides()
         with self._lock:
-            if side == self._side:
-                return
             new = self._other is None
             self._change_side()
             self._history.add(f"side {side}", self._change_side, self._change_side)
             self.say(f"{side} begins as the other side; change it" if new else "")
 
+    def _sides(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Return the settings of the side that plays and of the other one."""
+        here = self.host.values()
+        here.pop(self.switch)
+        there = self._other or here
+        return here, {name: value for name, value in there.items() if name in here}
+
     def _change_side(self) -> None:
-        kept = self.host.values()
-        kept.pop(self.switch)
-        other = self._other or kept
-        other = {name: value for name, value in other.items() if name in kept}
-        trims = self._trims_db(kept, other)
-        self.host.recall(other)
-        self.host.trim_db = trims
-        self._other = kept
+        here, there = self._sides()
+        trims = (trim for *pair, trim in self._compared if pair == [here, there])
+        self.host.recall(there)
+        self.host.trim_db = next(trims, 0.0)
+        self._other = here
         self._side = "B" if self._side == "A" else "A"
         self._tell("switch", "side", self._side)
         self._tell("chain", self.name, "")
 
-    def _trims_db(self, here: dict[str, float], there: dict[str, float]) -> float:
-        """Return the gain for the other side, so that both sides are equally loud."""
-        if here == there:
-            return 0.0
+    def _compare_sides(self) -> None:
+        """Find out by how much the sides differ in loudness; others may turn meanwhile."""
+        with self._lock:
+            here, there = self._sides()
+            known = any(pair == [here, there] for *pair, _ in self._compared)
+            effect, switch = self.host.effect, {self.switch: 0.0}
+        if known or here == there:
+            return
         heard = self.host.heard(_COMPARED_S)
-        switch = {self.switch: 0.0}
         ours, theirs = (
-            loudness_lufs(
-                self.host.effect, values | switch, heard, self.host.rate_hz, self.host.in_channels
-            )
+            loudness_lufs(effect, values | switch, heard, self.host.rate_hz, self.host.in_channels)
             for values in (here, there)
         )
-        return trims_db(ours, theirs)[1]
+        ours_db, theirs_db = trims_db(ours, theirs)
+        if ours_db != theirs_db:
+            self._compared = [(here, there, theirs_db), (there, here, ours_db)]
 
     # -- saving ------------------------------------------------------------------------------------
 

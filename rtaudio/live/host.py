@@ -368,6 +368,12 @@ class Host:
         self._engine.mute(muted)
 
     @property
+    def latency_parts(self) -> dict[str, int]:
+        """How many samples of latency each effect adds."""
+        with self._lock:
+            return dict(self._program.plan.latency_parts)
+
+    @property
     def in_channels(self) -> int:
         """Number of input channels."""
         return self._engine.in_channels

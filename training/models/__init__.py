@@ -19,6 +19,8 @@ from training.models.denoiser import Denoiser
 from training.models.gru import GruAmp
 from training.models.lstm import LstmAmp
 from training.models.naive import NaiveLstm  # no type of its own, but its checkpoints must load
+from training.models.open_unmix import OpenUnmix
+from training.models.separator import Separator
 from training.models.spectral import SpectralAmp
 from training.models.wavenet import WaveNetAmp
 
@@ -33,6 +35,8 @@ NETS: dict[str, type[StreamingModule]] = {
     "denoiser": Denoiser,
     "codec": Codec,
     "convolutional-codec": ConvolutionalCodec,
+    "separator": Separator,
+    "open-unmix": OpenUnmix,
 }
 
 

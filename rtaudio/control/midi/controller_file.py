@@ -18,6 +18,7 @@ import yaml
 from rtaudio.atomic import replacing
 from rtaudio.control.midi.mapping import Mapping, read_mappings
 from rtaudio.errors import SettingsError, closest, shortened
+from rtaudio.preset.rewrite import end_of
 from rtaudio.settings import settings_path
 
 _MAX_BYTES = 1 << 18
@@ -129,15 +130,6 @@ def _items(text: str) -> yaml.Node | None:
     return next((value for key, value in entries if key.value == "map"), None)
 
 
-def _end(node: yaml.Node) -> int:
-    """Return where a node ends; PyYAML counts what follows a block to it."""
-    if isinstance(node, yaml.MappingNode) and node.value and not node.flow_style:
-        return _end(node.value[-1][1])
-    if isinstance(node, yaml.SequenceNode) and node.value and not node.flow_style:
-        return _end(node.value[-1])
-    return int(node.end_mark.index)
-
-
 def _without(text: str, mapping: Mapping) -> str:
     """Return the text without the mappings that a learnt one replaces."""
     node = _items(text)
@@ -150,7 +142,7 @@ def _without(text: str, mapping: Mapping) -> str:
         )
         if not same and old.to != mapping.to:
             continue
-        start, stop = item.start_mark.index, _end(item)
+        start, stop = item.start_mark.index, end_of(item)
         if node.flow_style:
             later = re.match(r"\s*,\s*", text[stop:])
             earlier = re.search(r",\s*$", text[:start])
@@ -170,10 +162,10 @@ def _with(text: str, mapping: Mapping) -> str:
     line = line.strip()
     node = _items(text)
     if isinstance(node, yaml.SequenceNode) and node.value and node.flow_style:
-        at = _end(node.value[-1])
+        at = end_of(node.value[-1])
         return f"{text[:at]}, {line}{text[at:]}"
     if isinstance(node, yaml.SequenceNode) and node.value:
-        end = text.find("\n", _end(node.value[-1]))
+        end = text.find("\n", end_of(node.value[-1]))
         head, tail = (text, "") if end < 0 else (text[:end], text[end + 1 :])
         dash = " " * (node.start_mark.column)
         return f"{head}\n{dash}- {line}\n{tail}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -131,7 +132,7 @@ class _Binding:
         low, high = self._ends(parameter)
         here = parameter.position(parameter.value)
         share = (here - low) / (high - low) if high != low else 0.0
-        share = min(1.0, max(0.0, share)) ** (1.0 / self.mapping.curve)
+        share = math.pow(min(1.0, max(0.0, share)), 1.0 / self.mapping.curve)
         return 1.0 - share if self.mapping.invert else share
 
     def _ends(self, parameter: Parameter) -> tuple[float, float]:

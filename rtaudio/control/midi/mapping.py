@@ -139,9 +139,10 @@ class Mapping(BaseModel):
     @property
     def kind(self) -> EventKind:
         """The kind of the events that it listens to."""
-        for name in ("nrpn", "note", "bend", "pressure"):
+        names: tuple[EventKind, ...] = ("nrpn", "note", "bend", "pressure")
+        for name in names:
             if getattr(self, name) is not None:
-                return name  # type: ignore[return-value]
+                return name
         if self.clock is not None:
             return "tempo"
         return "control 14" if self.bits == 14 else "control"

@@ -103,7 +103,7 @@ class Ports:
         if len(fitting) > 1 and len(exact) != 1:
             names = ", ".join(repr(port.name) for port in fitting)
             raise DeviceError(f"{part!r} is a part of {names}; give more of the name")
-        return (exact or fitting or [None])[0]
+        return next(iter(exact or fitting), None)
 
     def read(self, port: Port | None, take: Callable[[bytes], None]) -> Input:
         """Open a port to read from.
