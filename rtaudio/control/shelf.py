@@ -45,7 +45,7 @@ def _alone(kind: str) -> bool:
 def _entry(kind: str) -> dict[str, str]:
     """Return the line of a kind: its name in words, and the first lines of its docstring."""
     text = (inspect.getdoc(known_effect(kind)) or "").partition("\n\n")[0]
-    title = kind.replace("_", " ").capitalize()
+    title = kind.replace("_", " ").capitalize().replace("Dc ", "DC ")
     return {"word": kind, "kind": kind, "title": title, "description": " ".join(text.split())}
 
 
