@@ -134,7 +134,7 @@ def measure(preset: str, seconds: float) -> dict[str, Any]:
     seconds
         Duration of flood and silence together.
     """
-    jack = Jack(RATE, BLOCK)
+    jack = Jack(RATE, BLOCK, "rtaudio-midi")
     try:
         with tempfile.TemporaryDirectory() as home:
             folder = Path(home) / "rtaudio" / "midi"
