@@ -22,21 +22,40 @@ DATA = Path(os.environ.get("RTAUDIO_DATA") or Path(__file__).parents[2] / "share
 
 REAL_TIME = (
     "analysis/test_tuner.py",
-    "cli",
+    "cli/test_capture.py",
+    "cli/test_denoise.py",
+    "cli/test_errors.py",
+    "cli/test_run_report.py",
+    "cli/test_start.py",
+    "cli/test_verbs.py",
     "codec/test_bad_input.py",
     "codec/test_call.py",
     "codec/test_verbs.py",
-    "control",
+    "control/midi/test_midi_control.py",
+    "control/test_api.py",
+    "control/test_keyboard.py",
+    "control/test_model.py",
+    "control/test_osc.py",
+    "control/test_page.py",
+    "control/test_server.py",
+    "control/test_session.py",
     "effects/test_denoise.py",
+    "effects/test_separate_live.py",
     "live",
-    "runtime",
+    "runtime/test_engine.py",
+    "runtime/test_worker.py",
     "test_errors.py",
     "test_examples.py",
     "test_knobs.py",
 )
 """Tests that play in real time: they run one by one, the others side by side."""
 
-STEADY = ("codec/test_call.py", "effects/test_denoise.py", "live")
+STEADY = (
+    "codec/test_call.py",
+    "effects/test_denoise.py",
+    "effects/test_separate_live.py",
+    "live",
+)
 """Tests that judge what was played: they need a machine that runs all the time."""
 
 MOST_STOLEN = 0.01

@@ -29,6 +29,7 @@ class What(StrEnum):
     denoise = "denoise"
     codec = "codec"
     master = "master"
+    separation = "separation"
 
 
 def bench(
@@ -36,28 +37,28 @@ def bench(
         What,
         typer.Argument(
             help="The engine; the models; guitar amps, with their errors; aliasing; denoisers; "
-            "codecs; or masters."
+            "codecs; masters; or separators."
         ),
     ] = What.engine,
     data: Annotated[
         Path | None,
         typer.Option(
             envvar="RTAUDIO_DATA",
-            help="denoise, codec, master: folder of recordings and of third-party models.",
+            help="denoise, codec, master, separation: folder of recordings and of models.",
         ),
     ] = None,
     model: Annotated[
         list[Path] | None,
         typer.Option(
-            help="denoise: one more model file or folder; codec: instead of the shipped ones; "
-            "repeatable."
+            help="denoise, separation: one more model file or folder; codec: instead of the "
+            "shipped ones; repeatable."
         ),
     ] = None,
     quick: Annotated[
         bool,
         typer.Option(
             "--quick",
-            help="denoise, codec: use every sixth recording only; master: two songs.",
+            help="denoise, codec: every sixth recording; master: two songs; separation: 40 s.",
         ),
     ] = False,
     jobs: Annotated[
@@ -76,6 +77,7 @@ def bench(
     `denoise` measures the quality and the cost of all available denoisers on the same recordings,
     `codec` those of the codecs beside Opus, with their bitrates, and with packets lost. `master`
     masters the same songs by a target and by a reference, beside matchering if it is installed.
+    `separation` measures separators on songs with known stems.
     """
     terminal.say_loading(f"the bench {what.value}")
     match what:
@@ -101,6 +103,10 @@ def bench(
             from rtaudio.cli.bench_master import bench_master
 
             bench_master(data, quick=quick, json=json)
+        case What.separation:
+            from rtaudio.cli.bench_separation import bench_separation
+
+            bench_separation(data, model or (), quick=quick, json=json)
 
 
 def _print_times(what: What, title: str, times: dict[str, Any], json: bool) -> None:

@@ -15,11 +15,15 @@ from export.streaming import StreamingModule
 from training.models.codec import Codec
 from training.models.context import ContextNet
 from training.models.convolutional_codec import ConvolutionalCodec
+from training.models.crnn import Crnn
 from training.models.denoiser import Denoiser
 from training.models.gru import GruAmp
 from training.models.lstm import LstmAmp
 from training.models.naive import NaiveLstm  # no type of its own, but its checkpoints must load
+from training.models.open_unmix import OpenUnmix
+from training.models.separator import Separator
 from training.models.spectral import SpectralAmp
+from training.models.wave_u_net import WaveUNet
 from training.models.wavenet import WaveNetAmp
 
 __all__ = ["NETS", "net_arguments", "net_class"]
@@ -33,6 +37,10 @@ NETS: dict[str, type[StreamingModule]] = {
     "denoiser": Denoiser,
     "codec": Codec,
     "convolutional-codec": ConvolutionalCodec,
+    "separator": Separator,
+    "open-unmix": OpenUnmix,
+    "crnn": Crnn,
+    "wave-u-net": WaveUNet,
 }
 
 
