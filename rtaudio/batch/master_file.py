@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,25 +156,23 @@ def master_file(
     -14.02
     """
     begin, source, target = time.perf_counter(), Path(source), Path(target)
+    suited_subtype(target)  # a wrong suffix is reported at once
+    if source.exists() and target.exists() and source.samefile(target):
+        raise AudioFileError(f"{target}: is the file that is read; choose another name")
     passes = _Passes(progress)
-    before = measure_profile(source, progress=passes.next(0.15), listen=listen)
-    check_audible(source, before)
-    asked = settings.target_lufs
-    if "loudness" not in settings.stages:
-        asked = before.loudness.integrated_lufs
-    shape = settings.shape
-    if shape is None:
-        shape = design_shape(
-            before, settings.goal, target_lufs=asked, ceiling_db=settings.ceiling_db,
-            intensity=settings.intensity, stages=settings.stages,
-        )  # fmt: skip
-    shaped = before
-    if shape:
-        shaped = measure_profile(source, Chain([*shape]), progress=passes.next(0.15))
-    search = _Search(shaped, asked, settings.ceiling_db)
-    with replacing(target) as new:
+    with replacing(target) as new, _named(new, target):
+        before = measure_profile(source, progress=passes.next(0.15), listen=listen)
+        check_audible(source, before)
+        asked = settings.target_lufs
+        if "loudness" not in settings.stages:
+            asked = before.loudness.integrated_lufs
+        shape = _shape(settings, before, asked)
+        shaped = before
+        if shape:
+            shaped = measure_profile(source, Chain(shape), progress=passes.next(0.15))
+        search = _Search(shaped, asked, settings.ceiling_db)
         while True:
-            chain = finished_chain([*shape], search.gain_db, search.aim_db)
+            chain = finished_chain(shape, search.gain_db, search.aim_db)
             done = render_file(
                 _for_file(chain, source, target), source, new,
                 keep_channels=True, progress=passes.next(0.35),
@@ -183,6 +182,26 @@ def master_file(
                 break
     progress(1.0)
     return _mastered(done, before, after, search, chain, time.perf_counter() - begin)
+
+
+def _shape(settings: MasterSettings, profile: Profile, asked_lufs: float) -> list[Effect]:
+    if settings.shape is not None:
+        return [*settings.shape]
+    return design_shape(
+        profile, settings.goal, target_lufs=asked_lufs, ceiling_db=settings.ceiling_db,
+        intensity=settings.intensity, stages=settings.stages,
+    )  # fmt: skip
+
+
+@contextmanager
+def _named(temporary: Path, target: Path) -> Iterator[None]:
+    """Let errors name the file that the user knows."""
+    try:
+        yield
+    except (AudioFileError, OSError) as error:
+        if str(temporary) not in str(error):
+            raise
+        raise type(error)(str(error).replace(str(temporary), str(target))) from None
 
 
 def check_audible(path: Path, profile: Profile) -> None:
