@@ -75,7 +75,8 @@ def influence(rate_hz: int) -> Array:
         if kind == "width":
             matrix[FEATURES.index(f"{key.removesuffix('_width_db')} width"), column] = 1.0
             continue
-        effect = Tilt(**{key: 1.0}) if kind == "tilt" else Equalizer(**{key: 1.0})
+        one: dict[str, Any] = {key: 1.0}
+        effect = Tilt(**one) if kind == "tilt" else Equalizer(**one)
         gains_db = _response_db(effect, rate_hz)
         matrix[: len(CENTRES_HZ), column] = gains_db - gains_db.mean()
     return matrix
