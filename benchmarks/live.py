@@ -125,9 +125,9 @@ class Jack:
             raise SystemExit("jackd is not installed; apt install jackd2")
         self.name = name
         try:
-            former = os.sched_getscheduler(0)
+            former = os.sched_getscheduler(0), os.sched_getparam(0)
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-            os.sched_setscheduler(0, former, os.sched_param(0))
+            os.sched_setscheduler(0, *former)
             realtime = ["-R", "-P70"]
         except PermissionError:
             realtime = ["--no-realtime"]

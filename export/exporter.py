@@ -68,6 +68,7 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
             parameters=net.controls,
             architecture=net.architecture(),
             task=net.task,
+            stems=net.stems,
         )
     except ValidationError as error:
         raise ExportError(f"{path}: {first_fault(error, Card, 'card')}") from None

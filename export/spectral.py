@@ -12,27 +12,28 @@ from export.streaming import State, StreamingModule
 from rtaudio.models.graph.fourier import FourierStages, normalised_windows
 from rtaudio.runtime.memory import Array
 
-__all__ = ["Fourier", "OverlapAdd"]
+__all__ = ["Fourier", "OverlapAdd", "low_latency_windows"]
 
 
 class OverlapAdd(StreamingModule):
     r"""A net over spectral frames as a net over audio, delayed by exactly ``latency_samples``.
 
     Frames are not centred. Each hop of samples makes one frame of the newest ``n_fft`` samples, and
-    completes the oldest ``hop`` samples of the overlapping sum::
+    completes the oldest ``hop`` samples of the overlapping sum of the newest ``n_synthesis``::
 
-        state.history [batch, 1, n_fft - hop] | x [batch, 1, hop]
-        \________________________________________________________/
+        state.history [batch, in, n_fft - hop] | x [batch, in, hop]
+        \__________________________________________________________/
               * analysis window -> rfft -> net -> irfft -> * synthesis window
-        /--------------------------------------------------------\
-        + state.overlap [batch, 1, n_fft - hop]
-        = y [batch, 1, hop]               | next.overlap
+              /----------------------------------------------------\
+              + state.overlap [batch, out, n_synthesis - hop]
+              = y [batch, out, hop]       | next.overlap
 
     Parameters
     ----------
     net
         From frames, float32 (batch, 2, frames, n_fft // 2 + 1) with real part first, and its state
-        to as many frames and the state. Its state appears as ``net.<name>``.
+        to as many frames and the state. Its state appears as ``net.<name>``. All frames of a
+        channel come before those of the next one: (batch, 2, channels * frames, bins).
     n_fft, hop
         Length of a frame, and its distance to the next one, in samples.
     windows
@@ -41,6 +42,11 @@ class OverlapAdd(StreamingModule):
     look_ahead
         The net's look-ahead: frame t of its output belongs to frame t - ``look_ahead`` of its
         input.
+    channels
+        Audio channels in and out.
+    n_synthesis
+        Newest samples of a frame that the synthesis window keeps; it is 0 before them. None: all.
+        See `low_latency_windows`.
 
     Raises
     ------
@@ -50,8 +56,8 @@ class OverlapAdd(StreamingModule):
     Notes
     -----
     Allen, Rabiner: A unified approach to short-time Fourier analysis and synthesis, Proceedings of
-    the IEEE 65(11), 1977. The latency is ``n_fft - hop + look_ahead * hop``; a host whose block
-    is no multiple of the hop adds ``hop - gcd(hop, block)``.
+    the IEEE 65(11), 1977. The latency is ``n_synthesis - hop + look_ahead * hop``; a host whose
+    block is no multiple of the hop adds ``hop - gcd(hop, block)``.
 
     In a graph the transform is a product with fixed matrices in two stages (`Fourier`). From 512
     samples on that is cheaper than dense matrices or the operator DFT (see
@@ -79,6 +85,8 @@ class OverlapAdd(StreamingModule):
         hop: int,
         windows: tuple[Array, Array] | None = None,
         look_ahead: int = 0,
+        channels: tuple[int, int] = (1, 1),
+        n_synthesis: int | None = None,
     ) -> None:
         super().__init__()
         if not 1 <= hop <= n_fft:
@@ -90,32 +98,35 @@ class OverlapAdd(StreamingModule):
         if windows is None:
             root = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft))
             windows = (root, root)
+        kept = n_fft if n_synthesis is None else n_synthesis
+        if not hop <= kept <= n_fft or np.any(windows[1][: n_fft - kept]):
+            raise ValueError(
+                f"n_synthesis = {kept}: wanted {hop} .. {n_fft}, and a window of 0 before"
+            )
         self.net = net
         self.n_fft = n_fft
         self.hop = hop
-        self.latency_samples = n_fft - hop + look_ahead * hop
+        self.channels = channels
+        self.n_synthesis = kept
+        self.latency_samples = kept - hop + look_ahead * hop
         self.fourier = Fourier(*normalised_windows(windows, n_fft, hop))
 
     @override
     def initial_state(self, batch: int = 1) -> State:
-        rest = self.fourier.analysis.new_zeros(batch, 1, self.n_fft - self.hop)
         inner = {f"net.{name}": value for name, value in self.net.initial_state(batch).items()}
-        return (
-            inner
-            if self.hop == self.n_fft
-            else {
-                "history": rest,
-                "overlap": rest.clone(),
-                **inner,
-            }
-        )
+        zeros = self.fourier.analysis.new_zeros
+        sizes = {
+            "history": (batch, self.channels[0], self.n_fft - self.hop),
+            "overlap": (batch, self.channels[1], self.n_synthesis - self.hop),
+        }
+        return {name: zeros(size) for name, size in sizes.items() if size[-1]} | inner
 
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         if x.shape[-1] % self.hop:
             raise ValueError(f"{x.shape[-1]} samples are not a multiple of the hop, {self.hop}")
-        rest = self.n_fft - self.hop
-        seen = torch.cat([state["history"], x], dim=-1) if rest else x
+        past, rest = self.n_fft - self.hop, self.n_synthesis - self.hop
+        seen = torch.cat([state["history"], x], dim=-1) if past else x
         inner = {
             name.removeprefix("net."): value
             for name, value in state.items()
@@ -123,28 +134,81 @@ class OverlapAdd(StreamingModule):
         }
         spectra, inner = self.net(self.fourier(self._frames(seen)), inner)
         following: State = {f"net.{name}": value for name, value in inner.items()}
-        summed = self._overlap_add(self.fourier.inverse(spectra))
+        if past:
+            following = {"history": seen[..., -past:], **following}
+        frames = self.fourier.inverse(spectra)
+        summed = self._overlap_add(frames[..., self.n_fft - self.n_synthesis :])
         if not rest:
             return summed, following
         head = summed[..., :rest] + state["overlap"]
         summed = torch.cat([head, summed[..., rest:]], dim=-1)
-        following = {"history": seen[..., -rest:], "overlap": summed[..., -rest:], **following}
-        return summed[..., :-rest], following
+        return summed[..., :-rest], {"overlap": summed[..., -rest:], **following}
 
     def _frames(self, seen: Tensor) -> Tensor:
-        """Cut (batch, 1, samples) into overlapping frames (batch, frames, n_fft)."""
+        """Cut (batch, in, samples) into overlapping frames (batch, in * frames, n_fft)."""
         if seen.shape[-1] == self.n_fft:  # one hop, as in a graph: one frame
             return seen
-        return seen[:, 0].unfold(-1, self.n_fft, self.hop)
+        return seen.unfold(-1, self.n_fft, self.hop).flatten(1, 2)
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
-        """Add up frames (batch, frames, n_fft) to (batch, 1, samples)."""
-        count = frames.shape[1]
+        """Add up frames (batch, out * frames, n_synthesis) to (batch, out, samples)."""
+        outputs = self.channels[1]
+        count = frames.shape[1] // outputs
         if count == 1:
             return frames
-        length = self.n_fft + (count - 1) * self.hop
-        columns = frames.transpose(1, 2)
-        return functional.fold(columns, (1, length), (1, self.n_fft), stride=(1, self.hop))[:, 0]
+        length = self.n_synthesis + (count - 1) * self.hop
+        columns = frames.reshape(-1, count, self.n_synthesis).transpose(1, 2)
+        summed = functional.fold(columns, (1, length), (1, self.n_synthesis), stride=(1, self.hop))
+        return summed.reshape(-1, outputs, length)
+
+
+def low_latency_windows(n_fft: int, n_synthesis: int) -> tuple[Array, Array]:
+    """Return a long analysis and a short synthesis window: fine in frequency, early in time.
+
+    The analysis window rises over the whole frame and falls over its last ``n_synthesis / 2``
+    samples. The synthesis window is 0 before the newest ``n_synthesis`` samples; the product is a
+    Hann window of those, which adds up at hops of a half, a quarter ... of it.
+
+    Parameters
+    ----------
+    n_fft
+        Samples of a frame.
+    n_synthesis
+        Samples that the synthesis window keeps: an even number, at most ``n_fft``.
+
+    Returns
+    -------
+    analysis, synthesis
+        float64 [n_fft] each.
+
+    Raises
+    ------
+    ValueError
+        ``n_synthesis`` is odd or out of range.
+
+    Notes
+    -----
+    Mauler, Martin: A low delay, variable resolution, perfect reconstruction spectral
+    analysis-synthesis system for speech enhancement, EUSIPCO 2007.
+
+    Examples
+    --------
+    >>> analysis, synthesis = low_latency_windows(16, 4)
+    >>> (analysis * synthesis)[-4:].round(3)
+    array([0. , 0.5, 1. , 0.5])
+    """
+    if n_synthesis % 2 or not 2 <= n_synthesis <= n_fft:
+        raise ValueError(f"n_synthesis = {n_synthesis}: wanted an even number, 2 .. {n_fft}")
+    half = n_synthesis // 2
+
+    def root(length: int) -> Array:
+        return np.asarray(np.sin(np.pi * np.arange(length) / length))  # of a Hann window
+
+    analysis = np.concatenate([root(2 * (n_fft - half))[: n_fft - half], root(n_synthesis)[half:]])
+    product = root(n_synthesis) ** 2
+    kept = analysis[-n_synthesis:]
+    short = np.divide(product, kept, out=np.zeros(n_synthesis), where=kept > 0)
+    return analysis, np.concatenate([np.zeros(n_fft - n_synthesis), short])
 
 
 class Fourier(nn.Module):

@@ -35,8 +35,8 @@ class StreamingModule(nn.Module):
     controls
         The knobs. A net with knobs takes them as third argument of `forward`, float32 (batch,
         knobs), in natural units.
-    task
-        What the net is for, as in the card.
+    task, stems
+        What the net is for, and the stems of a separator, as in the card.
     kind
         What the net turns into what, as in the card. An encoder returns codes, int64 (batch,
         codebooks, frames) with a frame per hop, a decoder takes them; the side of the codes has 0
@@ -59,7 +59,8 @@ class StreamingModule(nn.Module):
     latency_samples: int = 0
     prewarm_samples: int = 0
     controls: tuple[ModelParameter, ...] = ()
-    task: Literal["", "denoise"] = ""
+    task: Literal["", "denoise", "separate"] = ""
+    stems: tuple[str, ...] = ()
     kind: Literal["effect", "encoder", "decoder"] = "effect"
     codebooks: int = 0
     entries: int = 0

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rtaudio.effects.parallel import Branch as Branch
     from rtaudio.effects.parallel import Parallel as Parallel
     from rtaudio.effects.saturator import Saturator as Saturator
+    from rtaudio.effects.separate import Separate as Separate
     from rtaudio.effects.stream import Stream as Stream
     from rtaudio.effects.tilt import Tilt as Tilt
     from rtaudio.effects.tone_stack import ToneStack as ToneStack

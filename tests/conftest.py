@@ -7,11 +7,13 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from rtaudio.cli import main
 
@@ -26,6 +28,7 @@ REAL_TIME = (
     "codec/test_verbs.py",
     "control",
     "effects/test_denoise.py",
+    "effects/test_separate_live.py",
     "live",
     "runtime",
     "test_errors.py",
@@ -33,6 +36,18 @@ REAL_TIME = (
     "test_knobs.py",
 )
 """Tests that play in real time: they run one by one, the others side by side."""
+
+STEADY = (
+    "codec/test_call.py",
+    "effects/test_denoise.py",
+    "effects/test_separate_live.py",
+    "live",
+)
+"""Tests that judge what was played: they need a machine that runs all the time."""
+
+MOST_STOLEN = 0.01
+"""Share of the time of all processors that a machine may lose to its neighbours."""
+TRIES = 3
 
 
 def pytest_collection_modifyitems(items):
@@ -42,13 +57,62 @@ def pytest_collection_modifyitems(items):
     if not DATA.is_dir():
         missing["data"] = f"no recordings in {DATA}; RTAUDIO_DATA may name another folder"
     here = Path(__file__).parent
-    alone = [here / name for name in REAL_TIME]
     for item in items:
-        if any(item.path.is_relative_to(place) for place in alone):
-            item.add_marker("realtime")
+        for names, marker in ((REAL_TIME, "realtime"), (STEADY, "steady")):
+            if any(item.path.is_relative_to(here / name) for name in names):
+                item.add_marker(marker)
         for marker, reason in missing.items():
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+# -- a virtual machine whose neighbours take its time ----------------------------------------------
+
+
+def _stolen_s() -> float:
+    """Return the seconds that other machines have taken from the processors of this one."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return 0.0
+    return int(stat.read_text().split(maxsplit=9)[8]) / os.sysconf("SC_CLK_TCK")
+
+
+def pytest_runtest_protocol(item, nextitem):
+    """Repeat a real-time test that failed while the machine did not run.
+
+    One that needs a steady machine is skipped when it has not had one in any of its tries. The
+    kernel counts that time (``steal`` in ``/proc/stat``); the load of this machine is not in it.
+    """
+    if item.get_closest_marker("realtime") is None:
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for left in reversed(range(TRIES)):
+        began_s, stolen_s = time.monotonic(), _stolen_s()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        lost = (_stolen_s() - stolen_s) / ((time.monotonic() - began_s) * (os.cpu_count() or 1))
+        failed = [report for report in reports if report.failed]
+        if not failed or lost < MOST_STOLEN:
+            break
+        if left:
+            item._initrequest()
+    if failed and lost >= MOST_STOLEN and item.get_closest_marker("steady"):
+        reason = f"failed while {100 * lost:.0f} % of the machine's time was taken from it: "
+        line = str(getattr(failed[0].longrepr, "reprcrash", failed[0].longrepr)).splitlines()[0]
+        for report in failed:
+            report.outcome = "skipped"
+            report.longrepr = (str(item.path), item.location[1] or 0, reason + line)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+@pytest.fixture(autouse=True)
+def ordinary_priority():
+    """Give real-time priority back: whoever calls the callback gets it, and all that he starts."""
+    yield
+    if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) != os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 @pytest.fixture(scope="session")

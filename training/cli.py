@@ -32,6 +32,8 @@ from training.guitar.seeds import train_seeds
 from training.guitar.task import AmpTask
 from training.mastering.config import MasteringConfig
 from training.mastering.task import MasteringTask
+from training.separation.config import SeparationConfig
+from training.separation.task import SeparationTask
 from training.task import Task
 
 __all__ = ["TASKS", "Kind", "export", "train"]
@@ -70,6 +72,12 @@ TASKS = {
         MasteringTask,
         ("checkpoint",),
         "a mastering net; seed and steps are in the file",
+    ),
+    "separation": Kind(
+        SeparationConfig,
+        SeparationTask,
+        ("checkpoint",),
+        "a separator; seed and steps are in the file",
     ),
 }
 """Kinds of training by the ``task`` of a configuration; a file without one is for guitar."""

@@ -10,15 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rtaudio.audio.file import STEREO
-from rtaudio.audio.reader import Reader, open_audio
-from rtaudio.audio.writer import Writer, clips, create_audio, suited_subtype
+from rtaudio.audio.reader import open_audio
+from rtaudio.audio.writer import clips, create_audio, suited_subtype
+from rtaudio.batch.rendering import Rendering
 from rtaudio.effects.base import Effect
 from rtaudio.errors import AudioFileError
-from rtaudio.runtime.offline import run
-from rtaudio.runtime.program import Program
 from rtaudio.view.words import counted
-
-_PIECE_SAMPLES = 1 << 17
 
 
 class Rendered(NamedTuple):
@@ -128,70 +125,17 @@ def render_file(
             frames=dry.frames, beside=dry,
         ) as wet:  # fmt: skip
             begin = time.perf_counter()
-            stream = _Stream(program, dry, wet, salvage, listen)
-            while not stream.ended:
-                stream.step()
+            stream = Rendering(program, dry, salvage)
+            limit, peak, clipped = 1.0 if clips(wet.subtype) else np.inf, 0.0, 0
+            for x, y in stream.pieces():
+                magnitude = np.abs(y)
+                peak = max(peak, float(magnitude.max(initial=0.0)))
+                clipped += int(np.count_nonzero(magnitude > limit))
+                wet.write(y.T)
+                listen(x, y)
                 progress(min(1.0, dry.position / dry.frames))
-            if dry.position == 0:
-                raise AudioFileError(dry.damage() or f"{source}: has no frames; record it again")
-            if dry.fault and not salvage:
-                raise AudioFileError(dry.damage())
         return Rendered(
-            dry.position, program.out_channels, dry.rate_hz, subtype, stream.in_peak, stream.peak,
-            stream.clipped, program.latency_samples, program.faults, time.perf_counter() - begin,
-            wet.kept, "; ".join(filter(None, (dry.damage(), stream.spoilt))),
+            dry.position, program.out_channels, dry.rate_hz, subtype, stream.in_peak, peak,
+            clipped, program.latency_samples, program.faults, time.perf_counter() - begin,
+            wet.kept, stream.damage,
         )  # fmt: skip
-
-
-class _Stream:
-    """Renders one open file into another, piece by piece."""
-
-    def __init__(
-        self, program: Program, dry: Reader, wet: Writer, salvage: bool,
-        listen: Callable[[Any, Any], None],
-    ) -> None:  # fmt: skip
-        self._program, self._dry, self._wet = program, dry, wet
-        self._salvage, self._listen = salvage, listen
-        self._piece = program.block * max(1, _PIECE_SAMPLES // (dry.channels * program.block))
-        self._skip = program.latency_samples
-        self._limit = 1.0 if clips(wet.subtype) else np.inf
-        self._bad, self._first_s = 0, 0.0
-        self.ended = False
-        self.in_peak = self.peak = 0.0
-        self.clipped = 0
-        self.spoilt = ""
-
-    def step(self) -> None:
-        """Render one piece. After the last one, silence flushes the latency of the effect."""
-        x = self._dry.read(self._piece)
-        self.ended = x.shape[1] < self._piece
-        self._mend(x)
-        late = self._program.latency_samples if self.ended else 0
-        wet = run(self._program, np.pad(x, ((0, 0), (0, late))))[:, self._skip :]
-        self._skip = max(0, self._skip - x.shape[1] - late)
-        if x.size:
-            self.in_peak = max(self.in_peak, float(np.abs(x).max()))
-        if wet.size:
-            magnitude = np.abs(wet)
-            self.peak = max(self.peak, float(magnitude.max()))
-            self.clipped += int(np.count_nonzero(magnitude > self._limit))
-        self._wet.write(wet.T)
-        self._listen(x, wet)
-
-    def _mend(self, x: np.ndarray[Any, Any]) -> None:
-        """Replace NaN and infinite samples by silence, or refuse them."""
-        bad = ~np.isfinite(x)
-        if not bad.any():
-            return
-        path, rate_hz = self._dry.path, self._dry.rate_hz
-        if not self._salvage:
-            raise AudioFileError(f"{path}: holds NaN or infinite samples; repair it")
-        x[bad] = 0.0
-        if self._bad == 0:
-            first = self._dry.position - x.shape[1] + int(bad.any(axis=0).argmax())
-            self._first_s = first / rate_hz
-        self._bad += int(bad.sum())
-        self.spoilt = (
-            f"{path}: holds {counted(self._bad, 'NaN or infinite sample')}, the first at "
-            f"{self._first_s:.2f} s; replaced by silence"
-        )

@@ -16,7 +16,7 @@ from rtaudio.codec.level_guard import LevelGuard
 from rtaudio.codec.model import FrameDecoder, FrameEncoder
 from rtaudio.codec.noise_shape import NoiseShape
 from rtaudio.effects.codec import Codec
-from rtaudio.runtime.kernels.codec.guard import AGREEMENT_FRAMES, START_PEAK
+from rtaudio.runtime.kernels.codec.guard import AGREEMENT_FRAMES, START_PEAK, hold
 
 HOP = 960
 
@@ -51,8 +51,38 @@ def test_after_a_loss_it_is_trusted_again():
     guard.step(np.full(HOP, 0.1, np.float32), trusted=False)
     loud = np.full(HOP, 0.9, np.float32)
     heard = [guard.step(loud, trusted=True) for _ in range(AGREEMENT_FRAMES + 2)]
-    assert heard[AGREEMENT_FRAMES - 2].max() < 0.4
+    for number, frame in enumerate(heard[: AGREEMENT_FRAMES - 1]):
+        certain = 0.9 * 10.0 ** (-60.0 * 0.9 ** (number + 1) / 20.0)
+        assert frame.max() < 1.2 * max(START_PEAK, certain)
+    assert heard[14].max() < 0.4
     np.testing.assert_array_equal(heard[-1], loud)
+
+
+@pytest.mark.parametrize("loss", [0.05, 0.2, 0.5])
+def test_losses_that_never_end_make_a_programme_no_louder(loss):
+    """An hour of them; what a loss did to the levels, up to 60 dB, dies out by 0.9 per frame."""
+    guard, rng = LevelGuard(), np.random.default_rng(0)
+    memory, error_db, highest = guard._memory, 0.0, 0.0
+    for number in range(180_000):
+        lost = number > 50 and rng.random() < loss
+        error_db = rng.uniform(-60.0, 60.0) if lost else 0.9 * error_db
+        loud = 0.4 if number // 10 % 3 == 0 else 0.01 * rng.random()
+        peak = 0.0 if lost else loud * 10.0 ** (error_db / 20.0)
+        heard = np.full(2, peak, np.float32)
+        hold(memory, heard, 2, not lost, 1.0)
+        highest = max(highest, float(heard[1]))
+    assert 0.2 < highest < 0.4 * 10.0 ** (1.0 / 20.0)
+
+
+def test_losses_that_never_end_do_not_hold_a_voice_back_for_ever():
+    """One that was silent at first, and then speaks while every fifth frame is lost."""
+    guard, rng = LevelGuard(), np.random.default_rng(0)
+    heard = np.zeros((30 * 50, HOP), np.float32)
+    for _ in range(500):
+        guard.step(np.zeros(HOP, np.float32), trusted=True)
+    for frame in heard:
+        frame[:] = guard.step(np.full(HOP, 0.4, np.float32), trusted=bool(rng.random() > 0.2))
+    assert heard[-50:].max() > 0.2
 
 
 @pytest.fixture(scope="module")

@@ -81,3 +81,39 @@ def _cookbook(kind, hz, rate, db=0.0, q=0.5**0.5):
 @pytest.fixture(scope="session")
 def cookbook():
     return _cookbook
+
+
+def _write_separator(path, shares):
+    """Write a separator each of whose stems is a constant share of the song, 512 samples late."""
+    torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
+    from export.exporter import export_model
+    from export.spectral import OverlapAdd
+    from export.streaming import StreamingModule
+
+    class Shares(StreamingModule):
+        def initial_state(self, batch=1):
+            return {}
+
+        def forward(self, x, state):
+            batch, _, lines, bins = x.shape
+            parts = torch.tensor([*shares.values()])[None, None, :, None, None]
+            stems = x[:, :, None] * parts
+            return stems.reshape(batch, 2, len(shares) * lines, bins), state
+
+    net = OverlapAdd(Shares(), n_fft=1024, hop=512, channels=(2, 2 * len(shares))).eval()
+    net.stems, net.task = tuple(shares), "separate"
+    card = {"name": "test", "sample_rate": 44100, "license": "Apache-2.0", "provenance": {}}
+    export_model(net, card, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_separator():
+    return _write_separator
+
+
+@pytest.fixture(scope="session")
+def separator(tmp_path_factory):
+    """A model of 0.4 vocals, 0.3 drums, 0.2 bass and 0.1 of the rest of any song."""
+    shares = {"vocals": 0.4, "drums": 0.3, "bass": 0.2, "other": 0.1}
+    return _write_separator(tmp_path_factory.mktemp("separator") / "shares.onnx", shares)

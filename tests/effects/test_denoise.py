@@ -261,7 +261,7 @@ def test_late_work_gives_its_delay_back(denoiser, monkeypatch, tmp_path):
         )
 
     monkeypatch.setattr(ModelPlayer, "_inline_node", held_up)
-    noise = np.random.default_rng(5).uniform(-0.5, 0.5, 5 * RATE).astype(np.float32)
+    noise = np.random.default_rng(5).uniform(-0.5, 0.5, 20 * RATE).astype(np.float32)
     effect = rt.Denoise(denoiser(), name="voice", worker=True)
     path = tmp_path / "heard.wav"
     with rt.Host(effect, "clock", RATE, 64, source=noise, record=path) as host:
@@ -269,8 +269,12 @@ def test_late_work_gives_its_delay_back(denoiser, monkeypatch, tmp_path):
         pause_us[0] = 50_000.0
         host.wait(0.6)
         pause_us[0] = 0.0
-        host.wait(1.2)
-        stats = host.stats()
+        for _ in range(10):  # until it has not been late for a while
+            before = host.stats().faults
+            host.wait(1.2)
+            stats = host.stats()
+            if stats.faults == before:
+                break
     assert stats.faults["voice: late"] > 0
     heard = soundfile.read(path, dtype="float32")[0]
     late = stats.latency_samples

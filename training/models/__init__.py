@@ -20,6 +20,8 @@ from training.models.denoiser import Denoiser
 from training.models.gru import GruAmp
 from training.models.lstm import LstmAmp
 from training.models.naive import NaiveLstm  # no type of its own, but its checkpoints must load
+from training.models.open_unmix import OpenUnmix
+from training.models.separator import Separator
 from training.models.spectral import SpectralAmp
 from training.models.wave_u_net import WaveUNet
 from training.models.wavenet import WaveNetAmp
@@ -37,6 +39,8 @@ NETS: dict[str, type[StreamingModule]] = {
     "convolutional-codec": ConvolutionalCodec,
     "crnn": Crnn,
     "wave-u-net": WaveUNet,
+    "separator": Separator,
+    "open-unmix": OpenUnmix,
 }
 
 

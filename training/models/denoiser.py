@@ -17,6 +17,7 @@ from typing_extensions import override
 from export.layers import Gru
 from export.spectral import OverlapAdd
 from export.streaming import State, StreamingModule
+from training.models.running_level import running_level
 
 __all__ = ["Denoiser"]
 
@@ -254,16 +255,8 @@ class _Filters(StreamingModule):
 
     def _features(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Compressed spectrum at the running level: (batch, 3, frames, lines + bands)."""
-        frames = x.shape[2]
         power = self.scale * x.square().sum(dim=1)
-        steps = torch.arange(frames, device=x.device, dtype=torch.float32)
-        ages = steps[:, None] - steps
-        kernel = (1 - self.decay) * torch.where(
-            ages < 0, torch.zeros_like(ages), self.decay ** ages.clamp(min=0)
-        )
-        faded = self.decay ** (steps + 1)
-        level = power.mean(dim=-1) @ kernel.T + state["level"] * faded
-        weight = kernel.sum(dim=1) + state["weight"] * faded
+        level, weight, following = running_level(power.mean(dim=-1), state, self.decay)
         gain = weight[..., None] / (level[..., None] + FLOOR * weight[..., None])
         bands = torch.cat([power[..., : self.lines], power[..., self.lines :] @ self.to_bands], -1)
         magnitude = (bands * gain + 1e-6) ** (COMPRESSION / 2)
@@ -271,7 +264,7 @@ class _Filters(StreamingModule):
         shrunk = low * (magnitude[..., : self.lines] ** (1 - 1 / COMPRESSION))[:, None]
         padded = functional.pad(shrunk, (0, self.bands))
         features = torch.cat([magnitude[:, None], padded], dim=1) + self.place
-        return features, {"level": level[:, -1:], "weight": weight[:, -1:]}
+        return features, following
 
     def _filtered(self, x: Tensor, head: Tensor, state: State) -> tuple[Tensor, State]:
         """Filter the low bins over frames, weigh the bands above."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rtaudio.runtime.kernels.codec.folding import fold, unfold
 from rtaudio.runtime.memory import Array
 
 __all__ = ["Mdct"]
@@ -78,8 +79,8 @@ class Mdct(nn.Module):
         self.rows = max(n for n in range(1, math.isqrt(half) + 1) if half % n == 0)
         self.columns = half // self.rows
         first, second, order_in, order_out = _stages(hop, self.rows, self.columns)
-        places, gains = _fold(hop, overlap)
-        unfold_places, unfold_gains = _unfold(places, gains, hop + overlap)
+        places, gains = fold(hop, overlap)
+        unfold_places, unfold_gains = unfold(places, gains, hop + overlap)
         place_of = np.argsort(order_out)
         constants = {
             "first": first,
@@ -188,31 +189,3 @@ def _real(matrices: Array) -> Array:
         [np.stack([real, imaginary], axis=-1), np.stack([-imaginary, real], axis=-1)], axis=-3
     )  # (..., a, 2, b, 2)
     return pairs.reshape(*stack, 2 * a, 2 * b)
-
-
-def _fold(hop: int, overlap: int) -> tuple[Array, Array]:
-    """Return the two samples of a frame that make each folded one, and their factors, (2, hop)."""
-    zero = (hop - overlap) // 2
-    rise = np.sin(np.pi / 2 * (np.arange(overlap) + 0.5) / overlap)
-    flat = np.ones(hop - overlap)
-    window = np.concatenate([np.zeros(zero), rise, flat, rise[::-1], np.zeros(zero)])
-    n = np.arange(hop)
-    early = n < hop // 2
-    places = np.stack(
-        [
-            np.where(early, 3 * hop // 2 - 1 - n, n - hop // 2),
-            np.where(early, 3 * hop // 2 + n, 3 * hop // 2 - 1 - n),
-        ]
-    )
-    signs = np.stack([np.where(early, -1.0, 1.0), -np.ones(hop)])
-    # Beyond the slopes the window is zero, and the frame holds no samples.
-    return np.clip(places - zero, 0, hop + overlap - 1), signs * window[places]
-
-
-def _unfold(places: Array, gains: Array, length: int) -> tuple[Array, Array]:
-    """Return the folded sample of each sample of a frame, and its factor: the transpose."""
-    folded, factors = np.zeros(length, np.int64), np.zeros(length)
-    for place, gain in zip(places, gains, strict=True):
-        used = np.flatnonzero(gain)
-        folded[place[used]], factors[place[used]] = used, gain[used]
-    return folded, factors

@@ -64,6 +64,9 @@ class Card(_Model):
         What the model turns into what.
     task
         What the model is for, unless it sounds like an amplifier or a pedal.
+    stems
+        Of a separator, the names of the stems, in the order of the output channels; each has as
+        many channels as the input, and together they make the input again.
     name, description, license
         For people.
     rate_hz
@@ -95,7 +98,8 @@ class Card(_Model):
 
     contract: Literal[1] = 1
     kind: Literal["effect", "encoder", "decoder"] = "effect"
-    task: Literal["", "denoise"] = ""
+    task: Literal["", "denoise", "separate"] = ""
+    stems: Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_CHANNELS)] = ()
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: str = ""
     rate_hz: Annotated[int, Field(ge=MIN_RATE_HZ, le=MAX_RATE_HZ, alias="sample_rate")]
@@ -118,6 +122,13 @@ class Card(_Model):
             raise ValueError(f"channels {list(self.channels)} do not fit the kind {self.kind!r}")
         if self.kind != "effect" and self.hop == 0:
             raise ValueError(f"the kind {self.kind!r} needs a hop > 0")
+        if self.stems and self.channels[1] != len(self.stems) * self.channels[0]:
+            raise ValueError(
+                f"channels {list(self.channels)}: {len(self.stems)} stems need as many times the "
+                "channels of the input"
+            )
+        if len(set(self.stems)) != len(self.stems):
+            raise ValueError("stems: a name occurs twice")
         names = [parameter.name for parameter in self.parameters]
         if len(set(names)) != len(names):
             raise ValueError("parameters: a name occurs twice")

@@ -12,9 +12,11 @@ import numpy as np
 from rtaudio.runtime.jit import helper
 from rtaudio.runtime.memory import Floats
 
+_STEP_DB, _MEMORY = 60.0, 0.9
+"""A level that was missed is at most so wrong, and what is wrong dies out so fast per frame."""
+
 AGREEMENT_FRAMES = 45
-"""A codec that predicts its levels disagrees with the sender for so long after a loss: what it
-missed dies out as 0.9 per frame, and of a step of 60 dB 0.9 ** 45 leaves half a decibel."""
+"""Then half a decibel is left, and the levels of sender and receiver agree again."""
 
 START_PEAK = 0.25
 """Loudest sample of a programme that is not known yet: speech at -26 dBFS RMS reaches it."""
@@ -22,8 +24,9 @@ START_PEAK = 0.25
 _RELEASE = 0.995
 """Per trusted frame: after a loud one the limit falls by 2.2 dB per second."""
 
-_RISE = 1.003
-"""Per limited frame: a programme that did grow louder is let through, at 1.3 dB per second."""
+_RISE, _FALL = 1.003, 1.001
+"""Per untrusted frame that is limited, and per other one: where losses never end, the limit comes
+to rest where one frame in four is limited, whatever the levels do."""
 
 _ATTACK_SAMPLES = 96
 
@@ -47,10 +50,17 @@ def hold(memory, y, samples, trusted, most):
     for i in range(samples):
         peak = max(peak, abs(y[i]))
     if left == 0:
-        limit = min(max(peak, limit * _RELEASE), most)
+        limit = max(limit * _RELEASE, peak)
+    elif trusted:  # the programme is as loud as this if all that may be wrong made it louder
+        doubt_db = _STEP_DB * _MEMORY ** (AGREEMENT_FRAMES - left)
+        limit = max(limit, peak * 10.0 ** (-doubt_db / 20.0))
+    limit = min(limit, most)
     gain = limit / peak if peak > limit else 1.0
     memory[LEFT], memory[_GAIN] = left, gain
-    memory[_LIMIT] = min(limit * _RISE, most) if peak > limit else limit
+    if left == 0 or not trusted:
+        memory[_LIMIT] = limit
+    else:
+        memory[_LIMIT] = min(limit * _RISE, most) if peak > limit else limit / _FALL
     if former == 1.0 and gain == 1.0:
         return
     falls = gain < former

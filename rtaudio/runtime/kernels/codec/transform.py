@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from rtaudio.runtime.jit import helper, inlined
+from rtaudio.runtime.kernels.codec.folding import fold, unfold
 from rtaudio.runtime.kernels.codec.products import (
     COLUMNS,
     ROWS,
@@ -28,7 +29,7 @@ from rtaudio.runtime.kernels.codec.products import (
     multiply_four,
     padded,
 )
-from rtaudio.runtime.memory import Array, Floats
+from rtaudio.runtime.memory import Floats
 from rtaudio.runtime.words import f32_at, i64_at
 
 FIELDS: tuple[tuple[str, str], ...] = (
@@ -66,9 +67,9 @@ def transform_parts(hop: int, overlap: int, *, inverse: bool) -> dict[str, dict[
     columns = half // rows
     sizes = _memory(rows, columns), _memory(columns, rows)
     zeros = np.zeros(padded(max(rows, columns), COLUMNS), np.float32)
-    places, slopes = _fold(hop, overlap)
+    places, slopes = fold(hop, overlap)
     if inverse:
-        places, slopes = _unfold(places, slopes, hop + overlap)
+        places, slopes = unfold(places, slopes, hop + overlap)
     return {
         "constants": {
             "cosines": joined([zeros, _cosines(rows), _cosines(columns)], np.float32),
@@ -107,34 +108,6 @@ def _turns(hop: int, rows: int, columns: int) -> tuple[Floats, Floats, Floats]:
     factors = ends, between, ends * math.sqrt(2 / hop)
     start, middle, end = (np.stack([f.real, f.imag], -1).astype(np.float32) for f in factors)
     return start, middle, end
-
-
-def _fold(hop: int, overlap: int) -> tuple[Array, Array]:
-    """Return the two samples of a frame that make each folded one, and their factors, (2, hop)."""
-    zero = (hop - overlap) // 2
-    rise = np.sin(np.pi / 2 * (np.arange(overlap) + 0.5) / overlap)
-    flat = np.ones(hop - overlap)
-    window = np.concatenate([np.zeros(zero), rise, flat, rise[::-1], np.zeros(zero)])
-    n = np.arange(hop)
-    early = n < hop // 2
-    places = np.stack(
-        [
-            np.where(early, 3 * hop // 2 - 1 - n, n - hop // 2),
-            np.where(early, 3 * hop // 2 + n, 3 * hop // 2 - 1 - n),
-        ]
-    )
-    signs = np.stack([np.where(early, -1.0, 1.0), -np.ones(hop)])
-    # Beyond the slopes the window is zero, and the frame holds no samples.
-    return np.clip(places - zero, 0, hop + overlap - 1), signs * window[places]
-
-
-def _unfold(places: Array, slopes: Array, length: int) -> tuple[Array, Array]:
-    """Return the folded sample of each sample of a frame, and its factor: the transpose."""
-    folded, factors = np.zeros(length, np.int64), np.zeros(length)
-    for place, slope in zip(places, slopes, strict=True):
-        used = np.flatnonzero(slope)
-        folded[place[used]], factors[place[used]] = used, slope[used]
-    return folded, factors
 
 
 @helper

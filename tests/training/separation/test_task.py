@@ -1,0 +1,236 @@
+"""A separator's run on tiny songs: it learns, resumes to the bit, exports, and refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
+
+from rtaudio.models.contract.check import read_model  # noqa: E402
+from rtaudio.models.stems import STEMS  # noqa: E402
+from training.checkpoint import load_checkpoint  # noqa: E402
+from training.cli import export, train  # noqa: E402
+from training.config import ConfigError, load_config  # noqa: E402
+from training.engine import train_run  # noqa: E402
+from training.separation.config import SeparationConfig  # noqa: E402
+from training.separation.losses import joined, stem_loss  # noqa: E402
+from training.separation.mixer import Mixer  # noqa: E402
+from training.separation.stems import find_tracks  # noqa: E402
+from training.separation.task import SeparationTask  # noqa: E402
+
+CONFIGS = Path(__file__).parents[3] / "training" / "configs"
+RATE = 44100
+TONES = {"vocals": 880.0, "drums": 5000.0, "bass": 80.0, "other": 2000.0}
+
+
+def tone(stem, seconds, seed=0):
+    """A stem that any net can tell from the others: a swelling tone of its own."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    swell = 0.6 + 0.4 * np.sin(2 * np.pi * (2 + seed) * time)
+    left = 0.2 * swell * np.sin(2 * np.pi * TONES[stem] * time + seed)
+    return np.stack([left, 0.5 * left], axis=1)
+
+
+def write_song(folder, seconds, seed=0, absent=(), rate=RATE):
+    folder.mkdir()
+    for stem in STEMS:
+        sound = tone(stem, seconds, seed) * (stem not in absent)
+        soundfile.write(folder / f"{stem}.flac", sound, rate)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    root = tmp_path_factory.mktemp("songs")
+    write_song(root / "song_a", 2.0)
+    write_song(root / "song_b", 1.5, seed=1, absent=["bass"])
+    write_song(root / "held", 2.0, seed=2)
+    (root / "voices").mkdir()
+    soundfile.write(root / "voices" / "solo.wav", tone("vocals", 1.0)[:, 0], RATE // 2)
+    return root
+
+
+@pytest.fixture
+def write(tmp_path, corpus, monkeypatch):
+    monkeypatch.delenv("RTAUDIO_DATA", raising=False)
+
+    def written(data=(), **changes):
+        content = {
+            "task": "separation",
+            "name": "tiny",
+            "description": "",
+            "license": "Apache-2.0",
+            "source": "tones",
+            "folder": str(tmp_path / "run"),
+            "data": {
+                "root": str(corpus),
+                "cache": str(tmp_path / "cache"),
+                "train": [
+                    {"files": "song_*", "hidden": ["bass"]},
+                    {"files": "voices/*.wav", "stem": "vocals", "share": 0.5},
+                ],
+                "validation": ["held"],
+                "test": ["held"],
+                "clips": 1,
+                "clip_s": 1.0,
+                "excerpt_hops": 24,
+                **dict(data),
+            },
+            "net": {"type": "separator", "channels": 8, "layers": 1},
+            "schedule": {"steps": 4, "batch": 2, "epoch_steps": 2, "warmup_steps": 1},
+            **changes,
+        }
+        path = tmp_path / "run.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+    return written
+
+
+def test_a_run_becomes_a_file(write, tmp_path, capsys):
+    train([write()])
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert set(metrics["test_si_sdri_db"]) == set(STEMS)
+    assert (tmp_path / "run/curve.png").stat().st_size > 5000
+    _, card = load_checkpoint(tmp_path / "run/best.pt")
+    assert str(tmp_path) not in json.dumps(card)
+    export(tmp_path / "run/best.pt", tmp_path / "net.onnx")
+    card = read_model(tmp_path / "net.onnx").card
+    assert (card.stems, card.rate_hz, card.latency_samples) == (STEMS, RATE, 512)
+    assert "vocals" in capsys.readouterr().out
+
+
+def test_it_learns_to_tell_tones_apart(write):
+    schedule = {"steps": 60, "batch": 2, "epoch_steps": 60, "learning_rate": 0.01, "average": 0.9}
+    config = load_config(write(schedule=schedule, data={"absent": 0.0}), SeparationConfig)
+    found = train_run(config, SeparationTask, show=False)["test_si_sdri_db"]
+    assert min(found.values()) > 3.0, found
+
+
+def test_a_resumed_run_is_the_unbroken_one(write, tmp_path, monkeypatch):
+    config = load_config(write(), SeparationConfig)
+    whole = train_run(config, SeparationTask, show=False)
+    monkeypatch.setattr(SeparationTask, "epochs", 1, raising=False)
+    broken = config.model_copy(update={"folder": str(tmp_path / "broken")})
+
+    class Stopped(SeparationTask):
+        def batches(self, epoch):
+            if epoch == 1:
+                raise KeyboardInterrupt
+            return super().batches(epoch)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_run(broken, Stopped, show=False)
+    resumed = train_run(broken, SeparationTask, resume=True, show=False)
+    assert resumed["test_si_sdri_db"] == whole["test_si_sdri_db"]
+    a, b = (load_checkpoint(f / "best.pt")[0] for f in (tmp_path / "run", tmp_path / "broken"))
+    for x, y in zip(a.parameters(), b.parameters(), strict=True):
+        torch.testing.assert_close(x, y, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("targets", [["vocals"], ["vocals", "other"]])
+def test_open_unmix_trains_on_its_targets(write, targets):
+    net = {"type": "open-unmix", "hidden": 8, "n_fft": 1024, "hop": 256, "targets": targets}
+    config = load_config(write(net=net), SeparationConfig)
+    found = train_run(config, SeparationTask, show=False)["test_si_sdri_db"]
+    assert set(found) == set(targets)
+
+
+def test_a_song_without_a_bass_may_hide_it(write, corpus):
+    config = load_config(write(), SeparationConfig)
+    tracks = find_tracks(config.data, config.data.train[0], RATE)
+    assert {track.name: set(track.hidden) for track in tracks} == {
+        "song_a": set(),
+        "song_b": {"bass"},
+    }
+    assert "bass" not in tracks[1].sounds
+    held = find_tracks(config.data, config.data.train[1], RATE)[0].sounds["vocals"]
+    assert abs(len(held) - 2 * RATE) <= 2  # resampled from half the rate
+    left, right = held.read(0, 1000)
+    np.testing.assert_array_equal(left, right)
+    assert not held.read(len(held), len(held) + 10).any()
+
+
+def test_mixtures_depend_on_the_seed_alone_and_never_clip(write):
+    config = load_config(write(data={"gain_db": [6.0, 18.0]}), SeparationConfig)
+    mixer = Mixer(config.data, RATE, 4096)
+    merged = set()
+    for seed in range(30):
+        a, b = (mixer.draw(np.random.default_rng(seed)) for _ in range(2))
+        np.testing.assert_array_equal(a.stems, b.stems)
+        assert a.stems.shape == (4, 2, 4096)
+        assert np.abs(a.stems.sum(axis=0)).max() <= 1.0 + 1e-5
+        merged.add(a.merged)
+    assert merged == {False, True}
+
+
+def test_all_absent_is_silence(write):
+    config = load_config(write(data={"absent": 1.0}), SeparationConfig)
+    song = Mixer(config.data, RATE, 2048).draw(np.random.default_rng(0))
+    assert not song.stems.any()
+    assert not song.merged
+
+
+def test_where_bass_may_be_in_other_only_their_sum_counts():
+    torch.manual_seed(0)
+    truth = torch.randn(2, 4, 2, 100)
+    truth[1, 2] = 0.0
+    estimate = truth.clone()
+    moved = torch.randn(2, 100)
+    estimate[1, 2] += moved
+    estimate[1, 3] -= moved
+    merged = torch.tensor([False, True])
+    loss = stem_loss(joined(estimate, merged), joined(truth, merged))
+    assert (loss[:, [0, 1, 3]] < -29).all()
+    assert (stem_loss(estimate, truth)[1, 2:] > -20).all()
+
+
+def test_a_song_that_is_none_is_refused(write):
+    data = {"train": [{"files": "voices"}]}
+    config = load_config(write(data=data), SeparationConfig)
+    with pytest.raises(ConfigError, match=r"voices: is no song; wanted a folder with vocals\.wav"):
+        Mixer(config.data, RATE, 2048)
+    config = load_config(write(data={"train": [{"files": "nothing*"}]}), SeparationConfig)
+    with pytest.raises(ConfigError, match="nothing fits 'nothing"):
+        Mixer(config.data, RATE, 2048)
+
+
+def test_another_net_is_refused(write):
+    config = load_config(write(net={"type": "denoiser"}), SeparationConfig)
+    with pytest.raises(ConfigError, match="is no separator"):
+        train_run(config, SeparationTask, show=False)
+
+
+def test_stem_files_of_musdb(tmp_path, write):
+    av = pytest.importorskip("av", reason="PyAV is not installed (extra: media)")
+    path = tmp_path / "song.stem.mp4"
+    names = ("mixture", "drums", "bass", "other", "vocals")
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("aac", rate=RATE, layout="stereo") for _ in names]
+        for name, stream in zip(names, streams, strict=True):
+            sound = tone("vocals" if name == "mixture" else name, 1.0).T.astype(np.float32)
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound), "fltp", "stereo")
+            frame.rate = RATE
+            for packet in [*stream.encode(frame), *stream.encode(None)]:
+                container.mux(packet)
+    config = load_config(write(), SeparationConfig)
+    data = config.data.model_copy(update={"root": str(tmp_path)})
+    source = config.data.train[0].model_copy(update={"files": "*.stem.mp4"})
+    (track,) = find_tracks(data, source, RATE)
+    assert set(track.sounds) == set(STEMS)
+    for stem, sound in track.sounds.items():
+        spectrum = np.abs(np.fft.rfft(sound.read(8000, 8000 + RATE // 2)[0]))
+        assert abs(2 * spectrum.argmax() - TONES[stem]) < 10
+
+
+def test_the_shipped_configuration_is_valid():
+    content = yaml.safe_load((CONFIGS / "separate.yaml").read_text())
+    config = SeparationConfig.model_validate(content)
+    held = {"eif/1_*", "eif/6_*"}
+    assert set(config.data.validation) | set(config.data.test) == held
+    assert not any("[1" in s.files or "6" in s.files or "mdn" in s.files for s in config.data.train)

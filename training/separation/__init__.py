@@ -1,0 +1,1 @@
+"""Training of separators: songs as stems, mixtures made while training, and the task."""
