@@ -38,7 +38,8 @@ from training.mastering.tracks import Track, consolidated, split
 
 KINDS = ("tilt", "bands", "width")
 PASSAGE_S = 30.0
-PASSAGES = 6
+PASSAGES = 12
+FINISHED = "assistant on finished music"
 INSIDE = (CENTRES_HZ >= 50.0) & (CENTRES_HZ <= 14_000.0)
 
 
@@ -97,7 +98,7 @@ def compare(track: Track, rate_hz: int, seed: int) -> dict[str, list[tuple[float
             "nothing": lambda bad=bad: bad,
             "assistant": lambda bad=bad: proposed(bad, rate_hz),
             "true settings": lambda bad=bad, d=degradation: undone(d, bad, rate_hz),
-            "assistant on finished music": lambda x=finished: proposed(x, rate_hz),
+            FINISHED: lambda x=finished: proposed(x, rate_hz),
         }
         if find_spec("matchering"):
             other = starts[(n + PASSAGES // 2) % PASSAGES]
@@ -123,9 +124,13 @@ def main(path: str) -> dict[str, Any]:
         name: {
             "balance_db": round(float(np.mean(rows, axis=0)[0]), 2),
             "width_db": round(float(np.mean(rows, axis=0)[1]), 2),
-            "nearer": round(float(np.mean(np.array(rows)[:, 0] < untouched[:, 0])), 2),
             "passages": len(rows),
         }
+        | (
+            {}
+            if name in ("nothing", FINISHED)
+            else {"nearer": round(float(np.mean(np.array(rows)[:, 0] < untouched[:, 0])), 2)}
+        )
         for name, rows in found.items()
     }
 
