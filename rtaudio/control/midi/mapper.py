@@ -16,6 +16,8 @@ NEAR = 2.0 / 127.0
 
 _SAME = 1e-4
 _TAPS, _TAP_BREAK_S = 5, 2.0
+_SLACK = 0.01
+"""A time may be so much longer than the longest one before it is halved."""
 _TEMPO_CHANGE = 0.005
 """A clock must change by this share before a time follows: each change is a cross-fade."""
 
@@ -156,13 +158,16 @@ class _Binding:
         if time_ms <= 0.0:
             return None
         time = time_ms / 1000.0 if parameter.unit == "s" else time_ms
-        while time > parameter.high:
+        while time > (1.0 + _SLACK) * parameter.high:
             time /= 2.0
+        half_fits = time > (1.0 - _SLACK) * parameter.high
+        if half_fits and abs(0.5 * time - parameter.value) <= _TEMPO_CHANGE * parameter.value:
+            return None  # at the limit both would do: the one that plays stays
         while 0.0 < time < parameter.low and 2.0 * time <= parameter.high:
             time *= 2.0
         if abs(time - parameter.value) <= _TEMPO_CHANGE * parameter.value:
             return None
-        return Turn(parameter.name, max(parameter.low, time))
+        return Turn(parameter.name, min(parameter.high, max(parameter.low, time)))
 
 
 class Mapper:

@@ -179,7 +179,7 @@ def test_programs_choose_from_the_set_list(playing, home):
     wires.send(0xB0, 7, 127)
     wires.send(0xC0, 2)
     until(lambda: session.name == "loud")
-    wires.send(0xC0, 127)
+    wires.send(0xC0, 1)
     until(lambda: "gone: this preset of the set list is not there" in session.said)
     wires.send(0xB0, 0, 1, 0xC0, 0)
     until(lambda: "program 129: the set list has 3 presets" in session.said)
