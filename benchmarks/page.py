@@ -26,11 +26,14 @@ def serve(stack: str, port: int) -> None:
     import rtaudio as rt
     from rtaudio.audio.riff import riff
     from rtaudio.control.session import Session
+    from rtaudio.control.shelf import presets_to_open
 
+    presets_to_open()  # what any page would show
     chain = rt.Chain(rt.NoiseGate(), rt.Gain(), rt.ToneStack(), rt.DcBlock(), rt.Limiter())
     with rt.Host(chain, "clock", block=512) as host:
         host.play(riff(host.rate_hz))
         session = Session(host)
+        print("playing", flush=True)
         if stack == "nicegui":
             _with_nicegui(session, port)
             return
@@ -92,12 +95,12 @@ def measure(stack: str, seconds: float, browser: Any) -> dict[str, float]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "benchmarks.page", "--serve", stack, "--port", str(port)]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     loaded: list[int] = []
     try:
-        if stack == "none":
-            time.sleep(seconds)
-        else:
+        assert child.stdout is not None
+        child.stdout.readline()  # kernels have been compiled
+        if stack != "none":
             page = browser.new_page()
             page.on("response", lambda answer: loaded.append(len(answer.body())))
             _open(page, f"http://127.0.0.1:{port}/")
