@@ -81,7 +81,7 @@ def play(preset: str, seconds: float) -> dict[str, Any]:
             damaged = midi.counts["damaged"]
         commands.close()
     late_us = [(arrived[n] - at) / 1000 for n, at in enumerate(sent, 1) if n in arrived]
-    return {"late_us": late_us, "lost": len(sent) - len(late_us), "damaged": damaged,
+    return {"late_us": late_us, "superseded": len(sent) - len(late_us), "damaged": damaged,
             "turns": turns}  # fmt: skip
 
 
@@ -134,7 +134,7 @@ def measure(preset: str, seconds: float) -> dict[str, Any]:
     seconds
         Duration of flood and silence together.
     """
-    jack = Jack(RATE, BLOCK)
+    jack = Jack(RATE, BLOCK, "rtaudio-midi")
     try:
         with tempfile.TemporaryDirectory() as home:
             folder = Path(home) / "rtaudio" / "midi"
@@ -187,7 +187,8 @@ def main() -> None:
         late = found["message_to_slot_us"]
         print(
             f"message to slot, {late['messages']} messages: p50 {late['p50']:.0f} us, "
-            f"p99 {late['p99']:.0f} us, max {late['max']:.0f} us; lost {found['lost']}"
+            f"p99 {late['p99']:.0f} us, max {late['max']:.0f} us; "
+            f"{found['superseded']} came together with a later one"
         )
         for name in ("without", "with"):
             each = found[name]

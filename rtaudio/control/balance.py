@@ -13,6 +13,8 @@ from rtaudio.runtime.memory import Floats
 from rtaudio.runtime.offline import run
 
 _BLOCK = 512
+_RAMPED_S = 0.05
+"""By then the parameters have ramped to their values."""
 
 
 def loudness_lufs(
@@ -29,7 +31,7 @@ def loudness_lufs(
     values
         Its settings, as :meth:`rtaudio.Host.values` has them.
     heard
-        float32 ``[frames]``, at least 0.4 seconds.
+        float32 ``[frames]``, at least 0.45 seconds.
     rate_hz
         Sample rate.
     in_channels
@@ -54,7 +56,7 @@ def loudness_lufs(
         controls[name].slot.store(values[name])
     sound = np.repeat(heard[None], in_channels, axis=0)
     meter = LoudnessMeter(rate_hz, program.out_channels)
-    meter.measure(run(program, sound))
+    meter.measure(run(program, sound)[:, round(_RAMPED_S * rate_hz) :])
     return meter.read().integrated_lufs
 
 

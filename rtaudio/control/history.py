@@ -32,8 +32,8 @@ class History:
     ...     knob["gain"] = value
     ...     history.add(f"gain = {value}", lambda to=before: knob.update(gain=to),
     ...                 lambda to=value: knob.update(gain=to), "gain", now_s=0.3 * value)
-    >>> history.undo(), knob, history.redo(), knob["gain"], history.redo()
-    ('gain = 2', {'gain': 0}, 'gain = 2', 2, None)
+    >>> history.undo(), knob["gain"], history.redo(), knob["gain"], history.redo()
+    ('gain = 2', 0, 'gain = 2', 2, None)
     """
 
     def __init__(self) -> None:

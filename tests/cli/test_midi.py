@@ -24,8 +24,7 @@ class Wires(ports.Ports):
         return [KNOBS, PADS] if direction == "in" else [PADS]
 
     def read(self, port, take):
-        for data in BYTES:
-            take(data)
+        take(list(BYTES))
         return self
 
     def close(self):

@@ -9,9 +9,11 @@ import pytest
 import soundfile
 
 from rtaudio.catalogue import user_presets_folder
+from rtaudio.control.balance import loudness_lufs
 from rtaudio.control.controls import Controls
 from rtaudio.control.session import Session
 from rtaudio.control.set_list import SetList
+from rtaudio.effects.gain import Gain
 from rtaudio.live.host import Host
 from rtaudio.preset.load import load_preset
 from rtaudio.preset.rewrite import rewritten
@@ -19,6 +21,12 @@ from rtaudio.preset.save_copy import save_copy
 from rtaudio.shipped import shipped_models, shipped_presets
 
 RATE = 48000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled():
+    """What compares A and B is compiled before a sound plays that would end meanwhile."""
+    loudness_lufs(Gain(), {}, np.zeros(480, np.float32), RATE, 1)
 
 
 @pytest.fixture(autouse=True)
@@ -186,8 +194,39 @@ def test_any_shape_of_a_preset_takes_any_change(text, tmp_path):
         assert (comment in new) == (comment in text)
 
 
-def test_a_preset_of_other_effects_is_written_anew(folder):
+def test_a_preset_of_other_effects_keeps_its_other_comments(folder):
     chain = load_preset("bypass")
-    assert rewritten((folder / "a.yaml").read_text(), chain, folder) is None
     path = save_copy(chain, folder, folder / "a.yaml")
+    assert path.read_text() == f"name: {path.stem}   # a!\nchain:\n  []\n"
     assert load_preset(path).effects == []
+
+
+def test_a_preset_of_other_branches_is_written_anew(tmp_path):
+    text = "chain: [{parallel: [{chain: []}, {pan: 0.5, chain: []}]}]   # wide\n"
+    path = tmp_path / "wide.yaml"
+    path.write_text(text)
+    chain = load_preset(path)
+    chain.effects[0].branches = chain.effects[0].branches[:1]
+    assert rewritten(text, chain, tmp_path) is None
+    assert load_preset(save_copy(chain, tmp_path, path)).effects == chain.effects
+
+
+def test_keys_undo_and_learn(folder):
+    host, controls = playing(folder / "a.yaml")
+    with host:
+        controls.press("up", 0.0)
+        assert host.get("in.gain_db") == -5.0
+        controls.press("u", 0.0)
+        assert host.get("in.gain_db") == -6.0
+        assert controls.session.said == "undone: in.gain_db = -5 dB"
+        controls.press("U", 0.0)
+        assert host.get("in.gain_db") == -5.0
+        controls.press("U", 0.0)
+        assert controls.session.said == "nothing to be done again"
+        controls.press("l", 0.0)  # without a controller nothing is learnt
+        assert not controls.session.learning
+        asked = []
+        controls.session.learner = asked.append
+        controls.press("l", 0.0)
+        assert (asked, controls.session.learning) == (["in.gain_db"], "in.gain_db")
+        assert "l learn" in controls.help

@@ -45,6 +45,21 @@ def test_json_has_the_figures_of_before_and_after(cli, write_song, tmp_path):
     assert len(found["chain"]) == 3
 
 
+def test_the_assistant_gives_its_reasons(cli, write_song, tmp_path):
+    song = write_song("dark.wav", seconds=4.0, tilt_db=-6.0)
+    words = ("--assistant", "--save-preset", tmp_path / "mine.yaml")
+    answer = cli("master", song, tmp_path / "new.wav", *words)
+    assert answer.status == 0, answer.err
+    assert "dB per octave: too dark" in answer.out
+    chain = load_preset(tmp_path / "mine.yaml")
+    assert chain["tilt"].db_per_octave > 0.5
+    answer = cli("master", song, tmp_path / "again.wav", "--assistant", "--json")
+    found = json.loads(answer.out)
+    assert any(reason.endswith("too dark") for reason in found["reasons"])
+    assert found["after"]["integrated_lufs"] == pytest.approx(-14.0, abs=0.5)
+    assert (tmp_path / "again.wav").read_bytes() == (tmp_path / "new.wav").read_bytes()
+
+
 def test_a_folder_song_by_song_and_as_an_album(cli, write_song, tmp_path):
     folder = tmp_path / "songs"
     folder.mkdir()
@@ -96,6 +111,23 @@ def bad(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("new.xyz", "'.xyz' is not a format that can be written"),
+        ("no/new.wav", "the folder"),
+        ("new.opus", "new.opus: cannot hold 2 channels at 44100 Hz"),
+    ],
+)
+def test_a_new_file_that_cannot_be_is_one_line_with_its_name(refused, bad, target, told):
+    before = set(bad.iterdir())
+    line = refused("master", bad / "good.wav", bad / target)
+    assert told in line
+    assert f"{bad / target}" in line
+    assert ".part" not in line
+    assert set(bad.iterdir()) == before
+
+
+@pytest.mark.parametrize(
     ("name", "words", "told"),
     [
         ("silence.wav", (), "is silent"),
@@ -116,6 +148,8 @@ def bad(tmp_path):
         ("good.wav", ("--album",), "--album: is for a folder"),
         ("good.wav", ("--preview", "0"), "--preview"),
         ("good.wav", ("--picture", "a.txt"), "a.txt"),
+        ("good.wav", ("--assistant",), "good.wav: the passage is 2.0 s long; give 3 s or more"),
+        ("good.wav", ("--assistant", "--style", "pink"), "decides without --style"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(refused, bad, monkeypatch, name, words, told):
