@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtaudio.cli.run import Block, Device, Listen, OscPort, Port, Preset, Rate, run
+from rtaudio.cli.run import Block, Device, Listen, Midi, OscPort, Port, Preset, Rate, run
 
 
 def page(
@@ -13,6 +13,7 @@ def page(
     port: Port = 8080,
     listen: Listen = None,
     osc: OscPort = None,
+    midi: Midi = None,
 ) -> None:
     """Play a preset live with its knobs and meters in the browser: `rtaudio run PRESET --page`."""
     run(
@@ -24,4 +25,5 @@ def page(
         port=port,
         listen=listen,
         osc=osc,
+        midi=midi,
     )

@@ -87,6 +87,15 @@ OscPort = Annotated[
     typer.Option("--osc", min=1, max=65535, help="Obey Open Sound Control on this UDP port."),
 ]
 
+Midi = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PORT",
+        help="A MIDI controller: a part of its port's name (see `rtaudio midi`), or `virtual` for "
+        "a port that other programs connect to. May be given several times.",
+    ),
+]
+
 _KEYS_S, _VIEW_S = 0.02, 0.08
 """Times between two looks at the keyboard, and between two pictures of the panel."""
 
@@ -126,14 +135,7 @@ def run(
     out_channels: Annotated[
         str | None, typer.Option(help="Output channels of the device, such as 1,2.")
     ] = None,
-    midi: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PORT",
-            help="A MIDI controller: a part of its port's name (see `rtaudio midi`), or `virtual` "
-            "for a port that other programs connect to. May be given several times.",
-        ),
-    ] = None,
+    midi: Midi = None,
     page: Annotated[
         bool, typer.Option("--page", help="Show knobs and meters in the browser.")
     ] = False,
@@ -185,11 +187,11 @@ def run(
     if session.said:
         terminal.remark(session.said)
     with contextlib.ExitStack() as stack:
+        control = _connected(session, midi, stack) if midi else None
         if page or listen is not None:
             stack.enter_context(show_page(session, port, listen, *devices, **options))
         if osc is not None:
             stack.enter_context(obey_osc(session, osc))
-        control = _connected(session, midi, stack) if midi else None
         stats = play(host, seconds, live=not json, session=session)
     host = session.host
     if control and control.counts["damaged"]:
