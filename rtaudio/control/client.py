@@ -168,7 +168,7 @@ class Client:
         Parameters
         ----------
         muted, tuning, comparing, side
-            As of :class:`~rtaudio.control.session.Session`; None: as it is.
+            True or false, and ``"A"`` or ``"B"``; None: as it is.
         """
         wanted = {"muted": muted, "tuning": tuning, "comparing": comparing, "side": side}
         body = {name: value for name, value in wanted.items() if value is not None}
