@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rtaudio.catalogue import user_presets
 from rtaudio.control import devices, saving
-from rtaudio.control.balance import loudness_lufs, trims_db
 from rtaudio.control.effect_state import EffectState
 from rtaudio.control.set_list import SetList, find_playable, is_set
+from rtaudio.control.sides import Sides
 from rtaudio.control.stock import Stock
-from rtaudio.control.turning import Turning
 from rtaudio.effects.base import Effect
 from rtaudio.effects.chain import Chain
-from rtaudio.errors import ParameterError, RtaudioError, UsageError
+from rtaudio.errors import RtaudioError, UsageError
 from rtaudio.preset.load import load_preset
 from rtaudio.runtime.slots import COMMON
 
@@ -25,13 +24,8 @@ if TYPE_CHECKING:
     from rtaudio.live.reading import Reading
     from rtaudio.runtime.program import Program
 
-Side = Literal["A", "B"]
 
-_COMPARED_S = 1.0
-"""How much of the input A and B are compared with; less than 0.4 s has no loudness."""
-
-
-class Session(Turning):
+class Session(Sides):
     """All that is turned, switched, swapped, saved and read of a playing host, in one place.
 
     Any thread may call it, but not the audio thread. What one consumer changes, the others hear of
@@ -73,9 +67,6 @@ class Session(Turning):
         self.learning = ""
         self.learner: Callable[[str | None], None] | None = None
         self._load = load
-        self._side: Side = "A"
-        self._other: dict[str, float] | None = None
-        self._compared: list[tuple[dict[str, float], dict[str, float], float]] = []
         self._stock: Stock | None = None
         if presets is not None and presets.fixed:
             self._fill(presets)
@@ -242,70 +233,11 @@ class Session(Turning):
             self.host.swap(chain, program)
             left, self.playing = self.playing, path
             self._history.clear()
-            self._side, self._other, self._compared = "A", None, []
-            self.host.trim_db = 0.0
+            self._forget_sides()
             self.said = ""
             self._tell("chain", self.name, "")
         if self._stock is not None and left is not None:
             self._stock.give_back(left)
-
-    # -- A and B -----------------------------------------------------------------------------------
-
-    @property
-    def side(self) -> Side:
-        """Which of two settings plays. At first B is what A is.
-
-        They play at one loudness: the louder one is turned down by the difference that the last
-        seconds of the input have through both.
-        """
-        return self._side
-
-    @side.setter
-    def side(self, side: Side) -> None:
-        if side not in ("A", "B"):
-            raise ParameterError(f"side = {side!r} is not one of 'A', 'B'")
-        if side == self._side:
-            return
-        self._compare_sides()
-        with self._lock:
-            new = self._other is None
-            self._change_side()
-            self._history.add(f"side {side}", self._change_side, self._change_side)
-            self.say(f"{side} begins as the other side; change it" if new else "")
-
-    def _sides(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Return the settings of the side that plays and of the other one."""
-        here = self.host.values()
-        here.pop(self.switch)
-        there = self._other or here
-        return here, {name: value for name, value in there.items() if name in here}
-
-    def _change_side(self) -> None:
-        here, there = self._sides()
-        trims = (trim for *pair, trim in self._compared if pair == [here, there])
-        self.host.recall(there)
-        self.host.trim_db = next(trims, 0.0)
-        self._other = here
-        self._side = "B" if self._side == "A" else "A"
-        self._tell("switch", "side", self._side)
-        self._tell("chain", self.name, "")
-
-    def _compare_sides(self) -> None:
-        """Find out by how much the sides differ in loudness; others may turn meanwhile."""
-        with self._lock:
-            here, there = self._sides()
-            known = any(pair == [here, there] for *pair, _ in self._compared)
-            effect, switch = self.host.effect, {self.switch: 0.0}
-        if known or here == there:
-            return
-        heard = self.host.heard(_COMPARED_S)
-        ours, theirs = (
-            loudness_lufs(effect, values | switch, heard, self.host.rate_hz, self.host.in_channels)
-            for values in (here, there)
-        )
-        ours_db, theirs_db = trims_db(ours, theirs)
-        if ours_db != theirs_db:
-            self._compared = [(here, there, theirs_db), (there, here, ours_db)]
 
     # -- saving ------------------------------------------------------------------------------------
 

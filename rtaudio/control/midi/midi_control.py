@@ -11,18 +11,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rtaudio.control.change import Change
+from rtaudio.control.midi.batch import Batch
+from rtaudio.control.midi.controller import Controller
 from rtaudio.control.midi.controller_file import ControllerFile, base_name
-from rtaudio.control.midi.events import Event, Events
+from rtaudio.control.midi.events import Event
 from rtaudio.control.midi.learner import Learner
 from rtaudio.control.midi.mapper import Action, Mapper, Press, Turn
 from rtaudio.control.midi.mapping import STATES, Mapping, read_mappings
-from rtaudio.control.midi.parser import MidiParser
-from rtaudio.control.midi.ports import VIRTUAL, Input, Port, Ports
+from rtaudio.control.midi.ports import VIRTUAL, Port, Ports
 from rtaudio.errors import DeviceError, RtaudioError
 from rtaudio.preset.load import preset_midi
 
 if TYPE_CHECKING:
-    from rtaudio.control.parameter import Parameter
     from rtaudio.control.session import Session
 
 LOOK_S = 1.0
@@ -35,66 +35,6 @@ _SIMPLE = ("mute", "talk", "tune", "compare")
 """Words that are done at once; others take time, and wait for the thread of their own."""
 
 _BY_PROPERTY = {switch: word for word, switch in STATES.items()}
-
-
-class _Controller:
-    """One controller: its ports, and what its bytes become."""
-
-    def __init__(self, word: str, take: Callable[[_Controller, list[Event], float], None]) -> None:
-        self.word = word
-        self.name = "rtaudio" if word == VIRTUAL else word
-        self.parser, self.events = MidiParser(), Events()
-        self.mapper = Mapper([])
-        self.file: ControllerFile | None = None
-        self.port: Port | None = None
-        self.input: Input | None = None
-        self.output: Any = None
-        self.messages = 0
-        self._take = take
-
-    def receive(self, batch: list[bytes]) -> None:
-        """Take the bytes of messages."""
-        now_s = time.monotonic()
-        self.messages += len(batch)
-        messages = self.parser.feed(b"".join(batch))
-        self._take(self, [e for each in messages for e in self.events.of(each, now_s)], now_s)
-
-    def close(self) -> None:
-        """Close its ports."""
-        if self.input is not None:
-            self.input.close()
-        if self.output is not None:
-            self.output.delete()
-        self.input = self.output = None
-
-
-class _Turned:
-    """The parameters that a batch of messages turns: of each, the last value is set."""
-
-    def __init__(self, session: Session, source: object) -> None:
-        self._session, self._source = session, source
-        self._seen: dict[str, Parameter | None] = {}
-        self._values: dict[str, float] = {}
-
-    def look(self, name: str) -> Parameter | None:
-        """Return a parameter as it will be."""
-        if name not in self._seen:
-            self._seen[name] = self._session.parameter(name)
-        return self._seen[name]
-
-    def note(self, action: Turn) -> None:
-        """Keep a value for :meth:`store`."""
-        self._values[action.name] = action.value
-        parameter = self.look(action.name)
-        self._seen[action.name] = parameter and parameter.at(action.value)
-
-    def store(self) -> None:
-        """Set what has been noted."""
-        values, self._values = self._values, {}
-        self._seen.clear()
-        for name, value in values.items():
-            with suppress(RtaudioError):  # the chain has just changed, or the host was stopped
-                self._session.set(name, value, self._source)
 
 
 class MidiControl:
@@ -133,13 +73,13 @@ class MidiControl:
     ) -> None:
         self._session, self._warn = session, warn
         self._ports = Ports() if ports is None else ports
-        self._controllers = [_Controller(word, self._handle) for word in words]
+        self._controllers = [Controller(word, self._handle) for word in words]
         self._preset: list[Mapping] = []
         self._bound_to: Any = None
         self._missing: frozenset[str] = frozenset()
         self._changed = False
         self._learner: Learner | None = None
-        self._learnt_by: _Controller | None = None
+        self._learnt_by: Controller | None = None
         self._wake, self._stopped = threading.Event(), threading.Event()
         self._todo: deque[Press] = deque(maxlen=64)
         self._program: int | None = None
@@ -193,7 +133,7 @@ class MidiControl:
 
     # -- ports -------------------------------------------------------------------------------------
 
-    def _open(self, controller: _Controller) -> None:
+    def _open(self, controller: Controller) -> None:
         """Open a port for the first time: it must be there."""
         port = None
         if controller.word != VIRTUAL:
@@ -206,7 +146,7 @@ class MidiControl:
         self._connect(controller, port)
         controller.file = ControllerFile.of_port(controller.name)
 
-    def _connect(self, controller: _Controller, port: Port | None) -> None:
+    def _connect(self, controller: Controller, port: Port | None) -> None:
         controller.port = port
         controller.name = "rtaudio" if port is None else port.name
         controller.input = self._ports.read(port, controller.receive)
@@ -214,7 +154,7 @@ class MidiControl:
         if port is None or back is not None:
             controller.output = self._ports.write(back)
 
-    def _look_after(self, controller: _Controller) -> None:
+    def _look_after(self, controller: Controller) -> None:
         """Notice that a port went, or came back."""
         if controller.word == VIRTUAL:
             return
@@ -239,10 +179,10 @@ class MidiControl:
 
     # -- from the controller -----------------------------------------------------------------------
 
-    def _handle(self, controller: _Controller, events: list[Event], now_s: float) -> None:
+    def _handle(self, controller: Controller, events: list[Event], now_s: float) -> None:
         """Do what events ask for; in the thread of the port."""
         with suppress(RtaudioError):  # the host has been stopped
-            turned = _Turned(self._session, controller)
+            turned = Batch(self._session, controller)
             for event in events:
                 learner = self._learner
                 if learner is not None:
@@ -256,7 +196,7 @@ class MidiControl:
                         self._do(turned, action)
             turned.store()
 
-    def _do(self, turned: _Turned, action: Action) -> None:
+    def _do(self, turned: Batch, action: Action) -> None:
         if isinstance(action, Turn):
             turned.note(action)
         elif action.word in _SIMPLE:
