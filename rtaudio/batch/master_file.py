@@ -3,6 +3,7 @@
 ::
 
     pass 1: file                        --> profile --> shape: spectrum, dynamics, width
+                                            by a goal, or by the assistant
     pass 2: file --> shape              --> loudness --> gain
     pass 3: file --> shape, gain, limiter --> new file, measured as it plays
             again with another gain, as long as the loudness is off, and another ceiling, as long
@@ -22,12 +23,14 @@ from typing import Any
 from rtaudio.atomic import replacing
 from rtaudio.audio.reader import open_audio
 from rtaudio.audio.writer import suited_subtype
+from rtaudio.batch.loudest import loudest_start_s, read_passage
 from rtaudio.batch.measure_profile import measure_profile
 from rtaudio.batch.render_file import Rendered, render_file
 from rtaudio.effects.base import Effect
 from rtaudio.effects.chain import Chain
 from rtaudio.effects.dither import Dither
-from rtaudio.errors import AudioFileError
+from rtaudio.errors import AudioError, AudioFileError
+from rtaudio.mastering.assistant import Proposal, propose
 from rtaudio.mastering.design import STAGES, Stage, design_shape, finished_chain
 from rtaudio.mastering.goal import Goal
 from rtaudio.mastering.profile import Profile
@@ -36,6 +39,9 @@ TOLERANCE_LU = 0.5
 """A master that is farther from its target says why."""
 
 _CLOSE_LU = 0.1
+_HEARD_S = 60.0
+"""Length of the passage that the assistant hears."""
+
 _SILENT_DB = -90.0
 _ATTEMPTS = 6
 MOST_LIMITED_DB = 12.0
@@ -65,6 +71,9 @@ class MasterSettings:
         Which parts may be changed; without ``"loudness"`` the loudness stays that of the source.
     shape
         Effects to use instead of those that the source asks for, as for all songs of an album.
+    assistant
+        Whether the assistant proposes spectrum, dynamics and width, in place of goal, intensity
+        and stages.
     """
 
     goal: Goal
@@ -73,6 +82,7 @@ class MasterSettings:
     intensity: float = 1.0
     stages: tuple[Stage, ...] = STAGES
     shape: Sequence[Effect] | None = None
+    assistant: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +103,8 @@ class Mastered:
         Why the target or the ceiling was not met; empty if both were.
     chain
         The effects.
+    reasons
+        What the assistant says about its proposal; empty without it.
     metadata
         What was copied besides the sound.
     seconds
@@ -112,6 +124,7 @@ class Mastered:
     limited_db: float
     note: str
     chain: Chain
+    reasons: tuple[str, ...]
     metadata: list[str]
     seconds: float
     damage: str = ""
@@ -166,7 +179,7 @@ def master_file(
         asked = settings.target_lufs
         if "loudness" not in settings.stages:
             asked = before.loudness.integrated_lufs
-        shape = _shape(settings, before, asked)
+        shape, reasons = _shape(settings, source, before, asked)
         shaped = before
         if shape:
             shaped = measure_profile(source, Chain(shape), progress=passes.next(0.15))
@@ -181,16 +194,33 @@ def master_file(
             if search.is_over(after):
                 break
     progress(1.0)
-    return _mastered(done, before, after, search, chain, time.perf_counter() - begin)
+    return _mastered(done, before, after, search, chain, reasons, time.perf_counter() - begin)
 
 
-def _shape(settings: MasterSettings, profile: Profile, asked_lufs: float) -> list[Effect]:
+def _shape(
+    settings: MasterSettings, source: Path, profile: Profile, asked_lufs: float
+) -> tuple[list[Effect], tuple[str, ...]]:
+    """Return the effects in front of the loudness, and what the assistant says of them."""
+    if settings.assistant:
+        proposal = _propose(source, profile)
+        return list(proposal.chain), proposal.reasons
     if settings.shape is not None:
-        return [*settings.shape]
+        return [*settings.shape], ()
     return design_shape(
         profile, settings.goal, target_lufs=asked_lufs, ceiling_db=settings.ceiling_db,
         intensity=settings.intensity, stages=settings.stages,
-    )  # fmt: skip
+    ), ()  # fmt: skip
+
+
+def _propose(source: Path, profile: Profile) -> Proposal:
+    """Let the assistant listen to the loudest passage."""
+    start = round(loudest_start_s(profile, _HEARD_S) * profile.rate_hz)
+    try:
+        return propose(
+            read_passage(source, start, round(_HEARD_S * profile.rate_hz)), profile.rate_hz
+        )
+    except AudioError as error:
+        raise AudioFileError(f"{source}: {error}") from None
 
 
 @contextmanager
@@ -301,10 +331,11 @@ class _Search:
 
 
 def _mastered(
-    done: Rendered, before: Profile, after: Profile, search: _Search, chain: Chain, seconds: float
-) -> Mastered:
+    done: Rendered, before: Profile, after: Profile, search: _Search, chain: Chain,
+    reasons: tuple[str, ...], seconds: float,
+) -> Mastered:  # fmt: skip
     return Mastered(
         done.frames, done.channels, done.rate_hz, done.subtype, before, after,
-        search.asked_lufs, search.ceiling_db, search.limited_db, search.note(after), chain,
+        search.asked_lufs, search.ceiling_db, search.limited_db, search.note(after), chain, reasons,
         done.metadata, seconds,
     )  # fmt: skip

@@ -9,17 +9,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from rtaudio.analysis.programme_loudness import programme_loudness
-from rtaudio.audio.reader import open_audio
 from rtaudio.audio.writer import suited_subtype, write_audio
+from rtaudio.batch.loudest import loudest_start_s, read_passage
 from rtaudio.batch.master_file import Mastered, MasterSettings, master_file
-from rtaudio.mastering.profile import Profile
 from rtaudio.runtime.decibels import from_db
-from rtaudio.runtime.memory import Floats
 
 GAP_S = 0.5
 """Silence between before and after."""
-
-_PIECE_FRAMES = 1 << 16
 
 
 def master_preview(
@@ -62,7 +58,7 @@ def master_preview(
         done = master_file(settings, source, master, progress=progress)
         start = round(loudest_start_s(done.before, seconds) * done.rate_hz)
         frames = round(seconds * done.rate_hz)
-        dry, wet = (_passage(path, start, frames) for path in (source, master))
+        dry, wet = (read_passage(path, start, frames) for path in (source, master))
     levels = [programme_loudness(x, done.rate_hz).integrated_lufs for x in (dry, wet)]
     dry, wet = (
         x * np.float32(from_db(min(levels) - level))
@@ -71,30 +67,3 @@ def master_preview(
     gap = np.zeros((len(dry), round(GAP_S * done.rate_hz)), np.float32)
     write_audio(target, np.concatenate([dry, gap, wet], axis=1), done.rate_hz, subtype)
     return done
-
-
-def loudest_start_s(profile: Profile, seconds: float) -> float:
-    """Return where the loudest passage of a song begins, in seconds.
-
-    Parameters
-    ----------
-    profile
-        Of the song.
-    seconds
-        Length of the passage.
-    """
-    power = 10.0 ** (profile.momentary_lufs / 10.0)
-    count = max(1, min(len(power), round(seconds * len(power) / profile.duration_s)))
-    sums = np.cumsum(np.concatenate([[0.0], power]))
-    start = int(np.argmax(sums[count:] - sums[:-count]))
-    return float(
-        max(0.0, min(start * profile.duration_s / len(power), profile.duration_s - seconds))
-    )
-
-
-def _passage(path: Path, start: int, frames: int) -> Floats:
-    """Return a passage of a file; what stands before it is read in small pieces."""
-    with open_audio(path) as file:
-        while file.position < start:
-            file.read(min(_PIECE_FRAMES, start - file.position))
-        return file.read(frames)

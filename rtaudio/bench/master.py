@@ -79,7 +79,11 @@ _SUFFIXES = (".ogg", ".wav", ".flac", ".mp3")
 
 def find_systems() -> tuple[dict[str, System], list[str]]:
     """Return the systems by name, and a line for each that is not installed."""
-    systems: dict[str, System] = {"ours, target": _by_target, "ours, reference": _by_reference}
+    systems: dict[str, System] = {
+        "ours, target": _by_target,
+        "ours, reference": _by_reference,
+        "ours, assistant": _by_assistant,
+    }
     if find_spec("matchering") is None:
         return systems, ["matchering is not measured: it is not installed (pip install matchering)"]
     return {**systems, "matchering": _matchering}, []
@@ -94,6 +98,12 @@ def _by_reference(song: Path, reference: Path, new: Path) -> float:
     goal = goal_of_references([measure_profile(reference)], [reference.name])
     assert goal.lufs is not None
     return master_file(MasterSettings(goal, goal.lufs, CEILING_DB), song, new).target_lufs
+
+
+def _by_assistant(song: Path, reference: Path, new: Path) -> float:
+    goal = goal_of_style("balanced")
+    settings = MasterSettings(goal, TARGET_LUFS, CEILING_DB, assistant=True)
+    return master_file(settings, song, new).target_lufs
 
 
 def _matchering(song: Path, reference: Path, new: Path) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -70,6 +71,13 @@ def master(
             min=0.0, max=100.0, help="How far spectrum, dynamics and width go, in percent."
         ),
     ] = 100.0,
+    assistant: Annotated[
+        bool,
+        typer.Option(
+            "--assistant",
+            help="Let the assistant hear the loudest minute and propose the effects, with reasons.",
+        ),
+    ] = False,
     only: Annotated[
         list[Only] | None,
         typer.Option(help="Change only this; repeatable. Without loudness it stays as it is."),
@@ -111,6 +119,8 @@ def master(
 
     folder = source.is_dir()
     _check_words(folder, source, album, preview, save_preset, picture)
+    if assistant:
+        _check_assistant(album, bool(reference), style, intensity, bool(only))
     if not folder:
         target = new_file(source, target, force)
     if picture is not None:
@@ -119,6 +129,7 @@ def master(
         may_write(save_preset, force)
     with ended_by_signals():
         settings = _settings(loudness, ceiling, reference or [], style, intensity, only or [])
+        settings = replace(settings, assistant=assistant)
         if folder:
             _master_folder(settings, source, target, album, force, jobs, json)
         else:
@@ -138,6 +149,22 @@ def _check_words(
             raise UsageError(f"{option} {value}: is for one song; {source} is a folder")
     if preview is not None and picture is not None:
         raise UsageError("--picture: shows a whole song; leave out --preview")
+
+
+def _check_assistant(
+    album: bool, references: bool, style: str | None, intensity: float, only: bool
+) -> None:
+    """Refuse options that the assistant would not follow."""
+    given = {
+        "--album": album,
+        "--reference": references,
+        "--style": style is not None,
+        "--intensity": intensity != 100.0,
+        "--only": only,
+    }
+    for option, present in given.items():
+        if present:
+            raise UsageError(f"--assistant: decides without {option}; leave one out")
 
 
 def _settings(
@@ -326,6 +353,7 @@ def _figures(settings: MasterSettings, done: Mastered) -> dict[str, Any]:
         "limited_db": done.limited_db,
         "clipped_before": done.before.clipped,
         "chain": [repr(effect) for effect in done.chain],
+        "reasons": done.reasons,
         "metadata": done.metadata,
         "note": done.note,
         "seconds": done.seconds,
@@ -342,7 +370,11 @@ def _print_song(settings: MasterSettings, source: Path, target: Path, done: Mast
     ]
     rows.append(("target", f"{done.target_lufs:.1f}", "", f"{done.ceiling_db:.1f}", "", "0.0"))
     terminal.print_table(f"towards {settings.goal.name}", ["", *HEADS], rows)
-    print(plain(f"spectrum: {settings.goal.source}"))
+    if settings.assistant:
+        for reason in done.reasons or ("nothing to correct",):
+            print(f"assistant: {reason}")
+    else:
+        print(plain(f"spectrum: {settings.goal.source}"))
     for effect in done.chain:
         print(plain(f"  {effect!r}"))
     channels = {1: "mono", 2: "stereo"}[done.channels]

@@ -88,12 +88,12 @@ class Proposal:
 
 @dataclass(frozen=True, eq=False)
 class Regression:
-    """A ridge regression from `features` to `OUTPUTS`, and what finished music is like.
+    """A linear regression from `features` to `OUTPUTS`, and what finished music is like.
 
     Attributes
     ----------
-    mean, weights, bias
-        Mean features ``[33]``, weights ``[8, 33]`` and corrections of mean music ``[8]``.
+    mean, weights
+        Features of finished music ``[33]``, and weights of what differs from them ``[8, 33]``.
     peaks_db
         How far each third of an octave stands out in finished music, ``[31]``.
     crest_db
@@ -102,13 +102,12 @@ class Regression:
 
     mean: Array
     weights: Array
-    bias: Array
     peaks_db: Array
     crest_db: float
 
     def __call__(self, row: Array) -> dict[str, float]:
         """Return the corrections for a row of features, by name."""
-        values = self.bias + self.weights @ (row - self.mean)
+        values = self.weights @ (row - self.mean)
         return dict(zip(OUTPUTS, values.tolist(), strict=True))
 
 
@@ -117,11 +116,10 @@ def regression() -> Regression:
     """Return the trained regression that comes with rtaudio; its card is beside it."""
     with files("rtaudio.mastering").joinpath("assistant.npz").open("rb") as file:
         stored = np.load(file, allow_pickle=False)
-        return Regression(
-            *(np.asarray(stored[name], np.float64) for name in ("mean", "weights", "bias")),
-            np.asarray(stored["peaks_db"], np.float64),
-            float(stored["crest_db"]),
-        )
+        arrays = {
+            name: np.asarray(stored[name], np.float64) for name in ("mean", "weights", "peaks_db")
+        }
+        return Regression(**arrays, crest_db=float(stored["crest_db"]))
 
 
 def propose(sound: ArrayLike, rate_hz: int) -> Proposal:
@@ -189,7 +187,7 @@ def _tilt(found: dict[str, float]) -> Part:
 
 
 def _bands(found: dict[str, float]) -> Part:
-    gains: dict[str, float] = {}
+    gains: dict[str, Any] = {}
     reasons = []
     for name, (where, much, little) in BANDS.items():
         gain_db = round(float(np.clip(found[f"bands.{name}_db"], -MOST_DB, MOST_DB)), 1)
@@ -230,7 +228,7 @@ def _dynamics(excess_db: float, lufs: float) -> Part:
 
 
 def _width(found: dict[str, float]) -> Part:
-    widths: dict[str, float] = {}
+    widths: dict[str, Any] = {}
     reasons = []
     for part in ("low", "high"):
         change_db = found[f"width.{part}_width_db"]

@@ -31,11 +31,11 @@ def test_a_row_for_every_song_and_system(cli, songs, monkeypatch):
     assert "matchering is not measured" in answer.err
     found = json.loads(answer.out)
     rows = {(row["song"], row["system"]): row for row in found["songs"]}
-    assert len(rows) == 2 * 3
+    assert len(rows) == 2 * 4
     for name in ("dark", "light"):
         matched, plain = rows[name, "ours, reference"], rows[name, "nothing"]
         assert matched["distance_db"] < 0.5 * plain["distance_db"]
-        for system in ("ours, reference", "ours, target"):
+        for system in ("ours, reference", "ours, target", "ours, assistant"):
             assert abs(rows[name, system]["error_lu"]) <= 0.5
             assert rows[name, system]["true_peak_dbtp"] <= -1.0
     assert {"match", "leveler", "preset master"} <= {row["effect"] for row in found["costs"]}

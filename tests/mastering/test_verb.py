@@ -45,6 +45,21 @@ def test_json_has_the_figures_of_before_and_after(cli, write_song, tmp_path):
     assert len(found["chain"]) == 3
 
 
+def test_the_assistant_gives_its_reasons(cli, write_song, tmp_path):
+    song = write_song("dark.wav", seconds=4.0, tilt_db=-6.0)
+    words = ("--assistant", "--save-preset", tmp_path / "mine.yaml")
+    answer = cli("master", song, tmp_path / "new.wav", *words)
+    assert answer.status == 0, answer.err
+    assert "dB per octave: too dark" in answer.out
+    chain = load_preset(tmp_path / "mine.yaml")
+    assert chain["tilt"].db_per_octave > 0.5
+    answer = cli("master", song, tmp_path / "again.wav", "--assistant", "--json")
+    found = json.loads(answer.out)
+    assert any(reason.endswith("too dark") for reason in found["reasons"])
+    assert found["after"]["integrated_lufs"] == pytest.approx(-14.0, abs=0.5)
+    assert (tmp_path / "again.wav").read_bytes() == (tmp_path / "new.wav").read_bytes()
+
+
 def test_a_folder_song_by_song_and_as_an_album(cli, write_song, tmp_path):
     folder = tmp_path / "songs"
     folder.mkdir()
@@ -133,6 +148,8 @@ def test_a_new_file_that_cannot_be_is_one_line_with_its_name(refused, bad, targe
         ("good.wav", ("--album",), "--album: is for a folder"),
         ("good.wav", ("--preview", "0"), "--preview"),
         ("good.wav", ("--picture", "a.txt"), "a.txt"),
+        ("good.wav", ("--assistant",), "good.wav: the passage is 2.0 s long; give 3 s or more"),
+        ("good.wav", ("--assistant", "--style", "pink"), "decides without --style"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(refused, bad, monkeypatch, name, words, told):

@@ -25,15 +25,20 @@ Generator = np.random.Generator
 CHANCE = 0.5
 """How often a kind occurs."""
 
+TILT_DB = 2.5
+BAND_DB = 8.0
+WIDTH_OCTAVES = (-1.5, 0.9)
+"""Ranges: dB per octave, dB of a band, and factors of the width as powers of two."""
+
 MISALIGNING = ("time-stretch", "pitch-shift", "reverb")
 
 
 def _tilt(generator: Generator) -> Effect:
-    return Tilt(db_per_octave=generator.uniform(-1.5, 1.5))
+    return Tilt(db_per_octave=generator.uniform(-TILT_DB, TILT_DB))
 
 
 def _bands(generator: Generator) -> Effect:
-    low, *peaks, high = generator.uniform(-5.0, 5.0, 5)
+    low, *peaks, high = generator.uniform(-BAND_DB, BAND_DB, 5)
     gains = {f"peak{n}_db": gain for n, gain in enumerate(peaks, 1)}
     return Equalizer(low_shelf_db=low, high_shelf_db=high, **gains)
 
@@ -58,7 +63,7 @@ def _compression(generator: Generator) -> Effect:
 
 
 def _width(generator: Generator) -> Effect:
-    low, high = 2.0 ** generator.uniform(-1.5, 0.9, 2)
+    low, high = 2.0 ** generator.uniform(*WIDTH_OCTAVES, 2)
     return Width(low_width=low, high_width=high)
 
 
@@ -76,8 +81,8 @@ _DRAWN: dict[str, Callable[[Generator], Effect]] = {
 }
 NOISE = "noise"
 KINDS = (*_DRAWN, NOISE)
-"""Kinds of degradations in the order of the signal: a tilted spectrum (up to 1.5 dB per octave),
-bands out of balance (up to 5 dB), a resonance (6 .. 12 dB), too much compression, an image too
+"""Kinds of degradations in the order of the signal: a tilted spectrum (up to 2.5 dB per octave),
+bands out of balance (up to 8 dB), a resonance (6 .. 12 dB), too much compression, an image too
 narrow or too wide, a gain (0.9 .. 1.1) and white noise (deviation 0.001 .. 0.015)."""
 
 
@@ -151,7 +156,7 @@ def draw_degradation(generator: Generator, kinds: Sequence[str]) -> Degradation:
     --------
     >>> degradation = draw_degradation(np.random.default_rng(0), ["tilt"])
     >>> {key: round(value, 2) for key, value in degradation.settings["tilt"].items()}
-    {'mix': 1.0, 'bypass': 0.0, 'db_per_octave': -0.69, 'pivot_hz': 800.0}
+    {'mix': 1.0, 'bypass': 0.0, 'db_per_octave': -1.15, 'pivot_hz': 800.0}
     """
     drawn = [kind for kind in kinds if generator.uniform() < CHANCE]
     drawn = drawn or [kinds[int(generator.integers(len(kinds)))]]
