@@ -7,7 +7,7 @@ written from the data, between ``<!-- NAME -->`` and ``<!-- /NAME -->``::
     python -m benchmarks.figures                    measure all sections, about 15 minutes
     python -m benchmarks.figures callback models    measure these
     python -m benchmarks.figures call               a call for ten minutes
-    python -m benchmarks.figures denoisers codecs --data FOLDER  needs recordings; an hour
+    python -m benchmarks.figures denoisers codecs masters --data FOLDER    an hour
     python -m benchmarks.figures --write            measure nothing, write the pages anew
 
 Close other programs first; the load of the machine is written beside the figures.
@@ -35,6 +35,7 @@ from rtaudio.atomic import replacing
 from rtaudio.bench.machine import machine_line
 from rtaudio.cli.bench_codec import codec_tables
 from rtaudio.cli.bench_denoise import denoise_tables
+from rtaudio.cli.bench_master import master_tables
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "docs" / "benchmarks.json"
@@ -225,6 +226,17 @@ def measure_codecs(data: Path) -> dict[str, list[Table]]:
     }
 
 
+def measure_masters(data: Path) -> dict[str, list[Table]]:
+    """All songs of a folder, by target, by reference and by matchering; costs of the effects."""
+    measured = rtaudio("bench", "master", "--data", str(data))
+    return {
+        "masters": [
+            table(f"**{title}**", head, rows)
+            for title, head, rows in master_tables(measured["songs"], measured["costs"])
+        ]
+    }
+
+
 def make_picture() -> dict[str, list[Table]]:
     """The picture of the demo, as small as it can be read."""
     import tempfile
@@ -253,10 +265,11 @@ COMMANDS: dict[str, tuple[str, Callable[..., dict[str, list[Table]]]]] = {
     "picture": ("rtaudio demo", make_picture),
     "denoisers": ("rtaudio bench denoise", measure_denoisers),
     "codecs": ("rtaudio bench codec --quick", measure_codecs),
+    "masters": ("rtaudio bench master", measure_masters),
 }
 """Names for the command line: the command that a reader can give, and the measurement."""
 
-ON_RECORDINGS = ("denoisers", "codecs")
+ON_RECORDINGS = ("denoisers", "codecs", "masters")
 """Those that need a folder of recordings."""
 
 
@@ -359,7 +372,7 @@ def main() -> None:
     """Measure the named figures, and write the pages."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="*", help=f"{', '.join(COMMANDS)}; default: what can be")
-    parser.add_argument("--data", type=Path, help="folder of recordings, for denoisers and codecs")
+    parser.add_argument("--data", type=Path, help="folder of recordings, for those that need one")
     parser.add_argument("--write", action="store_true", help="measure nothing")
     given = parser.parse_args()
     if unknown := set(given.what) - COMMANDS.keys():

@@ -1,4 +1,4 @@
-"""The catalogue: presets, models, codecs and cabinets by name, those that ship and the user's."""
+"""The catalogue: presets, models, codecs, cabinets and set lists by name, the user's too."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from rtaudio.errors import closest
 from rtaudio.settings import settings_path
 from rtaudio.shipped import shipped_cabinets, shipped_codecs, shipped_models, shipped_presets
 
-Kind = Literal["preset", "model", "codec", "cabinet"]
+Kind = Literal["preset", "model", "codec", "cabinet", "set"]
 
 _SHIPPED: dict[Kind, Callable[[], dict[str, Path]]] = {
     "preset": shipped_presets,
     "model": shipped_models,
     "codec": shipped_codecs,
     "cabinet": shipped_cabinets,
+    "set": dict,
 }
 
 
@@ -28,6 +29,12 @@ def user_presets_folder() -> Path:
 def user_presets() -> dict[str, Path]:
     """Return the presets of the user: name -> file."""
     found = sorted(user_presets_folder().glob("*.yaml"), key=lambda file: file.stem)
+    return {file.stem: file for file in found}
+
+
+def user_sets() -> dict[str, Path]:
+    """Return the set lists of the user, in the folder ``sets`` beside that of his presets."""
+    found = sorted((settings_path().parent / "sets").glob("*.yaml"), key=lambda file: file.stem)
     return {file.stem: file for file in found}
 
 
@@ -47,7 +54,7 @@ def catalogue(*kinds: Kind) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for kind in kinds:
-        own = user_presets() if kind == "preset" else {}
+        own = {"preset": user_presets, "set": user_sets}.get(kind, dict)()
         for name, file in (*_SHIPPED[kind]().items(), *own.items()):
             found.setdefault(name, file)
     return found

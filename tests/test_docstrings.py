@@ -79,6 +79,7 @@ def compiled(function):
 
 ELSEWHERE = (
     "rtaudio.cli",  # options carry their help
+    "rtaudio.control.api",  # OpenAPI describes its requests
     "rtaudio.runtime.kernels.simd",  # LLVM values, all of them
 )
 

@@ -16,6 +16,7 @@ CLOCK = ["--device", "clock"]
 ARGUMENTS = {
     "clean_recording": ["--limit-db", "12"],
     "play_live": [*CLOCK, "--seconds", "0.3"],
+    "remote_control": ["--seconds", "0.3"],
     "record_run": [*CLOCK, "--seconds", "0.3"],
     "swap_presets": [*CLOCK, "--seconds", "0.2"],
     "watch_statistics": [*CLOCK, "--seconds", "0.3"],

@@ -13,13 +13,15 @@ from rtaudio.shipped import shipped_presets
 RATE = 48000
 TAKE = np.random.default_rng(0).uniform(-0.3, 0.3, RATE // 4).astype(np.float32)
 CHANGE = 6007
+LOOK_AHEAD = ("broadcast", "master", "master-podcast")
+"""Presets whose limiters and compressors turn down before a loud change: they get a soft one."""
 
 
-def first_difference(program_of, block):
+def first_difference(program_of, block, level):
     """Return how long after a change of the input the output changes."""
     changed = TAKE.copy()
     changed[CHANGE] += 0.2
-    outs = [run(program_of(block), x[None])[0] for x in (TAKE, changed)]
+    outs = [run(program_of(block), level * x[None])[0] for x in (TAKE, changed)]
     return int(np.flatnonzero(outs[0] != outs[1])[0]) - CHANGE
 
 
@@ -28,7 +30,8 @@ def first_difference(program_of, block):
 def test_a_change_is_heard_after_exactly_the_reported_latency(name, block):
     chain = load_preset(name)
     program = chain.compile(RATE, block, offline=True)
-    measured = first_difference(lambda b: chain.compile(RATE, b, offline=True), block)
+    level = np.float32(0.01 if name in LOOK_AHEAD else 1.0)
+    measured = first_difference(lambda b: chain.compile(RATE, b, offline=True), block, level)
     # A linear-phase resampler answers before its centre, which is what is reported of it, and
     # a spectral frame from its beginning, with all samples of a hop at once.
     early = sum(

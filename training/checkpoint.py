@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,15 @@ from rtaudio.errors import RtaudioError
 from training.config import ConfigError
 from training.models import NETS
 
-__all__ = ["CheckpointError", "load_checkpoint", "load_weights", "read_plain", "save_checkpoint"]
+__all__ = [
+    "CheckpointError",
+    "Fit",
+    "load_checkpoint",
+    "load_fitting",
+    "load_weights",
+    "read_plain",
+    "save_checkpoint",
+]
 
 _KEYS = {"net", "arguments", "weights", "card"}
 
@@ -117,6 +126,58 @@ def load_weights(net: nn.Module, path: Path) -> None:
         raise ConfigError(
             f"{path}: its sizes are not those of the run; make net: the same as there"
         ) from None
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Names of weights: loaded from a file, skipped in it, and missing in it."""
+
+    loaded: tuple[str, ...]
+    skipped: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        told = [f"{len(self.loaded)} weights loaded"]
+        told += [f"skipped: {', '.join(self.skipped)}"] if self.skipped else []
+        told += [f"new: {', '.join(self.missing)}"] if self.missing else []
+        return "; ".join(told)
+
+
+def load_fitting(net: nn.Module, path: Path) -> Fit:
+    """Give a net those weights of a ``best.pt`` whose names and shapes are its own.
+
+    Parameters
+    ----------
+    net
+        A net of the same or of similar sizes; weights that are missing stay as they are.
+    path
+        The checkpoint.
+
+    Raises
+    ------
+    ConfigError
+        No weight fits.
+    CheckpointError
+        As `load_checkpoint`.
+    """
+    trained, _ = load_checkpoint(path)
+    stored, own = trained.state_dict(), net.state_dict()
+    fitting = {
+        name: value
+        for name, value in stored.items()
+        if name in own and own[name].shape == value.shape
+    }
+    if not fitting:
+        raise ConfigError(
+            f"{path}: no weight of its {type(trained).__name__} fits the {type(net).__name__} of "
+            "the run; make net: the same as there"
+        )
+    net.load_state_dict(own | fitting)
+    return Fit(
+        tuple(fitting),
+        tuple(name for name in stored if name not in fitting),
+        tuple(name for name in own if name not in fitting),
+    )
 
 
 def read_plain(path: Path) -> Any:

@@ -30,6 +30,8 @@ from training.guitar.config import GuitarConfig
 from training.guitar.forecast import forecast
 from training.guitar.seeds import train_seeds
 from training.guitar.task import AmpTask
+from training.mastering.config import MasteringConfig
+from training.mastering.task import MasteringTask
 from training.separation.config import SeparationConfig
 from training.separation.task import SeparationTask
 from training.task import Task
@@ -64,6 +66,12 @@ TASKS = {
         ConvolutionalCodecTask,
         ("checkpoint",),
         "a codec; seed and steps are in the file",
+    ),
+    "mastering": Kind(
+        MasteringConfig,
+        MasteringTask,
+        ("checkpoint",),
+        "a mastering net; seed and steps are in the file",
     ),
     "separation": Kind(
         SeparationConfig,

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rtaudio.analysis.loudness_curve import LoudnessCurve
 from rtaudio.audio.reader import open_audio
 from rtaudio.errors import AudioFileError
 from rtaudio.runtime.limits import MAX_LIVE_CHANNELS
-from rtaudio.runtime.loudness import Loudness, LoudnessMeter
+from rtaudio.runtime.loudness import Loudness
 from rtaudio.runtime.memory import Array
 
-_POINTS_PER_S = 10
 _PIECE_S = 10
 
 
@@ -72,25 +72,19 @@ def measure_loudness(
     24.8
     """
     with open_audio(path, MAX_LIVE_CHANNELS) as file:
-        meter = LoudnessMeter(file.rate_hz, file.channels)
-        point = file.rate_hz // _POINTS_PER_S
-        readings: list[tuple[float, float, float]] = []
+        curve = LoudnessCurve(file.rate_hz, file.channels)
         ended = False
         while not ended:
-            x = file.read(_PIECE_S * _POINTS_PER_S * point)
-            ended = x.shape[1] < _PIECE_S * _POINTS_PER_S * point
+            x = file.read(_PIECE_S * file.rate_hz)
+            ended = x.shape[1] < _PIECE_S * file.rate_hz
             if not np.isfinite(x).all():
                 raise AudioFileError(f"{path}: holds NaN or infinite samples; repair it")
-            for start in range(0, x.shape[1], point):
-                meter.measure(x[:, start : start + point])
-                end = min(file.position, file.position - x.shape[1] + start + point)
-                readings.append((end / file.rate_hz, *meter.windows_lufs()))
+            curve.add(x)
             progress(min(1.0, file.position / file.frames))
         if file.position == 0:
             raise AudioFileError(file.damage() or f"{path}: has no frames; record it again")
-        meter.finish()
-        seconds, momentary_lufs, short_term_lufs = np.array(readings).T
+        loudness = curve.finish()
         return MeasuredFile(
-            Path(path), file.position, file.channels, file.rate_hz, meter.read(),
-            seconds, momentary_lufs, short_term_lufs, file.damage(),
+            Path(path), file.position, file.channels, file.rate_hz, loudness, *curve.points(),
+            file.damage(),
         )  # fmt: skip

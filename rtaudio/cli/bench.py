@@ -28,6 +28,7 @@ class What(StrEnum):
     aliasing = "aliasing"
     denoise = "denoise"
     codec = "codec"
+    master = "master"
     separation = "separation"
 
 
@@ -36,14 +37,14 @@ def bench(
         What,
         typer.Argument(
             help="The engine; the models; guitar amps, with their errors; aliasing; denoisers; "
-            "codecs; or separators."
+            "codecs; masters; or separators."
         ),
     ] = What.engine,
     data: Annotated[
         Path | None,
         typer.Option(
             envvar="RTAUDIO_DATA",
-            help="denoise, codec, separation: folder of recordings and of third-party models.",
+            help="denoise, codec, master, separation: folder of recordings and of models.",
         ),
     ] = None,
     model: Annotated[
@@ -57,7 +58,7 @@ def bench(
         bool,
         typer.Option(
             "--quick",
-            help="denoise, codec: use every sixth recording only; separation: 40 s of a song.",
+            help="denoise, codec: every sixth recording; master: two songs; separation: 40 s.",
         ),
     ] = False,
     jobs: Annotated[
@@ -74,8 +75,9 @@ def bench(
     """Measure the time per block of 64 frames at 48 kHz: percentiles in microseconds.
 
     `denoise` measures the quality and the cost of all available denoisers on the same recordings,
-    `codec` those of the codecs beside Opus, with their bitrates, and with packets lost;
-    `separation` those of the separators on songs with known stems.
+    `codec` those of the codecs beside Opus, with their bitrates, and with packets lost. `master`
+    masters the same songs by a target and by a reference, beside matchering if it is installed.
+    `separation` measures separators on songs with known stems.
     """
     terminal.say_loading(f"the bench {what.value}")
     match what:
@@ -97,6 +99,10 @@ def bench(
             from rtaudio.cli.bench_codec import bench_codec
 
             bench_codec(data, model or (), quick=quick, jobs=jobs, page=page, json=json)
+        case What.master:
+            from rtaudio.cli.bench_master import bench_master
+
+            bench_master(data, quick=quick, json=json)
         case What.separation:
             from rtaudio.cli.bench_separation import bench_separation
 

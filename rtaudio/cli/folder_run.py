@@ -54,11 +54,13 @@ def run_folder(
     figures: Callable[[Done], dict[str, Any]],
     remark_faults: Callable[[Path, Done], None],
     total: Callable[[Sequence[Done]], str] = lambda done: "",
+    show: Callable[[Sequence[tuple[Path, Done]]], None] = lambda done: None,
 ) -> None:
     """Process the pairs that `rtaudio.batch.folder.list_pairs` found, and report.
 
     ``kind`` is what the sources are called, ``figures`` gives the JSON of one file,
-    ``remark_faults`` its remarks, and ``total`` the end of the line about all of them.
+    ``remark_faults`` its remarks, and ``total`` the end of the line about all of them. ``show``
+    prints what stands above that line, from the new files and what was returned.
     """
     pairs, skipped, errors = found
     existing = set() if force else {pair.target for pair in pairs if pair.target.exists()}
@@ -76,6 +78,8 @@ def run_folder(
         files = [{"in": pair.source, "out": pair.target, **figures(o)} for pair, o in done]
         terminal.print_json({"files": files, "errors": errors, "skipped": skipped})
     else:
+        if done:
+            show([(outcome.target, o) for outcome, o in done])
         seconds = sum(o.frames / o.rate_hz for _, o in done)
         end = total([o for _, o in done]) if done else ""
         print(plain(f"{target}: {counted(len(done), 'file')}, {seconds:.2f} s{end}"))

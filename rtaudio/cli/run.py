@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rtaudio.cli.run_report import print_run, run_figures
+from rtaudio.cli.serving import obey_osc, show_page
 from rtaudio.control.keyboard import pressed_keys
 from rtaudio.errors import DeviceError, UsageError
 from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from rtaudio.control.controls import Controls
+    from rtaudio.control.midi.midi_control import MidiControl
     from rtaudio.control.session import Session
     from rtaudio.effects.chain import Chain
     from rtaudio.live.host import Host
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 Preset = Annotated[
     str,
     typer.Argument(
-        help="A preset or a part of its name (see `rtaudio presets`), a preset file, or a model "
-        "file or folder."
+        help="A preset or a part of its name (see `rtaudio presets`), a preset file, a model "
+        "file or folder, or a set list."
     ),
 ]
 Device = Annotated[
@@ -68,6 +70,22 @@ Rate = Annotated[
     ),
 ]
 Block = Annotated[int, typer.Option(min=1, max=8192, help="Frames per block.")]
+
+Port = Annotated[
+    int, typer.Option(min=1, max=65535, help="Port of the page; the next free one if taken.")
+]
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Show the page to the network, too, by a link with a token: 0.0.0.0 or an address of "
+        "this machine.",
+    ),
+]
+OscPort = Annotated[
+    int | None,
+    typer.Option("--osc", min=1, max=65535, help="Obey Open Sound Control on this UDP port."),
+]
 
 _KEYS_S, _VIEW_S = 0.02, 0.08
 """Times between two looks at the keyboard, and between two pictures of the panel."""
@@ -108,20 +126,35 @@ def run(
     out_channels: Annotated[
         str | None, typer.Option(help="Output channels of the device, such as 1,2.")
     ] = None,
+    midi: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PORT",
+            help="A MIDI controller: a part of its port's name (see `rtaudio midi`), or `virtual` "
+            "for a port that other programs connect to. May be given several times.",
+        ),
+    ] = None,
+    page: Annotated[
+        bool, typer.Option("--page", help="Show knobs and meters in the browser.")
+    ] = False,
+    port: Port = 8080,
+    listen: Listen = None,
+    osc: OscPort = None,
     json: terminal.Json = False,
 ) -> None:
     """Play a preset live: device in, chain, device out.
 
     Keys: b bypasses the chain (with a denoiser: compares with the noisy input), m mutes, holding
     the space bar talks while muted, t mutes and shows a tuner, a changes between two settings, A
-    and B, [ and ] step through the presets (of a file: those of its folder), s saves what was
-    dialled in as a new preset, the arrow keys choose and change a parameter, q quits.
+    and B, at one loudness, [ and ] step through the presets (of a file: those of its folder), u and
+    U undo and redo, s saves what was dialled in as a new preset, the arrow keys choose and change a
+    parameter, q quits. With --midi, l learns the control that turns this parameter.
     """
     terminal.say_loading(preset)
     from rtaudio.control.session import Session
-    from rtaudio.control.set_list import SetList
+    from rtaudio.control.set_list import SetList, find_playable
     from rtaudio.live.host import Host
-    from rtaudio.preset.load import find_preset, load_preset
+    from rtaudio.preset.load import load_preset
 
     audio = None
     if source is not None:
@@ -130,22 +163,37 @@ def run(
         raise UsageError(f"{record}: is the file that is read; choose another name")
     if muted and (json or not sys.stdin.isatty()):
         raise UsageError("--muted: only the keys of a terminal can unmute; remove this option")
-    presets = SetList(find_preset(preset))
+    presets = SetList(find_playable(preset))
+    devices = [parse_device(device), None if out_device is None else parse_device(out_device)]
+    options: dict[str, Any] = {
+        "in_channels": _parse_channels("--in-channels", in_channels),
+        "out_channels": _parse_channels("--out-channels", out_channels),
+        "source": audio,
+        "reconnect": terminal.remark,
+    }
     host = Host(
         load_preset(presets.path, cabinet=cabinet, slim=slim),
-        parse_device(device),
+        devices[0] or 0,
         rate_hz,
         block,
-        out_device=None if out_device is None else parse_device(out_device),
-        in_channels=_parse_channels("--in-channels", in_channels),
-        out_channels=_parse_channels("--out-channels", out_channels),
-        source=audio,
+        out_device=devices[1],
         record=record,
-        reconnect=terminal.remark,
+        **options,
     )
     host.muted = muted
     session = Session(host, presets, partial(_load, cabinet, slim))
-    stats = play(host, seconds, live=not json, session=session)
+    if session.said:
+        terminal.remark(session.said)
+    with contextlib.ExitStack() as stack:
+        if page or listen is not None:
+            stack.enter_context(show_page(session, port, listen, *devices, **options))
+        if osc is not None:
+            stack.enter_context(obey_osc(session, osc))
+        control = _connected(session, midi, stack) if midi else None
+        stats = play(host, seconds, live=not json, session=session)
+    host = session.host
+    if control and control.counts["damaged"]:
+        terminal.remark(f"MIDI: {control.counts['damaged']} damaged messages were ignored")
     if json:
         terminal.print_json(run_figures(host, stats))
     else:
@@ -154,6 +202,13 @@ def run(
         terminal.remark(f"saved: {path}")
     if host.error:
         raise DeviceError(host.error)
+
+
+def _connected(session: Session, ports: list[str], stack: contextlib.ExitStack) -> MidiControl:
+    """Return MIDI controllers that turn what plays, until the stack is left."""
+    from rtaudio.control.midi.midi_control import MidiControl
+
+    return stack.enter_context(MidiControl(session, ports, terminal.remark))
 
 
 def _load(cabinet: str | None, slim: float | None, path: Path) -> Chain:
@@ -230,6 +285,9 @@ def play(host: Host, seconds: float | None, live: bool, session: Session | None 
     with ended_by_signals(), host:
         with contextlib.suppress(KeyboardInterrupt):
             _watch(host, seconds, live, session)
+        if session is not None and session.host is not host:  # it was moved to another device
+            with session.host as host:
+                return host.stats()
         return host.stats()
 
 
@@ -254,19 +312,19 @@ def _watch(host: Host, seconds: float | None, live: bool, session: Session | Non
     """Wait for the end of the run; meanwhile obey the keys and draw the panel."""
     from rtaudio.control.controls import Controls
 
+    def playing() -> Host:
+        return host if session is None else session.host
+
     with contextlib.ExitStack() as stack:
         read_keys = stack.enter_context(pressed_keys()) if live else None
         screen = terminal.make_console(stderr=True)
         shown = live and screen.is_terminal
-        if not (shown or read_keys):
-            host.wait(seconds)
-            return
         controls = Controls(session or host) if read_keys else None
-        panel = _Panel(host, seconds, controls)
+        panel = _Panel(playing, seconds, controls)
         view = stack.enter_context(panel.view(screen)) if shown else None
         end = None if seconds is None else time.monotonic() + seconds
         next_view = 0.0
-        while not host.finished and (end is None or time.monotonic() < end):
+        while not playing().finished and (end is None or time.monotonic() < end):
             now = time.monotonic()
             if controls and read_keys:
                 for key in read_keys():
@@ -274,17 +332,23 @@ def _watch(host: Host, seconds: float | None, live: bool, session: Session | Non
                 controls.tick(now)
                 if controls.quit:
                     return
-            if view and now >= next_view:
+            if view and now >= next_view and playing().running:
                 view.update(panel.draw())
                 next_view = now + _VIEW_S
-            host.wait(_KEYS_S if end is None else max(0.0, min(_KEYS_S, end - now)))
+            left = _KEYS_S if end is None else max(0.0, min(_KEYS_S, end - now))
+            if playing().running:
+                playing().wait(left)
+            else:  # it moves to another device
+                time.sleep(left)
 
 
 class _Panel:
     """Draws levels, clipping, latency, load, missed blocks and the settings of the keys."""
 
-    def __init__(self, host: Host, seconds: float | None, controls: Controls | None) -> None:
-        self._host, self._seconds, self._controls = host, seconds, controls
+    def __init__(
+        self, playing: Callable[[], Host], seconds: float | None, controls: Controls | None
+    ) -> None:
+        self._playing, self._seconds, self._controls = playing, seconds, controls
         self._clipped: tuple[int, ...] = ()
         self._red_until: dict[int, float] = {}
         self._needle = Needle()
@@ -300,7 +364,7 @@ class _Panel:
         from rich.console import Group
         from rich.text import Text
 
-        stats = self._host.stats()
+        stats = self._playing().stats()
         grid = self._levels(stats)
         self._clipped = stats.clipped
         status = self._status(stats)
@@ -309,7 +373,7 @@ class _Panel:
         session = self._controls.session
         lines: list[Any] = [status, Text(self._controls.text())]
         if session.tuning:
-            self._needle.read(self._host.tuning(), _VIEW_S)
+            self._needle.read(self._playing().tuning(), _VIEW_S)
             lines.append(self._needle.drawn("play one string"))
         if session.said:
             lines.append(Text(session.said, "bold"))
@@ -335,7 +399,7 @@ class _Panel:
 
     def _status(self, stats: Stats) -> str:
         """Return tuning (of an instrument), time, latency, load and faults in one line."""
-        host = self._host
+        host = self._playing()
         silent = self._controls and (
             self._controls.session.denoises or self._controls.session.tuning
         )

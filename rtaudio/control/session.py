@@ -2,50 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from copy import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from rtaudio.catalogue import user_presets_folder
-from rtaudio.control.set_list import SetList
+from rtaudio.catalogue import user_presets
+from rtaudio.control import devices, saving
+from rtaudio.control.balance import loudness_lufs, trims_db
+from rtaudio.control.effect_state import EffectState
+from rtaudio.control.set_list import SetList, find_playable, is_set
+from rtaudio.control.stock import Stock
+from rtaudio.control.turning import Turning
 from rtaudio.effects.base import Effect
 from rtaudio.effects.chain import Chain
-from rtaudio.errors import RtaudioError
-from rtaudio.preset.load import is_model, load_preset
-from rtaudio.preset.save_copy import save_copy
-from rtaudio.shipped import shipped_presets
+from rtaudio.errors import ParameterError, RtaudioError, UsageError
+from rtaudio.preset.load import load_preset
+from rtaudio.runtime.slots import COMMON
 
 if TYPE_CHECKING:
     from rtaudio.live.host import Host
+    from rtaudio.live.reading import Reading
+    from rtaudio.runtime.program import Program
+
+Side = Literal["A", "B"]
+
+_COMPARED_S = 1.0
+"""How much of the input A and B are compared with; less than 0.4 s has no loudness."""
 
 
-class Session:
-    """Presets, two settings to compare, mute, tuner and saving, around a playing host.
+class Session(Turning):
+    """All that is turned, switched, swapped, saved and read of a playing host, in one place.
+
+    Any thread may call it, but not the audio thread. What one consumer changes, the others hear of
+    by :meth:`subscribe`.
 
     Parameters
     ----------
     host
         The host; it may be muted.
     presets
-        What to step through; None: only what plays.
+        What to step through; None: only what plays. The presets of a set list file are built now.
     load
         Makes the chain of a file.
 
     Attributes
     ----------
-    muted, talking
-        Whether the user has muted the output, and whether push-to-talk lets it through.
-    tuning
-        Whether the tuner is on; meanwhile the output is muted.
-    comparing
-        Whether the chain is bypassed, or compares if it can.
-    side
-        ``"A"`` or ``"B"``: which of two settings plays.
-    said
-        The last message for the player; empty if there is none.
+    presets
+        What is stepped through.
+    playing
+        The file that plays; None: none.
     saved
         The files written so far.
+    learning
+        The parameter whose MIDI control is being learnt; empty if none.
+    learner
+        Begins to learn which control turns a parameter, or, of None, ends it; None without MIDI.
     """
 
     def __init__(
@@ -54,44 +66,115 @@ class Session:
         presets: SetList | None = None,
         load: Callable[[Path], Chain] = load_preset,
     ) -> None:
-        self.host = host
+        super().__init__(host)
         self.presets = presets
-        self.muted = host.muted
-        self.talking = False
-        self.tuning = False
-        self.comparing = False
-        self.side = "A"
-        self.said = ""
+        self.playing = None if presets is None else presets.path
         self.saved: list[Path] = []
+        self.learning = ""
+        self.learner: Callable[[str | None], None] | None = None
         self._load = load
-        self._playing = None if presets is None else presets.path
+        self._side: Side = "A"
         self._other: dict[str, float] | None = None
+        self._compared: list[tuple[dict[str, float], dict[str, float], float]] = []
+        self._stock: Stock | None = None
+        if presets is not None and presets.fixed:
+            self._fill(presets)
 
-    @property
-    def switch(self) -> str:
-        """The parameter that compares: that of a denoiser, or else the bypass of all."""
-        names = self.host.parameters()
-        compare = next((name for name in names if name.endswith(".compare")), None)
-        return compare or f"{self.host.chain_name}.bypass"
+    def _fill(self, presets: SetList) -> None:
+        """Build a set list, and name what cannot be played."""
+        self._stock = Stock(self.host, self._load)
+        if isinstance(self.host.effect, Chain) and self.playing is not None:
+            self._stock.keep(self.playing, self.host.effect)
+        others = [path for path in dict.fromkeys(presets.paths) if path != self.playing]
+        faults = [*presets.missing, *self._stock.fill(others)]
+        self.say("; ".join(faults))
 
-    @property
-    def denoises(self) -> bool:
-        """Whether the chain cleans a voice, so that it compares instead of being bypassed."""
-        return self.switch.endswith(".compare")
+    # -- the chain ---------------------------------------------------------------------------------
 
-    @property
-    def name(self) -> str:
-        """Name of what plays."""
-        return self.host.effect.name or self.host.effect.kind
+    def chain(self) -> list[EffectState]:
+        """Return the effects in order, each followed by those inside it."""
+        with self._lock:
+            names = {id(effect): name for name, effect in self.host.effects().items()}
+            own = [name for name in self._known()[1] if name.rpartition(".")[2] not in COMMON]
+            latencies = self.host.latency_parts
+            found = []
+            for effect, way in devices.devices(self.host.effect):
+                name = names[id(effect)]
+                mine = tuple(each for each in own if each.rpartition(".")[0] == name)
+                title = (effect.name or effect.kind).replace("_", " ")
+                found.append(
+                    EffectState(
+                        name, effect.kind, title, effect.bypass, mine, latencies.get(name, 0),
+                        len(way) - 1,
+                    )
+                )  # fmt: skip
+            return found
 
-    def compare(self) -> None:
-        """Switch the comparison on or off."""
-        self.comparing = not self.comparing
-        self.host.set(self.switch, self.comparing)
+    def add(self, kind_or_file: str | Path, place: int) -> None:
+        """Add an effect, a model or an impulse response, by a cross-fade.
 
-    def apply_mute(self) -> None:
-        """Make the host silent, or not, as mute, push-to-talk and tuner demand."""
-        self.host.muted = self.tuning or (self.muted and not self.talking)
+        Parameters
+        ----------
+        kind_or_file
+            As for :func:`rtaudio.control.devices.new_effect`.
+        place
+            The place in :meth:`chain` in front of which it stands; their number: at the end.
+        """
+        effect = devices.new_effect(kind_or_file)
+        with self._lock:
+            self._edit(f"{effect.kind} added", lambda c: devices.with_effect(c, effect, place))
+
+    def remove(self, place: int) -> None:
+        """Take the effect at a place of :meth:`chain` out, by a cross-fade."""
+        with self._lock:
+            name = self._name_at(place)
+            self._edit(f"{name} removed", lambda chain: devices.without_effect(chain, place))
+
+    def move(self, place: int, to: int) -> None:
+        """Move an effect, by a cross-fade.
+
+        Parameters
+        ----------
+        place, to
+            Its place in :meth:`chain`, before and after.
+        """
+        with self._lock:
+            name = self._name_at(place)
+            self._edit(f"{name} moved", lambda chain: devices.with_moved(chain, place, to))
+
+    def _name_at(self, place: int) -> str:
+        chain = self.chain()
+        return chain[place].name if 0 <= place < len(chain) else str(place)
+
+    def _edit(self, words: str, edit: Callable[[Effect], Effect]) -> None:
+        before = self.host.effect
+        after = edit(devices.chain_of(before))
+        self._swap(after)
+        self._history.add(words, lambda: self._swap(before), lambda: self._swap(after))
+
+    def _swap(self, effect: Effect) -> None:
+        """Cross-fade to another version of the chain; a comparison goes on."""
+        comparing = self.comparing
+        self.host.swap(effect)
+        if self.comparing != comparing:
+            self.host.set(self.switch, comparing)
+        self._tell("chain", self.name, "")
+
+    @contextmanager
+    def between_hosts(self) -> Iterator[None]:
+        """Hold what others do while the block gives :attr:`host` another host that plays the same.
+
+        Set lists are built anew for it.
+        """
+        with self._lock:
+            try:
+                yield
+            finally:
+                if self._stock is not None and self.presets is not None:
+                    self._fill(self.presets)
+                self._tell("chain", self.name, "")
+
+    # -- presets -----------------------------------------------------------------------------------
 
     def step_preset(self, direction: int) -> None:
         """Cross-fade to a neighbour in the set list; one that cannot be played is named.
@@ -101,69 +184,225 @@ class Session:
         direction
             1 is the next one, -1 the one before.
         """
+        if self.presets is not None:
+            self._open(self.presets.step(direction))
+
+    def choose_preset(self, place: int) -> None:
+        """Cross-fade to a place of the set list, from 0; one that cannot be played is named."""
         if self.presets is None:
             return
-        path = self.presets.step(direction)
         try:
-            self.host.swap(self._load(path))
+            self._open(self.presets.choose(place))
+        except RtaudioError as error:
+            self.say(str(error))
+
+    def _open(self, path: Path) -> None:
+        try:
+            self._play(path)
         except (RtaudioError, OSError) as error:
-            self.said = f"{path.name} cannot be played: {error}"
-            return
-        self._playing, self._other = path, None
-        self.side, self.comparing, self.said = "A", False, ""
+            self.say(f"{path.name} cannot be played: {error}")
 
-    def change_side(self) -> None:
-        """Cross-fade to the other one of two settings of this preset.
+    def open(self, what: str | Path) -> None:
+        """Cross-fade to a preset or model.
 
-        At first B is what A is.
+        Parameters
+        ----------
+        what
+            A name, or a file: a preset, a model, a set list, an impulse response.
+
+        Raises
+        ------
+        FileNotFoundError
+            Nothing is called so.
+        RtaudioError
+            It cannot be played; what played before plays on.
         """
-        kept = self.host.values()
-        kept.pop(self.switch)
-        new = self._other is None
-        if self._other is not None:
-            self.host.recall(self._other)
-        self._other = kept
-        self.side = "B" if self.side == "A" else "A"
-        self.said = f"{self.side} begins as the other side; change it" if new else ""
+        path = Path(what) if devices.is_response(Path(what)) else find_playable(what)
+        if is_set(path):
+            presets = SetList(path)
+            self._play(presets.path)
+            self.presets = presets
+            self._fill(presets)
+            return
+        self._play(path)
+        if self.presets is not None and not self.presets.fixed:
+            self.presets = SetList(path)
 
-    def save(self) -> None:
-        """Save what plays as a new preset, and say where; a fault is said, too.
+    def _play(self, path: Path) -> None:
+        """Cross-fade to a file; its history and its sides begin anew."""
+        program: Program | None = None
+        if self._stock is not None and self.presets is not None and path in self.presets.paths:
+            chain, program = self._stock.take(path)
+        elif devices.is_response(path):
+            chain = Chain([devices.new_effect(path)], name=path.stem)
+        else:
+            chain = self._load(path)
+        program = program or self.host.prepare(chain)
+        with self._lock:
+            self.host.swap(chain, program)
+            left, self.playing = self.playing, path
+            self._history.clear()
+            self._side, self._other, self._compared = "A", None, []
+            self.host.trim_db = 0.0
+            self.said = ""
+            self._tell("chain", self.name, "")
+        if self._stock is not None and left is not None:
+            self._stock.give_back(left)
+
+    # -- A and B -----------------------------------------------------------------------------------
+
+    @property
+    def side(self) -> Side:
+        """Which of two settings plays. At first B is what A is.
+
+        They play at one loudness: the louder one is turned down by the difference that the last
+        seconds of the input have through both.
+        """
+        return self._side
+
+    @side.setter
+    def side(self, side: Side) -> None:
+        if side not in ("A", "B"):
+            raise ParameterError(f"side = {side!r} is not one of 'A', 'B'")
+        if side == self._side:
+            return
+        self._compare_sides()
+        with self._lock:
+            new = self._other is None
+            self._change_side()
+            self._history.add(f"side {side}", self._change_side, self._change_side)
+            self.say(f"{side} begins as the other side; change it" if new else "")
+
+    def _sides(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Return the settings of the side that plays and of the other one."""
+        here = self.host.values()
+        here.pop(self.switch)
+        there = self._other or here
+        return here, {name: value for name, value in there.items() if name in here}
+
+    def _change_side(self) -> None:
+        here, there = self._sides()
+        trims = (trim for *pair, trim in self._compared if pair == [here, there])
+        self.host.recall(there)
+        self.host.trim_db = next(trims, 0.0)
+        self._other = here
+        self._side = "B" if self._side == "A" else "A"
+        self._tell("switch", "side", self._side)
+        self._tell("chain", self.name, "")
+
+    def _compare_sides(self) -> None:
+        """Find out by how much the sides differ in loudness; others may turn meanwhile."""
+        with self._lock:
+            here, there = self._sides()
+            known = any(pair == [here, there] for *pair, _ in self._compared)
+            effect, switch = self.host.effect, {self.switch: 0.0}
+        if known or here == there:
+            return
+        heard = self.host.heard(_COMPARED_S)
+        ours, theirs = (
+            loudness_lufs(effect, values | switch, heard, self.host.rate_hz, self.host.in_channels)
+            for values in (here, there)
+        )
+        ours_db, theirs_db = trims_db(ours, theirs)
+        if ours_db != theirs_db:
+            self._compared = [(here, there, theirs_db), (there, here, ours_db)]
+
+    # -- saving ------------------------------------------------------------------------------------
+
+    def save(self) -> Path:
+        """Save what plays as a new preset, and return its file; nothing is overwritten.
 
         It goes beside the preset that it was made of if that is the user's own, else into the
-        folder of his presets.
+        folder of his presets. Comments of that preset are kept.
+
+        Raises
+        ------
+        OSError
+            It cannot be written.
+        PresetError
+            An effect was not made from a file.
         """
-        chain = self.host.effect
-        if not isinstance(chain, Chain):
-            chain = Chain([chain], name=self.name)
-        source = self._playing
-        if source is not None and (is_model(source) or source.suffix not in (".yaml", ".yml")):
-            source = None
-        own = source is not None and source not in shipped_presets().values()
-        folder = source.parent if own and source is not None else user_presets_folder()
-        try:
-            path = save_copy(_audible(chain, self.switch), folder, source)
-        except (RtaudioError, OSError) as error:
-            self.said = f"not saved: {error}"
-            return
+        with self._lock:
+            chain = devices.chain_of(self.host.effect)
+            return self._noted(saving.save_new(chain, self.switch, self.playing))
+
+    def save_as(self, name: str, *, replace: bool = False) -> Path:
+        """Save what plays under a name among the user's presets, and return its file.
+
+        Parameters
+        ----------
+        name
+            The name.
+        replace
+            Whether a preset of this name may be replaced.
+
+        Raises
+        ------
+        FileExistsError
+            There is such a preset.
+        ParameterError
+            It cannot be the name of a preset.
+        OSError, PresetError
+            As for :meth:`save`.
+        """
+        with self._lock:
+            chain = devices.chain_of(self.host.effect)
+            path = saving.save_as(chain, self.switch, self.playing, name, replace)
+            self.playing = path
+            return self._noted(path)
+
+    def _noted(self, path: Path) -> Path:
         self.saved.append(path)
-        self.said = f"saved as {path}"
+        self.say(f"saved as {path}")
+        return path
 
+    def rename(self, name: str, new: str) -> Path:
+        """Rename a preset of the user, and return its file.
 
-def _audible(chain: Chain, switch: str) -> Chain:
-    """Return a chain without the comparison that may be on."""
-    audible = copy(chain)
-    if switch.endswith(".bypass"):
-        audible.bypass = False
-        return audible
-    owner = switch.rpartition(".")[0]
+        Parameters
+        ----------
+        name, new
+            The names.
 
-    def plain(effect: Effect) -> Effect:
-        mine = owner in (effect.name, effect.kind) and "compare" in type(effect).model_fields
-        if not mine:
-            return effect
-        alone = copy(effect)
-        alone.set_live("compare", False)
-        return alone
+        Raises
+        ------
+        FileExistsError, FileNotFoundError, ParameterError
+            The new name is taken, there is no such preset, or it cannot be a name.
+        """
+        with self._lock:
+            old, path = user_presets().get(name), saving.rename(name, new)
+            if self.playing == old:
+                self.playing = path
+            return path
 
-    audible.effects = [plain(effect) for effect in chain.effects]
-    return audible
+    # -- learning and reading ----------------------------------------------------------------------
+
+    def learn(self, name: str | None) -> None:
+        """Let the next knob or switch that moves on a MIDI controller turn a parameter.
+
+        Parameters
+        ----------
+        name
+            ``"effect.parameter"``; None: no longer.
+
+        Raises
+        ------
+        UsageError
+            No controller is connected.
+        ParameterError
+            No such parameter.
+        """
+        if self.learner is None:
+            raise UsageError("no MIDI controller is connected; start with --midi NAME")
+        if name is not None:
+            self.host.get(name)
+        with self._lock:
+            self.learning = name or ""
+            self.learner(name)
+            self._tell("switch", "learning", self.learning)
+            if name is not None:
+                self.say(f"turn the knob for {name} now, both ways; or press the switch")
+
+    def read(self) -> Reading:
+        """Return meters, load and latency at this moment; cheap, for any number of readers."""
+        return self.host.read()

@@ -127,6 +127,11 @@ class Effect(Fields):
         unit = extra.get("unit", "") if isinstance(extra, dict) else ""
         return float(low), float(high), str(unit)
 
+    def live_default(self, parameter: str) -> float | bool:
+        """Return the value of a live parameter in a new effect; true or false for a switch."""
+        default: float | bool = type(self).model_fields[parameter].get_default()
+        return default
+
     def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append this effect's nodes and return the bus of the wet signal.
 

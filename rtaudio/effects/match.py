@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from rtaudio.analysis.minimum_phase import minimum_phase
+from rtaudio.analysis.spectral_balance import correction_db
 from rtaudio.analysis.third_octaves import CENTRES_HZ, third_octaves_db
 from rtaudio.effects.base import Common, Effect
 from rtaudio.errors import ParameterError
@@ -20,9 +21,6 @@ from rtaudio.runtime.slots import Slots
 
 RESPONSE_S = 0.085
 MOST_DB = 24.0
-FLOOR_DB = 60.0
-"""Bands so far below the loudest of a sound hold nothing to match."""
-
 _NEPER_PER_DB = np.log(10.0) / 20.0
 
 Gain = Annotated[float, Field(ge=-MOST_DB, le=MOST_DB)]
@@ -95,16 +93,9 @@ class Match(Effect):
         **options
             As for :class:`Match`.
         """
-        # Its mean is taken off: loudness is not matched. Bands that either lacks stay as they are.
         own = third_octaves_db(sound, rate_hz)
         wanted = third_octaves_db(reference, reference_rate_hz or rate_hz)
-        heard = (own > own.max() - FLOOR_DB) & (wanted > wanted.max() - FLOOR_DB)
-        difference = np.where(heard, wanted - own, 0.0)
-        power = np.where(heard, 10.0 ** (own / 10.0), 0.0)
-        difference -= heard * np.sum(power * difference) / max(power.sum(), 1e-30)
-        padded = np.pad(difference, 1, mode="edge")
-        smooth = 0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]
-        return cls(np.clip(smooth, -most_db, most_db), **options)
+        return cls(correction_db(own, wanted, most_db=most_db), **options)
 
     def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append the convolution; a flat curve is a wire, or a delay."""

@@ -195,6 +195,13 @@ class Model(Effect):
         own = next((p for p in self.card.parameters if p.name == parameter), None)
         return (own.min, own.max, own.unit) if own else super().live_range(parameter)
 
+    def live_default(self, parameter: str) -> float | bool:
+        """Return the value that the card states, or that of the settings for the interface."""
+        if parameter == "interface_dbu":
+            return load_settings().interface_dbu
+        own = next((p for p in self.card.parameters if p.name == parameter), None)
+        return own.default if own else super().live_default(parameter)
+
     def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append the model once per channel, or once if it takes all channels together."""
         knobs = len(self.card.parameters)

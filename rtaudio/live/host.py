@@ -21,12 +21,16 @@ from rtaudio.devices.device import Device
 from rtaudio.effects.base import Effect, refusals
 from rtaudio.errors import AudioError, DeviceError, ParameterError, RtaudioError
 from rtaudio.live.feeder import Feeder, Source
+from rtaudio.live.meters import Meters
+from rtaudio.live.reading import Reading
 from rtaudio.live.recorder import Recorder
 from rtaudio.live.revival import Revival
 from rtaudio.live.stats import LiveParameter, Stats
 from rtaudio.runtime.callback import FADE_MS, XRUNS
+from rtaudio.runtime.decibels import from_db, to_db
 from rtaudio.runtime.engine import Engine
 from rtaudio.runtime.memory import Floats
+from rtaudio.runtime.program import Program
 from rtaudio.runtime.slots import COMMON
 from rtaudio.runtime.statistics import histogram_values_ns
 from rtaudio.runtime.tap import Tap
@@ -139,6 +143,7 @@ class Host:
             Recorder(self._engine, Path(record), rate_hz) if record is not None else None
         )
         self._program = program
+        self._meters = Meters(self._engine)
         self._state: Literal["new", "playing", "stopped"] = "new"
         self._error: str | None = None
         self._progress = (0, 0.0)
@@ -264,7 +269,7 @@ class Host:
         """
         with self._lock, refusals():
             self._check_open()
-            return self._program.get(target)
+            return _shown(self._program.get(target))
 
     def set(self, target: str, value: float | bool) -> None:
         """Change a parameter of the playing chain; the audio thread ramps to it.
@@ -287,10 +292,13 @@ class Host:
             self._check_open()
             self._program.set(target, value)
 
-    def parameters(self) -> dict[str, LiveParameter]:
+    def parameters(self, *, common: bool = False) -> dict[str, LiveParameter]:
         """Return the parameters that :meth:`set` can change, by ``effect.parameter``.
 
-        Each effect also has ``<effect>.mix`` and ``<effect>.bypass``.
+        Parameters
+        ----------
+        common
+            Also those that each effect has: ``<effect>.mix`` and ``<effect>.bypass``.
 
         Raises
         ------
@@ -300,17 +308,22 @@ class Host:
         with self._lock:
             self._check_open()
             return {
-                name: LiveParameter(control.value, *control.range)
+                name: LiveParameter(_shown(control.value), *control.range, control.default)
                 for name, control in self._program.plan.controls.items()
-                if control.parameter not in COMMON
+                if common or control.parameter not in COMMON
             }
 
     def values(self) -> dict[str, float]:
         """Return the value of everything that :meth:`set` can change, by ``effect.parameter``."""
         with self._lock:
             controls = self._program.plan.controls.items()
-            # a slot is a float32: seven digits of it are those that were set
-            return {name: float(f"{control.value:.7g}") for name, control in controls}
+            return {name: _shown(control.value) for name, control in controls}
+
+    def effects(self) -> dict[str, Effect]:
+        """Return all effects that play, those inside others too, by the names :meth:`set` knows."""
+        with self._lock:
+            controls = self._program.plan.controls.values()
+            return {control.effect: cast(Effect, control.owner) for control in controls}
 
     def recall(self, values: Mapping[str, float]) -> None:
         """Cross-fade to other settings of what plays, as :meth:`swap` does.
@@ -354,24 +367,63 @@ class Host:
         self._check_open()
         self._engine.mute(muted)
 
-    def swap(self, effect: Effect) -> None:
+    @property
+    def latency_parts(self) -> dict[str, int]:
+        """How many samples of latency each effect adds."""
+        with self._lock:
+            return dict(self._program.plan.latency_parts)
+
+    @property
+    def in_channels(self) -> int:
+        """Number of input channels."""
+        return self._engine.in_channels
+
+    @property
+    def trim_db(self) -> float:
+        """Gain of the output after the chain; a change is a ramp of at most 20 ms."""
+        return to_db(self._engine.trim)
+
+    @trim_db.setter
+    def trim_db(self, trim_db: float) -> None:
+        self._check_open()
+        self._engine.trim = from_db(trim_db)
+
+    def prepare(self, effect: Effect) -> Program:
+        """Build what plays an effect or chain here, for a later :meth:`swap` without a wait.
+
+        Raises
+        ------
+        RtaudioError
+            It cannot be built at this rate.
+        """
+        return effect.compile(
+            self.rate_hz,
+            self.block,
+            in_channels=self._engine.in_channels,
+            out_channels=self._engine.out_channels,
+        )
+
+    def swap(self, effect: Effect, program: Program | None = None) -> None:
         """Cross-fade to another effect or chain; the sound goes on without a gap.
 
         The new program is built beside the playing one, which costs the audio thread nothing. Then
         both play for 50 ms (plus the latency of the new one) while one fades into the other. If the
         new one cannot be built, the old one plays on.
 
+        Parameters
+        ----------
+        effect
+            The effect or chain.
+        program
+            From :meth:`prepare`, for this effect; it plays only once. None: it is built now.
+
         Raises
         ------
         RtaudioError
             The new one cannot be built at this rate, or the host has been stopped.
         """
-        program = effect.compile(
-            self.rate_hz,
-            self.block,
-            in_channels=self._engine.in_channels,
-            out_channels=self._engine.out_channels,
-        )
+        if program is None:
+            program = self.prepare(effect)
         with self._lock:
             self._check_open()
             if self._state == "playing":
@@ -402,9 +454,28 @@ class Host:
         RtaudioError
             The host has been stopped.
         """
+        return read_tuning(self.heard(LISTEN_S), self.rate_hz, a4_hz)
+
+    def heard(self, seconds: float) -> Floats:
+        """Return the latest input of the first channel, before the chain.
+
+        Parameters
+        ----------
+        seconds
+            How much of it, at most 3.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 ``[frames]``; shorter if less has come in so far.
+
+        Raises
+        ------
+        RtaudioError
+            The host has been stopped.
+        """
         self._check_open()
-        heard = self._engine.heard(math.ceil(LISTEN_S * self.rate_hz))
-        return read_tuning(heard, self.rate_hz, a4_hz)
+        return self._engine.heard(math.ceil(seconds * self.rate_hz))
 
     @property
     def error(self) -> str | None:
@@ -492,6 +563,81 @@ class Host:
         self._check_open()
         return self._pieces(self._engine.tap())
 
+    def tap(self) -> Tap:
+        """Return a reader of the output from now on, which waits for nothing.
+
+        Raises
+        ------
+        RtaudioError
+            The host has been stopped.
+        """
+        self._check_open()
+        return self._engine.tap()
+
+    def play(self, audio: ArrayLike | None) -> None:
+        """Play a sound over and over in place of the device's input; a change is a short pause.
+
+        Parameters
+        ----------
+        audio
+            Mono ``[frames]`` or ``[channels, frames]`` at ``rate_hz``; a mono input gets the mean
+            of the channels. None: the input again.
+
+        Raises
+        ------
+        AudioError
+            It has no frames, or neither one channel nor as many as the input.
+        RtaudioError
+            The host has been stopped, or plays a ``source``.
+        """
+        self._check_open()
+        if self._source_frames is not None or self._feeder is not None:
+            raise RtaudioError("this host plays the source that it was made with")
+        ring = None if audio is None else self._as_input(audio)
+        muted = self.muted
+        self.muted = True
+        try:
+            time.sleep((FADE_MS / 1000 + self.block / self.rate_hz) if self.running else 0.0)
+            self._engine.loop_source(ring)
+        finally:
+            self.muted = muted
+
+    def _as_input(self, audio: ArrayLike) -> Floats:
+        """Return a sound with the channels of the input."""
+        sound = samples(audio, "the sound")
+        channels = self._engine.in_channels
+        if sound.shape[1] == 0:
+            raise AudioError("the sound has no frames")
+        if sound.shape[0] != channels:
+            if channels == 1:
+                return np.asarray(sound.mean(axis=0, keepdims=True), np.float32)
+            if sound.shape[0] != 1:
+                raise AudioError(f"the sound has {sound.shape[0]} channels, the input {channels}")
+        return np.broadcast_to(sound, (channels, sound.shape[1]))
+
+    def record(self, path: str | Path) -> Recorder:
+        """Write the output from now on into a file, which appears when the recorder finishes.
+
+        Parameters
+        ----------
+        path
+            The file; its suffix is the format.
+
+        Returns
+        -------
+        Recorder
+            ``finish()`` ends it, before the host is stopped.
+
+        Raises
+        ------
+        AudioFileError, OSError
+            The file cannot be written.
+        """
+        self._check_open()
+        recorder = Recorder(self._engine, Path(path), self.rate_hz)
+        recorder.start()
+        return recorder
+
     def _pieces(self, tap: Tap) -> Iterator[Floats]:
         while True:
             playing = self._state != "stopped" and self.error is None
@@ -509,7 +655,7 @@ class Host:
         """Return the statistics so far, and start new peaks."""
         self._engine.reap()
         seen = self._engine.snapshot()
-        self._engine.reset_peaks()
+        in_peak, out_peak = self._meters.peaks()
         values = histogram_values_ns()
         return Stats(
             blocks=seen.blocks,
@@ -525,13 +671,31 @@ class Host:
             faults=self._engine.faults,
             realtime=seen.realtime,
             load=seen.load,
-            in_peak=seen.in_peak,
-            out_peak=seen.out_peak,
+            in_peak=in_peak,
+            out_peak=out_peak,
             loudness=self._engine.loudness.read(),
             clipped=seen.clipped,
             source_missing=seen.source_missing,
             source_waiting=self.source_waiting,
             seconds=seen.frames / self.rate_hz,
+        )
+
+    def read(self) -> Reading:
+        """Return what moves while it plays; cheap, and no reader takes peaks from another one."""
+        self._engine.reap()
+        seen = self._engine.snapshot()
+        return Reading(
+            levels=self._meters.read(),
+            clipped=seen.clipped,
+            loudness=self._engine.loudness.read(),
+            load=seen.load,
+            blocks=seen.blocks,
+            missed=seen.missed,
+            faults=self._engine.faults,
+            seconds=seen.frames / self.rate_hz,
+            latency_samples=self._program.latency_samples,
+            latency_parts=dict(self._program.plan.latency_parts),
+            device_latency_ms=self._device.latency_ms,
         )
 
     def reset_loudness(self) -> None:
@@ -548,3 +712,8 @@ class Host:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _shown(value: float) -> float:
+    """Return the value of a slot, a float32, with the seven digits that were set."""
+    return float(f"{value:.7g}")

@@ -69,9 +69,13 @@ class Stats:
 
 
 class LiveParameter(NamedTuple):
-    """A parameter of a playing effect: its value, range and unit."""
+    """A parameter of a playing effect: value, range and unit, and the value of a new effect.
+
+    The default of a switch is true or false, that of anything else a number.
+    """
 
     value: float
     low: float
     high: float
     unit: str
+    default: float | bool

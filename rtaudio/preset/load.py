@@ -20,6 +20,7 @@ there is no second list of them. A list in place of the settings is the effect's
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from rtaudio.catalogue import find_file
 from rtaudio.effects.base import Effect
@@ -107,6 +108,19 @@ def describe_preset(path: Path) -> str:
         It is no preset.
     """
     return PresetReader(path).description(_read_text(path))
+
+
+def preset_midi(path: Path) -> list[Any]:
+    """Return the mappings of MIDI controls in a preset file, as plain data that is not checked.
+
+    Raises
+    ------
+    PresetError
+        It is not a preset.
+    """
+    if is_model(path) or path.suffix.lower() not in (".yaml", ".yml"):
+        return []
+    return PresetReader(path).midi(_read_text(path)) or []
 
 
 def _read_text(path: Path) -> str:

@@ -78,14 +78,22 @@ class PresetReader:
         """Return the description in ``text``, without making any effect; empty if it has none."""
         return self._root(text)[2]
 
+    def midi(self, text: str) -> Any:
+        """Return the section ``midi`` in ``text`` as plain data, unchecked; None: there is none."""
+        root = self._parse(text)
+        entries = root.value if isinstance(root, yaml.MappingNode) else []
+        found = next((value for key, value in entries if key.value == "midi"), None)
+        return None if found is None else self._plain(found)
+
     def _root(self, text: str) -> tuple[yaml.Node, dict[str, yaml.Node], str]:
-        """Return the root, its entries but for the description, and the description."""
+        """Return the root, its entries but for description and MIDI, and the description."""
         root = self._parse(text)
         if root is None:
             raise self._fault(1, "the file is empty; a preset needs a list `chain:`")
         if not isinstance(root, yaml.MappingNode):
             raise self._fault(root, "a preset is a mapping with `name:` and a list `chain:`")
-        entries = self._entries(root, "preset", [*self._keys(Chain), "description"])
+        entries = self._entries(root, "preset", [*self._keys(Chain), "description", "midi"])
+        entries.pop("midi", None)
         description = self._text(entries.pop("description")) if "description" in entries else ""
         return root, entries, description
 

@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from rtaudio.effects.base import FILE, Effect
 from rtaudio.preset.reader import word_of
-from rtaudio.preset.save import file_word
+from rtaudio.preset.save import file_word, item_of
 
 
 class _Edit(NamedTuple):
@@ -26,21 +26,22 @@ def rewritten(text: str, chain: Effect, folder: Path) -> str | None:
     r"""Return the text of a preset with the present settings of its chain.
 
     Only values that differ are touched; a setting that the text lacks is added unless it is at its
-    default. Comments, order and layout stay.
+    default. Effects that were added, removed or moved are, with the comments in front of them and
+    beside them. All other comments, order and layout stay.
 
     Parameters
     ----------
     text
         A preset that can be played.
     chain
-        The chain that was made of it, since changed in its settings, not in its effects.
+        The chain that was made of it, changed since.
     folder
         The folder of the new preset, for the files that it names.
 
     Returns
     -------
     str or None
-        None if the chain has other effects than the text.
+        None if the text cannot be kept.
 
     Examples
     --------
@@ -92,10 +93,117 @@ def _mapping(node: Any, effect: Effect, folder: Path) -> Iterator[_Edit]:
 
 
 def _list(node: Any, effects: list[Effect], item: type[Effect], folder: Path) -> Iterator[_Edit]:
-    if not isinstance(node, yaml.SequenceNode) or len(node.value) != len(effects):
+    if not isinstance(node, yaml.SequenceNode):
         raise _OtherChainError
-    for inner, effect in zip(node.value, effects, strict=True):
-        yield from (_item if item is Effect else _settings)(inner, effect, folder)
+    if item is not Effect:
+        if len(node.value) != len(effects):
+            raise _OtherChainError
+        for inner, effect in zip(node.value, effects, strict=True):
+            yield from _settings(inner, effect, folder)
+        return
+    order = _matched(node, effects)
+    if order == list(range(len(node.value))):
+        for inner, effect in zip(node.value, effects, strict=True):
+            yield from _item(inner, effect, folder)
+    elif node.flow_style:
+        yield _in_line(node, effects, order, folder)
+    else:
+        yield _in_lines(node, effects, order, folder)
+
+
+def _matched(node: yaml.SequenceNode, effects: list[Effect]) -> list[int | None]:
+    """Return for each effect the number of its item in the text; None: it is new."""
+    free = {number: _identity(inner) for number, inner in enumerate(node.value)}
+    order: list[int | None] = []
+    for effect in effects:
+        wanted = (effect.kind, effect.name)
+        number = next((n for n, identity in free.items() if identity == wanted), None)
+        free.pop(-1 if number is None else number, None)
+        order.append(number)
+    return order
+
+
+def _identity(node: yaml.Node) -> tuple[str, str]:
+    """Return the kind and the own name of an item."""
+    if isinstance(node, yaml.ScalarNode):
+        return node.value, ""
+    if not isinstance(node, yaml.MappingNode) or len(node.value) != 1:
+        raise _OtherChainError
+    [(key, settings)] = node.value
+    entries = settings.value if isinstance(settings, yaml.MappingNode) else []
+    return key.value, next((value.value for word, value in entries if word.value == "name"), "")
+
+
+def _piece(node: yaml.Node, effect: Effect, folder: Path, start: int, stop: int) -> str:
+    """Return a stretch of the text with an item in it, with the settings of its effect."""
+    text = _text_of(node)[start:stop]
+    for edit in sorted(_item(node, effect, folder), reverse=True):
+        text = text[: edit.start - start] + edit.text + text[edit.stop - start :]
+    return text
+
+
+def _in_line(
+    node: yaml.SequenceNode, effects: list[Effect], order: list[int | None], folder: Path
+) -> _Edit:
+    """Return the edit of a list in brackets."""
+    items = []
+    for effect, number in zip(effects, order, strict=True):
+        if number is None:
+            items.append(_flow(item_of(effect, folder)))
+        else:
+            inner = node.value[number]
+            start, stop = inner.start_mark.index, inner.end_mark.index
+            items.append(_piece(inner, effect, folder, start, stop))
+    return _Edit(node.start_mark.index, node.end_mark.index, f"[{', '.join(items)}]")
+
+
+def _in_lines(
+    node: yaml.SequenceNode, effects: list[Effect], order: list[int | None], folder: Path
+) -> _Edit:
+    """Return the edit of a list with a dash for each item, which stands in whole lines."""
+    text = _text_of(node)
+    dash = " " * node.start_mark.column
+    start = text.rfind("\n", 0, node.start_mark.index) + 1
+    if text[start : node.start_mark.index].strip():
+        raise _OtherChainError
+    first = start = _with_comments(text, start)
+    spans = []
+    for inner in node.value:
+        stop = text.find("\n", end_of(inner))
+        stop = len(text) if stop < 0 else stop + 1
+        spans.append((start, stop))
+        start = stop
+    lines = []
+    for effect, number in zip(effects, order, strict=True):
+        if number is None:
+            lines.append(f"{dash}- {_flow(item_of(effect, folder))}")
+        else:
+            lines.append(_piece(node.value[number], effect, folder, *spans[number]))
+    joined = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+    return _Edit(first, start, joined or f"{dash}[]\n")
+
+
+def _text_of(node: yaml.Node) -> str:
+    """Return the whole text that a node was read from."""
+    return str(node.start_mark.buffer).rstrip("\0")
+
+
+def _with_comments(text: str, start: int) -> int:
+    """Return where the comments in front of a line begin."""
+    while start > 0:
+        before = text.rfind("\n", 0, start - 1) + 1
+        if not text[before:start].lstrip().startswith("#"):
+            break
+        start = before
+    return start
+
+
+def end_of(node: yaml.Node) -> int:
+    """Return where a node ends in the text; PyYAML counts what follows a block to it."""
+    if isinstance(node, yaml.CollectionNode) and node.value and not node.flow_style:
+        last = node.value[-1]
+        return end_of(last[1] if isinstance(node, yaml.MappingNode) else last)
+    return int(node.end_mark.index)
 
 
 def _item(node: Any, effect: Effect, folder: Path) -> Iterator[_Edit]:

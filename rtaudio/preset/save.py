@@ -51,7 +51,7 @@ def _settings(effect: Effect, folder: Path) -> dict[str, Any]:
     for key in cls.model_fields:
         value = getattr(effect, key)
         if item := cls.effect_item(key):
-            write = _item if item is Effect else _settings
+            write = item_of if item is Effect else _settings
             lists[word_of(key)] = [write(inner, folder) for inner in value]
         elif key == FILE:
             if not value:
@@ -62,7 +62,21 @@ def _settings(effect: Effect, folder: Path) -> dict[str, Any]:
     return settings | lists
 
 
-def _item(effect: Effect, folder: Path) -> Any:
+def item_of(effect: Effect, folder: Path) -> Any:
+    """Return an effect as plain data: its kind, or its kind and its settings.
+
+    Parameters
+    ----------
+    effect
+        The effect.
+    folder
+        The folder of the preset, for the files that it names.
+
+    Raises
+    ------
+    PresetError
+        It was not made from a file, or presets know another effect by its kind.
+    """
     if known_effect(effect.kind) is not type(effect):
         raise PresetError(
             f"{effect!r}: presets know another effect as {effect.kind!r}; rename the class"

@@ -43,16 +43,39 @@ def save_copy(chain: Chain, folder: Path, source: Path | None = None) -> Path:
     try:
         named = copy(chain)
         named.name = path.stem
-        text = _of_source(named, path, source)
-        if text is None:
-            save_preset(named, path)
-        else:
-            with replacing(path) as temporary:
-                temporary.write_text(text, "utf-8")
+        save_over(named, path, source)
     except BaseException:
         path.unlink()
         raise
     return path
+
+
+def save_over(chain: Chain, path: Path, source: Path | None = None) -> None:
+    """Write a chain as a preset file, which is replaced if it exists.
+
+    Parameters
+    ----------
+    chain
+        What to write.
+    path
+        The file; its folder is created if needed.
+    source
+        The preset that the chain was made of: its comments and layout are kept.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    PresetError
+        An effect was not made from a file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = _of_source(chain, path, source)
+    if text is None:
+        save_preset(chain, path)
+        return
+    with replacing(path) as temporary:
+        temporary.write_text(text, "utf-8")
 
 
 def _claim(folder: Path, name: str) -> Path:

@@ -98,6 +98,7 @@ ENGINE = np.dtype(
         ("mute_left", "i8"),
         ("muted", "i8"),
         ("level", "f4"),
+        ("trim", "f4"),
         ("last_entry_ns", "i8"),
         ("durations", "i8"),
         ("gaps", "i8"),
@@ -108,6 +109,8 @@ ENGINE = np.dtype(
         ("last", "f4", (MAX_LIVE_CHANNELS,)),
         ("in_peak", "f4", (MAX_LIVE_CHANNELS,)),
         ("out_peak", "f4", (MAX_LIVE_CHANNELS,)),
+        ("in_power", "f8", (MAX_LIVE_CHANNELS,)),
+        ("out_power", "f8", (MAX_LIVE_CHANNELS,)),
         ("in_clipped", "i8", (MAX_LIVE_CHANNELS,)),
         ("loudness", "i8"),
     ]
@@ -119,8 +122,9 @@ samples of the present cross-fade are to come. ``input``, ``output``: planar scr
 so far and of which ``source_position`` have played; ``source_missing`` frames were silence because
 it was empty before it ``source_ended``. ``heard``: ring of the last ``heard_frames`` samples of the
 first input channel, which is always written; ``heard_write`` counts them. ``tap``: ring of
-interleaved output; its readers keep their own positions. ``muted`` is set by Python; ``level`` is
-the gain that follows it. ``in_clipped``: samples of the input at full scale. ``loudness``: the
+interleaved output; its readers keep their own positions. ``muted`` and ``trim``, a gain, are set by
+Python; ``level`` is the gain that follows them. ``in_power``, ``out_power``: sums of all squares
+so far. ``in_clipped``: samples of the input at full scale. ``loudness``: the
 METER record of the output."""
 
 engine_at = struct_at(ENGINE)
@@ -241,20 +245,23 @@ def _take_input(e, engine, device_input, start, frames):
     atomic_store(engine + _HEARD_WRITE, e.heard_write + frames)
     for channel in range(e.in_channels):
         peak = e.in_peak[channel]
+        power = np.float32(0.0)
         clipped = 0
         for i in range(frames):
             magnitude = abs(planar[channel * e.block + i])
             peak = max(peak, magnitude)
+            power += magnitude * magnitude
             clipped += magnitude >= CLIPPED
         e.in_peak[channel] = peak
+        e.in_power[channel] += power
         e.in_clipped[channel] += clipped
 
 
 @inlined
 def _mute(e, frames):
-    """Multiply the engine's output by a level that moves to 0 while muted, and back to 1."""
-    target = np.float32(0.0) if e.muted != 0 else np.float32(1.0)
-    if e.level == target and e.muted == 0:
+    """Multiply the engine's output by a level that moves to 0 while muted, and back to the trim."""
+    target = np.float32(0.0) if e.muted != 0 else e.trim
+    if e.level == target and target == np.float32(1.0):
         return
     planar = f32_at(e.output)
     step = np.float32(1.0 / e.fade_samples)
@@ -279,9 +286,13 @@ def _give_output(e, engine, device_output, start, frames):
                 interleaved[at + i * width] = planar[channel * e.block + i]
     for channel in range(e.out_channels):
         peak = e.out_peak[channel]
+        power = np.float32(0.0)
         for i in range(frames):
-            peak = max(peak, abs(planar[channel * e.block + i]))
+            magnitude = abs(planar[channel * e.block + i])
+            peak = max(peak, magnitude)
+            power += magnitude * magnitude
         e.out_peak[channel] = peak
+        e.out_power[channel] += power
     measure(e.loudness, e.output, e.block, frames)
     if e.tap != 0:
         write = e.tap_write

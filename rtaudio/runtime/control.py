@@ -32,6 +32,9 @@ class Owner(Protocol):
     def live_range(self, parameter: str) -> tuple[float, float, str]:
         """Return the smallest and the largest value, and the unit."""
 
+    def live_default(self, parameter: str) -> float | bool:
+        """Return the value of a new effect; true or false for a switch."""
+
 
 class Control(NamedTuple):
     """One parameter of a playing effect.
@@ -60,6 +63,11 @@ class Control(NamedTuple):
     def range(self) -> tuple[float, float, str]:
         """The smallest and the largest value, and the unit."""
         return self.owner.live_range(self.parameter)
+
+    @property
+    def default(self) -> float | bool:
+        """The value of a new effect; true or false for a switch."""
+        return self.owner.live_default(self.parameter)
 
     def set(self, value: float | bool) -> None:
         """Change the value: the effect keeps it, the audio thread ramps to it.

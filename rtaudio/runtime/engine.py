@@ -22,12 +22,14 @@ from rtaudio.runtime.statistics import HISTOGRAM_SIZE, Histogram, Snapshot
 from rtaudio.runtime.tap import Tap
 from rtaudio.runtime.words import atomic_store
 
+_SOURCE = offset_of(ENGINE, "source")
 _SOURCE_WRITE = offset_of(ENGINE, "source_write")
 _SOURCE_ENDED = offset_of(ENGINE, "source_ended")
 _TAP = offset_of(ENGINE, "tap")
 
-_HEARD_S = 1.0
+_HEARD_S = 6.0
 _TAP_S = 10
+_ENDLESS = 1 << 62
 
 
 @jit
@@ -90,7 +92,7 @@ class Engine:
         self.record["heard_frames"] = self._buffers["heard"].size
         self.record["rate_hz"], self.record["block"] = rate_hz, block
         self.record["in_channels"], self.record["out_channels"] = in_channels, out_channels
-        self.record["level"] = 1.0
+        self.record["level"] = self.record["trim"] = 1.0
         self.record["fade_samples"] = round(rate_hz * FADE_MS / 1000)
         self.record["swap_samples"] = round(rate_hz * SWAP_MS / 1000)
         self.loudness = LoudnessMeter(rate_hz, out_channels)
@@ -139,6 +141,31 @@ class Engine:
         """
         self._set_source(np.zeros((self.in_channels, frames), np.float32))
 
+    def loop_source(self, audio: Floats | None) -> None:
+        """Play a sound over and over in place of the device's input, while the callback runs.
+
+        Parameters
+        ----------
+        audio
+            float32 ``[in_channels, frames]``; None: the input of the device again.
+        """
+        _store(self.address + _SOURCE, 0)
+        self._await_blocks(2)  # a call that has begun may still read the former one
+        self._buffers["former_source"] = self._buffers.pop("source", np.zeros(0, np.float32))
+        if audio is None:
+            return
+        ring = self._buffers["source"] = np.ascontiguousarray(audio, np.float32)
+        self.record["source_frames"] = ring.shape[1]
+        self.record["source_position"], self.record["source_ended"] = 0, 1
+        self.record["source_write"] = _ENDLESS
+        _store(self.address + _SOURCE, ring.ctypes.data)
+
+    def _await_blocks(self, count: int) -> None:
+        """Return when the callback has been called again; a stopped device is not waited for."""
+        until, deadline = int(self.record["blocks"]) + count, time.monotonic() + 0.5
+        while int(self.record["blocks"]) < until and time.monotonic() < deadline:
+            time.sleep(0.001)
+
     def _set_source(self, ring: Floats) -> None:
         self._buffers["source"] = ring
         self.record["source_frames"] = ring.shape[1]
@@ -183,7 +210,7 @@ class Engine:
         return Tap(self.record, ring, self.block)
 
     def heard(self, frames: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Return the last samples of the first input channel: at most half a second, or fewer."""
+        """Return the last samples of the first input channel: at most three seconds, or fewer."""
         ring = self._buffers["heard"]
         write = int(self.record["heard_write"])
         first = write - min(frames, write, len(ring) // 2)
@@ -265,7 +292,16 @@ class Engine:
         """
         self.record["muted"] = muted
         if at_once:
-            self.record["level"] = 0.0 if muted else 1.0
+            self.record["level"] = 0.0 if muted else self.record["trim"]
+
+    @property
+    def trim(self) -> float:
+        """Gain of the output, after the program; a change is a ramp."""
+        return float(self.record["trim"])
+
+    @trim.setter
+    def trim(self, gain: float) -> None:
+        self.record["trim"] = gain
 
     def pause(self) -> None:
         """Prepare for another stream: it fades in, and the time without one is no gap.
@@ -295,6 +331,8 @@ class Engine:
             gaps=Histogram(self._buffers["gaps"].copy(), int(record["gap_max"])),
             in_peak=tuple(float(peak) for peak in record["in_peak"][:ins]),
             out_peak=tuple(float(peak) for peak in record["out_peak"][:outs]),
+            in_power=tuple(float(power) for power in record["in_power"][:ins]),
+            out_power=tuple(float(power) for power in record["out_power"][:outs]),
             clipped=tuple(int(count) for count in record["in_clipped"][:ins]),
             source_position=int(record["source_position"]),
             source_missing=int(record["source_missing"]),

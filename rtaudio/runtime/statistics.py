@@ -67,6 +67,8 @@ class Snapshot:
         Of callbacks, and from one to the next.
     in_peak, out_peak
         Largest magnitude per channel since the peaks were last reset.
+    in_power, out_power
+        Sum of the squares of all samples so far, per channel.
     clipped
         Input samples at full scale, per channel.
     source_position
@@ -85,6 +87,8 @@ class Snapshot:
     gaps: Histogram
     in_peak: tuple[float, ...]
     out_peak: tuple[float, ...]
+    in_power: tuple[float, ...]
+    out_power: tuple[float, ...]
     clipped: tuple[int, ...]
     source_position: int
     source_missing: int

@@ -15,6 +15,7 @@ from export.streaming import StreamingModule
 from training.models.codec import Codec
 from training.models.context import ContextNet
 from training.models.convolutional_codec import ConvolutionalCodec
+from training.models.crnn import Crnn
 from training.models.denoiser import Denoiser
 from training.models.gru import GruAmp
 from training.models.lstm import LstmAmp
@@ -22,6 +23,7 @@ from training.models.naive import NaiveLstm  # no type of its own, but its check
 from training.models.open_unmix import OpenUnmix
 from training.models.separator import Separator
 from training.models.spectral import SpectralAmp
+from training.models.wave_u_net import WaveUNet
 from training.models.wavenet import WaveNetAmp
 
 __all__ = ["NETS", "net_arguments", "net_class"]
@@ -35,6 +37,8 @@ NETS: dict[str, type[StreamingModule]] = {
     "denoiser": Denoiser,
     "codec": Codec,
     "convolutional-codec": ConvolutionalCodec,
+    "crnn": Crnn,
+    "wave-u-net": WaveUNet,
     "separator": Separator,
     "open-unmix": OpenUnmix,
 }

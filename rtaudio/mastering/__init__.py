@@ -1,0 +1,1 @@
+"""Mastering: what a song is, what it is to become, and the effects that lead there."""
