@@ -1,12 +1,14 @@
 """The sound beside everything that controls it: lost blocks, memory, with and without.
 
 Run ``python -m benchmarks.control [--minutes 10] [--browsers 3] [--json]``. It starts a private
-JACK server with the dummy driver (48 kHz, 64 frames, real-time priority if permitted), and plays
-one preset twice for as long: alone; and while browsers show its page with meters and spectrogram at
-20 Hz, a preset is opened every 5 s, and a knob is turned 50 times a second. Then it opens 1,000
-presets, closes and opens 100 links, and compares the memory.
+JACK server with the dummy driver (48 kHz, 64 frames, real-time priority if permitted), and plays a
+preset in turns, half of them alone. In the others browsers show its page with meters and
+spectrogram at 20 Hz, a preset is opened every 5 s, a knob is turned 50 times a second, and 10,000
+MIDI messages a second arrive. Then it opens 1,000 presets, closes and opens 100 links, and compares
+the memory.
 
-Browsers need Chromium and playwright. If one is missing they are left out, and the table says so.
+Browsers need Chromium and playwright, MIDI needs python-rtmidi. What is missing is left out, and
+the table says so.
 """
 
 from __future__ import annotations
@@ -17,57 +19,86 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from benchmarks.live import BLOCK, RATE, Jack
+from benchmarks.midi import MAPPING
 from rtaudio.audio.riff import riff
 
 PRESETS = ("crunch", "edge", "clean", "overdrive")
 OPEN_S, TURN_HZ = 5.0, 50.0
+TURNS = 5
+"""Turns alone, and as many with everything."""
 SWAPS, LINKS = 1000, 100
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-def play(seconds: float, loaded: bool) -> dict[str, Any]:
-    """Play, and print the link to the page first; run in a process of its own."""
+def play() -> None:
+    """Play, print the link to the page, and obey the lines of stdin; in a process of its own."""
     import rtaudio as rt
-    from rtaudio.control.desk import Desk
-    from rtaudio.control.server import Server
-    from rtaudio.control.session import Session
+    from rtaudio.control import Desk, Server, Session
 
     with ExitStack() as stack:
-        host = stack.enter_context(
-            rt.Host(rt.load_preset(PRESETS[0]), "system", RATE, BLOCK, in_channels=[1])
-        )
+        host = stack.enter_context(rt.Host(rt.load_preset(PRESETS[0]), "system", RATE, BLOCK))
         host.play(riff(RATE))
         session = Session(host)
-        link = ""
-        if loaded:
-            link = stack.enter_context(Server(Desk(session), 0)).link
-        print(link, flush=True)
-        if loaded:
-            sys.stdin.readline()  # the browsers are there
-            stack.enter_context(_handled(link))
-        before = host.stats()
-        host.wait(seconds)
-        stats = host.stats()
-        return {
-            "blocks": stats.blocks - before.blocks,
-            "missed": stats.missed - before.missed,
-            "load": stats.load,
-            "callback_us": vars(stats.callback_us),
-            "gap_us": vars(stats.gap_us),
-            "faults": sum(stats.faults.values()),
-        }
+        link = stack.enter_context(Server(Desk(session), 0)).link
+        flood = stack.enter_context(_flooded(session))
+        print(json.dumps({"link": link, "midi": flood is not None}), flush=True)
+        for line in sys.stdin:
+            word, seconds = line.split()
+            before = host.read()
+            if word == "busy":
+                with _handled(link):
+                    sent = flood(float(seconds)) if flood else host.wait(float(seconds))
+            else:
+                sent = host.wait(float(seconds))
+            after = host.read()
+            turn = {
+                "blocks": after.blocks - before.blocks,
+                "missed": after.missed - before.missed,
+                "midi": sent or 0,
+            }
+            print(json.dumps(turn), flush=True)
+
+
+@contextmanager
+def _flooded(session: Any) -> Iterator[Callable[[float], int] | None]:
+    """Connect a MIDI controller while the block runs; yields what makes it send for a time."""
+    try:
+        import rtmidi  # noqa: F401
+
+        from rtaudio.control.midi.midi_control import MidiControl
+    except ModuleNotFoundError:
+        yield None
+        return
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", "benchmarks.midi", "--send"]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as sender:
+        assert sender.stdin is not None
+        assert sender.stdout is not None
+        commands, told = sender.stdin, sender.stdout
+        told.readline()
+
+        def flood(seconds: float) -> int:
+            commands.write(f"flood {seconds}\n")
+            commands.flush()
+            return int(json.loads(told.readline()))
+
+        with MidiControl(session, ["flood"], lambda line: None):
+            yield flood
+        commands.close()
 
 
 @contextmanager
 def _handled(link: str) -> Iterator[None]:
     """Open presets and turn a knob, as another program would, while the block runs."""
-    from rtaudio.control.client import Client
+    from rtaudio.control import Client
 
     ended = threading.Event()
 
@@ -100,10 +131,7 @@ def _handled(link: str) -> Iterator[None]:
 def remember() -> dict[str, float]:
     """Return the memory in MB before and after swaps and links; run in a process of its own."""
     import rtaudio as rt
-    from rtaudio.control.client import Client
-    from rtaudio.control.desk import Desk
-    from rtaudio.control.server import Server
-    from rtaudio.control.session import Session
+    from rtaudio.control import Client, Desk, Server, Session
 
     with (
         rt.Host(rt.load_preset(PRESETS[0]), "clock", RATE, BLOCK) as host,
@@ -139,62 +167,78 @@ def _resident_mb() -> float:
 
 
 @contextmanager
-def browsers(link: str, count: int) -> Iterator[int]:
-    """Show the page in browsers while the block runs; yields how many there are."""
+def pages(link: str, count: int) -> Iterator[Callable[[bool], int]]:
+    """Start browsers for the block; yields what shows the page in all of them, or none."""
     path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     try:
         from playwright.sync_api import sync_playwright
     except ModuleNotFoundError:
         path = None
-    if path is None or count == 0:
-        yield 0
+    if path is None:
+        yield lambda shown: 0
         return
     with sync_playwright() as driver:
-        found = [
+        browsers = [
             driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
             for _ in range(count)
         ]
-        for browser in found:
-            page = browser.new_page()
-            page.goto(link)
-            page.wait_for_selector("body.ready", timeout=120_000)
-        yield count
-        for browser in found:
+        opened = [browser.new_page() for browser in browsers]
+
+        def show(shown: bool) -> int:
+            for page in opened:
+                page.goto(link if shown else "about:blank", timeout=600_000)
+                if shown:
+                    page.wait_for_selector("body.ready", timeout=600_000)
+            return len(opened)
+
+        yield show
+        for browser in browsers:
             browser.close()
 
 
 def measure(seconds: float, count: int) -> dict[str, Any]:
-    """Measure alone, with everything, and the memory; returns the figures by name."""
+    """Return the turns alone and with everything, summed up, and the memory.
+
+    Parameters
+    ----------
+    seconds
+        Duration of all turns together.
+    count
+        Number of browsers.
+    """
     jack = Jack(name="rtaudio-control")
-    environment = os.environ | {"JACK_DEFAULT_SERVER": jack.name}
-    try:
-        alone = _figures(_started("alone", seconds, environment))
-        child = _started("loaded", seconds, environment)
-        assert child.stdin is not None
-        assert child.stdout is not None
-        link = child.stdout.readline().strip()
-        with browsers(link, count) as there:
-            child.stdin.write("\n")
-            child.stdin.flush()
-            loaded = _figures(child)
-    finally:
-        jack.stop()
-    memory = _figures(_started("memory", seconds, environment))
-    return {"browsers": there, "alone": alone, "with everything": loaded, "memory": memory}
+    turns: dict[str, list[dict[str, int]]] = {"quiet": [], "busy": []}
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home) / "rtaudio" / "midi"
+        folder.mkdir(parents=True)
+        (folder / "flood.yaml").write_text(MAPPING)
+        environment = os.environ | {"JACK_DEFAULT_SERVER": jack.name, "XDG_CONFIG_HOME": home}
+        try:
+            child = _started("play", environment)
+            assert child.stdin is not None
+            assert child.stdout is not None
+            told = json.loads(child.stdout.readline())
+            with pages(told["link"], count) as show:
+                for word in ("quiet", "busy") * TURNS:
+                    there = show(word == "busy")
+                    child.stdin.write(f"{word} {seconds / TURNS / 2}\n")
+                    child.stdin.flush()
+                    turns[word].append(json.loads(child.stdout.readline()))
+            child.communicate()
+        finally:
+            jack.stop()
+        memory = json.loads(_started("remember", environment).communicate()[0])
+    sums = {
+        word: {key: sum(turn[key] for turn in found) for key in found[0]}
+        for word, found in turns.items()
+    }
+    return {"browsers": there, "turns": turns, "memory": memory, **sums}
 
 
-def _started(what: str, seconds: float, environment: dict[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.control", "--one", what, "--seconds", str(seconds)]
-    return subprocess.Popen(
-        command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-
-
-def _figures(child: subprocess.Popen[str]) -> dict[str, Any]:
-    out, _ = child.communicate()
-    if child.returncode:
-        raise SystemExit("the measurement failed")
-    return dict(json.loads(out.splitlines()[-1]))
+def _started(what: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "benchmarks.control", "--one", what]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, text=True, stdin=pipe, stdout=pipe)
 
 
 def main() -> None:
@@ -203,33 +247,29 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--browsers", type=int, default=3)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--one", choices=["alone", "loaded", "memory"], help=argparse.SUPPRESS)
-    parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--one", choices=["play", "remember"], help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
-        found = remember() if options.one == "memory" else play(
-            options.seconds, options.one == "loaded"
-        )  # fmt: skip
-        print(json.dumps(found), flush=True)
+    if options.one == "play":
+        play()
+        return
+    if options.one == "remember":
+        print(json.dumps(remember()), flush=True)
         os._exit(0)
     found = measure(60.0 * options.minutes, options.browsers)
     if options.json:
         print(json.dumps(found))
         return
-    print(f"| {options.minutes:g} minutes, 64 frames, 48 kHz | blocks | missed | load | p50 us |"
-          " p99 us | p99.9 us | max us |")  # fmt: skip
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for name in ("alone", "with everything"):
-        row, took = found[name], found[name]["callback_us"]
-        title = name if name == "alone" else f"{found['browsers']} browsers, presets, knob"
-        print(
-            f"| {title} | {row['blocks']} | {row['missed']} | {100 * row['load']:.1f} % | "
-            f"{took['p50']:.0f} | {took['p99']:.0f} | {took['p99_9']:.0f} | {took['max']:.0f} |"
-        )
-    memory = found["memory"]
+    quiet, busy, memory = found["quiet"], found["busy"], found["memory"]
+    print("| 64 frames at 48 kHz | blocks | missed |")
+    print("| --- | ---: | ---: |")
+    print(f"| alone | {quiet['blocks']:,} | {quiet['missed']:,} |")
+    print(
+        f"| {found['browsers']} browsers, presets, a knob, {busy['midi']:,} MIDI messages | "
+        f"{busy['blocks']:,} | {busy['missed']:,} |"
+    )
     print(
         f"\nmemory: {memory['before_mb']:.0f} MB at the beginning, {memory['swapped_mb']:.0f} MB "
-        f"after {SWAPS} presets, {memory['linked_mb']:.0f} MB after {LINKS} links"
+        f"after {SWAPS:,} presets, {memory['linked_mb']:.0f} MB after {LINKS} links"
     )
 
 

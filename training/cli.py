@@ -67,17 +67,17 @@ TASKS = {
         ("checkpoint",),
         "a codec; seed and steps are in the file",
     ),
-    "separation": Kind(
-        SeparationConfig,
-        SeparationTask,
-        ("checkpoint",),
-        "a separator; seed and steps are in the file",
-    ),
     "mastering": Kind(
         MasteringConfig,
         MasteringTask,
         ("checkpoint",),
         "a mastering net; seed and steps are in the file",
+    ),
+    "separation": Kind(
+        SeparationConfig,
+        SeparationTask,
+        ("checkpoint",),
+        "a separator; seed and steps are in the file",
     ),
 }
 """Kinds of training by the ``task`` of a configuration; a file without one is for guitar."""

@@ -44,7 +44,7 @@ def correction_db(
     heard = _heard(own_db, wanted_db)
     if not heard.any():
         return np.zeros(len(own_db))
-    difference = wanted_db - own_db - np.median((wanted_db - own_db)[heard])
+    difference = wanted_db - own_db - np.mean((wanted_db - own_db)[heard])
     excess = np.sign(difference) * np.maximum(0.0, np.abs(difference) - tolerance_db)
     excess *= np.clip((ABSENT_DB - difference) / (ABSENT_DB - FAINT_DB), 0.0, 1.0)
     gains = np.clip(excess, -most_db, most_db)

@@ -107,7 +107,7 @@ def _by_assistant(song: Path, reference: Path, new: Path) -> float:
 
 
 def _matchering(song: Path, reference: Path, new: Path) -> float:
-    import matchering  # type: ignore[import-not-found,unused-ignore]
+    import matchering
 
     matchering.process(str(song), str(reference), results=[matchering.pcm24(str(new))])
     return measure_profile(reference).loudness.integrated_lufs

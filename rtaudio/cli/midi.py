@@ -61,14 +61,14 @@ def _watch(ports: Ports, word: str, seconds: float | None, json: bool) -> None:
     if port is None and word != VIRTUAL:
         names = ", ".join(repr(each.name) for each in ports.names("in")) or "none"
         raise DeviceError(f"no MIDI port has {word!r} in its name; there are: {names}")
-    arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    arrived: queue.SimpleQueue[list[bytes]] = queue.SimpleQueue()
     parser, begin = MidiParser(), time.monotonic()
     source = ports.read(port, arrived.put)
     terminal.remark(f"reading {port.name if port else 'a virtual port'}; Ctrl-C stops")
     with ended_by_signals(), contextlib.suppress(KeyboardInterrupt):
         while seconds is None or time.monotonic() - begin < seconds:
             with contextlib.suppress(queue.Empty):
-                for message in parser.feed(arrived.get(timeout=_POLL_S)):
+                for message in parser.feed(b"".join(arrived.get(timeout=_POLL_S))):
                     if json:
                         terminal.print_json(message._asdict())
                     elif message.kind != "clock":

@@ -72,8 +72,11 @@ def obey_osc(session: Session, port: int) -> Iterator[None]:
     port
         UDP port on the loopback.
     """
+    import logging
+
     from rtaudio.control.osc import Osc
 
+    logging.getLogger().addHandler(logging.NullHandler())  # python-osc reports damage to the root
     with Osc(session, port) as osc:
         terminal.remark(f"OSC: udp://{osc.address}:{osc.port}")
         yield

@@ -205,11 +205,13 @@ def _with_headers(send: Send) -> Send:
 
 
 async def _refuse(scope: Scope, send: Send, status: int, reason: str) -> None:
-    """Answer with a fault; a WebSocket is closed before it opens."""
+    """Answer with a fault, a person in plain words; a WebSocket is closed before it opens."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008, "reason": reason[:100]})
         return
-    body = json.dumps({"detail": reason}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    person = scope["path"] == "/"
+    body = reason.encode() if person else json.dumps({"detail": reason}).encode()
+    kind = b"text/plain; charset=utf-8" if person else b"application/json"
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
     await _with_headers(send)({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

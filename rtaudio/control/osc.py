@@ -106,8 +106,8 @@ class Osc:
         try:
             messages = [timed.message for timed in OscPacket(packet).messages]
         except (ParseError, ValueError, LookupError, RecursionError):
-            self.refused += 1
-            return
+            messages = []
+        self.refused += not messages
         for message in messages:
             try:
                 self._act(message.address.strip("/").split("/"), list(message.params))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from rtaudio.catalogue import catalogue, user_presets_folder
-from rtaudio.effects.registry import class_name, known_effect, known_kinds
+from rtaudio.catalogue import Kind, catalogue, user_presets_folder
+from rtaudio.effects.registry import known_effect, known_kinds
 from rtaudio.errors import RtaudioError
 from rtaudio.preset.load import describe_preset
 
@@ -20,45 +20,33 @@ _HOLDERS = ("chain", "parallel", "split")
 def effects_to_add() -> list[dict[str, str]]:
     """Return what :meth:`Session.add` takes by name: word, kind, title and description of each.
 
-    Kinds that need a file are there once for each file that ships.
+    A kind that needs a file is there once for each file that ships.
     """
-    found = [_entry(kind, kind) for kind in known_kinds() if _alone(kind)]
-    for name, file in catalogue("cabinet").items():
-        found.append(_entry("cabinet", str(file)) | {"title": f"Cabinet {name}"})
-    for name, file in catalogue("model").items():
-        kind = "denoise" if name.startswith("denoise") else "model"
-        found.append(_entry(kind, str(file)) | {"title": f"{class_name(kind)} {name}"})
+    found = [_entry(kind) for kind in known_kinds() if _alone(kind)]
+    words = {entry["word"] for entry in found}
+    for kind, about in (
+        ("cabinet", "A loudspeaker and its microphone."),
+        ("model", "A neural net."),
+    ):
+        names = catalogue(cast(Kind, kind)).keys() - words
+        found += [
+            {"word": name, "kind": kind, "title": name, "description": about}
+            for name in sorted(names)
+        ]
     return found
 
 
 def _alone(kind: str) -> bool:
     """Say whether an effect of a kind can be made without any setting."""
     cls = known_effect(kind)
-    if cls is None or kind in _HOLDERS:
-        return False
-    try:
-        cls()
-    except (RtaudioError, OSError, TypeError):
-        return False
-    return True
+    return cls is not None and kind not in _HOLDERS and cls.missing_argument({}) is None
 
 
-def _entry(kind: str, word: str) -> dict[str, str]:
-    cls = known_effect(kind)
-    text = (inspect.getdoc(cls) or "").partition("\n\n")[0]
-    title = " ".join(inspect.cleandoc(class_name(kind)).split())
-    return {
-        "word": word,
-        "kind": kind,
-        "title": _spaced(title),
-        "description": " ".join(text.split()),
-    }
-
-
-def _spaced(name: str) -> str:
-    """Return the name of a class as words: ``NoiseGate`` is ``Noise gate``."""
-    words = "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
-    return words[:1].upper() + words[1:]
+def _entry(kind: str) -> dict[str, str]:
+    """Return the line of a kind: its name in words, and the first lines of its docstring."""
+    text = (inspect.getdoc(known_effect(kind)) or "").partition("\n\n")[0]
+    title = kind.replace("_", " ").capitalize().replace("Dc ", "DC ")
+    return {"word": kind, "kind": kind, "title": title, "description": " ".join(text.split())}
 
 
 def presets_to_open() -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from rtaudio.runtime.memory import Array
 LOW_HZ, SPLIT_HZ, HIGH_HZ = 100.0, 2000.0, 16000.0
 """The width is matched in two parts."""
 
-STYLE_MOST_DB, REFERENCE_MOST_DB = 4.0, 12.0
+STYLE_MOST_DB, REFERENCE_MOST_DB = 4.0, 15.0
 LEAST_REFERENCE_S = 5.0
 LEAST_REFERENCE_LUFS = -60.0
 

@@ -67,6 +67,18 @@ def test_latency_is_what_is_measured(play, separator, block):
     assert program.latency_samples == 512 + hop - np.gcd(hop, block)
 
 
+def test_latency_of_open_unmix_in_any_block(tmp_path):
+    pytest.importorskip("torch", reason="torch is not installed (extra: train)")
+    from export.exporter import export_model
+    from training.models.open_unmix import OpenUnmix
+
+    card = {"name": "test", "sample_rate": RATE, "license": "Apache-2.0", "provenance": {}}
+    export_model(OpenUnmix(hidden=4, targets=["vocals"]).eval(), card, tmp_path / "net.onnx")
+    for block, latency in {1024: 3072, 512: 3584, 256: 3840, 480: 4064, 441: 4095}.items():
+        plan = rt.Separate(tmp_path / "net.onnx", worker=False).plan(RATE, block, in_channels=2)
+        assert plan.output.latency_samples == latency == 4096 - np.gcd(block, 1024)
+
+
 def test_switches_ramp(play, separator):
     program = rt.Separate(separator, worker=False).compile(RATE, 64, in_channels=1)
     changes = {

@@ -45,11 +45,10 @@ def test_any_input_gets_the_target_and_stays_below_the_ceiling(name, rate, level
     assert programme_loudness(out, rate).true_peak_dbtp <= -1.0 + 0.01
 
 
-@pytest.mark.parametrize("name", ["master", "broadcast"])
-def test_intensity_and_its_bypass_do_not_change_the_loudness(name):
+def test_intensity_and_its_bypass_do_not_change_the_loudness():
     levels, sounds = [], []
     for mix, bypass in ((0.0, False), (1.0, False), (1.0, True)):
-        chain = load_preset(name)
+        chain = load_preset("master")
         chain["intensity"].mix, chain["intensity"].bypass = mix, bypass
         sounds.append(chain(programme(44100, 0.1), 44100))
         levels.append(after_start(sounds[-1], 44100).integrated_lufs)

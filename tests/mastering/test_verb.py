@@ -111,6 +111,23 @@ def bad(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("new.xyz", "'.xyz' is not a format that can be written"),
+        ("no/new.wav", "the folder"),
+        ("new.opus", "new.opus: cannot hold 2 channels at 44100 Hz"),
+    ],
+)
+def test_a_new_file_that_cannot_be_is_one_line_with_its_name(refused, bad, target, told):
+    before = set(bad.iterdir())
+    line = refused("master", bad / "good.wav", bad / target)
+    assert told in line
+    assert f"{bad / target}" in line
+    assert ".part" not in line
+    assert set(bad.iterdir()) == before
+
+
+@pytest.mark.parametrize(
     ("name", "words", "told"),
     [
         ("silence.wav", (), "is silent"),

@@ -37,10 +37,10 @@ NETS: dict[str, type[StreamingModule]] = {
     "denoiser": Denoiser,
     "codec": Codec,
     "convolutional-codec": ConvolutionalCodec,
-    "separator": Separator,
-    "open-unmix": OpenUnmix,
     "crnn": Crnn,
     "wave-u-net": WaveUNet,
+    "separator": Separator,
+    "open-unmix": OpenUnmix,
 }
 
 

@@ -21,8 +21,12 @@ __all__ = ["Separator"]
 
 RATE_HZ = 44100
 WINDOW = 2048
-BANDS = ((8, 2), (8, 4), (6, 8), (5, 16), (4, 32), (5, 144))
-"""Number and width, in bins of 21.5 Hz, of the bands from 0 Hz up: about those of the ear."""
+FINE, COARSE = 304, 4
+"""Bins of 21.5 Hz that are lines of their own; above, 6.5 kHz, ``COARSE`` bins share a line."""
+
+LINES = FINE + (WINDOW // 2 - FINE) // COARSE
+BANDS = ((8, 2), (8, 4), (6, 8), (5, 16), (4, 32), (5, 36))
+"""Number and width, in lines, of the bands from 0 Hz up: about those of the ear."""
 
 LEVEL_SECONDS = 3.0
 """Time constant of the running level by which all features are divided."""
@@ -44,11 +48,12 @@ class Separator(StreamingModule):
            |                        layers x { GRU over time, the same for all bands
            |                                 { two dense layers over the bands
            |                                                      |
-           +--> x masks of the bins <-- softmax over the stems <--+
+           +--> x masks of the lines <-- softmax over the stems <-+
 
-    A mask per stem, channel and bin; those of a bin add up to 1, so nothing is lost or added: what
-    is no voice, drum or bass is in ``other``. A frame is 2048 samples at 44.1 kHz, seen through a
-    window that falls late and fast, and only its newest ``n_synthesis`` samples are played.
+    A mask per stem, channel and line; those of a line add up to 1, so nothing is lost or added:
+    what is no voice, drum or bass is in ``other``. A line is a bin, or four above 6.5 kHz. A frame
+    is 2048 samples at 44.1 kHz, seen through a window that falls late and fast, and only its newest
+    ``n_synthesis`` samples are played.
 
     Parameters
     ----------
@@ -144,24 +149,37 @@ class _Masks(StreamingModule):
         y = self.split(features)
         for number, layer in enumerate(self._each()):
             y, following[f"h{number}"] = layer(y, state[f"h{number}"])
-        logits = self.join(y).reshape(-1, batch, len(STEMS), SIDES, bins)
-        masks = torch.softmax(logits, dim=2).permute(1, 2, 3, 0, 4)
+        logits = self.join(y).reshape(-1, batch, LINES, SIDES, len(STEMS))
+        # The stems come last, as that is where a softmax is fast in a graph.
+        masks = _to_bins(torch.softmax(logits, dim=-1).permute(1, 4, 3, 0, 2))
         stems = spectrum[:, :, None] * masks[:, None]
         return stems.reshape(batch, 2, len(STEMS) * lines, bins), following
 
     def _features(self, spectrum: Tensor, state: State) -> tuple[Tensor, State]:
-        """Compressed magnitudes at the running level: (frames, batch, views, bins)."""
+        """Compressed magnitudes at the running level: (frames, batch, views, lines)."""
         side = spectrum[:, :, :1] - spectrum[:, :, 1:]
         power = self.scale * torch.cat([spectrum, side], dim=2).square().sum(dim=1)
         mean = power[:, :SIDES].mean(dim=(1, 3))
         level, weight, following = running_level(mean, state, self.decay)
         gain = (weight / (level + FLOOR * weight))[:, None, :, None]
-        features = (power * gain + 1e-6) ** (COMPRESSION / 2)
+        features = (_to_lines(power) * gain + 1e-6) ** (COMPRESSION / 2)
         return features.permute(2, 0, 1, 3), following
 
 
+def _to_lines(power: Tensor) -> Tensor:
+    """Average the bins of each line; the highest bin, at half the sample rate, is left out."""
+    shared = power[..., FINE:-1].unflatten(-1, (LINES - FINE, COARSE)).mean(dim=-1)
+    return torch.cat([power[..., :FINE], shared], dim=-1)
+
+
+def _to_bins(masks: Tensor) -> Tensor:
+    """Give each bin the mask of its line."""
+    shared = masks[..., FINE:, None].expand(*masks.shape[:-1], -1, COARSE).flatten(-2)
+    return torch.cat([masks[..., :FINE], shared, masks[..., -1:]], dim=-1)
+
+
 class _Split(nn.Module):
-    """From (frames, batch, views, bins) to (frames, batch, bands, channels)."""
+    """From (frames, batch, views, lines) to (frames, batch, bands, channels)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -187,30 +205,28 @@ class _Split(nn.Module):
 
 
 class _Join(nn.Module):
-    """From (frames, batch, bands, channels) to (frames, batch, outputs, bins)."""
+    """From (frames, batch, bands, channels) to (frames, batch, lines, outputs)."""
 
     def __init__(self, channels: int, outputs: int) -> None:
         super().__init__()
         self.outputs = outputs
         self.norm = nn.LayerNorm(channels)
         self.weights = nn.ParameterList([
-            nn.Parameter(0.5 / math.sqrt(channels) * torch.randn(count, channels, outputs * width))
+            nn.Parameter(0.5 / math.sqrt(channels) * torch.randn(count, channels, width * outputs))
             for count, width in BANDS
         ])  # fmt: skip
-        self.bias = nn.Parameter(torch.zeros(outputs, WINDOW // 2 + 1))
+        self.bias = nn.Parameter(torch.zeros(LINES, outputs))
 
     def forward(self, y: Tensor) -> Tensor:
         frames, batch, _, channels = y.shape
         rows = self.norm(y).reshape(frames * batch, -1, channels).transpose(0, 1)
         parts, first = [], 0
         for (count, width), weight in zip(BANDS, self.weights, strict=True):
-            part = rows[first : first + count] @ weight
-            part = part.reshape(count, -1, self.outputs, width).permute(1, 2, 0, 3)
-            parts.append(part.reshape(-1, self.outputs, count * width))
+            part = (rows[first : first + count] @ weight).transpose(0, 1)
+            parts.append(part.reshape(-1, count * width, self.outputs))
             first += count
-        bins = torch.cat([*parts, parts[-1][..., -1:]], dim=-1)  # the last bin goes with its fellow
-        joined: Tensor = (bins + self.bias).reshape(frames, batch, self.outputs, -1)
-        return joined
+        joined = torch.cat(parts, dim=1) + self.bias
+        return joined.reshape(frames, batch, LINES, self.outputs)
 
 
 class _Layer(nn.Module):

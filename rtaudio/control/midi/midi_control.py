@@ -18,10 +18,11 @@ from rtaudio.control.midi.mapper import Action, Mapper, Press, Turn
 from rtaudio.control.midi.mapping import STATES, Mapping, read_mappings
 from rtaudio.control.midi.parser import MidiParser
 from rtaudio.control.midi.ports import VIRTUAL, Input, Port, Ports
-from rtaudio.errors import DeviceError, ParameterError, RtaudioError
+from rtaudio.errors import DeviceError, RtaudioError
 from rtaudio.preset.load import preset_midi
 
 if TYPE_CHECKING:
+    from rtaudio.control.parameter import Parameter
     from rtaudio.control.session import Session
 
 LOOK_S = 1.0
@@ -39,7 +40,7 @@ _BY_PROPERTY = {switch: word for word, switch in STATES.items()}
 class _Controller:
     """One controller: its ports, and what its bytes become."""
 
-    def __init__(self, word: str, take: Callable[[_Controller, Event, float], None]) -> None:
+    def __init__(self, word: str, take: Callable[[_Controller, list[Event], float], None]) -> None:
         self.word = word
         self.name = "rtaudio" if word == VIRTUAL else word
         self.parser, self.events = MidiParser(), Events()
@@ -51,13 +52,12 @@ class _Controller:
         self.messages = 0
         self._take = take
 
-    def receive(self, data: bytes) -> None:
-        """Take the bytes of a message."""
+    def receive(self, batch: list[bytes]) -> None:
+        """Take the bytes of messages."""
         now_s = time.monotonic()
-        self.messages += 1
-        for message in self.parser.feed(data):
-            for event in self.events.of(message, now_s):
-                self._take(self, event, now_s)
+        self.messages += len(batch)
+        messages = self.parser.feed(b"".join(batch))
+        self._take(self, [e for each in messages for e in self.events.of(each, now_s)], now_s)
 
     def close(self) -> None:
         """Close its ports."""
@@ -66,6 +66,35 @@ class _Controller:
         if self.output is not None:
             self.output.delete()
         self.input = self.output = None
+
+
+class _Turned:
+    """The parameters that a batch of messages turns: of each, the last value is set."""
+
+    def __init__(self, session: Session, source: object) -> None:
+        self._session, self._source = session, source
+        self._seen: dict[str, Parameter | None] = {}
+        self._values: dict[str, float] = {}
+
+    def look(self, name: str) -> Parameter | None:
+        """Return a parameter as it will be."""
+        if name not in self._seen:
+            self._seen[name] = self._session.parameter(name)
+        return self._seen[name]
+
+    def note(self, action: Turn) -> None:
+        """Keep a value for :meth:`store`."""
+        self._values[action.name] = action.value
+        parameter = self.look(action.name)
+        self._seen[action.name] = parameter and parameter.at(action.value)
+
+    def store(self) -> None:
+        """Set what has been noted."""
+        values, self._values = self._values, {}
+        self._seen.clear()
+        for name, value in values.items():
+            with suppress(RtaudioError):  # the chain has just changed, or the host was stopped
+                self._session.set(name, value, self._source)
 
 
 class MidiControl:
@@ -210,25 +239,28 @@ class MidiControl:
 
     # -- from the controller -----------------------------------------------------------------------
 
-    def _handle(self, controller: _Controller, event: Event, now_s: float) -> None:
-        """Do what an event asks for; in the thread of the port."""
-        learner = self._learner
-        if learner is not None:
-            learner.take(event, now_s)
-            self._learnt_by = controller
-            return
-        if event.kind == "program":
-            self._program = int(event.value)
-            self._wake.set()
-            return
-        for action in controller.mapper.actions(event, self._session.parameter, now_s):
-            self._do(controller, action)
+    def _handle(self, controller: _Controller, events: list[Event], now_s: float) -> None:
+        """Do what events ask for; in the thread of the port."""
+        with suppress(RtaudioError):  # the host has been stopped
+            turned = _Turned(self._session, controller)
+            for event in events:
+                learner = self._learner
+                if learner is not None:
+                    learner.take(event, now_s)
+                    self._learnt_by = controller
+                elif event.kind == "program":
+                    self._program = int(event.value)
+                    self._wake.set()
+                else:
+                    for action in controller.mapper.actions(event, turned.look, now_s):
+                        self._do(turned, action)
+            turned.store()
 
-    def _do(self, controller: _Controller, action: Action) -> None:
+    def _do(self, turned: _Turned, action: Action) -> None:
         if isinstance(action, Turn):
-            with suppress(ParameterError):  # the chain changed a moment ago
-                self._session.set(action.name, action.value, controller)
+            turned.note(action)
         elif action.word in _SIMPLE:
+            turned.store()
             self._press(action)
         else:
             self._todo.append(action)

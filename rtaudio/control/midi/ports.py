@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import sys
 import threading
 import time
@@ -19,10 +20,13 @@ VIRTUAL = "virtual"
 _CLIENT = "rtaudio"
 _QUEUE = 16384
 """Messages that may wait while Python does something else."""
-_POLL_S = 0.001
+_BATCH = 256
+"""Most messages that are taken together: of each knob only the last value counts."""
+_POLL_S, _STOP_S = 0.001, 0.1
 _SEQUENCER = Path("/dev/snd/seq")
 
 Direction = Literal["in", "out"]
+Take = Callable[[list[bytes]], None]
 
 
 class Port(NamedTuple):
@@ -73,11 +77,12 @@ class Ports:
         """Return the ports that can be read (``"in"``) or written (``"out"``) now."""
         found = []
         for api in self._apis():
-            probe = self._probes.get((api, direction)) or self._open(api, direction)
-            if probe is None:
+            if (api, direction) not in self._probes:
+                self._probes[api, direction] = self._open(api, direction)
+            probe = self._probes[api, direction]
+            if probe is None:  # an interface whose server is not there is not asked again
                 continue
-            self._probes[api, direction] = probe
-            with _quiet(), suppress(self._rtmidi.RtMidiError, UnicodeDecodeError):
+            with suppress(self._rtmidi.RtMidiError, UnicodeDecodeError):
                 found += [Port(api, name) for name in probe.get_ports() if not _own(name)]
         return found
 
@@ -105,7 +110,7 @@ class Ports:
             raise DeviceError(f"{part!r} is a part of {names}; give more of the name")
         return next(iter(exact or fitting), None)
 
-    def read(self, port: Port | None, take: Callable[[bytes], None]) -> Input:
+    def read(self, port: Port | None, take: Take) -> Input:
         """Open a port to read from.
 
         Parameters
@@ -113,7 +118,7 @@ class Ports:
         port
             The port; None: a new virtual one.
         take
-            Called with the bytes of each message, in a thread of its own.
+            Called with the bytes of the messages that have come, in a thread of its own.
 
         Raises
         ------
@@ -159,7 +164,7 @@ class Ports:
 
     def close(self) -> None:
         """Let the interfaces go."""
-        for probe in self._probes.values():
+        for probe in filter(None, self._probes.values()):
             probe.delete()
         self._probes.clear()
 
@@ -172,37 +177,49 @@ class Input:
     device
         The open object of python-rtmidi.
     take
-        Called with the bytes of each message.
+        Called with the bytes of the messages that have come since the last call, in a thread of
+        its own.
     polled
-        Read it in a thread here, instead of that of the interface.
+        Ask for messages, instead of being called by the interface.
     """
 
-    def __init__(self, device: Any, take: Callable[[bytes], None], polled: bool) -> None:
-        self._device, self._take = device, take
+    def __init__(self, device: Any, take: Take, polled: bool) -> None:
+        self._device, self._take, self._polled = device, take, polled
         self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
-        if polled:
-            self._thread = threading.Thread(target=self._poll, name="midi", daemon=True)
-            self._thread.start()
-        else:
-            device.set_callback(lambda message, _: take(bytes(message[0])))
+        self._arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        if not polled:
+            device.set_callback(lambda message, _: self._arrived.put(bytes(message[0])))
+        target = self._poll if polled else self._wait
+        self._thread = threading.Thread(target=target, name="midi", daemon=True)
+        self._thread.start()
 
     def _poll(self) -> None:
-        get, take = self._device.get_message, self._take
+        get = self._device.get_message
         while not self._stopped.is_set():
-            message = get()
-            if message is None:
-                time.sleep(_POLL_S)
+            batch = []
+            while len(batch) < _BATCH and (message := get()) is not None:
+                batch.append(bytes(message[0]))
+            if batch:
+                self._take(batch)
             else:
-                take(bytes(message[0]))
+                time.sleep(_POLL_S)
+
+    def _wait(self) -> None:
+        arrived = self._arrived
+        while not self._stopped.is_set():
+            with suppress(queue.Empty):
+                batch = [arrived.get(timeout=_STOP_S)]
+                with suppress(queue.Empty):
+                    while len(batch) < _BATCH:
+                        batch.append(arrived.get_nowait())
+                self._take(batch)
 
     def close(self) -> None:
         """Close the port; nothing is taken afterwards."""
         self._stopped.set()
-        if self._thread is None:
+        if not self._polled:
             self._device.cancel_callback()
-        else:
-            self._thread.join()
+        self._thread.join()
         self._device.delete()
 
 

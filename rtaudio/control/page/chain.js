@@ -5,11 +5,11 @@ import {Knob} from "./knob.js";
 import {request, setParameter} from "./link.js";
 
 const GROUPS = {
-  dynamics: ["noise_gate", "compressor", "limiter", "dc_block", "ducker"],
-  voice: ["denoise", "codec", "separate"],
+  dynamics: ["noise_gate", "compressor", "multiband_compressor", "limiter", "true_peak_limiter", "leveler", "dither"],
+  voice: ["denoise", "codec", "separate", "master"],
   model: ["model"],
-  tone: ["equalizer", "tone_stack", "filter", "cabinet"],
-  space: ["delay", "reverb", "chorus", "tremolo"],
+  tone: ["equalizer", "dynamic_equalizer", "tone_stack", "tilt", "match", "saturator", "dc_block", "cabinet"],
+  space: ["delay", "width"],
 };
 
 const groupOf = kind => Object.keys(GROUPS).find(group => GROUPS[group].includes(kind)) || "level";

@@ -3,6 +3,7 @@
 import {dialog, h, toast} from "./dom.js";
 import {request} from "./link.js";
 
+const LARGEST_MIB = {model: 64, response: 16, sound: 256};
 const MODELS = /\.(nam|aidax|json|onnx)$/i, SOUNDS = /\.(wav|flac|ogg|mp3|aiff?)$/i;
 
 /** Play a file; a sound may be a cabinet or the music to play in, so ask. */
@@ -15,14 +16,26 @@ export function playFile(file, act, status) {
     h("strong", {}, text), h("span", {}, about));
   const box = dialog(file.name, h("div", {class: "choices"},
     choice("Use it as a cabinet", "It is an impulse response of a loudspeaker or a room.", () => use(file, act)),
-    choice("Play it into the chain", "It is a recording; it plays over and over in place of the input.", () => status.playIn(file))));
+    choice("Play it into the chain", "It is a recording; it plays over and over in place of the input.", () => {
+      const fault = tooLarge(file, "sound");
+      return fault ? act(Promise.reject(fault)) : status.playIn(file);
+    })));
   return box;
 }
 
+/** Refuse what the server would refuse, before it is sent. */
+function tooLarge(file, use) {
+  const most = LARGEST_MIB[use];
+  return file.size > most * 2 ** 20 ? new Error(`${file.name} is larger than ${most} MiB, which is the most for a ${use}`) : null;
+}
+
 async function use(file, act) {
+  const fault = tooLarge(file, MODELS.test(file.name) ? "model" : "response");
+  if (fault) return act(Promise.reject(fault));
   toast(`Checking ${file.name}`);
   const done = await act(request("POST", `/files/open?name=${encodeURIComponent(file.name)}`, file));
   if (done) toast(done.said);
+  return done;
 }
 
 /** Take files that are dropped anywhere on the page. */

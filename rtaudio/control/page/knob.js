@@ -39,6 +39,8 @@ export function typed(text) {
   return Number(found[1].replace(",", ".").replace("−", "-")) * (found[2] ? 1000 : 1);
 }
 
+const spoken = name => name.replaceAll("_", " ");
+
 function arc(from, to) {
   const point = turn => {
     const angle = (START + SWEEP * turn) * Math.PI / 180;
@@ -60,7 +62,7 @@ export class Knob extends HTMLElement {
   }
 
   build() {
-    const {effect, title} = this.parameter;
+    const {title} = this.parameter, effect = spoken(this.parameter.effect);
     this.fill = draw("path", {class: "fill"});
     this.hand = draw("line", {class: "hand", x1: CENTRE, y1: CENTRE - 9, x2: CENTRE, y2: CENTRE - 18});
     this.dial = h("div", {
@@ -166,7 +168,7 @@ export class Knob extends HTMLElement {
   }
 
   type(first) {
-    const {effect, title, unit, low, high} = this.parameter;
+    const {title, unit, low, high} = this.parameter, effect = spoken(this.parameter.effect);
     const field = h("input", {
       class: "value", inputmode: "text", autocomplete: "off", "aria-label": `${effect} ${title}, ${unit || "value"}`,
       title: `${shown(this.parameter, low)} to ${shown(this.parameter, high)}`,

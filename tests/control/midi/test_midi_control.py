@@ -45,7 +45,7 @@ class Wires:
         self.sent.append(bytes(data))
 
     def send(self, *data, port=KNOBS):
-        self.takers[port](bytes(data))
+        self.takers[port]([bytes(data)])
 
     def close(self):
         pass
@@ -117,10 +117,31 @@ def test_knobs_switches_and_lamps(playing, home):
     assert warnings == []
 
 
+def test_of_many_messages_at_once_each_knob_keeps_its_last_value(playing, home):
+    session, wires, _ = playing(home / "presets" / "soft.yaml")
+    changes = []
+    session.subscribe(changes.append)
+    sweep = [bytes((0xB0, 7, value)) for value in range(128)]
+    wires.takers[KNOBS]([*sweep, bytes((0x90, 37, 100)), *sweep[:65]])
+    heard = [(c.name, c.value) for c in changes if c.kind == "parameter"]
+    assert ("amp.bypass", 1.0) in heard
+    gains = [value for name, value in heard if name == "amp.gain_db"]
+    assert gains == [session.host.get("amp.gain_db")]
+    assert abs(gains[0]) < 0.5
+
+
+def test_messages_after_the_end_of_the_host_do_nothing(playing, home):
+    session, wires, _ = playing(home / "presets" / "soft.yaml")
+    session.host.stop()
+    wires.send(0xB0, 7, 127)
+    wires.send(0x90, 36, 100)
+    wires.send(0xC0, 127)
+
+
 def test_damage_is_counted_and_nothing_else(playing, home):
     session, wires, _ = playing(home / "presets" / "soft.yaml")
     for data in (b"\xb0", b"\x05\x05", b"\xf5", b"\xff\xfe", bytes(range(256)) * 3):
-        wires.takers[KNOBS](data)
+        wires.takers[KNOBS]([data])
     wires.send(0xB0, 7, 0)
     assert session.host.get("amp.gain_db") == -20.0
 
@@ -158,7 +179,7 @@ def test_programs_choose_from_the_set_list(playing, home):
     wires.send(0xB0, 7, 127)
     wires.send(0xC0, 2)
     until(lambda: session.name == "loud")
-    wires.send(0xC0, 1)
+    wires.send(0xC0, 127)
     until(lambda: "gone: this preset of the set list is not there" in session.said)
     wires.send(0xB0, 0, 1, 0xC0, 0)
     until(lambda: "program 129: the set list has 3 presets" in session.said)

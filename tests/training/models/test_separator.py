@@ -19,9 +19,7 @@ NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 8192)).astype(np.float32
 UNMIX = {"hidden": 8, "n_fft": 512, "hop": 128}
 NETS = {
     "separator": lambda: Separator(channels=8, layers=2, n_synthesis=512),
-    "separator_long": lambda: Separator(channels=4, layers=1, n_synthesis=1024),
-    "unmix": lambda: OpenUnmix(**UNMIX),
-    "unmix_vocals": lambda: OpenUnmix(**UNMIX, targets=["vocals"]),
+    "unmix": lambda: OpenUnmix(**UNMIX, targets=["vocals", "bass"]),
 }
 every_net = pytest.mark.parametrize("kind", sorted(NETS))
 
