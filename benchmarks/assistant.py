@@ -109,18 +109,39 @@ def compare(track: Track, rate_hz: int, seed: int) -> dict[str, list[tuple[float
     return found
 
 
+def resonances(track: Track, rate_hz: int, seed: int) -> list[tuple[bool, bool]]:
+    """Return of all passages of a song whether a resonance was found, and a false one without."""
+    generator = np.random.default_rng(seed)
+    length = round(PASSAGE_S * rate_hz)
+    found = []
+    for start in np.linspace(0, track.frames - length, PASSAGES).astype(int):
+        finished = track.read(start, start + length)
+        degradation = draw_degradation(generator, ["resonance"])
+        ringing = [
+            [effect.peak2_hz for effect in propose(x, rate_hz).chain if effect.name == "resonance"]
+            for x in (degradation(finished, rate_hz), finished)
+        ]
+        hertz = degradation.settings["resonance"]["peak2_hz"]
+        near = bool(ringing[0]) and abs(np.log2(ringing[0][0] / hertz)) < 1 / 3
+        found.append((bool(near), bool(ringing[1])))
+    return found
+
+
 def main(path: str) -> dict[str, Any]:
     """Return the mean distances by system, and how often it came nearer than doing nothing."""
     config = load_config(path, MasteringConfig)
     tracks = consolidated(config.data)
     parts = split((t.name for t in tracks), config.data.validation, config.data.test, config.seed)
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    ringing: list[tuple[bool, bool]] = []
     for number, track in enumerate(tracks):
         if parts[track.name] == "test":
+            ringing += resonances(track, config.data.rate_hz, number)
             for name, rows in compare(track, config.data.rate_hz, number).items():
                 found[name] += rows
     untouched = np.array(found["nothing"])
-    return {
+    right, wrong = np.mean(ringing, axis=0)
+    table = {
         name: {
             "balance_db": round(float(np.mean(rows, axis=0)[0]), 2),
             "width_db": round(float(np.mean(rows, axis=0)[1]), 2),
@@ -133,6 +154,7 @@ def main(path: str) -> dict[str, Any]:
         )
         for name, rows in found.items()
     }
+    return {**table, "resonances": {"found": round(right, 2), "false": round(wrong, 2)}}
 
 
 if __name__ == "__main__":

@@ -238,7 +238,9 @@ def measure(seconds: float, count: int) -> dict[str, Any]:
 def _started(what: str, environment: dict[str, str]) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "benchmarks.control", "--one", what]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=environment, text=True, stdin=pipe, stdout=pipe)
+    return subprocess.Popen(  # python-rtmidi writes a line for each message that finds no room
+        command, env=environment, text=True, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
+    )
 
 
 def main() -> None:

@@ -26,6 +26,11 @@ def shipped_codecs() -> dict[str, Path]:
     return {name: file.with_name(name) for file in files for name in [file.name.split(".")[0]]}
 
 
+def shipped_separators() -> dict[str, Path]:
+    """Return the separators that come with rtaudio: name -> model file."""
+    return _files("separators/*.onnx")
+
+
 def _files(pattern: str) -> dict[str, Path]:
     """Find shipped files: stem -> path.
 

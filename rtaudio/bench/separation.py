@@ -18,7 +18,7 @@ from rtaudio.models.loader import load_model
 from rtaudio.models.stems import RESIDUAL, STEMS
 from rtaudio.runtime.memory import Floats
 from rtaudio.runtime.timing import block_microseconds
-from rtaudio.shipped import shipped_models
+from rtaudio.shipped import shipped_separators
 
 __all__ = ["PUBLISHED", "Splitter", "find_splitters", "separation_cost", "separation_scores"]
 
@@ -66,7 +66,7 @@ class Splitter:
 
 
 def find_splitters(more: Sequence[Path] = ()) -> list[Splitter]:
-    """Return the references, the shipped separator if there is one, and other model files.
+    """Return the references, the shipped separators if there are any, and other model files.
 
     Parameters
     ----------
@@ -74,8 +74,7 @@ def find_splitters(more: Sequence[Path] = ()) -> list[Splitter]:
         Other model files.
     """
     found = [Splitter("mixture", kind="mixture"), Splitter("ideal ratio mask", kind="mask")]
-    if (shipped := shipped_models().get("separate")) is not None:
-        found.append(Splitter("separate", shipped))
+    found += [Splitter(name, file) for name, file in shipped_separators().items()]
     return [*found, *(Splitter(str(file), file) for file in more)]
 
 

@@ -47,13 +47,13 @@ def bench_master(data: Path | None, *, quick: bool = False, json: bool = False) 
     if data is None:
         raise MetricsError("no recordings to measure on; name their folder: --data or RTAUDIO_DATA")
     systems, missing = find_systems()
-    for line in missing:
-        terminal.remark(line)
     with terminal.progress(not json) as bars:
         tasks = list_tasks(data, quick)
         found = bars.track(measure_masters(tasks, systems), total=len(tasks), description="songs")
         rows = [row for part in found for row in part]
         costs = measure_costs(RATE_HZ, BLOCK)
+    for line in missing:
+        terminal.remark(line)
     if json:
         terminal.print_json(
             {"machine": machine(), "rate": RATE_HZ, "block": BLOCK, "songs": rows, "costs": costs}

@@ -16,7 +16,7 @@ import typer
 from rtaudio.cli.run_report import print_run, run_figures
 from rtaudio.cli.serving import obey_osc, show_page
 from rtaudio.control.keyboard import pressed_keys
-from rtaudio.errors import DeviceError, UsageError
+from rtaudio.errors import DeviceError, RtaudioError, UsageError
 from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from rtaudio.view import terminal
 from rtaudio.view.needle import Needle
@@ -334,14 +334,15 @@ def _watch(host: Host, seconds: float | None, live: bool, session: Session | Non
                 controls.tick(now)
                 if controls.quit:
                     return
-            if view and now >= next_view and playing().running:
-                view.update(panel.draw())
-                next_view = now + _VIEW_S
             left = _KEYS_S if end is None else max(0.0, min(_KEYS_S, end - now))
-            if playing().running:
-                playing().wait(left)
-            else:  # it moves to another device
+            if not playing().running:  # it moves to another device
                 time.sleep(left)
+                continue
+            with contextlib.suppress(RtaudioError):  # it begins to move at this moment
+                if view and now >= next_view:
+                    view.update(panel.draw())
+                    next_view = now + _VIEW_S
+                playing().wait(left)
 
 
 class _Panel:

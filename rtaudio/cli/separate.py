@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rtaudio.cli.folder_run import Force, run_folder
-from rtaudio.errors import UsageError, plain
+from rtaudio.errors import plain
 from rtaudio.view import terminal
 from rtaudio.view.words import counted, speed_words, storage_name
 
@@ -78,14 +78,12 @@ def separate(
 
 
 def _find(model: str) -> Path:
-    from rtaudio.shipped import shipped_models
+    from rtaudio.effects.separate import shipped_separator
+    from rtaudio.shipped import shipped_separators
 
-    shipped = shipped_models()
-    if model == SHIPPED and model not in shipped:
-        raise UsageError(
-            "no separator is shipped yet; name the file of one (see rtaudio train): --model"
-        )
-    return shipped.get(model) or Path(model)
+    if model == SHIPPED:
+        return shipped_separator()
+    return shipped_separators().get(model) or Path(model)
 
 
 def _separate(

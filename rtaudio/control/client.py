@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, RemoteDisconnected
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -168,7 +168,7 @@ class Client:
         Parameters
         ----------
         muted, tuning, comparing, side
-            As of :class:`~rtaudio.control.session.Session`; None: as it is.
+            True or false, and ``"A"`` or ``"B"``; None: as it is.
         """
         wanted = {"muted": muted, "tuning": tuning, "comparing": comparing, "side": side}
         body = {name: value for name, value in wanted.items() if value is not None}
@@ -231,9 +231,12 @@ class Client:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         headers = self._headers | ({} if data is None else {"Content-Type": "application/json"})
         try:
-            self._connection.request(method, f"/api{path}", data, headers)
-            answer = self._connection.getresponse()
-            text = answer.read()
+            try:
+                status, text = self._exchange(method, path, data, headers)
+            except (RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+                # The server has closed the idle connection, and has not seen the request.
+                self._connection.close()
+                status, text = self._exchange(method, path, data, headers)
         except (OSError, HTTPException) as error:
             self._connection.close()
             raise RtaudioError(
@@ -241,10 +244,17 @@ class Client:
                 "start it with: rtaudio run PRESET --page"
             ) from None
         found = json.loads(text) if text else None
-        if answer.status >= 400:
+        if status >= 400:
             detail = found.get("detail") if isinstance(found, dict) else None
-            raise RtaudioError(str(detail or f"refused ({answer.status})"))
+            raise RtaudioError(str(detail or f"refused ({status})"))
         return found
+
+    def _exchange(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        self._connection.request(method, f"/api{path}", data, headers)
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
 
     def close(self) -> None:
         """Close the connection."""

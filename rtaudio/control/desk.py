@@ -108,11 +108,14 @@ class Desk:
         if use == "model":
             self.session.open(kept)
             return f"{kept.stem} plays"
-        chain = self.session.chain()
-        cabinets = [place for place, one in enumerate(chain) if one.kind == "cabinet"]
-        self.session.add(str(kept), cabinets[0] if cabinets else len(chain))
-        if cabinets:
-            self.session.remove(cabinets[0] + 1)
+        kinds = [one.kind for one in self.session.chain()]
+        if "cabinet" in kinds:
+            place = kinds.index("cabinet")
+            self.session.add(kept, place)
+            self.session.remove(place + 1)
+        else:
+            amps = [place for place, kind in enumerate(kinds) if kind == "model"]
+            self.session.add(kept, amps[-1] + 1 if amps else len(kinds))
         return f"{kept.stem} plays as cabinet"
 
     def state_message(self) -> str:

@@ -30,7 +30,7 @@ class Inbox:
     Examples
     --------
     >>> Inbox(Path("files")).place("../../etc/my amp?.nam").as_posix()
-    'files/my amp-.nam'
+    'files/my amp.nam'
     """
 
     def __init__(self, folder: Path) -> None:

@@ -74,11 +74,6 @@ class Rig:
         self._recorder: tuple[Recorder, Path, float] | None = None
         self._lock = threading.RLock()
 
-    def close(self) -> None:
-        """End the record and the host, if they still run."""
-        self.end_record()
-        self._session.host.stop()
-
     @property
     def state(self) -> RigState:
         """What is used now."""
@@ -124,15 +119,10 @@ class Rig:
     def _begin(self, former: Host, device: tuple[str | int, str | int | None], block: int) -> None:
         """Start a host that plays what the former one did."""
         same = device == self._device
-        host = Host(
-            former.effect,
-            device[0],
-            former.rate_hz if same else None,
-            block,
-            out_device=device[1],
-            **(self._options if same else {}),
-        )
-        host.muted = former.muted
+        kept = self._options if same else {"reconnect": self._options.get("reconnect")}
+        rate_hz = former.rate_hz if same else None
+        host = Host(former.effect, device[0], rate_hz, block, out_device=device[1], **kept)
+        host.muted, host.trim_db = former.muted, former.trim_db
         host.start()
         self._session.host = host
         if self._file is not None:

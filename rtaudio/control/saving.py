@@ -117,17 +117,17 @@ def _source(playing: Path | None) -> Path | None:
 def _audible(chain: Chain, switch: str) -> Chain:
     """Return a chain without the comparison that may be on."""
     audible = copy(chain)
-    if switch.endswith(".bypass"):
+    owner, _, parameter = switch.rpartition(".")
+    if owner in (chain.name, chain.kind):
         audible.bypass = False
         return audible
-    owner = switch.rpartition(".")[0]
 
     def plain(effect: Effect) -> Effect:
-        mine = owner in (effect.name, effect.kind) and "compare" in type(effect).model_fields
+        mine = owner in (effect.name, effect.kind) and parameter in type(effect).model_fields
         if not mine:
             return effect
         alone = copy(effect)
-        alone.set_live("compare", False)
+        alone.set_live(parameter, False)
         return alone
 
     audible.effects = [plain(effect) for effect in chain.effects]

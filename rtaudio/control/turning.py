@@ -16,6 +16,9 @@ from rtaudio.effects.base import Effect
 if TYPE_CHECKING:
     from rtaudio.live.host import Host
 
+FAIR_BYPASS = "intensity.bypass"
+"""Of the presets for mastering: a leveler after it keeps before and after equally loud."""
+
 
 class Turning:
     """What is turned and switched of a host; :class:`~rtaudio.control.session.Session` adds to it.
@@ -91,7 +94,7 @@ class Turning:
         effect = self.host.effect
         if self._facts is None or self._facts[0] is not effect:
             found = self.host.parameters(common=True)
-            compare = next((name for name in found if name.endswith(".compare")), None)
+            compare = next((n for n in found if n.endswith(".compare") or n == FAIR_BYPASS), None)
             switch = compare or f"{self.host.chain_name}.bypass"
             known = {name: Parameter.of(name, live) for name, live in found.items()}
             self._facts = effect, known, switch
@@ -99,7 +102,9 @@ class Turning:
 
     @property
     def switch(self) -> str:
-        """The parameter that compares: that of a denoiser, or else the bypass of all."""
+        """The parameter that compares: that of a denoiser, or the bypass of a master's intensity,
+        which leaves the loudness as it is; or else the bypass of all.
+        """
         with self._lock:
             return self._known()[2]
 

@@ -29,10 +29,27 @@ from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.kernels.ramp import RAMP, advance, aim, ramp_samples, settled
 from rtaudio.runtime.slots import Slots
 from rtaudio.runtime.words import address_of, f32_at, i64_at, struct_at
+from rtaudio.shipped import shipped_separators
 
 STEREO = 2
 OFF_DB = -80.0
 """From this level down, a stem is silent."""
+
+
+def shipped_separator() -> Path:
+    """Return the model that :class:`Separate` plays unless it is given another one.
+
+    Raises
+    ------
+    ParameterError
+        None is shipped.
+    """
+    shipped = shipped_separators()
+    if "separate" not in shipped:
+        raise ParameterError(
+            "separate.file: no separator is shipped yet; name the file of one (see rtaudio train)"
+        )
+    return shipped["separate"]
 
 
 class _SeparateOptions(Common, total=False):
@@ -71,7 +88,8 @@ class Separate(Effect):
     Parameters
     ----------
     file
-        The model: a separator with stereo input, as ``rtaudio train`` makes them.
+        The model: a separator with stereo input, as ``rtaudio train`` makes them; None: the
+        shipped one, once there is one.
     worker
         As for :class:`~rtaudio.Model`: None decides live.
     output
@@ -98,7 +116,7 @@ class Separate(Effect):
     >>> backing = karaoke(song, 44100)                             # doctest: +SKIP
     """
 
-    file: Path
+    file: Path | None = Field(None, description="the separator; null: the shipped one, if any")
     worker: bool | None = Field(None, description="run in a thread of its own; null: decide live")
     output: Literal["mix", "stems"] = "mix"
     vocals_db: float = _level("vocals")
@@ -116,9 +134,10 @@ class Separate(Effect):
 
     _loaded: LoadedModel = PrivateAttr()
 
-    def __init__(self, file: str | Path, **options: Unpack[_SeparateOptions]) -> None:
-        super().__init__(file=file, **options)
-        self._loaded = load_model(self.file)
+    def __init__(self, file: str | Path | None = None, **options: Unpack[_SeparateOptions]) -> None:
+        path = shipped_separator() if file is None else Path(file)
+        super().__init__(file=path, **options)
+        self._loaded = load_model(path)
         if not self.card.stems or self.card.channels[0] != STEREO:
             raise ParameterError(
                 f"{self.file}: is no separator of a stereo signal; choose another model"

@@ -114,9 +114,9 @@ def test_bad_input_is_one_line_and_leaves_nothing(separate, tmp_path):
 
 
 def test_without_a_separator_it_says_so(cli, tmp_path):
-    from rtaudio.shipped import shipped_models
+    from rtaudio.shipped import shipped_separators
 
-    if "separate" in shipped_models():
+    if shipped_separators():
         pytest.skip("a separator is shipped")
     answer = cli("separate", tmp_path / "song.wav", tmp_path / "out")
     assert answer.status == 2

@@ -157,6 +157,20 @@ def test_switches(visitor, desk):
     assert visitor.get("/api/tuner").json() == {"tuning": None}
 
 
+def test_a_control_is_learnt_if_there_is_a_controller(visitor, desk):
+    answer = visitor.post("/api/learn", json={"name": "input.gain_db"})
+    assert answer.status_code == 422
+    assert "--midi" in answer.json()["detail"]
+    assert visitor.get("/api/state").json()["learning"] is None
+    asked = []
+    desk.session.learner = asked.append
+    visitor.post("/api/learn", json={"name": "input.gain_db"})
+    assert visitor.get("/api/state").json()["learning"] == "input.gain_db"
+    visitor.post("/api/learn", json={"name": None})
+    assert asked == ["input.gain_db", None]
+    assert visitor.post("/api/learn", json={"name": "nothing.here"}).status_code == 422
+
+
 def test_an_impulse_response_plays(visitor, desk):
     answer = visitor.post("/api/files/open?name=my cab.wav", content=wav())
     assert answer.status_code == 201, answer.text

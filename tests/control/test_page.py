@@ -287,6 +287,19 @@ def test_push_to_talk_is_held(opened, desk):
     expect(page.locator("#banner")).to_be_hidden()
 
 
+def test_a_midi_control_is_learnt_by_a_click_on_a_knob(opened, desk, monkeypatch):
+    asked = []
+    monkeypatch.setattr(desk.session, "learner", asked.append)
+    page = opened()
+    page.get_by_role("button", name="Learn").click()
+    dial(page).click()
+    expect(page.locator("rt-knob.waiting .label")).to_have_text("gain")
+    assert asked == ["input.gain_db"]
+    page.get_by_role("button", name="Learn").click()
+    expect(page.locator("rt-knob.waiting")).to_have_count(0)
+    assert asked == ["input.gain_db", None]
+
+
 def test_everything_has_a_name_and_fits_the_screen(opened):
     for width in (1280, 390):
         page = opened(viewport={"width": width, "height": 800})

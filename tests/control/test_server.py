@@ -96,6 +96,15 @@ def test_a_client_does_what_the_page_does(desk):
                 refused()
 
 
+def test_a_client_outlasts_a_connection_that_the_server_closed(desk):
+    with Server(desk, 0) as first, Client(first.link) as client:
+        assert client.chain()
+        port = first.port
+        first.stop()
+        with Server(desk, port):
+            assert client.chain()
+
+
 def test_changes_of_one_client_reach_another(desk):
     with Server(desk, 0) as server, Client(server.link) as one, Client(server.link) as two:
         heard = two.listen()

@@ -103,6 +103,19 @@ def test_the_tuner_mutes_and_gives_the_sound_back(folder):
         assert not host.muted
 
 
+def test_a_master_is_compared_by_its_intensity_and_saved_without_the_comparison(folder):
+    path = folder / "m.yaml"
+    path.write_text(shipped_presets()["master"].read_text("utf-8"), "utf-8")
+    host, controls = playing(path)
+    with host:
+        for key in ("b", "s"):
+            controls.press(key, 0.0)
+        assert host.get("intensity.bypass") == 1.0
+        assert host.get("master.bypass") == 0.0
+    [saved] = controls.session.saved
+    assert [*load_preset(saved)] == [*load_preset(path)]
+
+
 def test_s_saves_what_was_dialled_in_with_the_comments_of_its_author(folder):
     host, controls = playing(folder / "a.yaml")
     with host:

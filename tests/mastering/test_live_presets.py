@@ -33,9 +33,8 @@ def after_start(x, rate):
     ("name", "rate", "level", "block"),
     [
         ("master", 44100, 0.01, 64),
-        ("master", 96000, 0.3, 1024),
         ("master-podcast", 48000, 0.02, 480),
-        ("broadcast", 48000, 0.2, 128),
+        ("broadcast", 96000, 0.3, 1024),
     ],
 )
 def test_any_input_gets_the_target_and_stays_below_the_ceiling(name, rate, level, block):
