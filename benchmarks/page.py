@@ -88,14 +88,8 @@ def cpu_s(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def resident_mb(process: int) -> float:
-    """Return the memory of a process."""
-    with open(f"/proc/{process}/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 def measure(stack: str, seconds: float, browser: Any) -> dict[str, float]:
-    """Return processor time per second, memory, and what the browser loads."""
+    """Return processor time per second, and what the browser loads."""
     import socket
 
     with socket.socket() as free:
@@ -121,7 +115,6 @@ def measure(stack: str, seconds: float, browser: Any) -> dict[str, float]:
         used = (cpu_s(child.pid) - before) / (time.monotonic() - start)
         return {
             "cpu": used,
-            "resident_mb": resident_mb(child.pid),
             "files": len(loaded),
             "loaded_kb": sum(loaded) / 1000,
         }
@@ -161,13 +154,13 @@ def main() -> None:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         found = {stack: measure(stack, options.seconds, browser) for stack in STACKS}
         browser.close()
-    print("| page | processor | memory | files | bytes loaded |")
-    print("| --- | ---: | ---: | ---: | ---: |")
+    print("| page | processor | files | bytes loaded |")
+    print("| --- | ---: | ---: | ---: |")
     idle = found.pop("none")
     for stack, row in found.items():
+        used = 100 * (row["cpu"] - idle["cpu"])
         print(
-            f"| {STACKS[stack]} | {100 * (row['cpu'] - idle['cpu']):.1f} % of a core | "
-            f"{row['resident_mb'] - idle['resident_mb']:.0f} MB | {row['files']} | "
+            f"| {STACKS[stack]} | {used:.1f} % of a core | {row['files']} | "
             f"{row['loaded_kb']:.0f} kB |"
         )
 
