@@ -150,7 +150,7 @@ def measure(preset: str, seconds: float) -> dict[str, Any]:
     finally:
         jack.stop()
     if done.returncode:
-        raise SystemExit(done.stderr.strip().splitlines()[-1])
+        raise SystemExit(done.stderr)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     late = np.array(found.pop("late_us"))
     found["message_to_slot_us"] = {
