@@ -109,7 +109,7 @@ def test_an_interrupted_render_leaves_nothing(cli, files, tmp_path, monkeypatch)
     def interrupt(program, x):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rtaudio.batch.render_file.run", interrupt)
+    monkeypatch.setattr("rtaudio.batch.rendering.run", interrupt)
     answer = cli("render", "bypass", files / "mono.wav", tmp_path / "o.wav")
     assert answer.status == 130
     assert list(tmp_path.iterdir()) == []
@@ -117,7 +117,7 @@ def test_an_interrupted_render_leaves_nothing(cli, files, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("block", [1, 17, 512, 4096])
 def test_a_rendered_file_is_the_rendered_array(tmp_path, block, monkeypatch):
-    monkeypatch.setattr("rtaudio.batch.render_file._PIECE_SAMPLES", 1000)
+    monkeypatch.setattr("rtaudio.batch.rendering._PIECE_SAMPLES", 1000)
     dry = riff(44100)[:20_000]
     write_audio(tmp_path / "dry.wav", dry, 44100)
     chain = load_preset("crunch-stereo")

@@ -297,7 +297,7 @@ def test_what_can_be_changed_is_listed_with_its_range():
         host.set("input.gain_db", 3.0)
         parameters = host.parameters()
         assert host.chain_name == "all"
-    assert parameters["input.gain_db"] == (3.0, -80.0, 40.0, "dB")
+    assert parameters["input.gain_db"] == (3.0, -80.0, 40.0, "dB", 0.0)
     assert list(parameters) == ["input.gain_db", "limiter.ceiling_db", "limiter.release_ms"]
     assert parameters["limiter.ceiling_db"].value == -2.0
 
