@@ -80,13 +80,14 @@ lint: $(VENV)/.all
 
 # Tests that play in real time wait most of the time; the others run meanwhile, and give way.
 test: lint
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-realtime test-aside
+	@$(MAKE) --no-print-directory -j2 test-realtime test-aside
 
 test-realtime:
 	$(BIN)/pytest -m realtime
 
 test-aside:
-	$(IDLE) $(BIN)/pytest -n 2 --dist loadfile -m "not realtime"
+	@$(IDLE) $(BIN)/pytest -n 2 --dist loadfile -m "not realtime" >$(VENV)/aside.txt 2>&1; \
+		status=$$?; cat $(VENV)/aside.txt; exit $$status
 
 bench: $(VENV)/.all
 	$(BIN)/rtaudio bench engine

@@ -282,6 +282,9 @@ def play(host: Host, seconds: float | None, live: bool, session: Session | None 
     Stats
         The statistics of the run, without the fade-out.
     """
+    # Before it plays: an interruption while a class is made would kill the process at its end.
+    import rtaudio.control.controls  # noqa: F401
+
     if host.remark:
         terminal.remark(host.remark)
     with ended_by_signals(), host:

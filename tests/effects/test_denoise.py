@@ -269,11 +269,11 @@ def test_late_work_gives_its_delay_back(denoiser, monkeypatch, tmp_path):
         pause_us[0] = 50_000.0
         host.wait(0.6)
         pause_us[0] = 0.0
-        for _ in range(10):  # until it has not been late for a while
-            before = host.stats().faults
+        for _ in range(10):  # until it is hardly ever late
+            before = host.stats().faults["voice: late"]
             host.wait(1.2)
             stats = host.stats()
-            if stats.faults == before:
+            if stats.faults["voice: late"] < before + 5:
                 break
     assert stats.faults["voice: late"] > 0
     heard = soundfile.read(path, dtype="float32")[0]

@@ -166,7 +166,7 @@ def check_sound(chain, channels, block):
     assert np.isfinite(wet).all()
 
 
-@settings(QUICK, max_examples=450)
+@settings(QUICK, max_examples=200)
 @given(preset=PRESETS, flow=st.booleans(), random=st.randoms(use_true_random=False))
 def test_a_broken_preset_gives_a_chain_or_one_line(folder, preset, flow, random):
     text = yaml.safe_dump(preset, default_flow_style=flow)
@@ -179,7 +179,7 @@ def test_a_broken_preset_gives_a_chain_or_one_line(folder, preset, flow, random)
             check_sound(chain, channels=1, block=64)
 
 
-@settings(QUICK, max_examples=1000)
+@settings(QUICK, max_examples=500)
 @given(preset=PRESETS)
 def test_a_preset_comes_back_as_it_was_saved(folder, preset):
     try:
@@ -191,7 +191,7 @@ def test_a_preset_comes_back_as_it_was_saved(folder, preset):
     assert load_preset(folder / "again.yaml") == chain
 
 
-@settings(QUICK, max_examples=1000)
+@settings(QUICK, max_examples=500)
 @given(preset=PRESETS, channels=st.integers(1, 2), block=st.sampled_from([32, 64, 113]))
 def test_a_preset_gives_sound(folder, preset, channels, block):
     try:
