@@ -40,7 +40,7 @@ class FramePlayer:
         self._concealment = Concealment(codec.hop)
         self._floor, self._noise = NoiseFloor(), ComfortNoise(codec.hop)
         self._guard = LevelGuard()
-        self._paused = False
+        self._paused, self._silent = False, True
         self._number: int | None = None
 
     def play(self, frame: Frame | None) -> Floats:
@@ -76,5 +76,10 @@ class FramePlayer:
         if frame is not None and frame.noise is not None:
             noise = self._floor.limited(frame.noise)
         gains = self._concealment.step(frame is None, pause)
+        silent, self._silent = self._silent, not gains.noise.any()
+        if self._silent:  # then the gain of the programme is 1
+            return decoded
+        if silent:  # the frame before, which reaches into this one
+            self._noise.frame(noise)
         played = gains.programme * decoded + gains.noise * self._noise.frame(noise)
         return np.asarray(played, np.float32)
