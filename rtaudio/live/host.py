@@ -380,12 +380,22 @@ class Host:
 
     @property
     def trim_db(self) -> float:
-        """Gain of the output after the chain; a change is a ramp of at most 20 ms."""
+        """Gain of the output after the chain, -120 .. 0; a change is a ramp of at most 20 ms.
+
+        Raises
+        ------
+        ParameterError
+            The gain is out of range.
+        RtaudioError
+            The host has been stopped.
+        """
         return to_db(self._engine.trim)
 
     @trim_db.setter
     def trim_db(self, trim_db: float) -> None:
         self._check_open()
+        if not -120.0 <= trim_db <= 0.0:
+            raise ParameterError(f"trim_db = {trim_db:g} is out of range -120 .. 0 dB")
         self._engine.trim = from_db(trim_db)
 
     def prepare(self, effect: Effect) -> Program:
@@ -594,13 +604,14 @@ class Host:
         if self._source_frames is not None or self._feeder is not None:
             raise RtaudioError("this host plays the source that it was made with")
         ring = None if audio is None else self._as_input(audio)
-        muted = self.muted
-        self.muted = True
-        try:
-            time.sleep((FADE_MS / 1000 + self.block / self.rate_hz) if self.running else 0.0)
-            self._engine.loop_source(ring)
-        finally:
-            self.muted = muted
+        with self._lock:  # another call would take the pause of this one for a muted output
+            muted = self.muted
+            self.muted = True
+            try:
+                time.sleep((FADE_MS / 1000 + self.block / self.rate_hz) if self.running else 0.0)
+                self._engine.loop_source(ring)
+            finally:
+                self.muted = muted
 
     def _as_input(self, audio: ArrayLike) -> Floats:
         """Return a sound with the channels of the input."""

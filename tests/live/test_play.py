@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import numpy as np
@@ -47,6 +48,24 @@ def test_a_muted_host_stays_muted(host):
     assert not heard(host.tap(), 9600)[-4800:].any()
     host.muted = False
     host.play(None)
+
+
+def test_sounds_of_two_threads_leave_it_audible(host):
+    sounds = [np.full(480, level, np.float32) for level in (0.1, 0.2, 0.3, 0.4)]
+    threads = [threading.Thread(target=host.play, args=[sound]) for sound in sounds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not host.muted
+    host.play(None)
+
+
+@pytest.mark.parametrize("trim_db", [np.nan, np.inf, 1.0, -np.inf])
+def test_a_trim_only_turns_down(host, trim_db):
+    with pytest.raises(rt.ParameterError, match="trim_db"):
+        host.trim_db = trim_db
+    assert host.trim_db == 0.0
 
 
 @pytest.mark.parametrize("sound", [np.zeros(0), np.zeros((1, 0)), np.full(10, np.nan)])
