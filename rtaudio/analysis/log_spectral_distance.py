@@ -41,7 +41,7 @@ def log_spectral_distance_db(sound: Any, reference: Any) -> float:
 
 
 def _power(planar: Array) -> Array:
-    """Return the power of all frames, ``[channels, frames, bins]``; the last one may be padded."""
+    """Return the power of all frames, ``[channels, frames, bins]``; a shorter sound is padded."""
     window = np.hanning(SIZE + 1)[:-1]
     padded = np.pad(planar, ((0, 0), (0, max(0, SIZE - planar.shape[1]))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, SIZE, axis=1)[:, :: SIZE // 2]

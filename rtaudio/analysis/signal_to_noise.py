@@ -1,4 +1,4 @@
-"""Signal-to-noise ratios: against a reference, and without one."""
+"""The signal-to-noise ratio of a sound without a reference."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from rtaudio.runtime.memory import Array
 
-__all__ = ["blind_snr_db", "snr_db"]
+__all__ = ["blind_snr_db"]
 
 MOST_DB = 120.0
 WINDOW_S = 0.1
@@ -17,24 +17,6 @@ QUIET_SHARE = 0.1
 NEIGHBOURS = 24
 BETA = 20.0
 """Of the Kaiser window: a tone leaks less than -140 dB into bins farther than 7 away."""
-
-
-def snr_db(sound: Any, reference: Any) -> float:
-    """Return the power of a reference over that of the difference to it, in dB, at most 120.
-
-    Parameters
-    ----------
-    sound, reference
-        Arrays of one shape, aligned.
-
-    Examples
-    --------
-    >>> snr_db([1.0, 0.9], [1.0, 1.0]), snr_db([1.0], [1.0])
-    (23.010299956639813, 120.0)
-    """
-    wanted = np.asarray(reference, np.float64)
-    noise = np.sum((np.asarray(sound, np.float64) - wanted) ** 2)
-    return _ratio_db(float(np.sum(wanted**2)), float(noise))
 
 
 def blind_snr_db(sound: Any, rate_hz: int) -> float:

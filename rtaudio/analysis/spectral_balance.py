@@ -25,7 +25,8 @@ def correction_db(
     own_db, wanted_db
         Levels in thirds of octaves, float64 ``[31]``, of any overall level.
     most_db
-        Largest correction, in either direction.
+        Largest correction about their middle, in either direction. One band may move by twice as
+        much, as the mean is taken off afterwards.
     tolerance_db
         Differences up to this are the character of a sound; only what exceeds them is corrected.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from rtaudio.audio.reader import open_audio
+from rtaudio.errors import AudioFileError
 from rtaudio.mastering.profile import Profile
 from rtaudio.runtime.memory import Floats
 
@@ -43,8 +44,14 @@ def read_passage(path: Path, start: int, frames: int) -> Floats:
         The file.
     start, frames
         First frame and length.
+
+    Raises
+    ------
+    AudioFileError
+        The file ends before the passage.
     """
     with open_audio(path) as file:
         while file.position < start:
-            file.read(min(_PIECE_FRAMES, start - file.position))
+            if not file.read(min(_PIECE_FRAMES, start - file.position)).size:
+                raise AudioFileError(f"{path}: has become shorter while it was read; try again")
         return file.read(frames)

@@ -12,6 +12,7 @@ from rtaudio.analysis.programme_loudness import programme_loudness
 from rtaudio.audio.writer import suited_subtype, write_audio
 from rtaudio.batch.loudest import loudest_start_s, read_passage
 from rtaudio.batch.master_file import Mastered, MasterSettings, master_file
+from rtaudio.errors import AudioFileError
 from rtaudio.runtime.decibels import from_db
 
 GAP_S = 0.5
@@ -53,6 +54,8 @@ def master_preview(
     """
     source, target = Path(source), Path(target)
     subtype = suited_subtype(target)
+    if source.exists() and target.exists() and source.samefile(target):
+        raise AudioFileError(f"{target}: is the file that is read; choose another name")
     with TemporaryDirectory(prefix=".master-", dir=target.parent) as folder:
         master = Path(folder) / "master.wav"
         done = master_file(settings, source, master, progress=progress)

@@ -10,11 +10,11 @@ import numpy as np
 
 from rtaudio.audio.file import STEREO
 from rtaudio.audio.reader import Reader, open_audio
+from rtaudio.batch.rendering import Rendering
 from rtaudio.effects.base import Effect
 from rtaudio.errors import AudioFileError
 from rtaudio.mastering.profile import Profile, ProfileMeter
 from rtaudio.runtime.memory import Floats
-from rtaudio.runtime.offline import run
 
 BLOCK = 512
 _PIECE_FRAMES = 128 * BLOCK
@@ -55,8 +55,7 @@ def measure_profile(
     """
     with open_audio(path, STEREO) as file:
         meter = ProfileMeter(file.rate_hz, file.channels)
-        pieces = _pieces(file)
-        for piece in pieces if effect is None else _through(effect, file, pieces):
+        for piece in _pieces(file) if effect is None else _through(effect, file):
             meter.add(piece)
             listen(piece)
             progress(min(1.0, file.position / file.frames))
@@ -78,12 +77,6 @@ def _pieces(file: Reader) -> Iterator[Floats]:
         raise AudioFileError(file.damage())
 
 
-def _through(effect: Effect, file: Reader, pieces: Iterator[Floats]) -> Iterator[Floats]:
-    """Yield the pieces through an effect, as many frames as go in, without its latency."""
+def _through(effect: Effect, file: Reader) -> Iterator[Floats]:
     program = effect.compile(file.rate_hz, BLOCK, in_channels=file.channels, offline=True)
-    skip = late = program.latency_samples
-    for piece in pieces:
-        ended = piece.shape[1] < _PIECE_FRAMES
-        wet = run(program, np.pad(piece, ((0, 0), (0, late if ended else 0))))
-        yield wet[:, skip:]
-        skip = max(0, skip - wet.shape[1])
+    return (wet for _, wet in Rendering(program, file).pieces())

@@ -150,8 +150,6 @@ def _ideal(mixture: Floats, truth: Floats) -> list[Floats]:
     found = np.zeros_like(stems)
     for start in range(0, frames + WINDOW, HOP):
         place = slice(start, start + WINDOW)
-        if padded[:, place].shape[1] < WINDOW:
-            break
         spectra = np.abs(np.fft.rfft(stems[..., place] * window))
         masks = spectra / np.maximum(spectra.sum(axis=0), 1e-9)
         heard = np.fft.rfft(padded[:, place] * window)

@@ -264,7 +264,8 @@ def _draw(
         )
     )  # fmt: skip
     goal = settings.goal
-    draw_master(picture, before, after, goal.levels_db, goal.name, done.target_lufs)
+    name = f"{goal.name}, to compare" if settings.assistant else goal.name
+    draw_master(picture, before, after, goal.levels_db, name, done.target_lufs)
 
 
 def _save(path: Path, source: Path, done: Mastered) -> None:
@@ -344,8 +345,8 @@ def _figures(settings: MasterSettings, done: Mastered) -> dict[str, Any]:
         "channels": done.channels,
         "rate_hz": done.rate_hz,
         "subtype": done.subtype,
-        "goal": settings.goal.name,
-        "goal_source": settings.goal.source,
+        "goal": None if settings.assistant else settings.goal.name,
+        "goal_source": None if settings.assistant else settings.goal.source,
         "target_lufs": done.target_lufs,
         "ceiling_dbtp": done.ceiling_db,
         "before": of(done.before),
@@ -360,6 +361,11 @@ def _figures(settings: MasterSettings, done: Mastered) -> dict[str, Any]:
     }
 
 
+def _head(settings: MasterSettings) -> str:
+    """Return what the spectra are compared with; the assistant does not follow it."""
+    return f"{'beside' if settings.assistant else 'towards'} {settings.goal.name}"
+
+
 def _print_song(settings: MasterSettings, source: Path, target: Path, done: Mastered) -> None:
     from rtaudio.view.master import HEADS, master_row
 
@@ -369,7 +375,7 @@ def _print_song(settings: MasterSettings, source: Path, target: Path, done: Mast
         for path, profile in ((source, done.before), (target, done.after))
     ]
     rows.append(("target", f"{done.target_lufs:.1f}", "", f"{done.ceiling_db:.1f}", "", "0.0"))
-    terminal.print_table(f"towards {settings.goal.name}", ["", *HEADS], rows)
+    terminal.print_table(_head(settings), ["", *HEADS], rows)
     if settings.assistant:
         for reason in done.reasons or ("nothing to correct",):
             print(f"assistant: {reason}")
@@ -399,9 +405,7 @@ def _print_songs(settings: MasterSettings, done: Sequence[tuple[Path, Mastered]]
         )
         for path, o in done
     ]
-    terminal.print_table(
-        f"towards {settings.goal.name}", ["", "LUFS before", "target", *HEADS], rows
-    )
+    terminal.print_table(_head(settings), ["", "LUFS before", "target", *HEADS], rows)
 
 
 def _remark_faults(target: Path, done: Mastered) -> None:

@@ -95,7 +95,8 @@ class Match(Effect):
         """
         own = third_octaves_db(sound, rate_hz)
         wanted = third_octaves_db(reference, reference_rate_hz or rate_hz)
-        return cls(correction_db(own, wanted, most_db=most_db), **options)
+        gains_db = correction_db(own, wanted, most_db=most_db)
+        return cls(np.clip(gains_db, -most_db, most_db), **options)
 
     def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append the convolution; a flat curve is a wire, or a delay."""

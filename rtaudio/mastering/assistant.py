@@ -169,7 +169,7 @@ def propose(sound: ArrayLike, rate_hz: int) -> Proposal:
         _bands(found),
         _resonance(peaks_db(balance) - learnt.peaks_db),
         _dynamics(loudness.crest_db - learnt.crest_db, loudness.integrated_lufs),
-        _width(found) if len(planar) > 1 else ([], []),
+        _width(found) if np.any(stereo[0] != stereo[1]) else ([], []),  # mono has no sides
     ]
     effects = [effect for some, _ in parts for effect in some]
     return Proposal(Chain(effects), tuple(reason for _, told in parts for reason in told))

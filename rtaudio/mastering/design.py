@@ -19,11 +19,12 @@ from rtaudio.effects.base import Effect
 from rtaudio.effects.chain import Chain
 from rtaudio.effects.dc_block import DcBlock
 from rtaudio.effects.gain import Gain
-from rtaudio.effects.match import Match
+from rtaudio.effects.match import MOST_DB, Match
 from rtaudio.effects.multiband_compressor import MultibandCompressor
 from rtaudio.effects.true_peak_limiter import TruePeakLimiter
 from rtaudio.effects.width import Width
-from rtaudio.mastering.goal import HIGH_HZ, LOW_HZ, SPLIT_HZ, Goal
+from rtaudio.mastering.features import HIGH_HZ, LOW_HZ, SPLIT_HZ
+from rtaudio.mastering.goal import Goal
 from rtaudio.mastering.profile import Profile
 from rtaudio.runtime.decibels import from_db
 from rtaudio.runtime.memory import Array
@@ -86,7 +87,8 @@ def design_shape(
     if "eq" in stages and intensity > 0.0:
         gains_db = correction_db(
             profile.levels_db, goal.levels_db, most_db=goal.most_db, tolerance_db=goal.tolerance_db
-        ).round(1)
+        )
+        gains_db = gains_db.clip(-MOST_DB, MOST_DB).round(1)
         if gains_db.any():
             effects.append(Match(gains_db.tolist(), amount=intensity, name="eq"))
     if "dynamics" in stages:

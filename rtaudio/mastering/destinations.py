@@ -9,8 +9,6 @@ from rtaudio.errors import ParameterError, closest, out_of_range
 LEAST_LUFS, MOST_LUFS = -40.0, -5.0
 """Loudness that may be asked for."""
 
-LEAST_CEILING_DB, MOST_CEILING_DB = -20.0, 0.0
-
 
 class Destination(NamedTuple):
     """A loudness, and the ceiling of the true peak.

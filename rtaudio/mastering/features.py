@@ -7,7 +7,7 @@ import numpy as np
 from rtaudio.analysis.third_octaves import CENTRES_HZ, third_octaves_db
 from rtaudio.runtime.memory import Array, Floats
 
-__all__ = ["FEATURES", "SPLIT_HZ", "balance_db", "features", "peaks_db"]
+__all__ = ["FEATURES", "HIGH_HZ", "LOW_HZ", "SPLIT_HZ", "balance_db", "features", "peaks_db"]
 
 LOW_HZ, SPLIT_HZ, HIGH_HZ = 100.0, 2000.0, 16000.0
 """The image is heard in two parts."""

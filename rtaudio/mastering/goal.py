@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtaudio.errors import AudioFileError
+from rtaudio.mastering.features import HIGH_HZ, LOW_HZ, SPLIT_HZ
 from rtaudio.mastering.profile import Profile
 from rtaudio.mastering.styles import find_style
 from rtaudio.runtime.memory import Array
-
-LOW_HZ, SPLIT_HZ, HIGH_HZ = 100.0, 2000.0, 16000.0
-"""The width is matched in two parts."""
 
 STYLE_MOST_DB, REFERENCE_MOST_DB = 4.0, 15.0
 LEAST_REFERENCE_S = 5.0
@@ -33,7 +31,7 @@ class Goal:
     tolerance_db
         Differences up to this are the character of a song, and stay.
     most_db
-        Largest correction of the spectrum.
+        Largest correction of the spectrum, about its middle.
     low_width_db, high_width_db
         Power of the side relative to that of the mid, below and above 2 kHz; None: as it is.
     lufs

@@ -1,4 +1,4 @@
-"""Signal-to-noise ratios: exact against a reference, near without one."""
+"""The signal-to-noise ratio without a reference is near that with one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rtaudio.analysis.log_spectral_distance import log_spectral_distance_db
-from rtaudio.analysis.signal_to_noise import blind_snr_db, snr_db
+from rtaudio.analysis.signal_to_noise import blind_snr_db
+from rtaudio.analysis.speech import snr_db
 
 RATE = 44100
 
@@ -22,14 +23,11 @@ def sine_and_noise(wanted_db, seconds=30):
 @pytest.mark.parametrize("wanted_db", [10.0, 43.0, 76.0])
 def test_a_sine_in_noise(wanted_db):
     sine, noise = sine_and_noise(wanted_db)
-    assert snr_db(sine + noise, sine) == pytest.approx(wanted_db, abs=1e-6)
+    assert snr_db(sine, sine + noise) == pytest.approx(wanted_db, abs=1e-6)
     assert blind_snr_db(sine + noise, RATE) == pytest.approx(wanted_db, abs=0.1)
 
 
 def test_the_ends_of_the_scale():
-    x = np.ones((2, RATE))
-    assert snr_db(x, x) == 120.0
-    assert snr_db(x, 0 * x) == -120.0
     assert blind_snr_db(np.zeros(RATE), RATE) == 120.0
     noise = np.random.default_rng(0).standard_normal(20 * RATE)
     assert blind_snr_db(noise, RATE) < 0.0

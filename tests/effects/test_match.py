@@ -74,6 +74,16 @@ def test_a_band_without_sound_is_left_alone_and_corrections_are_limited():
     assert gains[-1] == 0.0
 
 
+@pytest.mark.parametrize("most_db", [6.0, 15.0])
+def test_corrections_are_limited_whatever_the_tilt(most_db):
+    rng = np.random.default_rng(0)
+    sound, reference = rng.standard_normal((2, 5 * RATE))
+    dark = np.cumsum(sound) - 0.99 * np.cumsum(np.concatenate([[0.0], sound[:-1]]))
+    dark = scipy.signal.lfilter([1.0], [1.0, -0.99], dark)
+    gains = rt.Match.between(dark, reference, RATE, most_db=most_db).gains_db
+    assert max(map(abs, gains)) == pytest.approx(most_db)
+
+
 def test_a_wrong_number_of_gains_is_refused():
     with pytest.raises(rt.RtaudioError, match="has 3 gains; give 31, or none"):
         rt.Match([1.0, 2.0, 3.0])

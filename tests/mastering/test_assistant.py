@@ -104,8 +104,10 @@ def test_it_is_deterministic_and_ordinary():
     one.chain["bands"].peak1_db = -1.0  # a user may change all of it
     assert one.chain(x, RATE).shape == x.shape
     assert one.chain.compile(RATE, 64, in_channels=2).latency_samples == 0
-    mono = propose(x[0], RATE)
-    assert not any(isinstance(effect, rt.Width) for effect in mono.chain)
+    for mono in (x[0], x[:1].repeat(2, axis=0)):
+        proposal = propose(mono, RATE)
+        assert not any(isinstance(effect, rt.Width) for effect in proposal.chain)
+        assert not any("sides" in reason for reason in proposal.reasons)
 
 
 def test_another_rate_hears_the_same():

@@ -11,14 +11,18 @@ import soundfile
 from rtaudio.analysis.spectral_balance import distance_db
 from rtaudio.analysis.third_octaves import third_octaves_db
 from rtaudio.batch.album import album_settings
+from rtaudio.batch.loudest import read_passage
 from rtaudio.batch.master_file import MasterSettings, master_file
 from rtaudio.batch.master_preview import loudest_start_s, master_preview
 from rtaudio.batch.measure_profile import measure_profile
+from rtaudio.effects.match import MOST_DB, Match
+from rtaudio.errors import AudioFileError
 from rtaudio.mastering.design import STAGES
 from rtaudio.mastering.goal import goal_of_references, goal_of_style
 from rtaudio.preset.load import load_preset, save_preset
 
 GOAL = goal_of_style("balanced")
+RATE = 44100
 
 
 @pytest.mark.parametrize(
@@ -87,6 +91,15 @@ def test_the_average_of_references_is_matched_in_loudness_spectrum_and_width(
     assert distance_db(done.before.levels_db, goal.levels_db) > 5.0
     assert distance_db(done.after.levels_db, goal.levels_db) < 1.5
     assert done.after.width_db(2000, 16000) == pytest.approx(goal.high_width_db, abs=1.5)
+
+
+def test_a_dark_song_with_a_bright_reference_is_no_fault(write_song, tmp_path):
+    reference = write_song("bright.wav", seconds=5.0, tilt_db=5.0)
+    goal = goal_of_references([measure_profile(reference)], ["bright"])
+    song = write_song("dark.wav", seed=1, tilt_db=-4.0)
+    done = master_file(MasterSettings(goal, -20.0), song, tmp_path / "new.wav")
+    [match] = [effect for effect in done.chain if isinstance(effect, Match)]
+    assert max(map(abs, match.gains_db)) == MOST_DB
 
 
 def test_half_the_intensity_is_half_the_way(write_song, tmp_path):
@@ -212,6 +225,20 @@ def test_a_preview_holds_the_loudest_passage_twice_at_one_loudness(tmp_path, wri
     assert levels[0] == pytest.approx(levels[1], abs=0.2)
     assert done.after.loudness.integrated_lufs == pytest.approx(-20.0, abs=0.5)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_preview_never_replaces_its_song(write_song):
+    song = write_song("song.wav")
+    before = song.read_bytes()
+    with pytest.raises(AudioFileError, match="is the file that is read"):
+        master_preview(MasterSettings(GOAL, -20.0), song, song, 2.0)
+    assert song.read_bytes() == before
+
+
+def test_a_passage_behind_the_end_is_one_line(write_song):
+    song = write_song("song.wav", seconds=1.0)
+    with pytest.raises(AudioFileError, match="shorter"):
+        read_passage(song, RATE + 1, 100)
 
 
 def test_clipped_samples_are_counted(tmp_path):

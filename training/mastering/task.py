@@ -18,7 +18,8 @@ from typing_extensions import override
 from export.streaming import StreamingModule
 from rtaudio.analysis.log_spectral_distance import log_spectral_distance_db
 from rtaudio.analysis.programme_loudness import programme_loudness
-from rtaudio.analysis.signal_to_noise import blind_snr_db, snr_db
+from rtaudio.analysis.signal_to_noise import blind_snr_db
+from rtaudio.analysis.speech import snr_db
 from rtaudio.atomic import replacing
 from rtaudio.runtime.memory import Floats
 from rtaudio.view.terminal import remark
@@ -26,7 +27,7 @@ from training.checkpoint import load_fitting
 from training.config import ConfigError
 from training.guitar.plots import save
 from training.mastering.config import MasteringConfig
-from training.mastering.excerpts import Excerpts
+from training.mastering.excerpts import QUIET_RMS, Excerpts
 from training.mastering.tracks import Track, consolidated, split
 from training.models import net_class
 from training.task import Row, Task
@@ -34,6 +35,7 @@ from training.task import Row, Task
 __all__ = ["MasteringTask", "blended", "enhanced"]
 
 GRADIENT_LIMIT = 1.0
+MOST_SNR_DB = 120.0
 AVERAGE = 0.99
 SCORED_S = 5.0
 SCORED_PASSAGES = 3
@@ -196,8 +198,12 @@ class MasteringTask(Task):
             for n in range(SCORED_PASSAGES):
                 start = (track.frames - length) * (n + 1) // (SCORED_PASSAGES + 1)
                 bad, good = excerpts.pair(track, start, start + length, generator)
+                if good.std() <= QUIET_RMS:  # silence has no loudness
+                    continue
                 sounds = {"before": bad, "after": enhanced(net, bad)}
                 found.append({k: _figures(x, good, data.rate_hz) for k, x in sounds.items()})
+        if not found:
+            raise ConfigError("data: the tracks for testing are silent; choose others")
         test = {
             side: {
                 name: round(float(np.mean([each[side][name] for each in found])), 2)
@@ -297,7 +303,7 @@ def _make_net(config: MasteringConfig) -> StreamingModule:
 def _figures(sound: Floats, good: Floats, rate_hz: int) -> dict[str, float]:
     loudness = [programme_loudness(each, rate_hz) for each in (sound, good)]
     return {
-        "snr_db": snr_db(sound, good),
+        "snr_db": min(MOST_SNR_DB, snr_db(good.ravel(), sound.ravel())),
         "blind_snr_db": blind_snr_db(sound, rate_hz),
         "spectral_distance_db": log_spectral_distance_db(sound, good),
         "loudness_error_lu": abs(loudness[0].integrated_lufs - loudness[1].integrated_lufs),
