@@ -264,26 +264,26 @@ class Incoming:
                 continue
             now_s = time.monotonic()
             with self._lock:
-                taken = self._receiver.receive(datagram, address, now_s)
-            if taken:
-                self._first_s = self._first_s or now_s
-                self._packets += 1
-                self._bytes += len(datagram) + HEADER_BYTES
+                if self._receiver.receive(datagram, address, now_s):
+                    self._first_s = self._first_s or now_s
+                    self._packets += 1
+                    self._bytes += len(datagram) + HEADER_BYTES
 
     def stats(self) -> IncomingStats:
         """Return the statistics so far."""
         with self._lock:
             receiver, frames = self._receiver.stats, self._receiver.packet_frames
+            packets, size_bytes, first_s = self._packets, self._bytes, self._first_s
         host = self._host.stats()
         rate_hz = self._host.rate_hz
         late = self._codec.latency_samples + DriftResampler.latency_samples
         waits = late + self._playout.waited + host.latency_samples
         delay_ms = receiver.jitter.delay_ms + 1000.0 * waits / rate_hz + host.device_latency_ms[1]
-        seconds = max(0.02, time.monotonic() - self._first_s) if self._packets else 1.0
+        seconds = max(0.02, time.monotonic() - first_s) if packets else 1.0
         return IncomingStats(
-            packets=self._packets,
+            packets=packets,
             books=self._playout.books,
-            line_kbps=8 * self._bytes / seconds / 1000.0,
+            line_kbps=8 * size_bytes / seconds / 1000.0,
             frames=self._playout.frames,
             concealed_frames=receiver.jitter.concealed,
             delay_ms=delay_ms,

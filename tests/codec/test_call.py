@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rtaudio.codec.network import Conditions
+from rtaudio.codec.sender import Sender
 from rtaudio.errors import DeviceError, ParameterError
 from rtaudio.live.incoming import Incoming
 from rtaudio.live.outgoing import Outgoing
@@ -82,6 +83,28 @@ def test_losses_are_concealed_and_counted(calls_codec):
     assert jitter.received == received.packets < sent.packets
     assert np.isfinite(heard).all()
     assert np.abs(heard).max() <= 0.6
+
+
+def test_statistics_are_of_one_moment(calls_codec):
+    (datagram,) = Sender().frame(np.zeros(5, np.int64))
+    enough = threading.Event()
+
+    def flood(address):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            while not enough.is_set():
+                sock.sendto(datagram, address)
+                time.sleep(1e-4)
+
+    with Incoming(calls_codec, 0, device="clock", block=80) as incoming:
+        thread = threading.Thread(target=flood, args=(incoming.address,))
+        thread.start()
+        found = [incoming.stats()]
+        while len(found) < 100 or found[-1].packets < found[0].packets + 100:
+            found.append(incoming.stats())
+        enough.set()
+        thread.join()
+    for stats in found:
+        assert stats.receiver.jitter.received == stats.packets
 
 
 def test_a_pause_costs_next_to_nothing_and_is_no_loss(calls_codec):
