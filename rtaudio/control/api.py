@@ -12,8 +12,8 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from rtaudio.control.desk import SWITCHES, Desk
+from rtaudio.control.devices import SOUNDS
 from rtaudio.control.feed import Listener
-from rtaudio.control.inbox import SOUNDS
 from rtaudio.control.plain import dumped, finite, finite_dict
 from rtaudio.control.rig import BLOCKS, device_names
 from rtaudio.control.shelf import effects_to_add, presets_to_open
@@ -347,8 +347,9 @@ async def live(socket: WebSocket, spectrum: bool = False) -> None:
                 except (RtaudioError, ValueError, TypeError, RecursionError) as error:
                     listener.tell(dumped({"type": "refused", "text": explain(error)[0]}))
         finally:
-            if talks:  # nobody holds the button any more
-                desk.session.talking = False
+            if talks:  # nobody holds the button any more; a restart may let it wait, not the others
+                loop = asyncio.get_running_loop()
+                loop.run_in_executor(None, setattr, desk.session, "talking", False)
             sender.cancel()
             with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
                 await sender
@@ -356,7 +357,12 @@ async def live(socket: WebSocket, spectrum: bool = False) -> None:
 
 async def _send(socket: WebSocket, desk: Desk, listener: Listener) -> None:
     while True:
-        for message in await listener.messages(desk.state_message):
+        try:
+            messages = await listener.messages(desk.state_message)
+        except RtaudioError:  # the host has been stopped: the page connects anew
+            await socket.close(1011)
+            return
+        for message in messages:
             if isinstance(message, bytes):
                 await socket.send_bytes(message)
             else:

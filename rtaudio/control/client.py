@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import select
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException, RemoteDisconnected
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -231,12 +232,8 @@ class Client:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         headers = self._headers | ({} if data is None else {"Content-Type": "application/json"})
         try:
-            try:
-                status, text = self._exchange(method, path, data, headers)
-            except (RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-                # The server has closed the idle connection, and has not seen the request.
-                self._connection.close()
-                status, text = self._exchange(method, path, data, headers)
+            self._renew()
+            status, text = self._exchange(method, path, data, headers)
         except (OSError, HTTPException) as error:
             self._connection.close()
             raise RtaudioError(
@@ -248,6 +245,12 @@ class Client:
             detail = found.get("detail") if isinstance(found, dict) else None
             raise RtaudioError(str(detail or f"refused ({status})"))
         return found
+
+    def _renew(self) -> None:
+        """Close a connection that the server has closed while it was idle; it is opened again."""
+        idle = self._connection.sock
+        if idle is not None and select.select([idle], [], [], 0)[0]:
+            self._connection.close()
 
     def _exchange(
         self, method: str, path: str, data: bytes | None, headers: dict[str, str]

@@ -110,9 +110,7 @@ class Desk:
             return f"{kept.stem} plays"
         kinds = [one.kind for one in self.session.chain()]
         if "cabinet" in kinds:
-            place = kinds.index("cabinet")
-            self.session.add(kept, place)
-            self.session.remove(place + 1)
+            self.session.replace(kinds.index("cabinet"), kept)
         else:
             amps = [place for place, kind in enumerate(kinds) if kind == "model"]
             self.session.add(kept, amps[-1] + 1 if amps else len(kinds))

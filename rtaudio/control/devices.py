@@ -22,7 +22,9 @@ from rtaudio.errors import ParameterError, PresetError, closest
 from rtaudio.models.loader import load_model
 from rtaudio.preset.load import is_model
 
-_RESPONSES = (".wav", ".flac", ".aif", ".aiff", ".ogg")
+SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
+"""Suffixes of impulse responses, and of other sounds that may arrive."""
+
 _Edit = Callable[[list[Effect]], None]
 
 
@@ -184,7 +186,7 @@ def new_effect(what: str | Path) -> Effect:
 
 def is_response(path: Path) -> bool:
     """Say whether a path is an impulse response: a sound file."""
-    return path.suffix.lower() in _RESPONSES and path.is_file()
+    return path.suffix.lower() in SOUNDS and path.is_file()
 
 
 def chain_of(effect: Effect) -> Chain:

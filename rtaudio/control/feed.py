@@ -136,11 +136,6 @@ class Feed:
         """Send the whole state to everybody; from any thread."""
         self._spread(lambda listener: listener.renew())
 
-    def say(self, text: str) -> None:
-        """Show a line to everybody; from any thread."""
-        message = dumped({"type": "message", "text": text})
-        self._spread(lambda listener: listener.tell(message))
-
     def _spread(self, act: Callable[[Listener], None]) -> None:
         def spread() -> None:
             for listener in self._listeners:

@@ -9,12 +9,14 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from rtaudio.control.devices import SOUNDS
 from rtaudio.errors import RtaudioError
 
-SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 MODELS = (".onnx", ".nam", ".aidax", ".json")
 LIMITS_MIB = {"model": 64, "response": 16, "sound": 256}
 """The largest files of each use."""
+MOST_MIB = 2048
+"""Of all files that are kept."""
 
 _LONGEST_NAME = 80
 
@@ -78,10 +80,12 @@ class Inbox:
         Raises
         ------
         RtaudioError
-            The name cannot be used, or the file is empty or too large.
+            The name cannot be used, the file is empty or too large, or the folder is full.
         """
         wanted = self.place(name)
         self.folder.mkdir(parents=True, exist_ok=True)
+        if sum(file.stat().st_size for file in self.folder.iterdir()) > MOST_MIB << 20:
+            raise RtaudioError(f"{wanted.name}: {MOST_MIB} MiB of files are kept already")
         with tempfile.TemporaryDirectory(prefix=".arriving-", dir=self.folder) as folder:
             path, size = Path(folder) / wanted.name, 0
             with path.open("wb") as file:

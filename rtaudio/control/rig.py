@@ -105,6 +105,8 @@ class Rig:
         with self._lock:
             if self._recorder is not None:
                 raise RtaudioError("a record is running; end it first")
+            if self._session.host.recording:
+                raise RtaudioError("--record writes a file, which a restart would end")
             wanted = self._device if device is None else (device, None)
             with self._session.between_hosts():
                 former = self._session.host
@@ -119,8 +121,10 @@ class Rig:
     def _begin(self, former: Host, device: tuple[str | int, str | int | None], block: int) -> None:
         """Start a host that plays what the former one did."""
         same = device == self._device
-        kept = self._options if same else {"reconnect": self._options.get("reconnect")}
-        rate_hz = former.rate_hz if same else None
+        # channels are those of a device; a source has its rate
+        kept = {key: value for key, value in self._options.items()
+                if same or key in ("source", "reconnect")}  # fmt: skip
+        rate_hz = former.rate_hz if same or kept.get("source") is not None else None
         host = Host(former.effect, device[0], rate_hz, block, out_device=device[1], **kept)
         host.muted, host.trim_db = former.muted, former.trim_db
         host.start()
@@ -128,15 +132,13 @@ class Rig:
         if self._file is not None:
             host.play(_at_rate(*self._file[1:], host.rate_hz))
 
-    def play(self, file: Path | None, name: str = "") -> None:
+    def play(self, file: Path | None) -> None:
         """Play a sound file over and over into the chain; None: the input of the device again.
 
         Parameters
         ----------
         file
             A sound file of at most `LONGEST_S` seconds.
-        name
-            What it is called.
 
         Raises
         ------
@@ -152,7 +154,7 @@ class Rig:
             if audio.shape[1] > LONGEST_S * rate_hz:
                 raise AudioFileError(f"{file.name}: longer than {LONGEST_S / 60:.0f} minutes")
             self._session.host.play(_at_rate(audio, rate_hz, self._session.host.rate_hz))
-            self._file = (name or file.name, audio, rate_hz)
+            self._file = (file.name, audio, rate_hz)
 
     def start_record(self) -> Path:
         """Record the output from now on.

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -175,7 +176,8 @@ def _bound(address: str, port: int) -> socket.socket:
     last = min(65535, port + _TRIES) if port else 0
     for candidate in range(port, last + 1):
         found = socket.socket(family, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform != "win32":  # where it would share the port of another program
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((address, candidate))
             found.listen()

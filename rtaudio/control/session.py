@@ -68,17 +68,23 @@ class Session(Sides):
         self.learner: Callable[[str | None], None] | None = None
         self._load = load
         self._stock: Stock | None = None
+        self._stocked: Path | None = None
         if presets is not None and presets.fixed:
             self._fill(presets)
 
     def _fill(self, presets: SetList) -> None:
         """Build a set list, and name what cannot be played."""
-        self._stock = Stock(self.host, self._load)
-        if isinstance(self.host.effect, Chain) and self.playing is not None:
-            self._stock.keep(self.playing, self.host.effect)
-        others = [path for path in dict.fromkeys(presets.paths) if path != self.playing]
-        faults = [*presets.missing, *self._stock.fill(others)]
-        self.say("; ".join(faults))
+        with self._lock:
+            stock = self._stock = Stock(self.host, self._load)
+            self._stocked = self.playing
+            if isinstance(self.host.effect, Chain) and self.playing is not None:
+                stock.keep(self.playing, self.host.effect)
+        others = [path for path in dict.fromkeys(presets.paths) if path != self._stocked]
+        faults = [*presets.missing, *stock.fill(others)]
+        if stock.host is not self.host:  # it was moved to another device meanwhile
+            self._fill(presets)
+        else:
+            self.say("; ".join(faults))
 
     # -- the chain ---------------------------------------------------------------------------------
 
@@ -120,6 +126,24 @@ class Session(Sides):
         with self._lock:
             name = self._name_at(place)
             self._edit(f"{name} removed", lambda chain: devices.without_effect(chain, place))
+
+    def replace(self, place: int, kind_or_file: str | Path) -> None:
+        """Put another effect in the place of one, by one cross-fade.
+
+        Parameters
+        ----------
+        place
+            The place in :meth:`chain`.
+        kind_or_file
+            As for :func:`rtaudio.control.devices.new_effect`.
+        """
+        effect = devices.new_effect(kind_or_file)
+
+        def replaced(chain: Effect) -> Effect:
+            return devices.with_effect(devices.without_effect(chain, place), effect, place)
+
+        with self._lock:
+            self._edit(f"{self._name_at(place)} replaced", replaced)
 
     def move(self, place: int, to: int) -> None:
         """Move an effect, by a cross-fade.
@@ -222,16 +246,21 @@ class Session(Sides):
     def _play(self, path: Path) -> None:
         """Cross-fade to a file; its history and its sides begin anew."""
         program: Program | None = None
-        if self._stock is not None and self.presets is not None and path in self.presets.paths:
-            chain, program = self._stock.take(path)
+        host, stock = self.host, self._stock
+        if stock is not None and (self.presets is None or path not in self.presets.paths):
+            stock = None
+        if stock is not None:
+            host, (chain, program) = stock.host, stock.take(path)
         elif devices.is_response(path):
             chain = Chain([devices.new_effect(path)], name=path.stem)
         else:
             chain = self._load(path)
-        program = program or self.host.prepare(chain)
+        program = program or host.prepare(chain)
         with self._lock:
-            self.host.swap(chain, program)
-            left, self.playing = self.playing, path
+            # It may have been moved to another device meanwhile; then the program is built anew.
+            self.host.swap(chain, program if host is self.host else None)
+            left, self._stocked = self._stocked, None if stock is None else path
+            self.playing = path
             self._history.clear()
             self._forget_sides()
             self.said = ""
@@ -305,6 +334,8 @@ class Session(Sides):
             old, path = user_presets().get(name), saving.rename(name, new)
             if self.playing == old:
                 self.playing = path
+            if old is not None and self.presets is not None:
+                self.presets.rename(old, path)
             return path
 
     # -- learning and reading ----------------------------------------------------------------------

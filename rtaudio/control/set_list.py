@@ -132,6 +132,20 @@ class SetList:
         self.path = path
         return path
 
+    def rename(self, old: Path, new: Path) -> None:
+        """Follow a preset that has another file now.
+
+        Parameters
+        ----------
+        old, new
+            Its files.
+        """
+        self._entries = [
+            _Entry(new.stem, new) if entry.path == old else entry for entry in self._entries
+        ]
+        if self.path == old:
+            self.path = new
+
     def step(self, direction: int) -> Path:
         """Go to a neighbour, from the last one to the first.
 

@@ -55,6 +55,8 @@ class Sides(Turning):
             return
         self._compare_sides()
         with self._lock:
+            if side == self._side:  # another one was faster
+                return
             new = self._other is None
             self._change_side()
             self._history.add(f"side {side}", self._change_side, self._change_side)

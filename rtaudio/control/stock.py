@@ -36,10 +36,15 @@ class Stock:
         Where they will play.
     load
         Makes the chain of a file.
+
+    Attributes
+    ----------
+    host
+        Where they will play.
     """
 
     def __init__(self, host: Host, load: Callable[[Path], Chain]) -> None:
-        self._host, self._load = host, load
+        self.host, self._load = host, load
         self._ready: dict[Path, _Ready] = {}
         self._lock = threading.Lock()
 
@@ -61,7 +66,7 @@ class Stock:
             try:
                 with self._lock:
                     chain = self._load(path)
-                    self._ready[path] = _Ready(chain, _values(chain), self._host.prepare(chain))
+                    self._ready[path] = _Ready(chain, _values(chain), self.host.prepare(chain))
             except (RtaudioError, OSError) as error:
                 faults.append(f"{path.name} cannot be played: {error}")
         return faults
@@ -86,7 +91,7 @@ class Stock:
                 chain = self._load(path)
                 ready = self._ready[path] = _Ready(chain, _values(chain), None)
             program, ready.program = ready.program, None
-            return ready.chain, program or self._host.prepare(ready.chain)
+            return ready.chain, program or self.host.prepare(ready.chain)
 
     def give_back(self, path: Path) -> threading.Thread:
         """Make a preset ready again that has played, with the settings of its file.
@@ -100,12 +105,12 @@ class Stock:
     def _again(self, path: Path) -> None:
         with self._lock:
             ready = self._ready.get(path)
-            if ready is None or self._host.effect is ready.chain:
+            if ready is None or self.host.effect is ready.chain:
                 return
             for effect, values in ready.values:
                 for name, value in values.items():
                     effect.set_live(name, value)
-            ready.program = self._host.prepare(ready.chain)
+            ready.program = self.host.prepare(ready.chain)
 
 
 def _values(chain: Chain) -> Values:

@@ -241,7 +241,8 @@ class Turning:
     @property
     def comparing(self) -> bool:
         """Whether the chain is bypassed, or compares if it can."""
-        return self.host.values()[self.switch] > 0.5
+        with self._lock:  # the switch is that of the chain whose values are read
+            return self.host.values()[self.switch] > 0.5
 
     @comparing.setter
     def comparing(self, comparing: bool) -> None:

@@ -167,6 +167,11 @@ class Host:
         )
 
     @property
+    def recording(self) -> bool:
+        """Whether the output is written to the file that it was made with."""
+        return self._recorder is not None
+
+    @property
     def source_waiting(self) -> int:
         """Frames that an iterator or function as source has given, and that wait to be played."""
         return self._engine.source_waiting if self._feeder else 0
@@ -425,15 +430,19 @@ class Host:
         effect
             The effect or chain.
         program
-            From :meth:`prepare`, for this effect; it plays only once. None: it is built now.
+            From :meth:`prepare` of this host, for this effect; it plays only once. None: it is
+            built now.
 
         Raises
         ------
         RtaudioError
-            The new one cannot be built at this rate, or the host has been stopped.
+            The new one cannot be built at this rate, the program was prepared by a host of another
+            rate, block or number of channels, or the host has been stopped.
         """
         if program is None:
             program = self.prepare(effect)
+        elif not self._fits(program):
+            raise RtaudioError("this program was prepared by another host; prepare it anew")
         with self._lock:
             self._check_open()
             if self._state == "playing":
@@ -442,6 +451,12 @@ class Host:
                     time.sleep(0.002)
                 self._engine.publish(program)
             self._program, self._effect = program, effect
+
+    def _fits(self, program: Program) -> bool:
+        """Say whether a program plays here; one of other sizes would write anywhere."""
+        own = self.rate_hz, self.block, self._engine.in_channels, self._engine.out_channels
+        plan = program.plan
+        return own == (plan.rate_hz, plan.block, program.in_channels, program.out_channels)
 
     def tuning(self, a4_hz: float = A4_HZ) -> Tuning | None:
         """Read the pitch that is played into the first input channel, before the chain.

@@ -177,6 +177,8 @@ def test_an_impulse_response_plays(visitor, desk):
     assert [one.kind for one in desk.session.chain()] == ["gain", "limiter", "cabinet"]
     visitor.post("/api/files/open?name=other.wav", content=wav(scale=0.4))
     assert [one.kind for one in desk.session.chain()].count("cabinet") == 1
+    desk.session.undo()  # one step: the former one plays again, alone
+    assert [one.kind for one in desk.session.chain()] == ["gain", "limiter", "cabinet"]
     assert sorted(file.name for file in desk.inbox.folder.iterdir()) == ["my cab.wav", "other.wav"]
 
 
@@ -273,6 +275,61 @@ def test_another_block_size_is_a_restart_that_keeps_the_settings(visitor, desk):
     assert visitor.post("/api/device", json={"device": "no such card"}).status_code == 422
     assert desk.session.host.running
     assert desk.session.host.block == 128
+
+
+def test_a_preset_that_is_opened_during_a_restart_plays_on_the_new_host(visitor, desk):
+    session, load = desk.session, desk.session._load
+
+    def meanwhile(path):
+        chain = load(path)
+        prepare = session.host.prepare
+
+        def prepared(effect):
+            program = prepare(effect)
+            desk.rig.restart(block=256)
+            return program
+
+        session.host.prepare = prepared
+        return chain
+
+    session._load = meanwhile
+    session.open("bypass")
+    assert (session.name, session.host.block) == ("bypass", 256)
+    before = session.read().blocks
+    assert until(lambda: session.read().blocks > before + 10)
+
+
+def test_a_restart_keeps_the_source_and_ends_no_record(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    tone = np.full(20 * 48000, 0.5, np.float32)
+    with rt.Host(rt.Chain(), "clock", source=tone) as host:
+        desk = Desk(Session(host), "other", source=tone, in_channels=[1])
+        desk.rig.restart("clock", 128)
+        with desk.session.host as moved:
+            assert until(lambda: max(desk.session.read().levels.in_peak_db) > -7.0)
+            assert moved.block == 128
+    with rt.Host(rt.Chain(), "clock", record=tmp_path / "o.wav") as host:
+        desk = Desk(Session(host))
+        with pytest.raises(rt.RtaudioError, match="--record"):
+            desk.rig.restart(block=128)
+        assert host.running
+
+
+def test_a_state_that_cannot_be_read_ends_the_link(visitor, desk, monkeypatch):
+    link = "ws://127.0.0.1:8080/api/live"
+    with visitor.websocket_connect(link) as socket:
+        messages(socket, "state")
+
+        def fails():
+            raise rt.RtaudioError("this host has been stopped")
+
+        monkeypatch.setattr(desk, "state_message", fails)
+        desk.feed.renew()
+        messages(socket, "state")  # the one that it waited for already
+        desk.feed.renew()
+        while (message := socket.receive())["type"] != "websocket.close":
+            pass
+        assert message["code"] == 1011
 
 
 def messages(socket, kind, count=200):

@@ -85,6 +85,7 @@ def test_the_names_of_the_loopback_are_taken(host):
     [
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Origin": "http://127.0.0.1:9090"},
         {"Origin": "http://127.0.0.1:8080.evil.example"},
         {"Sec-Fetch-Site": "cross-site"},
@@ -161,6 +162,11 @@ def test_the_network_is_no_way_around_the_names():
     on_network = client("0.0.0.0", TOKEN, "http://evil.example:8080")
     headers = {"Authorization": f"Bearer {TOKEN}"}
     assert on_network.get("/", headers=headers).status_code == 421
+
+
+def test_a_flood_of_fields_is_no_token():
+    on_network = client("0.0.0.0", TOKEN, "http://192.168.1.5:8080")
+    assert on_network.get("/?" + "a=1&" * 30 + f"token={TOKEN}").status_code == 401
 
 
 def test_a_damaged_cookie_is_no_token():

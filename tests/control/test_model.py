@@ -255,6 +255,39 @@ def test_a_and_b_are_equally_loud(tmp_path):
         assert (session.side, host.trim_db) == ("A", 0.0)
 
 
+def test_one_side_that_two_ask_for_is_the_one_that_plays(monkeypatch):
+    session, both = session_of(Chain(Gain(name="in"), name="x")), threading.Barrier(2)
+    monkeypatch.setattr(session, "_compare_sides", lambda: both.wait(20))
+    with session.host:
+        threads = [threading.Thread(target=setattr, args=[session, "side", "B"]) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert session.side == "B"
+
+
+def test_the_switch_and_the_values_are_those_of_one_chain():
+    session = session_of(Chain(Gain(name="in"), name="x"))
+    done, seen = threading.Event(), []
+    reader = threading.Thread(target=lambda: (seen.append(session.comparing), done.set()))
+    with session.host as host:
+        with session._lock:
+            reader.start()
+            host.swap(Chain(Gain(name="in"), name="other"))
+            assert not done.wait(0.2)  # it waits for the change to be over
+        reader.join()
+    assert seen == [False]
+
+
+def test_a_program_of_another_host_is_refused():
+    small = Host(Chain(), "clock", RATE, 64)
+    for large in (Host(Chain(), "clock", RATE, 128), Host(Chain(), "clock", 44100, 64)):
+        chain = Chain(Gain())
+        with pytest.raises(RtaudioError, match="prepared by another host"):
+            small.swap(chain, large.prepare(chain))
+
+
 def test_loudness_is_measured_beside_what_plays():
     chain = Chain(Gain(name="in", gain_db=-6.0))
     noise = (0.1 * np.random.default_rng(0).standard_normal(RATE)).astype(np.float32)
@@ -285,12 +318,18 @@ def test_a_set_list_is_built_beforehand_and_names_what_is_missing(tmp_path):
     tone = np.full(6 * RATE, 0.5, np.float32)
     record = tmp_path / "record.wav"
     host = Host(load_preset(presets.path), "clock", RATE, 64, source=tone, record=record)
-    session = Session(host, presets)
+    loaded = []
+
+    def load(path):
+        loaded.append(path.stem)
+        return load_preset(path)
+
+    session = Session(host, presets, load)
+    assert sorted(loaded) == ["b", "bad", "bypass"]  # a plays already
     assert "gone" in session.said
     assert "bad.yaml cannot be played" in session.said
-    compiled = []
+    del loaded[:]
     with host:
-        session._play, play = lambda path: (compiled.append(path.stem), play(path)), session._play
         names = []
         for act in (1, 3, 1, 2, 0):
             session.choose_preset(act)
@@ -300,11 +339,35 @@ def test_a_set_list_is_built_beforehand_and_names_what_is_missing(tmp_path):
         assert names == [("b", 1), ("b", 3), ("b", 1), ("b", 1), ("a", 0)]
         session.choose_preset(1)
         assert host.get("in.gain_db") == -12.0  # as in the file, whatever was dialled in
-    assert [t.name for t in threading.enumerate() if t.name == "stock" and not t.daemon] == []
+    assert set(loaded) <= {"bad"}  # all others were built beforehand
     sound = soundfile.read(record)[0]
     middle = np.abs(sound[4800 : len(sound) - 4800])
     assert middle.min() > 0.12
     assert np.abs(np.diff(sound[4800:-4800])).max() < 1e-3
+
+
+def test_a_set_list_follows_a_preset_that_is_saved_or_renamed():
+    user_presets_folder().mkdir(parents=True)
+    for name in ("a", "b"):
+        text = f"name: {name}\nchain: [{{gain: {{name: in, gain_db: -6}}}}]\n"
+        (user_presets_folder() / f"{name}.yaml").write_text(text)
+    gig = user_presets_folder().parent / "gig.yaml"
+    gig.write_text("presets: [a, b]\n")
+    presets = SetList(gig)
+    session = Session(Host(load_preset(presets.path), "clock", RATE, 64), presets)
+    with session.host as host:
+        session.set("in.gain_db", 3.0)
+        session.save_as("c")
+        session.choose_preset(1)
+        for thread in threading.enumerate():
+            if thread.name == "stock":
+                thread.join()
+        session.choose_preset(0)
+        assert host.get("in.gain_db") == -6.0  # as in the file of a
+        session.rename("a", "z")
+        assert (presets.names, presets.place) == (["z", "b"], 0)
+        session.step_preset(1)
+        assert session.name == "b"
 
 
 @pytest.mark.parametrize(

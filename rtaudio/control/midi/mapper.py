@@ -155,7 +155,7 @@ class _Binding:
 
     def _beat(self, time_ms: float, parameter: Parameter) -> Turn | None:
         """Set a time; one out of range is halved or doubled, which stays in the beat."""
-        if time_ms <= 0.0:
+        if time_ms <= 0.0 or parameter.unit not in ("s", "ms"):
             return None
         time = time_ms / 1000.0 if parameter.unit == "s" else time_ms
         while time > (1.0 + _SLACK) * parameter.high:
@@ -165,9 +165,10 @@ class _Binding:
             return None  # at the limit both would do: the one that plays stays
         while 0.0 < time < parameter.low and 2.0 * time <= parameter.high:
             time *= 2.0
+        time = min(parameter.high, max(parameter.low, time))
         if abs(time - parameter.value) <= _TEMPO_CHANGE * parameter.value:
             return None
-        return Turn(parameter.name, min(parameter.high, max(parameter.low, time)))
+        return Turn(parameter.name, time)
 
 
 class Mapper:

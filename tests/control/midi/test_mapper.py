@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from rtaudio.control.midi.events import Event, Events
 from rtaudio.control.midi.learner import Learner
@@ -172,6 +172,7 @@ def test_taps_set_a_time(beat_s, length):
 
 
 @given(st.floats(40.0, 240.0), st.sampled_from(["1/16", "1/8.", "1/4", "1/2", "1/1"]))
+@example(119.0, "1/1")  # just above the longest time of the delay
 def test_the_clock_sets_a_time_that_fits(bpm, length):
     knobs, events = Knobs(Mapping(clock=length, to="delay.time_ms")), Events()
     changes = 0
@@ -182,6 +183,13 @@ def test_the_clock_sets_a_time_that_fits(bpm, length):
     assert octaves == pytest.approx(round(octaves), abs=0.02)
     assert round(octaves) == 0 or 60000 / bpm * beats_of(length) > 2000
     assert changes <= 1  # each would be a cross-fade
+
+
+@pytest.mark.parametrize("high", [-5.0, 0.0, 12.0])
+def test_what_is_no_time_follows_no_clock(high):
+    knobs = Knobs(Mapping(clock="1/4", to="amp.gain_db"))
+    knobs.known["amp.gain_db"] = replace(GAIN, value=high - 6.0, low=high - 40.0, high=high)
+    assert knobs.do(Event("tempo", 0, 0, 500.0, 0)) == []
 
 
 def test_a_clock_at_the_limit_of_a_time_does_not_make_it_jump():
