@@ -12,7 +12,7 @@ import numpy as np
 
 from rtaudio.audio.file import STEREO
 from rtaudio.audio.reader import Reader, open_audio
-from rtaudio.audio.writer import Writer, clips, create_audio, is_audio_name, suited_subtype
+from rtaudio.audio.writer import Writer, clips, create_audio, suited_subtype
 from rtaudio.batch.rendering import Rendering
 from rtaudio.effects.separate import Separate
 from rtaudio.errors import AudioFileError, ParameterError, closest
@@ -92,7 +92,7 @@ def stem_names(model: str | Path, wanted: Sequence[str] = ()) -> tuple[str, ...]
     return tuple(wanted) or known
 
 
-def stem_files(target: Path, stems: Sequence[str], suffix: str) -> tuple[Path, ...]:
+def stem_files(target: Path, stems: Sequence[str], suffix: str | None) -> tuple[Path, ...]:
     """Return the files that `separate_file` writes.
 
     Parameters
@@ -102,14 +102,14 @@ def stem_files(target: Path, stems: Sequence[str], suffix: str) -> tuple[Path, .
     stems
         Names of the stems.
     suffix
-        Of the files in a folder.
+        Of the files in a folder; None: ``target`` is the file for all stems.
 
     Examples
     --------
     >>> [file.name for file in stem_files(Path("song"), ["vocals", "residual"], ".wav")]
     ['vocals.wav', 'residual.wav']
     """
-    if is_audio_name(target) and not target.is_dir():
+    if suffix is None:
         return (target,)
     return tuple(target / f"{stem}{suffix}" for stem in stems)
 
@@ -120,7 +120,7 @@ def separate_file(
     target: str | Path,
     *,
     stems: Sequence[str] = (),
-    suffix: str = ".wav",
+    suffix: str | None = ".wav",
     salvage: bool = False,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Separated:
@@ -133,14 +133,14 @@ def separate_file(
     source
         A sound file with one or two channels, of any rate.
     target
-        A folder, which gets a file for each stem: ``vocals.wav`` ...; or a sound file, which gets
-        all stems side by side: vocals left, vocals right, drums left ... All are as long as
-        ``source`` and aligned with it, and all stems of the model add up to it. They appear when
-        they are complete.
+        A folder, which gets a file for each stem: ``vocals.wav`` ...; or, without a ``suffix``, a
+        sound file, which gets all stems side by side: vocals left, vocals right, drums left ...
+        All are as long as ``source`` and aligned with it, and all stems of the model add up to it.
+        Each appears when it is complete.
     stems
         See `stem_names`.
     suffix
-        Of the files in a folder.
+        Of the files in a folder; None: ``target`` is a sound file.
     salvage
         Separate what can be read of a damaged file, and describe it in ``damage``; otherwise such a
         file is refused.

@@ -13,8 +13,9 @@ import typer
 from rtaudio.atomic import may_write, new_file
 from rtaudio.cli.coded_report import coded_figures, coded_line, coded_total, remark_clipped
 from rtaudio.cli.encode import CODED_SUFFIX, PIPE
-from rtaudio.cli.folder_run import Force, run_folder
-from rtaudio.errors import UsageError, plain
+from rtaudio.cli.file_run import report_file, run_file
+from rtaudio.cli.folder_run import Force, Jobs, run_folder
+from rtaudio.errors import UsageError
 from rtaudio.view import terminal
 
 if TYPE_CHECKING:
@@ -41,12 +42,7 @@ def decode(
         bool, typer.Option("--salvage", help="Decode a damaged file up to the damage.")
     ] = False,
     force: Force = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=256, help="Folders: files processed at a time (default: one per core)."
-        ),
-    ] = None,
+    jobs: Jobs = None,
     json: terminal.Json = False,
 ) -> None:
     """Decode a coded file, or every one in a folder and its subfolders.
@@ -98,19 +94,11 @@ def _decode_file(
     model: str | None, salvage: bool, source: Path, target: Path, force: bool, json: bool
 ) -> None:
     target = new_file(source, target, force, _NEW_SUFFIX)
-    with terminal.progress(not json) as bars:
-        task = bars.add_task(plain(f"{source.name} -> {target.name}"), total=1.0)
-        done = _decode(
-            model, salvage, force, source, target, lambda share: bars.update(task, completed=share)
-        )
-    if json:
-        terminal.print_json({**coded_figures(done), "out": target})
-    else:
-        print(plain(coded_line(target, done)))
-    remark_clipped(target, done)
-    if done.damage:
-        terminal.remark(f"error: {done.damage}; the rest is in {target}")
-        raise typer.Exit(2)
+    done = run_file(partial(_decode, model, salvage, force), source, target, json)
+    report_file(
+        target, done, json=json, figures=coded_figures, line=coded_line,
+        remark_faults=remark_clipped,
+    )  # fmt: skip
 
 
 def _decode_folder(

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rtaudio.atomic import may_write, new_file
-from rtaudio.cli.folder_run import Force, run_folder
+from rtaudio.cli.file_run import report_file
+from rtaudio.cli.folder_run import Force, Jobs, run_folder
 from rtaudio.errors import UsageError, plain
 from rtaudio.runtime.limits import MAX_CHANNELS
 from rtaudio.view import terminal
@@ -46,12 +47,7 @@ def denoise(
         float, typer.Option(min=0.0, max=1.0, help="0 is the input, 1 the denoised sound.")
     ] = 1.0,
     force: Force = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=256, help="Folders: files processed at a time (default: one per core)."
-        ),
-    ] = None,
+    jobs: Jobs = None,
     picture: Annotated[
         Path | None, typer.Option(help="Draw the sound before and after into this file.")
     ] = None,
@@ -149,14 +145,10 @@ def _denoise_file(
         if views and picture:
             bars.update(task, description=f"drawing {picture.name}")
             draw(picture, views.before, views.after, f"{source.name}: {make_effect().name}")
-    if json:
-        terminal.print_json({**_figures(done), "out": target, "picture": picture})
-    else:
-        print(plain(_summary_line(target, done)))
-    _remark_faults(target, done)
-    if done.damage:
-        terminal.remark(f"error: {done.damage}; the rest is in {target}")
-        raise typer.Exit(2)
+    report_file(
+        target, done, json=json, line=_summary_line, remark_faults=_remark_faults,
+        figures=lambda done: {**_figures(done), "picture": picture},
+    )  # fmt: skip
 
 
 class _Views:

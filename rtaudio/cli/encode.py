@@ -12,8 +12,9 @@ import typer
 
 from rtaudio.atomic import may_write, new_file
 from rtaudio.cli.coded_report import coded_figures, coded_line, coded_total
-from rtaudio.cli.folder_run import Force, run_folder
-from rtaudio.errors import UsageError, plain
+from rtaudio.cli.file_run import report_file, run_file
+from rtaudio.cli.folder_run import Force, Jobs, run_folder
+from rtaudio.errors import UsageError
 from rtaudio.view import terminal
 
 if TYPE_CHECKING:
@@ -51,12 +52,7 @@ def encode(
         str, typer.Option("--model", help="A shipped codec, or one of the two files of another.")
     ] = "codec-voice",
     force: Force = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=256, help="Folders: files processed at a time (default: one per core)."
-        ),
-    ] = None,
+    jobs: Jobs = None,
     json: terminal.Json = False,
 ) -> None:
     """Encode a sound file, or every one in a folder and its subfolders, with a neural codec.
@@ -112,15 +108,8 @@ def _encode_file(
     target = new_file(source, target, force, CODED_SUFFIX)
     if target.suffix.lower() != CODED_SUFFIX:
         raise UsageError(f"{target}: a coded file ends in {CODED_SUFFIX}; name it so")
-    with terminal.progress(not json) as bars:
-        task = bars.add_task(plain(f"{source.name} -> {target.name}"), total=1.0)
-        done = _encode(
-            model, rates, force, source, target, lambda share: bars.update(task, completed=share)
-        )
-    if json:
-        terminal.print_json({**coded_figures(done), "out": target})
-    else:
-        print(plain(coded_line(target, done)))
+    done = run_file(partial(_encode, model, rates, force), source, target, json)
+    report_file(target, done, json=json, figures=coded_figures, line=coded_line)
 
 
 def _encode_to_pipe(model: str, rates: Rates, source: Path, json: bool) -> None:

@@ -37,6 +37,12 @@ class Processed(Protocol):
 Done = TypeVar("Done", bound=Processed)
 
 Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=256, help="Folders: files processed at a time (default: one per core)."
+    ),
+]
 
 LEFT_ASIDE = 3
 """Exit status if all went well, but files were left aside that are not of the verb's kind."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtaudio.cli.folder_run import Force, run_folder
-from rtaudio.errors import plain
+from rtaudio.cli.file_run import report_file, run_file
+from rtaudio.cli.folder_run import Force, Jobs, run_folder
 from rtaudio.view import terminal
 from rtaudio.view.words import counted, speed_words, storage_name
 
@@ -46,12 +46,7 @@ def separate(
         FileType, typer.Option("--type", help="Type of the files in a folder.")
     ] = FileType.wav,
     force: Force = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=256, help="Folders: files processed at a time (default: one per core)."
-        ),
-    ] = None,
+    jobs: Jobs = None,
     json: terminal.Json = False,
 ) -> None:
     """Take a song apart into vocals, drums, bass and other, each as a file.
@@ -64,12 +59,15 @@ def separate(
     says where, and the exit status is 2. The other files of a folder are processed anyway.
     """
     terminal.say_loading("the separator")
+    from rtaudio.audio.writer import is_audio_name
     from rtaudio.batch.separate_file import stem_names
     from rtaudio.cli.run import ended_by_signals
 
     path = _find(model)
     names = stem_names(path, [name.strip() for name in (stems or "").split(",") if name.strip()])
-    work = partial(_separate, path, names, f".{file_type.value}", force)
+    # Songs of a folder get folders, even one called take.flac.wav.
+    together = is_audio_name(target) and not (target.is_dir() or source.is_dir())
+    work = partial(_separate, path, names, None if together else f".{file_type.value}", force)
     with ended_by_signals():
         if source.is_dir():
             _separate_folder(work, source, target, force, jobs, json)
@@ -89,7 +87,7 @@ def _find(model: str) -> Path:
 def _separate(
     model: Path,
     stems: tuple[str, ...],
-    suffix: str,
+    suffix: str | None,
     force: bool,
     source: Path,
     target: Path,
@@ -112,17 +110,10 @@ def _separate_song(
     target: Path,
     json: bool,
 ) -> None:
-    with terminal.progress(not json) as bars:
-        task = bars.add_task(plain(f"{source.name} -> {target.name}"), total=1.0)
-        done = work(source, target, lambda share: bars.update(task, completed=share))
-    if json:
-        terminal.print_json({**_figures(done), "out": target})
-    else:
-        print(plain(_summary_line(target, done)))
-    _remark_faults(target, done)
-    if done.damage:
-        terminal.remark(f"error: {done.damage}; the rest is in {target}")
-        raise typer.Exit(2)
+    done = run_file(work, source, target, json)
+    report_file(
+        target, done, json=json, figures=_figures, line=_summary_line, remark_faults=_remark_faults
+    )
 
 
 def _separate_folder(

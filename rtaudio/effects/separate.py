@@ -138,9 +138,9 @@ class Separate(Effect):
         path = shipped_separator() if file is None else Path(file)
         super().__init__(file=path, **options)
         self._loaded = load_model(path)
-        if not self.card.stems or self.card.channels[0] != STEREO:
+        if not self.card.stems or self.card.channels[0] != STEREO or self.card.parameters:
             raise ParameterError(
-                f"{self.file}: is no separator of a stereo signal; choose another model"
+                f"{self.file}: is no separator of a stereo signal without knobs; choose another"
             )
 
     @property

@@ -7,6 +7,9 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from pydantic import ValidationError
+
+from rtaudio.models.contract.card import Card
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
@@ -81,12 +84,14 @@ def test_a_folder_of_songs(separate, tmp_path):
     (tmp_path / "songs" / "album").mkdir(parents=True)
     soundfile.write(tmp_path / "songs" / "one.wav", NOISE[:5000], 44100)
     soundfile.write(tmp_path / "songs" / "album" / "two.flac", NOISE[:4000], 44100)
+    soundfile.write(tmp_path / "songs" / "three.flac.wav", NOISE[:3000], 44100)
     (tmp_path / "songs" / "broken.wav").write_bytes(b"no sound")
     answer = separate(tmp_path / "songs", tmp_path / "out", "--jobs", 1)
     assert answer.status == 2
     assert "broken.wav" in answer.err
     assert len(read(tmp_path / "out" / "one" / "bass.wav")[0]) == 5000
     assert len(read(tmp_path / "out" / "album" / "two" / "bass.wav")[0]) == 4000
+    assert len(read(tmp_path / "out" / "three.flac" / "bass.wav")[0]) == 3000
     assert not (tmp_path / "out" / "broken").exists()
 
 
@@ -111,6 +116,17 @@ def test_bad_input_is_one_line_and_leaves_nothing(separate, tmp_path):
         assert text in line
         assert not (tmp_path / "out").exists()
     assert (tmp_path / "kept" / "vocals.wav").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("stem", ["../up", "/top", "a/b", "a\\b", "..", "", "x.wav", "a\n"])
+def test_the_name_of_a_stem_does_not_lead_out_of_its_folder(stem):
+    card = {
+        "name": "test", "sample_rate": 44100, "license": "Apache-2.0", "provenance": {},
+        "channels": [2, 4], "hop": 512, "latency": 0, "stems": ["vocals", "other"],
+    }  # fmt: skip
+    assert Card.model_validate(card).stems == ("vocals", "other")
+    with pytest.raises(ValidationError, match="stems"):
+        Card.model_validate({**card, "stems": ["vocals", stem]})
 
 
 def test_without_a_separator_it_says_so(cli, tmp_path):

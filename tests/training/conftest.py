@@ -107,6 +107,20 @@ class Workspace:
 
 
 @pytest.fixture
+def write_run(tmp_path, monkeypatch):
+    """`write_run(**content)`: the configuration of a run in the folder ``run``, as a file."""
+    monkeypatch.delenv("RTAUDIO_DATA", raising=False)
+
+    def written(**content):
+        common = {"name": "tiny", "description": "", "license": "Apache-2.0", "source": "tones"}
+        path = tmp_path / "run.yaml"
+        path.write_text(yaml.safe_dump({**common, "folder": str(tmp_path / "run"), **content}))
+        return path
+
+    return written
+
+
+@pytest.fixture
 def ctrl_c():
     """`ctrl_c()`: what the key does, even where the tests run in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from typing_extensions import override
 from rtaudio.analysis.speech import pesq_wb, si_sdr_db
 from rtaudio.errors import MetricsError
 from rtaudio.runtime.memory import Floats
-from training.checkpoint import load_checkpoint
 from training.codec.config import CodecConfig
 from training.codec.losses import CodecLoss
 from training.codec.mel import MelDistance
@@ -25,8 +23,9 @@ from training.codec.speech import Speech, clips
 from training.codec.start import start_codec
 from training.codec.straight_through import straight_through
 from training.config import ConfigError
+from training.lineage import LineageTask
 from training.models.codec import Codec
-from training.task import Row, Task
+from training.task import Row
 
 __all__ = ["CodecTask"]
 
@@ -45,7 +44,7 @@ LARGEST_SHIFT = 256
 SCORED_BOOKS = (3, 6, 12, 18, 24)
 
 
-class CodecTask(Task):
+class CodecTask(LineageTask):
     """Train a codec on excerpts of recordings.
 
     Excerpts and losses of a step depend on the seed and its number alone, and books that are moved
@@ -88,7 +87,6 @@ class CodecTask(Task):
         self.speech = Speech(config.data, self.net.rate_hz)
         self.held_out = clips(config.data, config.data.validation, self.net.rate_hz)
         self._samples = config.data.excerpt_frames * self.net.hop
-        self._lineage: dict[str, Any] | None = None
 
     @override
     def describe(self) -> str:
@@ -97,7 +95,7 @@ class CodecTask(Task):
 
     @override
     def batches(self, epoch: int) -> Iterable[Tensor]:
-        if epoch == 0 and self._lineage is None:
+        if epoch == 0 and self.lineage is None:
             # The first thing of a run: a resumed one has the books in its state.
             generator = np.random.default_rng([self.config.seed, 0])
             excerpts = self.speech.excerpts(generator, START_EXCERPTS, self._samples)
@@ -161,7 +159,6 @@ class CodecTask(Task):
     def card(self) -> dict[str, Any]:
         config = self.config
         told = dict.fromkeys(("seed", "net", "loss", "schedule"), True)
-        lineage = {"start": self._lineage} if self._lineage else {}
         return {
             "sample_rate": self.net.rate_hz,
             "levels": {},
@@ -170,7 +167,7 @@ class CodecTask(Task):
                     "source": config.source,
                     **config.data.model_dump(mode="json", exclude={"root", "cache"}),
                 },
-                "config": config.model_dump(mode="json", include=told) | lineage,
+                "config": self.told(told),
             },
         }
 
@@ -193,24 +190,6 @@ class CodecTask(Task):
                 **_means(pairs, net.rate_hz),
             }
         return {**self.metrics(row), "test_by_kbps": test}
-
-    @override
-    def adopt(self, checkpoint: Path) -> None:
-        super().adopt(checkpoint)
-        _, card = load_checkpoint(checkpoint)
-        self._lineage = {
-            "config": card["provenance"]["config"],
-            "step": card["metrics"].get("step"),
-        }
-
-    @override
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "lineage": self._lineage}
-
-    @override
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self._lineage = state["lineage"]
 
     @staticmethod
     @override

@@ -32,9 +32,10 @@ from training.denoise.losses import (
 from training.denoise.mixer import Mixtures
 from training.denoise.mixture import Mixture, collate
 from training.denoise.pairs import PairedFolders, PairedFoldersConfig
+from training.lineage import LineageTask
 from training.models import net_class
 from training.models.denoiser import Denoiser
-from training.task import Row, Task
+from training.task import Row
 
 __all__ = ["DenoiseTask"]
 
@@ -43,7 +44,7 @@ STATISTICS_BATCHES = 16
 """Number of batches on which the batch-norm statistics of the averaged net are measured."""
 
 
-class DenoiseTask(Task):
+class DenoiseTask(LineageTask):
     """Train a net on pairs of noisy and clean speech.
 
     Mixtures depend on the seed and their number alone, so that a resumed run hears the same as an
@@ -87,7 +88,6 @@ class DenoiseTask(Task):
         self.held_out = list(_loader(_mixtures(config, "validation", count), config, 0, count))
         # The newest batches of an epoch, for the statistics of the averaged net.
         self._heard: deque[Mixture] = deque(maxlen=STATISTICS_BATCHES)
-        self._lineage: dict[str, Any] | None = None
 
     @override
     def describe(self) -> str:
@@ -146,7 +146,6 @@ class DenoiseTask(Task):
         told: dict[str, Any] = dict.fromkeys(("seed", "net", "loss", "schedule"), True)
         if FEATURES in config.loss:
             told[FEATURES] = {"layers", "balance_after_epochs"}
-        lineage = {"start": self._lineage} if self._lineage else {}
         return {
             "sample_rate": config.data.rate_hz,
             "levels": {},
@@ -155,7 +154,7 @@ class DenoiseTask(Task):
                     "source": config.source,
                     **config.data.model_dump(mode="json", exclude={"root", "cache"}),
                 },
-                "config": config.model_dump(mode="json", include=told) | lineage,
+                "config": self.told(told),
             },
         }
 
@@ -178,21 +177,9 @@ class DenoiseTask(Task):
                 raise ConfigError(
                     f"{checkpoint}: its sizes are not those of the run; make net: the same as there"
                 ) from None
+            self.descend_from(card)
         else:
             super().adopt(checkpoint)
-        self._lineage = {
-            "config": card["provenance"]["config"],
-            "step": card["metrics"].get("step"),
-        }
-
-    @override
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "lineage": self._lineage}
-
-    @override
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self._lineage = state["lineage"]
 
     @staticmethod
     @override

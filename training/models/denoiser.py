@@ -17,6 +17,7 @@ from typing_extensions import override
 from export.layers import Gru
 from export.spectral import OverlapAdd
 from export.streaming import State, StreamingModule
+from training.models.overlap_net import OverlapNet
 from training.models.running_level import running_level
 
 __all__ = ["Denoiser"]
@@ -29,7 +30,7 @@ FLOOR = 1e-9
 COMPRESSION = 0.3
 
 
-class Denoiser(StreamingModule):
+class Denoiser(OverlapNet):
     r"""Noisy speech in, speech out, late by ``window - hop + look_ahead * hop`` samples.
 
     ::
@@ -88,7 +89,8 @@ class Denoiser(StreamingModule):
         hidden: Annotated[int, Field(ge=8, le=512)] = 192,
         taps: Annotated[int, Field(ge=1, le=8)] = 5,
     ) -> None:
-        super().__init__()
+        core = _Filters(window, hop, look_ahead, lines, bands, channels, hidden, taps)
+        super().__init__(OverlapAdd(core, n_fft=window, hop=hop, look_ahead=look_ahead))
         self.sizes = {
             "window": window,
             "hop": hop,
@@ -99,20 +101,7 @@ class Denoiser(StreamingModule):
             "hidden": hidden,
             "taps": taps,
         }
-        core = _Filters(window, hop, look_ahead, lines, bands, channels, hidden, taps)
-        self.stream = OverlapAdd(core, n_fft=window, hop=hop, look_ahead=look_ahead)
         self.look_ahead = look_ahead
-        self.hop = hop
-        self.latency_samples = self.stream.latency_samples
-
-    @override
-    def initial_state(self, batch: int = 1) -> State:
-        return self.stream.initial_state(batch)
-
-    @override
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        played: tuple[Tensor, State] = self.stream(x, state)
-        return played
 
     def adopt(self, other: Denoiser) -> None:
         """Start with the weights of a net of another look-ahead, its filters moved in time.

@@ -14,6 +14,7 @@ from typing_extensions import override
 from export.spectral import OverlapAdd
 from export.streaming import State, StreamingModule
 from rtaudio.models.stems import RESIDUAL, STEMS
+from training.models.overlap_net import OverlapNet
 
 __all__ = ["OpenUnmix"]
 
@@ -23,7 +24,7 @@ LAYERS = 3
 DROPOUT = 0.4
 
 
-class OpenUnmix(StreamingModule):
+class OpenUnmix(OverlapNet):
     r"""A net per stem that multiplies magnitudes, and what is left of the song beside them.
 
     ::
@@ -81,9 +82,21 @@ class OpenUnmix(StreamingModule):
         targets: Sequence[str] = STEMS,
         causal: bool = True,
     ) -> None:
-        super().__init__()
         if not set(targets) <= set(STEMS) or not targets or len(set(targets)) != len(targets):
             raise ValueError(f"targets {list(targets)}: choose some of {', '.join(STEMS)}")
+        heard = int(np.flatnonzero(np.fft.rfftfreq(n_fft, 1 / RATE_HZ) <= bandwidth_hz)[-1]) + 1
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
+        stems = (*targets, RESIDUAL)
+        super().__init__(
+            OverlapAdd(
+                _Targets(targets, hidden, heard, n_fft // 2 + 1, causal),
+                n_fft=n_fft,
+                hop=hop,
+                windows=(hann, hann),
+                channels=(SIDES, SIDES * len(stems)),
+            )
+        )
+        self.stems = stems
         self.sizes = {
             "hidden": hidden,
             "n_fft": n_fft,
@@ -91,28 +104,6 @@ class OpenUnmix(StreamingModule):
             "bandwidth_hz": bandwidth_hz,
             "causal": causal,
         }
-        self.hop = hop
-        self.stems = (*targets, RESIDUAL)
-        self.channels = (SIDES, SIDES * len(self.stems))
-        heard = int(np.flatnonzero(np.fft.rfftfreq(n_fft, 1 / RATE_HZ) <= bandwidth_hz)[-1]) + 1
-        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
-        self.stream = OverlapAdd(
-            _Targets(targets, hidden, heard, n_fft // 2 + 1, causal),
-            n_fft=n_fft,
-            hop=hop,
-            windows=(hann, hann),
-            channels=self.channels,
-        )
-        self.latency_samples = self.stream.latency_samples
-
-    @override
-    def initial_state(self, batch: int = 1) -> State:
-        return self.stream.initial_state(batch)
-
-    @override
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        played: tuple[Tensor, State] = self.stream(x, state)
-        return played
 
     @override
     def architecture(self) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from typing_extensions import override
 from export.layers import Gru, Lstm
 from export.spectral import Fourier, OverlapAdd
 from export.streaming import State, StreamingModule
+from training.models.overlap_net import OverlapNet
 
 __all__ = ["SpectralAmp"]
 
 
-class SpectralAmp(StreamingModule):
+class SpectralAmp(OverlapNet):
     r"""Fourier frames -> LSTM or GRU, one step per frame -> complex masks -> overlap-add.
 
     ::
@@ -58,7 +59,16 @@ class SpectralAmp(StreamingModule):
         layers: Annotated[int, Field(ge=1, le=3)] = 1,
         shapers: Annotated[int, Field(ge=0, le=8)] = 2,
     ) -> None:
-        super().__init__()
+        # A curve must see the samples as they are, so no window comes in front of it.
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
+        super().__init__(
+            OverlapAdd(
+                _Masks(n_fft, hidden, cell, layers, shapers),
+                n_fft=n_fft,
+                hop=hop,
+                windows=(np.ones(n_fft), hann) if shapers else None,
+            )
+        )
         self.sizes = {
             "hidden": hidden,
             "n_fft": n_fft,
@@ -67,25 +77,6 @@ class SpectralAmp(StreamingModule):
             "layers": layers,
             "shapers": shapers,
         }
-        # A curve must see the samples as they are, so no window comes in front of it.
-        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
-        self.stream = OverlapAdd(
-            _Masks(n_fft, hidden, cell, layers, shapers),
-            n_fft=n_fft,
-            hop=hop,
-            windows=(np.ones(n_fft), hann) if shapers else None,
-        )
-        self.hop = hop
-        self.latency_samples = self.stream.latency_samples
-
-    @override
-    def initial_state(self, batch: int = 1) -> State:
-        return self.stream.initial_state(batch)
-
-    @override
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        played: tuple[Tensor, State] = self.stream(x, state)
-        return played
 
     @override
     def architecture(self) -> dict[str, Any]:

@@ -25,15 +25,15 @@ class Source(Section):
     ``.stem.mp4`` files, as of MUSDB18. With it, it names sound files that are all of that stem.
 
     ``share`` is the part of the draws of each stem that the source has, relative to the shares of
-    the other sources that have it; inside a source, long files are drawn more often. A song without
-    a stem that ``hidden`` names may have that stem inside ``other``: both are then scored as one.
+    the other sources that have it; inside a source, long files are drawn more often. With ``hidden:
+    [bass]`` a song without a bass may have it inside ``other``: both are then scored as one.
     ``preset`` names a shipped preset that the files are played through, once.
     """
 
     files: str
     stem: Stem | None = None
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    hidden: tuple[Stem, ...] = ()
+    hidden: tuple[Literal["bass"], ...] = ()
     preset: str = ""
 
     @model_validator(mode="after")

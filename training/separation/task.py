@@ -15,8 +15,8 @@ from typing_extensions import override
 from rtaudio.analysis.speech import si_sdr_db
 from rtaudio.models.stems import STEMS
 from rtaudio.runtime.memory import Floats
-from training.checkpoint import load_checkpoint
 from training.config import ConfigError
+from training.lineage import LineageTask
 from training.models import net_class
 from training.models.open_unmix import OpenUnmix
 from training.models.separator import Separator
@@ -25,7 +25,7 @@ from training.separation.curve import PICTURE, draw_curve
 from training.separation.losses import BASS, OTHER, joined, stem_loss
 from training.separation.mixer import Mixer
 from training.separation.stems import find_tracks
-from training.task import Row, Task
+from training.task import Row
 
 __all__ = ["SeparationTask"]
 
@@ -46,7 +46,7 @@ class Batch(NamedTuple):
     merged: Tensor
 
 
-class SeparationTask(Task):
+class SeparationTask(LineageTask):
     """Train a separator on mixtures of stems.
 
     The mixtures of a step depend on the seed and its number alone, so that a resumed run equals an
@@ -62,7 +62,8 @@ class SeparationTask(Task):
     Raises
     ------
     ConfigError
-        A net that is no separator, or sources that are missing or cannot be read.
+        A net that is no separator, excerpts shorter than its latency, or sources that are missing
+        or cannot be read.
     """
 
     config: SeparationConfig
@@ -84,6 +85,12 @@ class SeparationTask(Task):
             raise ConfigError(
                 f"net.type: {config.net.type!r} is no separator; choose separator or open-unmix"
             )
+        least = net.latency_samples // net.hop + 1
+        if config.data.excerpt_hops < least:
+            raise ConfigError(
+                f"data.excerpt_hops = {config.data.excerpt_hops}: the net is late by "
+                f"{net.latency_samples} samples; take {least} or more"
+            )
         self.net = net.to(device)
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), schedule.learning_rate, BETAS, weight_decay=WEIGHT_DECAY
@@ -91,7 +98,6 @@ class SeparationTask(Task):
         self.parts = {"net": self.net, "optimizer": self.optimizer}
         self.mixer = Mixer(config.data, net.rate_hz, config.data.excerpt_hops * net.hop)
         self.held_out = _clips(config.data, config.data.validation, net.rate_hz)
-        self._lineage: dict[str, Any] | None = None
 
     @override
     def describe(self) -> str:
@@ -160,7 +166,6 @@ class SeparationTask(Task):
     def card(self) -> dict[str, Any]:
         config = self.config
         told = dict.fromkeys(("seed", "net", "treble", "schedule"), True)
-        lineage = {"start": self._lineage} if self._lineage else {}
         return {
             "sample_rate": self.net.rate_hz,
             "levels": {},
@@ -169,7 +174,7 @@ class SeparationTask(Task):
                     "source": config.source,
                     **config.data.model_dump(mode="json", exclude={"root", "cache"}),
                 },
-                "config": config.model_dump(mode="json", include=told) | lineage,
+                "config": self.told(told),
             },
         }
 
@@ -189,24 +194,6 @@ class SeparationTask(Task):
     @override
     def report(self, folder: Path, net: nn.Module, rows: Sequence[Row]) -> None:
         draw_curve(folder / PICTURE, rows)
-
-    @override
-    def adopt(self, checkpoint: Path) -> None:
-        super().adopt(checkpoint)
-        _, card = load_checkpoint(checkpoint)
-        self._lineage = {
-            "config": card["provenance"]["config"],
-            "step": card["metrics"].get("step"),
-        }
-
-    @override
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "lineage": self._lineage}
-
-    @override
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self._lineage = state["lineage"]
 
     @staticmethod
     @override

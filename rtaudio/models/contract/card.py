@@ -51,6 +51,8 @@ class ModelParameter(_Model):
 
 
 Channels = Annotated[int, Field(ge=0, le=MAX_CHANNELS)]
+StemName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+"""It becomes the name of a file, so it must not lead out of a folder."""
 
 
 class Card(_Model):
@@ -99,7 +101,7 @@ class Card(_Model):
     contract: Literal[1] = 1
     kind: Literal["effect", "encoder", "decoder"] = "effect"
     task: Literal["", "denoise", "separate"] = ""
-    stems: Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_CHANNELS)] = ()
+    stems: Annotated[tuple[StemName, ...], Field(strict=False, max_length=MAX_CHANNELS)] = ()
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: str = ""
     rate_hz: Annotated[int, Field(ge=MIN_RATE_HZ, le=MAX_RATE_HZ, alias="sample_rate")]

@@ -66,17 +66,10 @@ def corpus(tmp_path_factory):
 
 
 @pytest.fixture
-def write(tmp_path, corpus, monkeypatch):
-    monkeypatch.delenv("RTAUDIO_DATA", raising=False)
-
+def write(tmp_path, corpus, write_run):
     def written(**changes):
         content = {
             "task": "codec",
-            "name": "tiny",
-            "description": "",
-            "license": "Apache-2.0",
-            "source": "tones",
-            "folder": str(tmp_path / "run"),
             "data": {
                 "root": str(corpus),
                 "cache": str(tmp_path / "cache"),
@@ -89,9 +82,7 @@ def write(tmp_path, corpus, monkeypatch):
             "schedule": SCHEDULE,
             **changes,
         }
-        path = tmp_path / "run.yaml"
-        path.write_text(yaml.safe_dump(content))
-        return path
+        return write_run(**content)
 
     return written
 

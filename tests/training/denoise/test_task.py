@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 import soundfile
-import yaml
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
@@ -21,18 +20,13 @@ from training.engine import train_run  # noqa: E402
 
 
 @pytest.fixture
-def write(tmp_path, small_corpus, corpus_cache, monkeypatch):
-    monkeypatch.delenv("RTAUDIO_DATA", raising=False)
+def write(small_corpus, corpus_cache, write_run):
     torch.set_num_threads(1)
 
     def written(**changes):
         content = {
             "task": "denoise",
-            "name": "tiny",
-            "description": "",
-            "license": "Apache-2.0",
             "source": "noise",
-            "folder": str(tmp_path / "run"),
             "workers": 0,
             "data": {
                 "root": str(small_corpus),
@@ -52,9 +46,7 @@ def write(tmp_path, small_corpus, corpus_cache, monkeypatch):
             },
             **changes,
         }
-        path = tmp_path / "run.yaml"
-        path.write_text(yaml.safe_dump(content))
-        return path
+        return write_run(**content)
 
     return written
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soundfile
-import yaml
 
 RATE = 16000
 
@@ -38,17 +37,10 @@ def music(tmp_path_factory):
 
 
 @pytest.fixture
-def write(tmp_path, music, monkeypatch):
-    monkeypatch.delenv("RTAUDIO_DATA", raising=False)
-
+def write(tmp_path, music, write_run):
     def written(data=(), **changes):
         content = {
             "task": "mastering",
-            "name": "tiny",
-            "description": "",
-            "license": "Apache-2.0",
-            "source": "tones",
-            "folder": str(tmp_path / "run"),
             "data": {
                 "root": str(music),
                 "cache": str(tmp_path / "cache"),
@@ -62,8 +54,6 @@ def write(tmp_path, music, monkeypatch):
             "schedule": {"steps": 6, "batch": 2, "epoch_steps": 3, "validation_batches": 1},
             **changes,
         }
-        path = tmp_path / "run.yaml"
-        path.write_text(yaml.safe_dump(content))
-        return path
+        return write_run(**content)
 
     return written
