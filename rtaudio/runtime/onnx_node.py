@@ -18,7 +18,13 @@ import numpy as np
 from rtaudio.runtime.abi import FAULT_MODEL, Node, kernel, state_dtype
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels.ramp import RAMP, aim, ramp_samples, settled
-from rtaudio.runtime.onnx_runtime import OnnxRuntimeError, Session, api
+from rtaudio.runtime.onnx_runtime import (
+    OnnxRuntimeError,
+    Session,
+    Tensors,
+    api,
+    shared_session,
+)
 from rtaudio.runtime.words import (
     address_of,
     call_i64_1,
@@ -150,7 +156,7 @@ def onnx_node(
     OnnxRuntimeError
         ONNX Runtime refuses the model.
     """
-    session = Session(model)
+    session = shared_session(model)
     if hop:
         sizes = [hop]
     else:
@@ -197,20 +203,20 @@ def _bind(
     params: np.ndarray[Any, Any] | None,
 ) -> None:
     """Make the tensors over a node's memory, and the table of values for each size and parity."""
-    record = node.record
+    record, tensors = node.record, Tensors()
     state_sets: list[list[int]] = [[], []]
     at = int(record["states"])
     for parity in (0, 1):
         for shape, dtype in states.values():
-            state_sets[parity].append(session.tensor(at, shape, dtype))
+            state_sets[parity].append(tensors.add(at, shape, dtype))
             at += _padded_bytes(shape, dtype)
     fixed = []
     if params is not None:
-        fixed = [session.tensor(int(record["param_tensor"]), (1, params.size), "f4")]
+        fixed = [tensors.add(int(record["param_tensor"]), (1, params.size), "f4")]
     rows = []
     for size in sizes:
-        audio = session.tensor(int(record["audio"]), (1, channels[0], size), "f4")
-        audio_out = session.tensor(int(record["audio_out"]), (1, channels[1], size), "f4")
+        audio = tensors.add(int(record["audio"]), (1, channels[0], size), "f4")
+        audio_out = tensors.add(int(record["audio_out"]), (1, channels[1], size), "f4")
         for parity in (0, 1):
             rows.append([audio, *fixed, *state_sets[parity], audio_out, *state_sets[1 - parity]])
     inputs, input_texts = _name_table(
@@ -218,7 +224,7 @@ def _bind(
     )
     outputs, output_texts = _name_table(["audio_out", *(f"next.{name}" for name in states)])
     values = np.array(rows, np.int64)
-    node.keep += [session, inputs, outputs, input_texts, output_texts, values]
+    node.keep += [session, tensors, inputs, outputs, input_texts, output_texts, values]
     record["input_names"], record["input_count"] = inputs.ctypes.data, len(inputs)
     record["output_names"], record["output_count"] = outputs.ctypes.data, len(outputs)
     record["values"] = values.ctypes.data
