@@ -33,9 +33,9 @@ def work_through_cluster(
     todo: Sequence[Pair],
     cluster: Cluster,
     *,
-    force: bool,
-    needs: Sequence[Path],
-    progress: Callable[[float], None],
+    force: bool = False,
+    needs: Sequence[Path] = (),
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Generator[Outcome[Done], None, None]:
     """Process all pairs on a cluster. A failure does not stop the others; a full disk does.
 

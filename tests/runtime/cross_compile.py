@@ -54,7 +54,7 @@ def main() -> None:
     llvm.create_mcjit_compiler = lambda module, machine, **options: machine
     from numba.core import codegen
 
-    nothing = mock.patch.object(codegen.JITCPUCodegen, "set_env", lambda *arguments: None)
+    nothing = mock.patch.object(codegen.JITCPUCodegen, "set_env")
     with mock.patch.object(codegen, "JitEngine", _Engine), nothing:
         from numba import cfunc, types
 
