@@ -20,6 +20,7 @@ from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels.ramp import RAMP, aim, ramp_samples, settled
 from rtaudio.runtime.onnx_runtime import (
     OnnxRuntimeError,
+    Provider,
     Session,
     Tensors,
     api,
@@ -133,6 +134,7 @@ def onnx_node(
     params: np.ndarray[Any, Any] | None = None,
     rate_hz: int = 48000,
     latency_samples: int = 0,
+    provider: Provider = "cpu",
 ) -> Node:
     """Make the node of a streaming model (see :mod:`rtaudio.models.contract`).
 
@@ -150,13 +152,15 @@ def onnx_node(
         Float32 slots of the model's parameters; a change is a ramp of 20 ms in steps of a call.
     rate_hz, latency_samples
         The model's sample rate and own latency.
+    provider
+        Where it computes; sound and state stay in the memory of the processor.
 
     Raises
     ------
     OnnxRuntimeError
         ONNX Runtime refuses the model.
     """
-    session = shared_session(model)
+    session = shared_session(model, provider)
     if hop:
         sizes = [hop]
     else:
