@@ -7,7 +7,6 @@ import platform
 import plistlib
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 from export.errors import ExportError
@@ -73,13 +72,7 @@ def _library(bundle: Path, name: str, kind: str) -> Path:
     return bundle / "Contents" / f"{machine}-linux" / f"{name}.so"
 
 
-def write_bundle(
-    kind: str,
-    folder: Path,
-    tables: Tables,
-    objects: Path,
-    presets: Mapping[str, Mapping[str, float]],
-) -> Path:
+def write_bundle(kind: str, folder: Path, tables: Tables, objects: Path) -> Path:
     """Link a plugin of one format, and write what lies beside it.
 
     Parameters
@@ -92,8 +85,6 @@ def write_bundle(
         The plugin.
     objects
         The folder of the object files and of ``tables.c``.
-    presets
-        Factory presets: values by the keys of parameters.
 
     Raises
     ------
@@ -114,8 +105,8 @@ def write_bundle(
         reason = (lines or done.stderr.splitlines() or ["no message"])[0]
         raise ExportError(f"{tables.name}.{kind}: {command[0]} cannot link it: {reason}")
     if kind == "lv2":
-        (bundle / "manifest.ttl").write_text(manifest(tables, library.name, presets), "utf-8")
-        (bundle / "plugin.ttl").write_text(turtle(tables, presets), "utf-8")
+        (bundle / "manifest.ttl").write_text(manifest(tables, library.name), "utf-8")
+        (bundle / "plugin.ttl").write_text(turtle(tables), "utf-8")
     elif _SYSTEM == "Darwin":
         (bundle / "Contents" / "Info.plist").write_bytes(_property_list(tables))
     return bundle

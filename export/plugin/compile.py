@@ -59,8 +59,8 @@ def compile_plugin(request: dict[str, Any], chain: Effect, progress: Progress) -
     Parameters
     ----------
     request
-        ``name``, ``description``, ``version``, ``tail_seconds``, ``machine``, ``features``, as in
-        `Tables`; ``work``, the folder for the bundles and what they are made of; ``presets``.
+        ``name``, ``description``, ``version``, ``tail_seconds``, ``machine``, ``features`` and
+        ``presets``, as in `Tables`; ``work``, the folder for the bundles and what they are made of.
     chain
         What it plays.
     progress
@@ -98,10 +98,11 @@ def compile_plugin(request: dict[str, Any], chain: Effect, progress: Progress) -
         request["tail_seconds"],
         request["machine"],
         tuple(request["features"]),
+        request["presets"],
     )
     (folder / "tables.c").write_text(tables.source(), "utf-8")
     for kind in FORMATS:
-        write_bundle(kind, Path(request["work"]), tables, folder, request["presets"])
+        write_bundle(kind, Path(request["work"]), tables, folder)
         done()
     return layouts
 

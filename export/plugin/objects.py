@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -14,6 +16,9 @@ from rtaudio.runtime.jit import CFunction
 from rtaudio.runtime.kernel_cache import cache_folder
 
 __all__ = ["bytes_object", "function_object", "function_symbol"]
+
+_FORM = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+"""Code that another version of this module has kept is made anew."""
 
 _TYPES = {types.int32: "i32", types.int64: "i64", types.voidptr: "ptr"}
 
@@ -34,7 +39,7 @@ def function_object(function: CFunction) -> bytes:
         The function. It may call nothing but functions of C.
     """
     folder = cache_folder()
-    path = None if folder is None else folder / f"{function.key}.o"
+    path = None if folder is None else folder / f"{function.key}-{_FORM}.o"
     if path is not None:
         with suppress(OSError):
             return path.read_bytes()

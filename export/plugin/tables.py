@@ -14,6 +14,9 @@ from rtaudio.runtime.plan import Plan
 __all__ = ["Parameter", "Tables", "parameters_of"]
 
 _SWITCH, _BYPASS, _LOGARITHMIC = 1, 2, 4
+_PRESET_ID = 0x7FFFFFFE
+"""The number of the parameter of ``vst3.c`` that chooses a factory preset."""
+
 _UNITS = ("_db", "_hz", "_ms", "_dbu")
 
 
@@ -86,7 +89,7 @@ def parameters_of(plan: Plan) -> list[Parameter]:
         found.append(
             Parameter(key, title.replace("_", " "), unit, low, high, control.value, switch, bypass)
         )
-    ids = [parameter.id for parameter in found]
+    ids = [_PRESET_ID, *(parameter.id for parameter in found)]
     if len(set(ids)) < len(ids):
         same = next(p.key for p in found if ids.count(p.id) > 1)
         raise ExportError(f"{same}: has the number of another parameter; rename its effect")
@@ -111,6 +114,8 @@ class Tables(NamedTuple):
     machine, features
         The processor that the code is made for, and the features that it must have, as GCC calls
         them.
+    presets
+        Factory presets by name: values by the keys of parameters.
     """
 
     name: str
@@ -122,6 +127,7 @@ class Tables(NamedTuple):
     tail_seconds: float
     machine: str
     features: tuple[str, ...]
+    presets: dict[str, dict[str, float]]
 
     @property
     def identity(self) -> str:
@@ -139,6 +145,10 @@ class Tables(NamedTuple):
             f"{_float(p.low)}, {_float(p.high)}, {_float(p.start)}}}"
             for p in self.parameters
         ]
+        values = [
+            ", ".join(_float(preset[parameter.key]) for parameter in self.parameters)
+            for preset in self.presets.values()
+        ]
         layouts = ["{" + ", ".join(map(str, layout)) + "}" for layout in self.layouts]
         fit = " && ".join(f'__builtin_cpu_supports("{f}")' for f in self.features) or "true"
         return f"""#include "core.h"
@@ -151,6 +161,13 @@ const unsigned char plugin_cid[16] = {{{", ".join(map(str, cid))}}};
 const Parameter parameters[] = {{
 {_rows(parameters)}}};
 const int parameter_count = {len(parameters)};
+const char *const preset_names[] = {{
+{_rows(map(_text, self.presets))}    NULL,
+}};
+const float preset_values[] = {{
+{_rows(values)}    0.0f,
+}};
+const int preset_count = {len(self.presets)};
 const Layout layouts[] = {{
 {_rows(layouts)}}};
 const int layout_count = {len(layouts)};

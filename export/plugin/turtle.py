@@ -33,7 +33,7 @@ def _preset_uri(tables: Tables, number: int, end: str) -> str:
     return f"<urn:{tables.identity}:preset-{number}{end}>"
 
 
-def manifest(tables: Tables, library: str, presets: Mapping[str, Mapping[str, float]]) -> str:
+def manifest(tables: Tables, library: str) -> str:
     """Return ``manifest.ttl``.
 
     Parameters
@@ -42,8 +42,6 @@ def manifest(tables: Tables, library: str, presets: Mapping[str, Mapping[str, fl
         The plugin.
     library
         Name of the file of machine code.
-    presets
-        Factory presets by name.
     """
     lines = [_PREFIXES]
     for _, _, end in KINDS:
@@ -54,21 +52,13 @@ def manifest(tables: Tables, library: str, presets: Mapping[str, Mapping[str, fl
         lines += (
             f"{_preset_uri(tables, number, end)} a pset:Preset ; "
             f"lv2:appliesTo {_uri(tables, end)} ;\n    rdfs:seeAlso <plugin.ttl> .\n"
-            for number in range(len(presets))
+            for number in range(len(tables.presets))
         )
     return "".join(lines)
 
 
-def turtle(tables: Tables, presets: Mapping[str, Mapping[str, float]]) -> str:
-    """Return ``plugin.ttl``.
-
-    Parameters
-    ----------
-    tables
-        The plugin.
-    presets
-        Factory presets by name: values by the keys of parameters.
-    """
+def turtle(tables: Tables) -> str:
+    """Return ``plugin.ttl``."""
     parts = [_PREFIXES]
     for inputs, outputs, end in KINDS:
         name = tables.name + end.replace("#", " ").replace("-", " ")
@@ -81,7 +71,7 @@ def turtle(tables: Tables, presets: Mapping[str, Mapping[str, float]]) -> str:
             f"    doap:name {_string(name)} ; rdfs:comment {_string(tables.description)} ;\n"
             f"    lv2:optionalFeature lv2:hardRTCapable ;\n    lv2:port\n{ports} .\n\n"
         )
-        for number, (preset, values) in enumerate(presets.items()):
+        for number, (preset, values) in enumerate(tables.presets.items()):
             settings = ",\n".join(
                 f"    [ lv2:symbol {_string(symbol)} ; pset:value {_number(value)} ]"
                 for symbol, value in _values(tables, values)

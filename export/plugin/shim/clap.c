@@ -33,6 +33,15 @@ typedef struct {
 } HostLog;
 
 typedef struct {
+    void (*rescan)(const Host *, uint32_t);
+} HostParameters;
+
+typedef struct {
+    void (*on_error)(const Host *, uint32_t, const char *, const char *, int32_t, const char *);
+    void (*loaded)(const Host *, uint32_t, const char *, const char *);
+} HostPresets;
+
+typedef struct {
     uint32_t size, time;
     uint16_t space, type;
     uint32_t flags;
@@ -125,6 +134,7 @@ typedef struct Writer {
 
 enum { VALUE_EVENT = 5, LOG_ERROR = 3, MAIN_PORT = 1, STATUS_CONTINUE = 1, STATUS_TAIL = 3 };
 enum { STEPPED = 1, IS_BYPASS = 1 << 4, AUTOMATABLE = 1 << 5 };
+enum { IN_PLUGIN = 1, RESCAN_VALUES = 1, FACTORY_CONTENT = 1 };
 static const uint32_t NO_ID = UINT32_MAX, ENDLESS = INT32_MAX;
 
 typedef struct {
@@ -349,6 +359,24 @@ static bool restore(const Plugin *plugin, const Reader *stream) {
     return known;
 }
 
+/* A factory preset is found by its number. */
+static bool load_preset(const Plugin *plugin, uint32_t kind, const char *location,
+                        const char *key) {
+    Own *self = own(plugin);
+    int preset = key == NULL ? -1 : atoi(key);
+    if (kind != IN_PLUGIN || preset < 0 || preset >= preset_count) return false;
+    player_load(&self->player, preset);
+    const HostParameters *values = self->host->get_extension(self->host, "clap.params");
+    if (values != NULL) values->rescan(self->host, RESCAN_VALUES);
+    const HostPresets *presets = self->host->get_extension(self->host, "clap.preset-load/2");
+    if (presets != NULL) presets->loaded(self->host, kind, location, key);
+    return true;
+}
+
+static const struct {
+    bool (*load)(const Plugin *, uint32_t, const char *, const char *);
+} PRESETS = {load_preset};
+
 static const struct {
     uint32_t (*count)(const Plugin *, bool);
     bool (*get)(const Plugin *, uint32_t, bool, PortInfo *);
@@ -386,7 +414,8 @@ static const void *get_extension(const Plugin *plugin, const char *id) {
         const void *table;
     } known[] = {{"clap.audio-ports", &PORTS},  {"clap.audio-ports-config", &CONFIG},
                  {"clap.params", &PARAMETERS},  {"clap.latency", &LATENCY},
-                 {"clap.tail", &TAIL},          {"clap.state", &STATE}};
+                 {"clap.tail", &TAIL},          {"clap.state", &STATE},
+                 {"clap.preset-load/2", &PRESETS}};
     for (size_t k = 0; k < sizeof known / sizeof known[0]; k++)
         if (!strcmp(known[k].id, id)) return known[k].table;
     return NULL;
@@ -429,6 +458,106 @@ static const struct {
     const Plugin *(*create)(const void *, const Host *, const char *);
 } FACTORY = {plugin_count, plugin_descriptor, create_plugin};
 
+/* Factory presets, for hosts that list them without an instance. */
+
+typedef struct {
+    Version version;
+    const char *id, *name, *vendor;
+} ProviderDescriptor;
+
+typedef struct {
+    uint32_t flags;
+    const char *name;
+    uint32_t kind;
+    const char *location;
+} Location;
+
+typedef struct Indexer {
+    Version version;
+    const char *name, *vendor, *url, *own_version;
+    void *data;
+    bool (*filetype)(const struct Indexer *, const void *);
+    bool (*location)(const struct Indexer *, const Location *);
+} Indexer;
+
+typedef struct {
+    const char *abi, *id;
+} UniversalId;
+
+typedef struct Receiver {
+    void *data;
+    void (*on_error)(const struct Receiver *, int32_t, const char *);
+    bool (*begin_preset)(const struct Receiver *, const char *, const char *);
+    void (*add_plugin_id)(const struct Receiver *, const UniversalId *);
+    void (*set_soundpack)(const struct Receiver *, const char *);
+    void (*set_flags)(const struct Receiver *, uint32_t);
+} Receiver;
+
+typedef struct Provider {
+    const ProviderDescriptor *descriptor;
+    const Indexer *indexer;
+    bool (*init)(const struct Provider *);
+    void (*destroy)(const struct Provider *);
+    bool (*metadata)(const struct Provider *, uint32_t, const char *, const Receiver *);
+    const void *(*get_extension)(const struct Provider *, const char *);
+} Provider;
+
+static const ProviderDescriptor PROVIDER = {{1, 2, 0}, plugin_id, plugin_name, "rtaudio"};
+
+static bool provider_init(const Provider *provider) {
+    const Location inside = {FACTORY_CONTENT, plugin_name, IN_PLUGIN, NULL};
+    return provider->indexer->location(provider->indexer, &inside);
+}
+
+static void provider_destroy(const Provider *provider) {
+    free((void *)provider);
+}
+
+static bool provider_metadata(const Provider *provider, uint32_t kind, const char *location,
+                              const Receiver *receiver) {
+    (void)provider, (void)location;
+    static const UniversalId id = {"clap", plugin_id};
+    for (int k = 0; kind == IN_PLUGIN && k < preset_count; k++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", k);
+        if (!receiver->begin_preset(receiver, preset_names[k], key)) break;
+        receiver->add_plugin_id(receiver, &id);
+        receiver->set_flags(receiver, FACTORY_CONTENT);
+    }
+    return kind == IN_PLUGIN;
+}
+
+static const void *provider_extension(const Provider *provider, const char *id) {
+    (void)provider, (void)id;
+    return NULL;
+}
+
+static uint32_t provider_count(const void *factory) {
+    (void)factory;
+    return preset_count > 0;
+}
+
+static const ProviderDescriptor *provider_descriptor(const void *factory, uint32_t index) {
+    (void)factory;
+    return index == 0 ? &PROVIDER : NULL;
+}
+
+static const Provider *create_provider(const void *factory, const Indexer *indexer,
+                                       const char *id) {
+    (void)factory;
+    Provider *provider = strcmp(id, plugin_id) ? NULL : malloc(sizeof *provider);
+    if (provider != NULL)
+        *provider = (Provider){&PROVIDER,        indexer,           provider_init,
+                               provider_destroy, provider_metadata, provider_extension};
+    return provider;
+}
+
+static const struct {
+    uint32_t (*count)(const void *);
+    const ProviderDescriptor *(*descriptor)(const void *, uint32_t);
+    const Provider *(*create)(const void *, const Indexer *, const char *);
+} PROVIDERS = {provider_count, provider_descriptor, create_provider};
+
 static bool entry_init(const char *path) {
     (void)path;
     return true;
@@ -438,7 +567,8 @@ static void entry_deinit(void) {
 }
 
 static const void *get_factory(const char *id) {
-    return strcmp(id, "clap.plugin-factory") == 0 ? &FACTORY : NULL;
+    if (!strcmp(id, "clap.plugin-factory")) return &FACTORY;
+    return strcmp(id, "clap.preset-discovery-factory/2") ? NULL : &PROVIDERS;
 }
 
 typedef struct {

@@ -136,6 +136,12 @@ void player_set(Player *player, int parameter, double value) {
     if (player->layout != NULL) store(slot_of(player, parameter), kept);
 }
 
+void player_load(Player *player, int preset) {
+    if (preset < 0 || preset >= preset_count) return;
+    for (int k = 0; k < parameter_count; k++)
+        player_set(player, k, preset_values[preset * parameter_count + k]);
+}
+
 double player_get(const Player *player, int parameter) {
     return load(&player->values[parameter]);
 }

@@ -64,6 +64,9 @@ double player_get(const Player *player, int parameter);
 void player_run(Player *player, const float *const *in, int in_channels, float *const *out,
                 int out_channels, int64_t frames);
 
+/* Take the values of a factory preset. */
+void player_load(Player *player, int preset);
+
 int64_t player_tail_samples(const Player *player); /* -1: endless */
 
 int parameter_of(uint32_t id); /* -1: none */
@@ -88,6 +91,9 @@ extern const char plugin_name[], plugin_id[], plugin_description[], plugin_versi
 extern const unsigned char plugin_cid[16];
 extern const Parameter parameters[];
 extern const int parameter_count;
+extern const char *const preset_names[];
+extern const float preset_values[]; /* [preset][parameter] */
+extern const int preset_count;
 extern const Layout layouts[];
 extern const int layout_count;
 extern void (*const functions[])(void);

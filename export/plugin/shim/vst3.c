@@ -32,7 +32,8 @@ static const Uid UNKNOWN = UID(0u, 0u, 0xC0000000u, 0x00000046u),
                  FACTORY_3 = UID(0x4555A2ABu, 0xC1234E57u, 0x9B122910u, 0x36878931u),
                  COMPONENT = UID(0xE831FF31u, 0xF2D54301u, 0x928EBBEEu, 0x25697802u),
                  PROCESSOR = UID(0x42043F99u, 0xB7DA453Cu, 0xA569E79Du, 0x9AAEC33Du),
-                 CONTROLLER = UID(0xDCD7BBE3u, 0x7742448Du, 0xA874AACCu, 0x979C759Eu);
+                 CONTROLLER = UID(0xDCD7BBE3u, 0x7742448Du, 0xA874AACCu, 0x979C759Eu),
+                 UNITS = UID(0x3D4BD6B5u, 0x913A4FD2u, 0xA886E768u, 0xA5EB92C1u);
 
 /* Records. */
 
@@ -52,6 +53,18 @@ typedef struct {
 } ParameterInfo;
 
 typedef struct {
+    int32_t id, parent;
+    Char16 name[128];
+    int32_t list;
+} UnitInfo;
+
+typedef struct {
+    int32_t id;
+    Char16 name[128];
+    int32_t count;
+} ListInfo;
+
+typedef struct {
     int32_t mode, sample_size, most_frames;
     double rate_hz;
 } Setup;
@@ -65,7 +78,8 @@ typedef struct {
 typedef struct {
     int32_t mode, sample_size, frames, input_count, output_count;
     Buffers *inputs, *outputs;
-    void *changes, *out_changes, *events, *out_events, *context;
+    struct Changes *changes, *out_changes;
+    void *events, *out_events, *context;
 } Data;
 
 typedef struct {
@@ -93,6 +107,7 @@ typedef struct {
 
 _Static_assert(sizeof(BusInfo) == 276 && sizeof(ParameterInfo) == 792, "records of VST3");
 _Static_assert(sizeof(FactoryInfo) == 452 && sizeof(ClassInfo) == 440, "records of VST3");
+_Static_assert(sizeof(UnitInfo) == 268 && sizeof(ListInfo) == 264, "records of VST3");
 _Static_assert(sizeof(ClassInfoW) == 696 && offsetof(ClassInfo, flags) == 116, "records of VST3");
 
 /* What the host passes. */
@@ -113,6 +128,7 @@ typedef struct Queue {
         uint32_t(CALL *id)(struct Queue *);
         int32_t(CALL *count)(struct Queue *);
         Result(CALL *point)(struct Queue *, int32_t, int32_t *, double *);
+        Result(CALL *add_point)(struct Queue *, int32_t, double, int32_t *);
     } *calls;
 } Queue;
 
@@ -121,6 +137,7 @@ typedef struct Changes {
         void *unknown[3];
         int32_t(CALL *count)(struct Changes *);
         Queue *(CALL *queue)(struct Changes *, int32_t);
+        Queue *(CALL *add_queue)(struct Changes *, const uint32_t *, int32_t *);
     } *calls;
 } Changes;
 
@@ -136,19 +153,21 @@ typedef struct Handler {
     } *calls;
 } Handler;
 
-/* The object: a host holds the address of one of its three tables. */
+/* The object: a host holds the address of one of its tables. */
 
 typedef struct {
-    const void *component, *processor, *controller;
+    const void *component, *processor, *controller, *units;
     int32_t references;
     Player player;
     double rate_hz;
     int inputs, outputs;
-    bool active;
+    int preset; /* the last one that was chosen */
     Handler *handler;
 } Plugin;
 
-enum { STEREO = 3, PARAMETERS_CHANGED = 4, CAN_AUTOMATE = 1, IS_BYPASS = 1 << 16 };
+enum { STEREO = 3, PARAMETERS_CHANGED = 4, ROOT = 0, NONE = -1, PROGRAMS = 1 };
+enum { CAN_AUTOMATE = 1, IS_LIST = 2, IS_PROGRAM = 1 << 15, IS_BYPASS = 1 << 16 };
+enum { PRESET_ID = 0x7FFFFFFE }; /* the parameter that chooses a factory preset */
 static const uint64_t MONO = 1 << 19;
 
 static Plugin *of_component(void *self) {
@@ -161,6 +180,10 @@ static Plugin *of_processor(void *self) {
 
 static Plugin *of_controller(void *self) {
     return (Plugin *)((char *)self - offsetof(Plugin, controller));
+}
+
+static Plugin *of_units(void *self) {
+    return (Plugin *)((char *)self - offsetof(Plugin, units));
 }
 
 static void wide(Char16 *to, const char *text, size_t size) {
@@ -189,6 +212,8 @@ static Result query(Plugin *self, const char *iid, void **object) {
         *object = &self->processor;
     else if (!memcmp(iid, CONTROLLER, 16))
         *object = &self->controller;
+    else if (!memcmp(iid, UNITS, 16) && preset_count > 1)
+        *object = &self->units;
     if (*object == NULL) return NO_INTERFACE;
     __atomic_add_fetch(&self->references, 1, __ATOMIC_RELAXED);
     return OK;
@@ -216,6 +241,7 @@ static uint32_t release(Plugin *self) {
 UNKNOWN_CALLS(of_component)
 UNKNOWN_CALLS(of_processor)
 UNKNOWN_CALLS(of_controller)
+UNKNOWN_CALLS(of_units)
 
 /* Component. Hosts of a single object call initialize and terminate twice. */
 
@@ -269,7 +295,6 @@ static Result CALL activate_bus(void *self, int32_t media, int32_t direction, in
 
 static Result CALL set_active(void *self, unsigned char state) {
     Plugin *plugin = of_component(self);
-    plugin->active = state;
     if (!state) return OK;
     return player_prepare(&plugin->player, plugin->rate_hz, plugin->inputs, plugin->outputs) ? OK
                                                                                              : NO;
@@ -375,21 +400,48 @@ static Result CALL set_processing(void *self, unsigned char state) {
     return OK;
 }
 
+static int preset_at(double normal) {
+    int preset = (int)(normal * (preset_count - 1) + 0.5);
+    return preset < 0 ? 0 : preset >= preset_count ? preset_count - 1 : preset;
+}
+
+/* Hosts send the preset that is there, too: then the values stay as they are. */
+static bool choose_preset(Plugin *plugin, double normal) {
+    if (preset_count < 2 || preset_at(normal) == plugin->preset) return false;
+    plugin->preset = preset_at(normal);
+    player_load(&plugin->player, plugin->preset);
+    return true;
+}
+
+/* Tell the host the values of a preset that was chosen while it plays. */
+static void tell_values(Plugin *plugin, Changes *changes) {
+    for (int k = 0; changes != NULL && k < parameter_count; k++) {
+        int32_t at = 0;
+        Queue *queue = changes->calls->add_queue(changes, &parameters[k].id, &at);
+        if (queue == NULL) continue;
+        double normal = to_normal(&parameters[k], player_get(&plugin->player, k));
+        queue->calls->add_point(queue, 0, normal, &at);
+    }
+}
+
 /* Obey all points up to a frame; return the frame of the next one. */
-static int32_t obey(Plugin *plugin, Changes *changes, int32_t after, int32_t until,
-                    int32_t frames) {
-    int32_t next = frames, queues = changes == NULL ? 0 : changes->calls->count(changes);
+static int32_t obey(Plugin *plugin, const Data *data, int32_t after, int32_t until) {
+    Changes *changes = data->changes;
+    int32_t next = data->frames, queues = changes == NULL ? 0 : changes->calls->count(changes);
     for (int32_t q = 0; q < queues; q++) {
         Queue *queue = changes->calls->queue(changes, q);
         int32_t points = queue == NULL ? 0 : queue->calls->count(queue), at = 0;
-        int index = points ? parameter_of(queue->calls->id(queue)) : -1;
+        uint32_t id = points ? queue->calls->id(queue) : 0;
+        int index = parameter_of(id);
         double normal = 0.0;
-        for (int32_t k = 0; k < points && index >= 0; k++) {
+        for (int32_t k = 0; k < points; k++) {
             if (queue->calls->point(queue, k, &at, &normal) != OK || at <= after) continue;
-            if (at <= until || at >= frames)
+            if (at > until && at < data->frames)
+                next = at < next ? at : next;
+            else if (index >= 0)
                 player_set(&plugin->player, index, from_normal(&parameters[index], normal));
-            else if (at < next)
-                next = at;
+            else if (id == PRESET_ID && choose_preset(plugin, normal))
+                tell_values(plugin, data->out_changes);
         }
     }
     return next;
@@ -406,7 +458,7 @@ static Result CALL process(void *self, Data *data) {
     float *to[2] = {NULL, NULL};
     int32_t done = 0, before = -1;
     do {
-        int32_t next = obey(plugin, data->changes, before, done, data->frames);
+        int32_t next = obey(plugin, data, before, done);
         for (int c = 0; c < ins; c++) from[c] = in->samples[c] ? in->samples[c] + done : NULL;
         for (int c = 0; c < outs; c++) to[c] = out->samples[c] ? out->samples[c] + done : NULL;
         player_run(&plugin->player, from, ins, to, outs, next - done);
@@ -437,14 +489,21 @@ static Result CALL no_state(void *self, Stream *stream) {
 
 static int32_t CALL count_parameters(void *self) {
     (void)self;
-    return parameter_count;
+    return parameter_count + (preset_count > 1);
 }
 
 static Result CALL parameter_info(void *self, int32_t index, ParameterInfo *info) {
+    memset(info, 0, sizeof *info);
+    if (index == parameter_count && preset_count > 1) {
+        info->id = PRESET_ID;
+        wide(info->title, "preset", 128);
+        info->steps = preset_count - 1;
+        info->flags = IS_LIST | IS_PROGRAM;
+        return OK;
+    }
     (void)self;
     if (index < 0 || index >= parameter_count) return INVALID;
     const Parameter *each = &parameters[index];
-    memset(info, 0, sizeof *info);
     info->id = each->id;
     wide(info->title, each->title, 128);
     wide(info->short_title, each->title, 128);
@@ -458,6 +517,10 @@ static Result CALL parameter_info(void *self, int32_t index, ParameterInfo *info
 static Result CALL text_of_value(void *self, uint32_t id, double normal, Char16 *text) {
     (void)self;
     int index = parameter_of(id);
+    if (id == PRESET_ID && preset_count > 1) {
+        wide(text, preset_names[preset_at(normal)], 128);
+        return OK;
+    }
     if (index < 0) return INVALID;
     char number[64];
     value_text(&parameters[index], from_normal(&parameters[index], normal), number, sizeof number);
@@ -479,23 +542,33 @@ static Result CALL value_of_text(void *self, uint32_t id, const Char16 *text, do
 static double CALL plain_of_normal(void *self, uint32_t id, double normal) {
     (void)self;
     int index = parameter_of(id);
+    if (id == PRESET_ID) return preset_at(normal);
     return index < 0 ? normal : from_normal(&parameters[index], normal);
 }
 
 static double CALL normal_of_plain(void *self, uint32_t id, double value) {
     (void)self;
     int index = parameter_of(id);
+    if (id == PRESET_ID) return preset_count > 1 ? value / (preset_count - 1) : 0.0;
     return index < 0 ? value : to_normal(&parameters[index], value);
 }
 
 static double CALL get_normal(void *self, uint32_t id) {
     int index = parameter_of(id);
+    if (id == PRESET_ID && preset_count > 1)
+        return (double)of_controller(self)->preset / (preset_count - 1);
     if (index < 0) return 0.0;
     return to_normal(&parameters[index], player_get(&of_controller(self)->player, index));
 }
 
 static Result CALL set_normal(void *self, uint32_t id, double normal) {
     int index = parameter_of(id);
+    if (id == PRESET_ID) {
+        Plugin *plugin = of_controller(self);
+        if (choose_preset(plugin, normal) && plugin->handler != NULL)
+            plugin->handler->calls->restart(plugin->handler, PARAMETERS_CHANGED);
+        return OK;
+    }
     if (index < 0) return INVALID;
     player_set(&of_controller(self)->player, index, from_normal(&parameters[index], normal));
     return OK;
@@ -514,6 +587,85 @@ static void *CALL create_view(void *self, const char *name) {
     return NULL;
 }
 
+/* Units: one, with the list of factory presets. */
+
+static int32_t CALL one(void *self) {
+    (void)self;
+    return 1;
+}
+
+static Result CALL unit_info(void *self, int32_t index, UnitInfo *info) {
+    (void)self;
+    if (index != 0) return INVALID;
+    memset(info, 0, sizeof *info);
+    info->id = ROOT;
+    info->parent = NONE;
+    wide(info->name, plugin_name, 128);
+    info->list = PROGRAMS;
+    return OK;
+}
+
+static Result CALL list_info(void *self, int32_t index, ListInfo *info) {
+    (void)self;
+    if (index != 0) return INVALID;
+    memset(info, 0, sizeof *info);
+    info->id = PROGRAMS;
+    wide(info->name, "presets", 128);
+    info->count = preset_count;
+    return OK;
+}
+
+static Result CALL program_name(void *self, int32_t list, int32_t index, Char16 *name) {
+    (void)self;
+    if (list != PROGRAMS || index < 0 || index >= preset_count) return INVALID;
+    wide(name, preset_names[index], 128);
+    return OK;
+}
+
+static Result CALL program_info(void *self, int32_t list, int32_t index, const char *attribute,
+                                Char16 *value) {
+    (void)self, (void)list, (void)index, (void)attribute;
+    *value = 0;
+    return NO;
+}
+
+static Result CALL has_pitch_names(void *self, int32_t list, int32_t index) {
+    (void)self, (void)list, (void)index;
+    return NO;
+}
+
+static Result CALL pitch_name(void *self, int32_t list, int32_t index, int16_t pitch,
+                              Char16 *name) {
+    (void)self, (void)list, (void)index, (void)pitch, (void)name;
+    return NO;
+}
+
+static int32_t CALL selected_unit(void *self) {
+    (void)self;
+    return ROOT;
+}
+
+static Result CALL select_unit(void *self, int32_t unit) {
+    (void)self;
+    return unit == ROOT ? OK : NO;
+}
+
+static Result CALL unit_by_bus(void *self, int32_t media, int32_t direction, int32_t bus,
+                               int32_t channel, int32_t *unit) {
+    (void)self, (void)media, (void)direction, (void)bus, (void)channel;
+    *unit = ROOT;
+    return OK;
+}
+
+static Result CALL set_program_data(void *self, int32_t list, int32_t index, Stream *stream) {
+    (void)self, (void)list, (void)index, (void)stream;
+    return NOT_DONE;
+}
+
+static const void *const UNITS_TABLE[] = {
+    of_units_query, of_units_add, of_units_release, one,           unit_info,   one,
+    list_info,      program_name, program_info,     has_pitch_names, pitch_name, selected_unit,
+    select_unit,    unit_by_bus,  set_program_data};
 static const void *const COMPONENT_TABLE[] = {
     of_component_query, of_component_add, of_component_release, initialize,   terminate,
     controller_class,   set_io_mode,      bus_count,            bus_info,     routing_info,
@@ -607,6 +759,7 @@ static Result CALL create_instance(void *self, const char *cid, const char *iid,
     plugin->component = COMPONENT_TABLE;
     plugin->processor = PROCESSOR_TABLE;
     plugin->controller = CONTROLLER_TABLE;
+    plugin->units = UNITS_TABLE;
     plugin->references = 1;
     plugin->rate_hz = 48000.0;
     plugin->inputs = plugin->outputs = 2;

@@ -70,6 +70,18 @@ STREAM = F(I64, P, P, c.c_uint64)
 Stream = record("Stream", ("context", P), ("call", STREAM))
 State = record("State", ("save", F(BOOL, P, P)), ("load", F(BOOL, P, P)))
 
+PresetLoad = record("PresetLoad", ("load", F(BOOL, P, U32, S, S)))
+BEGIN, ADD, FLAGS, LOCATE = (
+    F(BOOL, P, S, S), F(None, P, P), F(None, P, U32), F(BOOL, P, P),
+)  # fmt: skip
+Receiver = record("Receiver", ("data", P), ("error", P), ("begin", BEGIN), ("add", ADD),
+                  ("soundpack", P), ("flags", FLAGS))  # fmt: skip
+Indexer = record("Indexer", ("version", Version), ("texts", S * 4), ("data", P), ("filetype", P),
+                 ("location", LOCATE))  # fmt: skip
+Provider = record("Provider", ("descriptor", P), ("indexer", P), ("init", F(BOOL, P)),
+                  ("destroy", F(None, P)), ("metadata", F(BOOL, P, U32, S, P)))  # fmt: skip
+IN_PLUGIN = 1
+
 CONFIG = {(2, 2): 0, (1, 1): 1, (1, 2): 2}
 
 
@@ -91,6 +103,29 @@ class ClapLibrary:
             GET_EXTENSION(lambda host, name: c.addressof(self.log) if name == b"clap.log" else 0),
             REQUEST(lambda host: None), REQUEST(lambda host: None), REQUEST(lambda host: None),
         )  # fmt: skip
+
+    def presets(self):
+        """Return the keys of the factory presets by their names, as a browser finds them."""
+        address = self.entry.get_factory(b"clap.preset-discovery-factory/2")
+        factory = Factory.from_address(address)
+        kinds, found, ids = [], {}, []
+        locate = LOCATE(lambda indexer, place: not kinds.append(U32.from_address(place + 16).value))
+        indexer = Indexer(Version((1, 2, 0)), (S * 4)(), None, None, locate)
+        provider = Provider.from_address(
+            factory.create(address, c.addressof(indexer), self.descriptor.id)
+        )
+        assert provider.init(c.addressof(provider))
+        receiver = Receiver(
+            None, None,
+            BEGIN(lambda receiver, name, key: not found.update({name.decode(): key})),
+            ADD(lambda receiver, plugin: ids.append(S.from_address(plugin + 8).value)),
+            None, FLAGS(lambda receiver, flags: None),
+        )  # fmt: skip
+        assert kinds == [IN_PLUGIN]
+        assert provider.metadata(c.addressof(provider), IN_PLUGIN, None, c.addressof(receiver))
+        assert set(ids) == {self.descriptor.id}
+        provider.destroy(c.addressof(provider))
+        return found
 
     def create(self) -> ClapPlugin:
         return ClapPlugin(self)
@@ -182,6 +217,10 @@ class ClapPlugin:
         stream = Stream(None, STREAM(read))
         return self.extension("clap.state", State).load(self.address, c.addressof(stream))
 
+    def choose(self, key):
+        table = self.extension("clap.preset-load/2", PresetLoad)
+        return table.load(self.address, IN_PLUGIN, None, key)
+
     def process(self, x, events=()):
         """Play one block ``[inputs, frames]``; events are (frame, parameter, value)."""
         frames = x.shape[1]
@@ -223,12 +262,13 @@ def clap_library():
 
 # -- VST3 ------------------------------------------------------------------------------------------
 
-COMPONENT, PROCESSOR, CONTROLLER = (
+COMPONENT, PROCESSOR, CONTROLLER, UNITS = (
     bytes.fromhex(words)
     for words in (
         "E831FF31F2D54301928EBBEE25697802",
         "42043F99B7DA453CA569E79D9AAEC33D",
         "DCD7BBE37742448DA874AACC979C759E",
+        "3D4BD6B5913A4FD2A886E768A5EB92C1",
     )
 )
 U64 = c.c_uint64
@@ -326,6 +366,22 @@ class Vst3Plugin:
 
     def normal(self, parameter, value):
         return call(self.controller, 13, parameter, float(value), result=F64)
+
+    def presets(self):
+        """Return the names in the list of programs."""
+        units = self._as(UNITS)
+        info = c.create_string_buffer(264)
+        assert call(units, 6, 0, c.byref(info)) == 0
+        names = []
+        for index in range(int.from_bytes(info.raw[260:], "little")):
+            text = c.create_string_buffer(256)
+            assert call(units, 7, 1, index, c.byref(text)) == 0
+            names.append(text.raw.decode("utf-16-le").rstrip("\0"))
+        call(units, 2, result=U32)
+        return names
+
+    def set(self, parameter, normal):
+        return call(self.controller, 15, parameter, float(normal)) == 0
 
     def value(self, parameter):
         return call(self.controller, 14, parameter, result=F64)

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +225,33 @@ def test_a_damaged_state_changes_nothing(plugin, damage):
     assert plugin.save() == before
 
 
+def test_the_presets_of_the_set_list_are_factory_presets(made, plugin, vst3):
+    keys, gain = made.clap.presets(), plugin.parameters()["input gain"].id
+    assert list(keys) == made.answer["presets"] == vst3.presets() == ["quiet", "loud"]
+    plugin.activate(48000)
+    assert plugin.choose(keys["loud"])
+    assert plugin.value(gain) == 6.0
+    assert not plugin.choose(b"7")
+    program = vst3.ids()["preset"]
+    assert vst3.set(program, 1.0)
+    assert vst3.value(gain) == vst3.normal(gain, 6.0)
+    assert vst3.value(program) == 1.0
+    assert vst3.set(gain, vst3.normal(gain, 1.0))
+    assert vst3.set(program, 1.0)  # sent again by a host: no reason to lose the gain
+    assert np.isclose(vst3.value(gain), vst3.normal(gain, 1.0))
+
+
+def test_a_preset_is_chosen_while_it_plays(made, vst3, plugin):
+    gain = plugin.parameters()["input gain"].id
+    assert vst3.arrange(2, 2)
+    assert vst3.prepare(48000.0)
+    x = signal(2, 48000)[:, :512]
+    y = vst3.process(x, {vst3.ids()["preset"]: [(64, 1.0)]})
+    plugin.activate(48000)
+    wanted = plugin.process(x, [(64, gain, 6.0)])
+    np.testing.assert_allclose(y, wanted, atol=TOLERANCE, rtol=0)
+
+
 # -- hosts that do anything ------------------------------------------------------------------------
 
 
@@ -395,6 +423,39 @@ def test_the_lv2_is_described(made):
     assert re.search(r"Presets:\s+(loud\s+quiet|quiet\s+loud)", info), info
     port = info[info.index("Symbol:      input_gain_db") :]
     assert re.search(r"Minimum:\s+-80.0+\s+Maximum:\s+40.0+\s+Default:\s+-3.0+", port)
+
+
+@pytest.mark.jack
+@pytest.mark.skipif(not shutil.which("jalv"), reason="jalv is not installed")
+def test_the_lv2_plays_in_jalv_and_jack_knows_its_latency(made):
+    environment = os.environ | {
+        "JACK_DEFAULT_SERVER": "rtaudio-plugin",
+        "JACK_NO_AUDIO_RESERVATION": "1",
+        "LV2_PATH": str(made.folder),
+    }
+    server = ["jackd", "-n", "rtaudio-plugin", "--no-realtime", "-d", "dummy", "-r", "48000"]
+    host = ["jalv", "-x", "-n", "tested", f"urn:{made.clap.descriptor.id.decode()}"]
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+
+    def ports():
+        listed = subprocess.run(["jack_lsp", "-l"], env=environment, capture_output=True, text=True)
+        return listed.stdout
+
+    with contextlib.ExitStack() as running:
+        for words, sign in ((server, "playback_1"), (host, "tested:out_1")):
+            process = subprocess.Popen(words, stdin=subprocess.PIPE, **silent)
+            running.callback(process.wait)
+            running.callback(process.terminate)
+            for _ in range(200):
+                if sign in ports():
+                    break
+                if process.poll() is not None and words is server:
+                    pytest.skip("jackd does not start here")
+                time.sleep(0.05)
+        latency = made.answer["latency_samples"]["48000"]
+        found = ports()
+    said = f"port capture latency = [ {latency} {latency} ] frames"
+    assert said in found[found.index("tested:in_1") :], found
 
 
 # -- refusals --------------------------------------------------------------------------------------
