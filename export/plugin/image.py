@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rtaudio.runtime.abi import Bus, Kernel, Node
+from rtaudio.runtime.abi import HEADER, Bus, Kernel, Node
 from rtaudio.runtime.jit import CFunction
 from rtaudio.runtime.memory import ALIGNMENT, offset_of
 from rtaudio.runtime.plan import Image, Plan
@@ -25,6 +25,8 @@ __all__ = ["Layout", "Pool", "lay_out"]
 
 _OWN, _CONSTANT, _FUNCTION = range(3)
 """What an address leads to: the instance's memory, the blob, a function of the table."""
+
+_PARAMS_AT = offset_of(np.dtype(HEADER), "params")
 
 _GAP_BYTES = 256
 """Shorter runs of zeros are kept: another segment costs as much."""
@@ -118,6 +120,19 @@ class _Memory:
         yield from zip(firsts.tolist(), lasts.tolist(), strict=True)
 
 
+def _written(image: Image) -> set[int]:
+    """Return the blocks that belong to one instance: all in which something is ever stored."""
+    states = set(image.states)
+    parameters = {
+        relocation.target
+        for relocation in image.relocations
+        if relocation.block in states and relocation.offset == _PARAMS_AT
+    }
+    addresses = {relocation.block for relocation in image.relocations}
+    slots = {place.block for place in image.slots.values()}
+    return states | addresses | slots | {block for block in parameters if isinstance(block, int)}
+
+
 def lay_out(plan: Plan, keys: list[str], pool: Pool) -> Layout:
     """Return the image of a plan; its bytes go into the pool.
 
@@ -139,9 +154,7 @@ def lay_out(plan: Plan, keys: list[str], pool: Pool) -> Layout:
     memory = _Memory()
     places = {block: memory.add(image.blocks[block]) for block in image.states}
     node_bytes = len(memory.content) + -len(memory.content) % ALIGNMENT
-    own = {relocation.block for relocation in image.relocations}
-    own |= {place.block for place in image.slots.values()}
-    for block in sorted(own - places.keys()):
+    for block in sorted(_written(image) - places.keys()):
         places[block] = memory.add(image.blocks[block])
     tables = _add_program(memory, plan)
     pristine = memory.add(b"")

@@ -53,7 +53,7 @@ def plugin(
     first = songs.path
     chain = load_preset(first, cabinet=cabinet, slim=slim)
     description = "" if is_model(first) else describe_preset(first)
-    others = {each.stem: load_preset(each) for each in paths}
+    others = {each.stem: load_preset(each, cabinet=cabinet, slim=slim) for each in paths}
     for line in songs.missing:
         terminal.remark(line)
     with terminal.progress(not json) as bars:

@@ -145,8 +145,8 @@ class Node:
         Arrays that belong to the state and are restored by a reset; the state field of the same
         name receives the address.
     constants
-        Arrays the kernel only reads, or that survive a reset; the state field of the same name
-        receives the address. A list makes a table of addresses.
+        Arrays that survive a reset; the state field of the same name receives the address. Kernels
+        only read them, unless they are the ``params`` of a node. A list makes a table of addresses.
     uncopied
         As ``constants``, but aligned arrays that are not copied: any number of nodes may read them.
     inner

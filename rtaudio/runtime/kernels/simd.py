@@ -17,7 +17,7 @@ import numpy as np
 from llvmlite import ir
 
 
-def _features() -> set[str]:
+def target_features() -> set[str]:
     """Return the features of the processor that numba compiles for.
 
     It is this one, or the one that ``NUMBA_CPU_NAME`` names.
@@ -30,10 +30,14 @@ def _features() -> set[str]:
     return level | {feature[1:] for feature in chosen if feature.startswith("+")}
 
 
-_FEATURES = _features()
+def lanes_of(features: set[str]) -> int:
+    """Return how many float32 values a vector register holds."""
+    return 16 if "avx512f" in features else 8 if "avx2" in features else 4
+
+
 _NEON = llvm.get_process_triple().startswith(("aarch64", "arm64"))
 
-LANES = 16 if "avx512f" in _FEATURES else 8 if "avx2" in _FEATURES else 4
+LANES = lanes_of(target_features())
 """Float32 values in a vector register of the processor that is compiled for."""
 
 REGISTERS = 32 if LANES == 16 or _NEON else 16

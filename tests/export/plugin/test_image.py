@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 
 import llvmlite.binding as llvm
+import numba
 import numpy as np
 import pytest
 
 import rtaudio as rt
-from export.plugin.image import Pool, lay_out
+from export.plugin.image import Pool, _written, lay_out
 from export.plugin.objects import _linked
 from export.plugin.tables import Parameter, parameters_of
 from rtaudio.effects.limiter import limit
 from rtaudio.effects.parallel import Branch, Parallel
+from rtaudio.runtime.kernels import simd
 from rtaudio.runtime.kernels.gain import gain
+from rtaudio.runtime.offline import run
 from rtaudio.runtime.program import Program, run_alone
 from rtaudio.shipped import shipped_models
 
@@ -61,6 +64,23 @@ def test_places_do_not_overlap_and_the_zeros_are_left_out():
     assert ((slots >= layout.node_bytes) & (slots < layout.pristine)).all()
 
 
+@pytest.mark.parametrize(
+    "chain", [chain, lambda: rt.load_preset("codec-voice"), lambda: rt.load_preset("broadcast")]
+)
+def test_what_instances_share_is_never_written(chain):
+    plan = chain().plan(48000, 64, in_channels=2, out_channels=2, varying=True)
+    image, program = plan.image(), Program(plan)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 9600)).astype(np.float32)
+    run(program, noise)
+    for control in plan.controls.values():
+        control.set(control.range[0])
+    run(program, noise)
+    after, written = plan.image().blocks, _written(image)
+    changed = {k for k, block in enumerate(image.blocks) if block != after[k]}
+    assert changed <= written < set(range(len(image.blocks)))
+    assert changed & set(image.states)
+
+
 @pytest.mark.parametrize("function", [gain, limit, run_alone], ids=lambda f: f.function.__name__)
 def test_object_code_asks_for_nothing_but_mathematics(function):
     """Numba's inner parts that this rests on may change with its version."""
@@ -70,6 +90,16 @@ def test_object_code_asks_for_nothing_but_mathematics(function):
     assert outside <= KNOWN
     assert [f.name for f in module.functions if f.linkage == llvm.Linkage.external
             and not f.is_declaration] == [n for n in names if n.startswith("rtaudio_")]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "lanes"),
+    [("x86-64-v4", "", 16), ("x86-64-v3", "", 8), ("x86-64-v2", "", 4), ("haswell", "+avx2", 8)],
+)
+def test_vectors_fit_the_processor_that_numba_compiles_for(monkeypatch, name, features, lanes):
+    monkeypatch.setattr(numba.config, "CPU_NAME", name)
+    monkeypatch.setattr(numba.config, "CPU_FEATURES", features)
+    assert simd.lanes_of(simd.target_features()) == lanes
 
 
 def test_parameters_are_those_that_can_be_turned():

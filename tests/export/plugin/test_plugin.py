@@ -480,6 +480,16 @@ def test_without_a_compiler_the_line_says_so(refused, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_compiler_that_fails_leaves_nothing(refused, tmp_path, monkeypatch):
+    compiler = tmp_path / "cc"
+    compiler.write_text("#!/bin/sh\necho 'x.c:1: error: no such thing' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    line = refused("plugin", "bypass", tmp_path / "out")
+    assert line.endswith("cannot link it: x.c:1: error: no such thing")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_set_list_of_other_chains_is_refused(refused, tmp_path):
     (tmp_path / "songs.yaml").write_text("presets: [crunch, clean]\n")
     line = refused("plugin", tmp_path / "songs.yaml", tmp_path / "out")
