@@ -12,8 +12,9 @@ from pathlib import Path
 from export.errors import ExportError
 from export.plugin.tables import Tables
 from export.plugin.turtle import manifest, turtle
+from rtaudio.runtime.onnx_runtime import library_path
 
-__all__ = ["FORMATS", "bundle_path", "compiler", "write_bundle"]
+__all__ = ["FORMATS", "compiler", "files_of", "onnx_name", "write_bundle"]
 
 FORMATS = ("vst3", "lv2", "clap")
 
@@ -57,6 +58,26 @@ def bundle_path(folder: Path, name: str, kind: str) -> Path:
     return folder / f"{name}.{kind}"
 
 
+def onnx_name(name: str) -> str:
+    """Return the name of the file of ONNX Runtime, which lies beside the machine code."""
+    return f"{name}.onnxruntime{_SUFFIX}"
+
+
+def files_of(folder: Path, name: str, onnx: bool) -> list[Path]:
+    """Return all files and folders of a plugin.
+
+    Parameters
+    ----------
+    folder, name
+        As for `bundle_path`.
+    onnx
+        Whether it has ONNX models: a ``.clap`` that is one file then needs another beside it.
+    """
+    bundles = [bundle_path(folder, name, kind) for kind in FORMATS]
+    alone = _library(bundles[-1], name, "clap") == bundles[-1]
+    return [*bundles, folder / onnx_name(name)] if onnx and alone else bundles
+
+
 def _library(bundle: Path, name: str, kind: str) -> Path:
     """Return the place of the machine code in a bundle, as the format wants it."""
     if kind == "lv2":
@@ -95,9 +116,13 @@ def write_bundle(kind: str, folder: Path, tables: Tables, objects: Path) -> Path
     library = _library(bundle, tables.name, kind)
     library.parent.mkdir(parents=True, exist_ok=True)
     sources = [_SHIM / "core.c", _SHIM / f"{kind}.c", objects / "tables.c"]
+    onnx: list[str | Path] = []
+    if tables.onnx_library:
+        onnx = ["-DWITH_ONNX", _SHIM / "onnx.c", "-lpthread", "-ldl"]
+        shutil.copyfile(library_path(), library.with_name(tables.onnx_library))
     command = [
         compiler(), *_FLAGS, *_LINKER, f"-I{_SHIM}", "-o", library,
-        *sources, *sorted(objects.glob("*.o")), "-lm",
+        *sources, *sorted(objects.glob("*.o")), *onnx, "-lm",
     ]  # fmt: skip
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     if done.returncode:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from export.plugin.bundles import FORMATS, write_bundle
+from export.plugin.bundles import FORMATS, onnx_name, write_bundle
 from export.plugin.image import Layout, Pool, lay_out
 from export.plugin.objects import bytes_object, function_object, function_symbol
 from export.plugin.tables import Tables, parameters_of
@@ -99,6 +99,8 @@ def compile_plugin(request: dict[str, Any], chain: Effect, progress: Progress) -
         request["machine"],
         tuple(request["features"]),
         request["presets"],
+        pool.models,
+        onnx_name(request["name"]) if pool.models else "",
     )
     (folder / "tables.c").write_text(tables.source(), "utf-8")
     for kind in FORMATS:

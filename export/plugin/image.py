@@ -15,16 +15,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rtaudio.runtime.abi import HEADER, Bus, Kernel, Node
+from rtaudio.runtime.abi import HEADER, Bus, Foreign, Kernel, Node
 from rtaudio.runtime.jit import CFunction
 from rtaudio.runtime.memory import ALIGNMENT, offset_of
+from rtaudio.runtime.onnx_runtime import ApiFunction, ModelSession, Tensor
 from rtaudio.runtime.plan import Image, Plan
 from rtaudio.runtime.program import INSTRUCTION, PROGRAM
 
 __all__ = ["Layout", "Pool", "lay_out"]
 
-_OWN, _CONSTANT, _FUNCTION = range(3)
-"""What an address leads to: the instance's memory, the blob, a function of the table."""
+_OWN, _CONSTANT, _FUNCTION, _SESSION, _TENSOR, _API = range(6)
+"""The targets of addresses: the instance's memory, the blob, a function of the table; a session by
+the number of its model, a tensor by the place of its description, a function of ONNX Runtime."""
+
+_API_FUNCTIONS = ("Run", "ReleaseStatus")
 
 _PARAMS_AT = offset_of(np.dtype(HEADER), "params")
 
@@ -39,6 +43,8 @@ class Pool:
     ----------
     functions
         The functions, each once.
+    models
+        Place and size of the ONNX models, each once.
 
     Examples
     --------
@@ -49,6 +55,7 @@ class Pool:
 
     def __init__(self, functions: list[CFunction]) -> None:
         self.functions = list(functions)
+        self.models: list[tuple[int, int]] = []
         self._places: dict[bytes, int] = {}
         self._blob = bytearray()
 
@@ -65,6 +72,13 @@ class Pool:
         if function not in self.functions:
             self.functions.append(function)
         return self.functions.index(function)
+
+    def model(self, content: bytes) -> int:
+        """Return the number of a model."""
+        entry = self.add(content), len(content)
+        if entry not in self.models:
+            self.models.append(entry)
+        return self.models.index(entry)
 
     @property
     def blob(self) -> bytes:
@@ -230,10 +244,26 @@ def _point_blocks(memory: _Memory, image: Image, places: dict[int, int], pool: P
         place = places[block] + offset
         if isinstance(target, Kernel):
             memory.point(place, _FUNCTION, pool.number(target))
+        elif isinstance(target, Foreign):
+            memory.point(place, *_foreign(target, places[block] + shift, pool))
         elif target in places:
             memory.point(place, _OWN, places[target] + shift)
         else:
             memory.point(place, _CONSTANT, pool.add(image.blocks[target]) + shift)
+
+
+def _foreign(target: Foreign, place: int, pool: Pool) -> tuple[int, int]:
+    """Return kind and target of an address of ONNX Runtime."""
+    match target:
+        case ApiFunction():
+            return _API, _API_FUNCTIONS.index(target.name)
+        case ModelSession():
+            return _SESSION, pool.model(target.model)
+        case Tensor():
+            rank = len(target.shape)
+            words = [place, target.bytes, target.element_type, rank, *target.shape]
+            return _TENSOR, pool.add(np.array(words, np.int64).tobytes())
+    raise TypeError(f"{type(target).__name__} is not known here")
 
 
 def _point_program(

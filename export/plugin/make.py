@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 import export
 import rtaudio
 from export.errors import ExportError
-from export.plugin.bundles import FORMATS, bundle_path, compiler
+from export.plugin.bundles import compiler, files_of
 from export.plugin.processor import Cpu, Processor
 from export.plugin.tail import block_us, tail_seconds
 from rtaudio.atomic import may_write
 from rtaudio.effects.base import Effect
 from rtaudio.effects.chain import Chain
 from rtaudio.preset.save import save_preset
+from rtaudio.runtime.abi import Foreign
 from rtaudio.runtime.plan import Plan
 
 __all__ = ["Plugins", "make_plugins"]
@@ -40,7 +41,8 @@ class Plugins(NamedTuple):
     tail_seconds
         How long it sounds after its input; below 0: more than 10 s.
     block_us
-        What a block of 64 frames costs on this machine, in microseconds.
+        Median and 99th percentile of what a block of 64 frames costs on this machine, in
+        microseconds.
     parameters
         Number of parameters.
     presets
@@ -52,7 +54,7 @@ class Plugins(NamedTuple):
     files: list[Path]
     latency_samples: dict[int, int]
     tail_seconds: float
-    block_us: float
+    block_us: tuple[float, float]
     parameters: int
     presets: list[str]
     cpu: str
@@ -74,7 +76,7 @@ def make_plugins(
     Parameters
     ----------
     chain
-        What they play. All its effects must be native: none may run in ONNX Runtime.
+        What they play. If one of its models runs in ONNX Runtime, that goes into the bundles.
     folder
         Where they go; it is made if it is not there.
     name
@@ -104,11 +106,12 @@ def make_plugins(
     folder, name = Path(folder), name or chain.name or "rtaudio"
     if name != Path(name).name or name.startswith("."):
         raise ExportError(f"{name!r} is no name of a file; choose another")
-    bundles = [bundle_path(folder, name, kind) for kind in FORMATS]
-    for bundle in bundles:
-        may_write(bundle, force)
     compiler()
     plan = _checked(chain, name)
+    onnx = any(isinstance(p.target, Foreign) for node in plan.nodes for p in node.pointers)
+    files = files_of(folder, name, onnx)
+    for file in files:
+        may_write(file, force)
     presets = {
         preset: _values(other, preset, chain, plan) for preset, other in (others or {}).items()
     }
@@ -127,20 +130,20 @@ def make_plugins(
         save_preset(chain, work / "chain.yaml")
         request |= {"preset": str(work / "chain.yaml"), "work": str(work)}
         latency = _compile(work, request, processor, progress)
-        for bundle in bundles:
-            _put(work / bundle.name, bundle)
+        for file in files:
+            _put(work / file.name, file)
     controls = len(plan.controls)
-    return Plugins(bundles, latency, tail, cost, controls, list(presets), processor.name)
+    return Plugins(files, latency, tail, cost, controls, list(presets), processor.name)
 
 
 def _checked(chain: Chain, name: str) -> Plan:
-    """Return a plan of the chain, all of whose nodes may leave this process."""
+    """Return a plan of the chain, all of whose nodes can leave this process."""
     plan = chain.plan(48000, 512, varying=True)
     foreign = [step.effect for step in plan.steps if not step.node.relocatable]
     if foreign:
         raise ExportError(
-            f"{name}: {foreign[0]} runs in ONNX Runtime, which is not in a plugin; take it out, or "
-            "play the chain with `rtaudio run`"
+            f"{name}: {foreign[0]} only plays in this process; take it out, or play the chain with "
+            "`rtaudio run`"
         )
     return plan
 

@@ -116,6 +116,10 @@ class Tables(NamedTuple):
         them.
     presets
         Factory presets by name: values by the keys of parameters.
+    models
+        Place and size of its ONNX models.
+    onnx_library
+        Name of the file of ONNX Runtime beside the machine code; empty: it has no such model.
     """
 
     name: str
@@ -128,6 +132,8 @@ class Tables(NamedTuple):
     machine: str
     features: tuple[str, ...]
     presets: dict[str, dict[str, float]]
+    models: list[tuple[int, int]]
+    onnx_library: str
 
     @property
     def identity(self) -> str:
@@ -171,6 +177,11 @@ const int preset_count = {len(self.presets)};
 const Layout layouts[] = {{
 {_rows(layouts)}}};
 const int layout_count = {len(layouts)};
+const Model models[] = {{
+{_rows(f"{{{place}, {size}}}" for place, size in self.models)}    {{0, 0}},
+}};
+const int model_count = {len(self.models)};
+const char onnx_library[] = {_text(self.onnx_library)};
 {"".join(f"extern void {symbol}(void);{chr(10)}" for symbol in self.symbols)}
 void (*const functions[])(void) = {{
 {_rows(self.symbols)}}};

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
 from rtaudio.effects.base import Effect
 from rtaudio.runtime.offline import run
+from rtaudio.runtime.timing import program_microseconds
 
 __all__ = ["block_us", "tail_seconds"]
 
@@ -58,8 +57,8 @@ def tail_seconds(chain: Effect, rate_hz: int = 48000) -> float:
     return -1.0
 
 
-def block_us(chain: Effect, rate_hz: int = 48000, block: int = 64) -> float:
-    """Measure what a block costs: the median of a second of noise, in microseconds.
+def block_us(chain: Effect, rate_hz: int = 48000, block: int = 64) -> tuple[float, float]:
+    """Measure what a block costs: median and 99th percentile of a second, in microseconds.
 
     Parameters
     ----------
@@ -69,11 +68,6 @@ def block_us(chain: Effect, rate_hz: int = 48000, block: int = 64) -> float:
         Sample rate and frames per block.
     """
     program = chain.compile(rate_hz, block, varying=True)
-    noise = np.random.default_rng(0).uniform(-0.25, 0.25, (1, 8 * block)).astype(np.float32)
-
-    costs_us = []
-    for _ in range(rate_hz // block // 8):
-        start_ns = time.perf_counter_ns()
-        run(program, noise)
-        costs_us.append((time.perf_counter_ns() - start_ns) / 8000.0)
-    return float(np.median(costs_us))
+    costs_us = program_microseconds(program, block, rate_hz // block)
+    median, high = np.percentile(costs_us, [50, 99])
+    return float(median), float(high)

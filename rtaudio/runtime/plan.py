@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from rtaudio.runtime.abi import Bus, Kernel, Node
+from rtaudio.runtime.abi import Bus, Foreign, Kernel, Node
 from rtaudio.runtime.control import Control
 from rtaudio.runtime.memory import Array
 
@@ -56,13 +56,13 @@ class Relocation(NamedTuple):
     block, offset
         The block that the word stands in, by number, and where, in bytes.
     target, shift
-        The block (by number) or the function that the address leads to, and the offset into it in
-        bytes.
+        The block (by number), the function or the thing of another library that the address leads
+        to, and the offset into it in bytes.
     """
 
     block: int
     offset: int
-    target: int | Kernel
+    target: int | Kernel | Foreign
     shift: int
 
 
@@ -154,7 +154,7 @@ class Plan:
 
     @property
     def relocatable(self) -> bool:
-        """Whether `image` knows every address: no node of another library, no worker."""
+        """Whether `image` knows every address: no worker, and nothing of this process alone."""
         return all(step.node.relocatable for step in self.steps)
 
     def image(self) -> Image:
@@ -185,9 +185,9 @@ class Plan:
                 contents[block][pointer.offset : pointer.offset + 8] = bytes(8)
                 target, shift = pointer.target, pointer.shift
                 if isinstance(target, Bus):
-                    number: int | Kernel = len(blocks) + target.buffer
+                    number: int | Kernel | Foreign = len(blocks) + target.buffer
                     shift = 4 * self.stride * target.first
-                elif isinstance(target, Kernel):
+                elif isinstance(target, Kernel | Foreign):
                     number = target
                 else:
                     number = blocks[target.ctypes.data][0]

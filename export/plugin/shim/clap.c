@@ -167,7 +167,7 @@ static bool activate(const Plugin *plugin, double rate_hz, uint32_t least, uint3
     Own *self = own(plugin);
     if (player_prepare(&self->player, rate_hz, self->inputs, self->outputs)) return true;
     char text[256];
-    rate_refusal(rate_hz, text, sizeof text);
+    write_refusal(rate_hz, text, sizeof text);
     const HostLog *log = self->host->get_extension(self->host, "clap.log");
     if (log != NULL)
         log->log(self->host, LOG_ERROR, text);

@@ -5,12 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64, SETTLING_MS = 25 };
-enum { OWN, CONSTANT, FUNCTION }; /* what an address leads to */
-
-typedef struct {
-    int64_t place, kind, target;
-} Relocation;
+enum { ALIGNMENT = 64, SETTLING_MS = 25, WARMING_MS = 200 };
 
 typedef struct {
     int64_t place, source, bytes;
@@ -43,6 +38,10 @@ bool player_create(Player *player) {
 }
 
 static void release(Player *player) {
+#ifdef WITH_ONNX
+    sessions_free(player->sessions);
+#endif
+    player->sessions = NULL;
     free(player->allocated);
     player->allocated = NULL;
     player->memory = NULL;
@@ -69,7 +68,7 @@ static float *slot_of(const Player *player, int parameter) {
     return (float *)(player->memory + slots[parameter]);
 }
 
-static void place_image(Player *player) {
+static bool place_image(Player *player) {
     const Layout *layout = player->layout;
     char *memory = player->memory;
     const Segment *segments = (const Segment *)(rtaudio_blob + layout->segments);
@@ -79,12 +78,18 @@ static void place_image(Player *player) {
     const Relocation *relocations = (const Relocation *)(rtaudio_blob + layout->relocations);
     for (int64_t k = 0; k < layout->relocation_count; k++) {
         const Relocation *each = &relocations[k];
+        if (each->kind > FUNCTION) continue;
         int64_t address = each->kind == OWN        ? (int64_t)(intptr_t)(memory + each->target)
                           : each->kind == CONSTANT ? (int64_t)(intptr_t)(rtaudio_blob + each->target)
                                                    : (int64_t)(intptr_t)functions[each->target];
         memcpy(memory + each->place, &address, sizeof address);
     }
+#ifdef WITH_ONNX
+    player->sessions = sessions_create(layout, memory);
+    if (player->sessions == NULL) return false;
+#endif
     memcpy(memory + layout->pristine, memory, (size_t)layout->node_bytes);
+    return true;
 }
 
 bool player_prepare(Player *player, double rate_hz, int inputs, int outputs) {
@@ -97,7 +102,12 @@ bool player_prepare(Player *player, double rate_hz, int inputs, int outputs) {
         uintptr_t first = (uintptr_t)player->allocated;
         player->memory = (char *)((first + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
         player->layout = layout;
-        place_image(player);
+        if (!place_image(player)) {
+            release(player);
+            return false;
+        }
+        if (player->sessions != NULL) /* the first runs of a model take longer */
+            player_run(player, NULL, 0, NULL, 0, layout->rate_hz * WARMING_MS / 1000);
     }
     player_reset(player);
     return true;
@@ -264,7 +274,16 @@ bool state_read(Player *player, const unsigned char *state, size_t size) {
     return true;
 }
 
-void rate_refusal(double rate_hz, char *text, size_t size) {
+void write_refusal(double rate_hz, char *text, size_t size) {
+    for (int k = 0; k < layout_count; k++) {
+        if (layouts[k].rate_hz != rate_hz) continue;
+        if (onnx_library[0])
+            snprintf(text, size, "%s: %s must lie beside it, and memory must be left", plugin_name,
+                     onnx_library);
+        else
+            snprintf(text, size, "%s: no memory is left", plugin_name);
+        return;
+    }
     int at = snprintf(text, size, "%s: cannot play at %g Hz; choose ", plugin_name, rate_hz);
     int before = 0;
     for (int k = 0; k < layout_count && at < (int)size; k++) {

@@ -39,11 +39,29 @@ typedef struct {
     int64_t segments, segment_count, relocations, relocation_count, slots; /* places in the blob */
 } Layout;
 
+/* A word of the memory that is an address, and what it leads to. */
+enum { OWN, CONSTANT, FUNCTION, SESSION, TENSOR, API };
+
+typedef struct {
+    int64_t place, kind, target;
+} Relocation;
+
+/* The sessions and tensors of an instance whose chain has ONNX models; see onnx.c. They fill in the
+   words of their kinds. NULL: they could not be made. */
+typedef struct Sessions Sessions;
+Sessions *sessions_create(const Layout *layout, char *memory);
+void sessions_free(Sessions *sessions);
+
+typedef struct {
+    int64_t place, bytes; /* in the blob */
+} Model;
+
 /* One sounding instance. Values are kept by the plugin: they are there without memory, too. */
 typedef struct {
     const Layout *layout; /* NULL: not prepared */
     char *memory;
     void *allocated;
+    Sessions *sessions;
     float *values;        /* one per parameter, in natural units */
 } Player;
 
@@ -80,8 +98,8 @@ size_t state_bytes(void);
 void state_write(const Player *player, unsigned char *state);
 bool state_read(Player *player, const unsigned char *state, size_t size);
 
-/* Why a rate is refused, in words that a host may show. */
-void rate_refusal(double rate_hz, char *text, size_t size);
+/* Why player_prepare fails, in words that a host may show. */
+void write_refusal(double rate_hz, char *text, size_t size);
 
 /* False, with a line on stderr, where the code would be an illegal instruction. */
 bool machine_fits(void);
@@ -96,6 +114,9 @@ extern const float preset_values[]; /* [preset][parameter] */
 extern const int preset_count;
 extern const Layout layouts[];
 extern const int layout_count;
+extern const Model models[];
+extern const int model_count;
+extern const char onnx_library[]; /* the file beside this one */
 extern void (*const functions[])(void);
 extern const double tail_seconds; /* below 0: endless */
 extern const char machine_name[];

@@ -48,7 +48,7 @@ static char uris[KINDS][256];
 
 static void refuse(double rate_hz, const Feature *const *features) {
     char text[256];
-    rate_refusal(rate_hz, text, sizeof text);
+    write_refusal(rate_hz, text, sizeof text);
     const Map *map = NULL;
     const Log *log = NULL;
     for (; features != NULL && *features != NULL; features++) {

@@ -390,7 +390,7 @@ static Result CALL setup_processing(void *self, const Setup *setup) {
     plugin->rate_hz = setup->rate_hz;
     if (layout_for(plugin, setup->rate_hz) != NULL) return OK;
     char text[256];
-    rate_refusal(setup->rate_hz, text, sizeof text);
+    write_refusal(setup->rate_hz, text, sizeof text);
     fprintf(stderr, "%s\n", text);
     return NO;
 }

@@ -20,7 +20,12 @@ import pytest
 import soundfile
 
 import rtaudio as rt
+from export.errors import ExportError
+from export.plugin.make import make_plugins
 from rtaudio.cli import main
+from rtaudio.effects.base import Effect
+from rtaudio.runtime.abi import Node
+from rtaudio.runtime.kernels import routing
 from rtaudio.runtime.offline import run
 from rtaudio.shipped import shipped_models
 
@@ -458,13 +463,70 @@ def test_the_lv2_plays_in_jalv_and_jack_knows_its_latency(made):
     assert said in found[found.index("tested:in_1") :], found
 
 
+# -- ONNX Runtime ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def with_onnx(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("onnx")
+    klone = rt.Model(
+        shipped_models()["klone"],
+        name="drive",
+        engine="onnx",
+        worker=False,
+        parameters={"gain": 0.3},
+    )
+    chain = rt.Chain(klone, rt.Gain(name="level"), name="drive-alone")
+    return chain, make_plugins(chain, folder / "out").files
+
+
+def test_a_model_of_onnx_runtime_plays_beside_its_library(with_onnx, clap_library, vst3_plugin):
+    chain, files = with_onnx
+    assert [file.name for file in files] == [
+        "drive-alone.vst3", "drive-alone.lv2", "drive-alone.clap", "drive-alone.onnxruntime.so",
+    ]  # fmt: skip
+    library = clap_library(files[2])
+    instance = library.create()
+    gain = instance.parameters()["drive gain"].id
+    assert instance.value(gain) == np.float32(0.3)
+    for rate in (44100, 48000):
+        x = signal(2, rate)
+        assert instance.activate(rate)
+        y = instance.play(x, [64, 17, 700])
+        latency = instance.latency
+        wanted = chain(x, rate)[:, : x.shape[1] - latency]
+        np.testing.assert_allclose(y[:, latency:], wanted, atol=TOLERANCE, rtol=0)
+        instance.deactivate()
+    instance.destroy()
+    [vst3_library] = files[0].rglob("drive-alone.so")
+    vst3 = vst3_plugin(vst3_library)
+    assert vst3.prepare(48000.0)
+    np.testing.assert_allclose(vst3.process(x), y, atol=TOLERANCE, rtol=0)
+    vst3.release()
+
+
+def test_without_its_library_a_model_does_not_start(with_onnx, clap_library, tmp_path, capfd):
+    shutil.copy(with_onnx[1][2], tmp_path / "alone.clap")
+    instance = clap_library(tmp_path / "alone.clap").create()
+    assert not instance.activate(48000)
+    assert instance.library.lines == [
+        "drive-alone: drive-alone.onnxruntime.so must lie beside it, and memory must be left"
+    ]
+    assert "drive-alone.onnxruntime.so: cannot open" in capfd.readouterr().err
+    instance.destroy()
+
+
 # -- refusals --------------------------------------------------------------------------------------
 
 
-def test_what_onnx_runtime_plays_is_refused_by_name(refused, tmp_path):
-    line = refused("plugin", "denoise", tmp_path / "out")
-    assert "runs in ONNX Runtime" in line
-    assert "denoise" in line
+def test_what_only_plays_in_this_process_is_refused_by_name(tmp_path):
+    class Private(Effect):
+        def build(self, builder, x, slots):
+            return builder.run(Node(routing.silence, outputs=x.channels, relocatable=False), x)
+
+    chain = rt.Chain(rt.Gain(), Private(name="mine"), name="all")
+    with pytest.raises(ExportError, match=r"^all: mine only plays in this process; take it out"):
+        make_plugins(chain, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
