@@ -29,6 +29,7 @@ for package in $(1); do case $$package in \
 	python3-venv) $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null ;; \
 	libportaudio2) test "$$(uname)" != Linux || $(PYTHON) -c 'import ctypes.util, sys; sys.exit(not ctypes.util.find_library("portaudio"))' ;; \
 	jackd2) command -v jackd >/dev/null ;; \
+	lilv-utils) command -v lv2apply >/dev/null ;; \
 	build-essential) command -v cc >/dev/null ;; \
 	python3-dev) $(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ;; \
 	esac || missing="$$missing $$package"; done; \
@@ -55,7 +56,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/python
-	$(call system,libportaudio2 jackd2 build-essential python3-dev)
+	$(call system,libportaudio2 jackd2 lilv-utils build-essential python3-dev)
 	@echo "installing rtaudio with everything to train and test it into $(VENV) ..."
 	@$(PIP) -e ".[train,dev]"
 	@$(PIP) -e ".[metrics]" || echo "pesq is compiled here and needs a C compiler and Python's headers; what it measures is left out" >&2
