@@ -13,11 +13,14 @@ Play = Callable[[Floats], Floats]
 _HEARD = 1e-4
 """Share of the peak from which on a sample belongs to the answer: -80 dB."""
 _NOISE_LEVEL = 0.1
+_LONGEST_S = 30
 _ALIKE = 0.99
 
 
-def held_back(play: Play, channels: int, chunk: int, samples: int) -> int:
+def held_back(play: Play, channels: int, chunk: int, rate_hz: int) -> int:
     """Return the most samples that a plugin ever owes, fed with noise in chunks.
+
+    It is listened to until that has not grown for a second.
 
     Parameters
     ----------
@@ -25,15 +28,24 @@ def held_back(play: Play, channels: int, chunk: int, samples: int) -> int:
         Takes ``[channels, chunk]``, returns as many samples or fewer.
     channels, chunk
         Size of a call.
-    samples
-        How long to listen.
+    rate_hz
+        Sample rate.
+
+    Raises
+    ------
+    ValueError
+        It owes more and more.
     """
     noise = np.random.default_rng(0).uniform(-_NOISE_LEVEL, _NOISE_LEVEL, (channels, chunk))
     x = noise.astype(np.float32)
-    owed = most = 0
-    for _ in range(-(-samples // chunk)):
-        owed += chunk - play(x).shape[1]
-        most = max(most, owed)
+    owed = most = calm = fed = 0
+    while calm < rate_hz:
+        missing = chunk - play(x).shape[1]
+        owed, fed, calm = owed + missing, fed + chunk, calm + chunk
+        if owed > most:
+            most, calm = owed, 0
+        if fed > _LONGEST_S * rate_hz:
+            raise ValueError(f"gives fewer samples than it takes, even after {_LONGEST_S} s")
     return most
 
 

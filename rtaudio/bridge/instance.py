@@ -61,6 +61,11 @@ class BuiltInInstance:
         Makes the plugin, with the present parameters.
     apply
         Sets a parameter: ``apply(plugin, name, value)``.
+
+    Attributes
+    ----------
+    plugin
+        The plugin.
     """
 
     told_latency_samples = 0
@@ -69,7 +74,7 @@ class BuiltInInstance:
 
     def __init__(self, make: Callable[[], Any], apply: Callable[[Any, str, Any], None]) -> None:
         self._make, self._apply = make, apply
-        self._plugin = make()
+        self.plugin = make()
 
     def process(self, x: Floats, rate_hz: int) -> Floats:
         """Play float32 ``[channels, frames]``.
@@ -82,12 +87,12 @@ class BuiltInInstance:
             Sample rate.
         """
         # never reset=True: that would play silence to the end, too
-        y: Floats = self._plugin.process(x, rate_hz, buffer_size=x.shape[1], reset=False)
+        y: Floats = self.plugin.process(x, rate_hz, buffer_size=x.shape[1], reset=False)
         return y
 
     def reset(self) -> None:
         """Forget all sound."""
-        self._plugin = self._make()
+        self.plugin = self._make()
 
     def apply(self, name: str, value: bool | float | str) -> None:
         """Set a parameter.
@@ -99,7 +104,7 @@ class BuiltInInstance:
         value
             In natural units.
         """
-        self._apply(self._plugin, name, value)
+        self._apply(self.plugin, name, value)
 
     def close(self) -> None:
         """Do nothing; the plugin goes with its last reference."""

@@ -20,6 +20,9 @@ from rtaudio.errors import ParameterError, PluginError, closest
 from rtaudio.runtime.memory import Floats
 from rtaudio.runtime.slots import COMMON
 
+WHOLE_ONLY = ("GSMFullRateCompressor", "PitchShift")
+"""In pieces pedalboard 0.9 plays them silent or broken: each call primes them anew."""
+
 _RANGES: dict[str, tuple[float, float, str]] = {
     "bit_depth": (1.0, 32.0, "bit"),
     "ratio": (1.0, 100.0, ":1"),
@@ -198,7 +201,18 @@ class Pedal(Foreign):
             raise PluginError(f"{self._title}: {' '.join(str(error).split())}") from None
 
     def load(self) -> Instance:
-        """Make a plugin with the present attributes."""
+        """Make a plugin with the present attributes.
+
+        Raises
+        ------
+        PluginError
+            pedalboard does not play it in pieces.
+        """
+        if self.effect in WHOLE_ONLY:
+            raise PluginError(
+                f"{self._title}: pedalboard cannot play it in pieces, so not live or in a chain; "
+                "call it with a whole sound, alone or on a Board"
+            )
         return BuiltInInstance(lambda: self._new(self.values()), _assign)
 
 

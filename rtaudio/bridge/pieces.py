@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from rtaudio.bridge.foreign import Foreign
+from rtaudio.bridge.library import pedalboard
 from rtaudio.effects.base import Effect
 from rtaudio.effects.chain import Chain
 from rtaudio.errors import PluginError
@@ -32,10 +34,8 @@ class Pieces:
         self._rate_hz, self._channels = rate_hz, channels
         self._parts: list[Play] = []
         for alone, run in itertools.groupby(effects, _is_alone):
-            if alone:
-                self._parts += [self._foreign(part) for part in run if isinstance(part, Foreign)]
-            else:
-                self._parts.append(self._own(Chain([*run])))
+            part = [*run]
+            self._parts.append(self._plugins(part) if alone else self._own(Chain(part)))
 
     def process(self, x: Floats) -> Floats:
         """Play the next piece, float32 ``[channels, frames]``."""
@@ -57,25 +57,31 @@ class Pieces:
 
         return play
 
-    def _foreign(self, effect: Foreign) -> Play:
-        instance = effect.load()
-        applied = effect.values()
+    def _plugins(self, effects: Sequence[Any]) -> Play:
+        """Play plugins in a row in one call, as a ``Pedalboard`` does."""
+        instances = [effect.load() for effect in effects]
+        applied = [effect.values() for effect in effects]
+        board = pedalboard().Pedalboard([instance.plugin for instance in instances])
 
         def play(x: Floats) -> Floats:
-            for name, value in effect.values().items():
-                if applied[name] != value:
-                    applied[name] = value
-                    instance.apply(name, value)
+            for effect, instance, former in zip(effects, instances, applied, strict=True):
+                for name, value in effect.values().items():
+                    if former[name] != value:
+                        former[name] = value
+                        instance.apply(name, value)
             if not x.shape[1]:
                 return x
             try:
-                return instance.process(x, self._rate_hz)
+                wet: Floats = board.process(x, self._rate_hz, reset=False)
             except (ValueError, TypeError, RuntimeError) as error:
-                raise PluginError(f"{effect.name or effect.usual_name}: {error}") from None
+                names = ", ".join(effect.name or effect.usual_name for effect in effects)
+                raise PluginError(f"{names}: {' '.join(str(error).split())}") from None
+            return wet
 
         return play
 
 
 def _is_alone(effect: Effect) -> bool:
-    """Return whether an effect is a plugin that pedalboard may play as it is."""
-    return isinstance(effect, Foreign) and effect.mix == 1.0 and not effect.bypass
+    """Return whether an effect is a plugin that pedalboard may play here as it is."""
+    plain = effect.mix == 1.0 and not effect.bypass
+    return isinstance(effect, Foreign) and plain and not getattr(effect, "isolate", False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import threading
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -52,7 +53,8 @@ class Plugin(Foreign):
     latency_samples
         Its latency; None: what it tells, else what its answer to an impulse shows.
     isolate
-        True: a process of its own, so that its crash is not yours.
+        True: a process of its own, so that its crash is not yours. Where another thread than the
+        main one loads it, that is always so.
     chunk
         Frames of a call, live: more survive a busier Python, and come later.
 
@@ -165,7 +167,8 @@ class Plugin(Foreign):
         return external
 
     def _open(self) -> ExternalPlugin | IsolatedPlugin:
-        kind = IsolatedPlugin if self.isolate else ExternalPlugin
+        apart = self.isolate or threading.current_thread() is not threading.main_thread()
+        kind = IsolatedPlugin if apart else ExternalPlugin
         return kind(self.file, self.title, self._title)
 
     def _learn(self, external: ExternalPlugin | IsolatedPlugin) -> None:

@@ -12,8 +12,6 @@ from rtaudio.errors import PluginError
 from rtaudio.runtime.memory import Floats
 from rtaudio.runtime.slots import Slot
 
-_LISTEN_S = 1.0
-
 
 class Line:
     """A queue that gives as many samples as it takes, each a constant number later.
@@ -121,7 +119,7 @@ class Unit:
         self._applied = {name: slot.value for name, slot in self._parameters.items()}
         try:
             instance.reset()
-            owed = held_back(self._play, channels, chunk, round(_LISTEN_S * rate_hz))
+            owed = held_back(self._play, channels, chunk, rate_hz)
             hidden = 0
             if latency_samples is not None:
                 hidden = max(0, latency_samples - owed)

@@ -98,14 +98,14 @@ def test_pieces_go_on_and_a_reset_begins_again(pedalboard):
 
 def test_pieces_are_those_of_pedalboard(pedalboard):
     def plugins():
-        return [pedalboard.Chorus(), pedalboard.PitchShift(2), pedalboard.Delay(0.02)]
+        return [pedalboard.Chorus(), pedalboard.BrickwallLimiter(), pedalboard.Delay(0.02)]
 
-    x = sound(2, 120000)
+    x = sound(2, 24000)
     board, theirs = Board(plugins()), pedalboard.Pedalboard(plugins())
     for piece in np.split(x, 24, axis=1):
         expected = theirs.process(piece, RATE, reset=False)
         np.testing.assert_array_equal(board.process(piece, RATE, reset=False), expected)
-    assert expected.shape[1] == 5000
+    assert expected.shape[1] == 1000
 
 
 def test_pieces_of_what_is_late_are_short_first_and_in_time(pedalboard):

@@ -95,10 +95,10 @@ def test_a_plugin_that_crashes_while_it_loads_or_renders_is_told(tiny):
         effect(tone(), RATE)
 
 
-def test_an_isolated_plugin_needs_no_main_thread(tiny):
+def test_in_another_thread_a_plugin_gets_a_process_of_its_own(tiny):
     from concurrent.futures import ThreadPoolExecutor
 
     x = tone()[None]
     with ThreadPoolExecutor(1) as pool:
-        wet = pool.submit(lambda: rt.Plugin(tiny, {"gain_db": 6.0}, isolate=True)(x, RATE)).result()
+        wet = pool.submit(lambda: rt.Plugin(tiny, {"gain_db": 6.0})(x, RATE)).result()
     np.testing.assert_allclose(wet, 10 ** (6 / 20) * x, rtol=1e-5, atol=1e-6)

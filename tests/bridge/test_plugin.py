@@ -177,12 +177,12 @@ def test_bad_files_and_values_are_refused_in_one_line(tiny, build_vst3, tmp_path
         assert "\n" not in str(error.value)
 
 
-def test_another_thread_cannot_load_and_is_told_what_to_do(tiny):
+def test_pedalboard_loads_in_the_main_thread_only(tiny):
     found = []
 
     def load():
         try:
-            rt.Plugin(tiny)
+            ExternalPlugin(tiny, "", "tiny")
         except rt.PluginError as error:
             found.append(str(error))
 
@@ -204,3 +204,5 @@ def test_delays_are_found():
     assert delay_of_answer(answer) == 40
     first = iter([10, 64, 64])
     assert held_back(lambda x: x[:, : next(first, 64)], 1, 64, 640) == 54
+    with pytest.raises(ValueError, match="fewer samples than it takes"):
+        held_back(lambda x: x[:, 1:], 1, 64, 640)
