@@ -31,7 +31,7 @@ BUFFER = 8192
 
 
 class Board(Chain):
-    """A chain of pedalboard's plugins and our effects, mixed, with the calls of a ``Pedalboard``.
+    """A chain of pedalboard's plugins and our effects, with the calls of a board of pedalboard.
 
     Live, plugins in a row share one worker. An object of pedalboard stays yours: the board follows
     what you assign to it between two calls, and gives it back by its place. ``Chain`` and ``Mix``

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import re
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +24,8 @@ _BINARIES = {
     "darwin": "MacOS",
     "win32": {"AMD64": "x86_64-win", "ARM64": "arm64-win"}.get(platform.machine(), "x86-win"),
 }
+_DISPLAYS = {"DISPLAY", "WAYLAND_DISPLAY"}
+_LOOK_S = 0.05
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 
@@ -146,6 +150,57 @@ class ExternalPlugin:
         """
         parameter = self.plugin.parameters[name]
         parameter.raw_value = raw_value(parameter, value)
+
+    def edit(self, changed: Callable[[str, bool | float | str], None]) -> None:
+        """Open the plugin's own window, in the main thread, and wait until it is closed.
+
+        Parameters
+        ----------
+        changed
+            Called, in a thread, with the name and the new value of each parameter that changes.
+
+        Raises
+        ------
+        PluginError
+            There is no display to open it on.
+        """
+        if sys.platform == "linux" and not _DISPLAYS & os.environ.keys():
+            raise PluginError("no display to open its window on; set its parameters by name")
+        closed = threading.Event()
+        args = (self.parameters(), changed, closed)
+        watch = threading.Thread(target=self.watch, args=args, daemon=True)
+        watch.start()
+        try:
+            self.plugin.show_editor()
+        finally:
+            closed.set()
+            watch.join()
+
+    def watch(
+        self,
+        former: dict[str, PluginParameter],
+        changed: Callable[[str, bool | float | str], None],
+        closed: threading.Event,
+    ) -> None:
+        """Call a function for every parameter that changes, until an event is set.
+
+        Parameters
+        ----------
+        former
+            The parameters at the beginning.
+        changed
+            Called with the name and the new value.
+        closed
+            The event.
+        """
+        last = False
+        while not last:
+            last = closed.wait(_LOOK_S)
+            present = self.parameters()
+            for name, parameter in present.items():
+                if parameter.value != former[name].value:
+                    changed(name, parameter.value)
+            former = present
 
     def close(self) -> None:
         """Do nothing; the plugin goes with its last reference."""

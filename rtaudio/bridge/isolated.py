@@ -21,6 +21,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,12 +38,15 @@ LOAD_S = 60.0
 
 _HEAD = struct.Struct("<II")
 _SOUND = struct.Struct("<III")
-_JSON, _PLAY, _STATE, _FAULT = range(4)
+_JSON, _PLAY, _STATE, _FAULT, _CHANGED, _NOTHING = range(6)
 _MOST_BYTES = MAX_STATE_BYTES + (1 << 20)
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from rtaudio.bridge.isolated import serve; serve()"
 )
+
+
+Changed = Callable[[str, bool | float | str], None]
 
 
 class IsolatedPlugin:
@@ -137,6 +141,27 @@ class IsolatedPlugin:
         """
         self._call("apply", name=name, value=value)
 
+    def edit(self, changed: Changed) -> None:
+        """Open the plugin's own window there, and wait until it is closed.
+
+        Parameters
+        ----------
+        changed
+            Called with the name and the new value of each parameter that is changed meanwhile.
+
+        Raises
+        ------
+        PluginError
+            It has no window, there is no display, or it dies.
+        """
+        message = json.dumps({"do": "edit"}).encode()
+        kind, answer = self._exchange(_JSON, message, None)
+        while kind == _CHANGED:
+            changed(*json.loads(answer))
+            kind, answer = self._exchange(_NOTHING, b"", None)
+        if kind == _FAULT:
+            raise PluginError(f"{self._name}: {answer.decode()}")
+
     def close(self) -> None:
         """End the process."""
         self._end()
@@ -147,13 +172,21 @@ class IsolatedPlugin:
 
     def _ask(self, kind: int, payload: bytes, patience_s: float) -> bytes:
         """Send a message, and return the answer; once it has failed, fail at once."""
+        answered, answer = self._exchange(kind, payload, patience_s)
+        if answered == _FAULT:
+            raise PluginError(answer.decode())
+        return answer
+
+    def _exchange(self, kind: int, payload: bytes, patience_s: float | None) -> tuple[int, bytes]:
+        """Send a message, unless it is nothing, and return the next answer."""
         with self._lock:
             if self.ailment:
                 raise PluginError(f"{self._name}: {self.ailment}; load it again")
             try:
-                assert self._process.stdin is not None
-                self._process.stdin.write(_HEAD.pack(kind, len(payload)) + payload)
-                self._process.stdin.flush()
+                if kind != _NOTHING:
+                    assert self._process.stdin is not None
+                    self._process.stdin.write(_HEAD.pack(kind, len(payload)) + payload)
+                    self._process.stdin.flush()
                 answer = self._answers.get(timeout=patience_s)
             except queue.Empty:
                 self.ailment = "hangs"
@@ -166,9 +199,7 @@ class IsolatedPlugin:
             if answer is None:
                 self.ailment = "crashed"
                 raise PluginError(f"{self._name}: crashed ({self._last_words()}); remove it")
-        if answer[0] == _FAULT:
-            raise PluginError(answer[1].decode())
-        return answer[1]
+        return answer
 
     def _last_words(self) -> str:
         status = self._process.wait(5.0)
@@ -220,20 +251,31 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who plays
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a plugin prints
+    lock = threading.Lock()
+
+    def send(kind: int, payload: bytes) -> None:
+        with lock:
+            answers.write(_HEAD.pack(kind, len(payload)) + payload)
+            answers.flush()
+
     plugin: ExternalPlugin | None = None
     while (message := _read(sys.stdin.buffer)) is not None:
         try:
             kind, payload = message
-            if kind == _JSON and (asked := json.loads(payload))["do"] == "open":
+            asked = json.loads(payload) if kind == _JSON else {}
+            if asked.get("do") == "open":
                 plugin = ExternalPlugin(Path(asked["file"]), asked["title"], asked["name"])
+                kind, payload = _JSON, b"null"
+            elif asked.get("do") == "edit":
+                assert plugin is not None
+                plugin.edit(lambda *change: send(_CHANGED, json.dumps(change).encode()))
                 kind, payload = _JSON, b"null"
             else:
                 assert plugin is not None
                 kind, payload = _answered(plugin, kind, payload)
         except Exception as error:  # whatever a plugin raises is told, in one line
             kind, payload = _FAULT, " ".join(str(error).split()).encode()
-        answers.write(_HEAD.pack(kind, len(payload)) + payload)
-        answers.flush()
+        send(kind, payload)
     os._exit(0)  # no last words of a plugin
 
 

@@ -107,8 +107,7 @@ class Pedal(Foreign):
         known = built_in_effects()
         if self.effect not in known:
             raise ParameterError(
-                f"{self.name or self.kind}.effect: pedalboard has no effect {self.effect!r}; "
-                f"{closest(self.effect, known)}"
+                f"pedalboard has no effect {self.effect!r}; {closest(self.effect, known)}"
             )
         return known[self.effect]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, Unpack
 
 from pydantic import Field, PrivateAttr, field_validator
 
 from rtaudio.bridge.external import MAX_STATE_BYTES, ExternalPlugin, PluginParameter
-from rtaudio.bridge.foreign import Foreign, own_name
+from rtaudio.bridge.foreign import Foreign, live_name, own_name
 from rtaudio.bridge.instance import Instance
 from rtaudio.bridge.isolated import IsolatedPlugin
 from rtaudio.catalogue import plugins
@@ -157,6 +158,40 @@ class Plugin(Foreign):
             if choices and str(value) not in choices:
                 listed = ", ".join(choices)
                 raise ParameterError(f"{self._title}.{name} = {value!r} is not one of {listed}")
+
+    def edit(self, changed: Callable[[str, float], None] | None = None) -> None:
+        """Open the plugin's own window, and wait until it is closed; what is set there stays.
+
+        The window lives in a process of its own, with the present settings. What plays follows by
+        ``changed``: ``amp.edit(lambda name, value: host.set(f"amp.{name}", value))``. What is no
+        parameter, such as a file that the plugin has opened, is heard when it is built again.
+
+        Parameters
+        ----------
+        changed
+            Called with the live name and the value of each number and switch that is changed.
+
+        Raises
+        ------
+        PluginError
+            It has no window, there is no display, or it dies.
+        """
+        window = IsolatedPlugin(self.file, self.title, self._title)
+        limits = self.limits()
+
+        def follow(name: str, value: bool | float | str) -> None:
+            self.parameters[name] = value
+            if changed is not None and name in limits:
+                changed(live_name(name), float(value))
+
+        try:
+            self._restore(window)
+            window.edit(follow)
+            self.state, self.state_file = _text(window.state), None
+            self._kept = {name: each.value for name, each in window.parameters().items()}
+            self.parameters = {}
+        finally:
+            window.close()
 
     def load(self) -> Instance:
         """Load the plugin once more, with its state and its parameters."""

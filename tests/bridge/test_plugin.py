@@ -193,6 +193,30 @@ def test_pedalboard_loads_in_the_main_thread_only(tiny):
     assert found[0].endswith("load it there, or isolate it")
 
 
+def test_the_window_needs_a_display_and_a_plugin_that_has_one(tiny, monkeypatch):
+    effect = rt.Plugin(tiny, {"gain_db": 3.0})
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(rt.PluginError, match=r"^tiny: no display to open its window on; set"):
+        effect.edit()
+    monkeypatch.setenv("DISPLAY", ":7654")
+    with pytest.raises(rt.PluginError, match=r"^tiny: "):  # no such display, or no window
+        effect.edit()
+    assert effect.parameters == {"gain_db": 3.0}
+
+
+def test_what_is_turned_in_the_window_is_told(tiny):
+    external, told, closed = ExternalPlugin(tiny, "", "tiny"), [], threading.Event()
+    args = (external.parameters(), lambda *change: told.append(change), closed)
+    watch = threading.Thread(target=external.watch, args=args)
+    watch.start()
+    external.apply("gain_db", 6.0)
+    external.apply("invert", True)
+    closed.set()
+    watch.join()
+    assert dict(told) == {"gain_db": 6.0, "invert": True}
+
+
 def test_delays_are_found():
     answer = np.zeros(100, np.float32)
     assert delay_of_answer(answer) == 0
