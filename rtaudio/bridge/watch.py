@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from typing import Protocol
@@ -11,7 +12,35 @@ from rtaudio.runtime.worker import Worker
 
 HANG_S = 2.0
 """A plugin that computes one chunk for longer hangs."""
+SWITCH_S = 0.0005
+"""While a rack plays, Python's threads hand the interpreter over after this long: by default a busy
+one keeps it for 5 ms, and a rack needs it twice or more per chunk."""
 _LOOK_S = 0.1
+
+
+class _Switching:
+    """Lets the interpreter be handed over sooner while anyone needs it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._former_s = sys.getswitchinterval()
+
+    def begin(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._former_s = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._former_s, SWITCH_S))
+            self._users += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                sys.setswitchinterval(self._former_s)
+
+
+_switching = _Switching()
 
 
 class _Watched(Protocol):
@@ -61,6 +90,7 @@ class Watch:
         """Start the worker, and the thread that watches it."""
         self._worker.start()
         if self._thread is None:
+            _switching.begin()
             self._stop.clear()
             self._thread = threading.Thread(target=self._look, name="plugin watch", daemon=True)
             self._thread.start()
@@ -71,6 +101,7 @@ class Watch:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+            _switching.end()
         self._worker.stop()
         self._rack.close()
 

@@ -22,6 +22,13 @@ def until(what, seconds=20.0):
     return found
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    """What takes 0.7 s hangs."""
+    monkeypatch.setattr("rtaudio.bridge.watch.HANG_S", 0.7)
+    monkeypatch.setattr("rtaudio.bridge.isolated.HANG_S", 0.7)
+
+
 def tone():
     return (0.3 * np.sin(2 * np.pi * 220.0 / RATE * np.arange(RATE))).astype(np.float32)
 
@@ -55,7 +62,7 @@ def test_a_parameter_is_turned_while_it_plays(tiny):
 
 
 @pytest.mark.parametrize(("trouble", "word"), [(1.0, "hangs"), (2.0, "crashed")])
-def test_in_a_process_of_its_own_it_hangs_or_crashes_alone(tiny, trouble, word):
+def test_in_a_process_of_its_own_it_hangs_or_crashes_alone(tiny, trouble, word, impatient):
     x = np.full(RATE * 30, 0.25, np.float32)
     with rt.Host(rt.Plugin(tiny, isolate=True), "clock", RATE, 256, source=x) as host:
         host.set("tiny.trouble", trouble)
@@ -65,7 +72,7 @@ def test_in_a_process_of_its_own_it_hangs_or_crashes_alone(tiny, trouble, word):
         assert host.running
 
 
-def test_in_this_process_a_hanging_plugin_is_bypassed_until_it_plays_again(tiny):
+def test_in_this_process_a_hanging_plugin_is_bypassed_until_it_plays_again(tiny, impatient):
     x = np.full(RATE * 60, 0.25, np.float32)
     with rt.Host(rt.Plugin(tiny, {"invert": True}), "clock", RATE, 256, source=x) as host:
         tap = host.tap()

@@ -19,7 +19,7 @@
 #ifndef TOLD
 #define TOLD LATENCY
 #endif
-#define HANG_S 4
+#define HANG_S 2
 #define OK 0
 #define NO 1
 #define NOT_IMPLEMENTED 3
