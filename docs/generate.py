@@ -35,7 +35,9 @@ GENERATED = ROOT / "docs" / "generated"
 COMMON = ("name", "mix", "bypass")
 """The fields that every effect has."""
 
-LIVE = {("model", "interface_dbu")} | {(kind, "parameters") for kind in ("model", "pedal", "plugin")}
+LIVE = {("model", "interface_dbu")} | {
+    (kind, "parameters") for kind in ("model", "pedal", "plugin")
+}
 """Live parameters that are no fields: `Model.live_values` adds them."""
 
 

@@ -174,6 +174,10 @@ class Board(Chain):
             return mono
         return np.ascontiguousarray(wet.T) if turned else wet
 
+    def reset(self) -> None:
+        """Forget what was played by ``process(..., reset=False)``."""
+        self._pieces = None
+
     def _whole(self, x: Floats, rate_hz: int) -> Floats:
         """Render a whole sound, one part after the other, as pedalboard does."""
         wet = x

@@ -24,6 +24,8 @@ _BINARIES = {
     "darwin": "MacOS",
     "win32": {"AMD64": "x86_64-win", "ARM64": "arm64-win"}.get(platform.machine(), "x86-win"),
 }
+_left: list[Any] = []
+"""Plugins that another thread dropped: only the main thread unloads them, when it loads another."""
 _DISPLAYS = {"DISPLAY", "WAYLAND_DISPLAY"}
 _LOOK_S = 0.05
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -68,7 +70,7 @@ class ExternalPlugin:
     ailment = ""
 
     def __init__(self, file: Path, title: str, name: str) -> None:
-        self._name = name
+        self._name, self._owned = name, True
         self.plugin: Any = _loaded(file, title)
 
     @classmethod
@@ -83,7 +85,7 @@ class ExternalPlugin:
             What messages call it.
         """
         external = cls.__new__(cls)
-        external._name, external.plugin = name, plugin
+        external._name, external._owned, external.plugin = name, False, plugin
         return external
 
     @property
@@ -150,6 +152,11 @@ class ExternalPlugin:
         """
         parameter = self.plugin.parameters[name]
         parameter.raw_value = raw_value(parameter, value)
+
+    def __del__(self) -> None:
+        loaded = self.__dict__.get("plugin") if self._owned else None
+        if loaded is not None and threading.current_thread() is not threading.main_thread():
+            _left.append(loaded)
 
     def edit(self, changed: Callable[[str, bool | float | str], None]) -> None:
         """Open the plugin's own window, in the main thread, and wait until it is closed.
@@ -261,6 +268,7 @@ def _loaded(file: Path, title: str) -> Any:
         raise PluginError(
             f"{file}: a plugin is loaded by the main thread only; load it there, or isolate it"
         )
+    _left.clear()
     if fault := _foreign_machine(file) or (title and _several(file, title)):
         raise PluginError(f"{file}: {fault}")
     try:

@@ -87,7 +87,9 @@ class Pedal(Foreign):
         parameters: dict[str, bool | float | str] | None = None,
         **options: Unpack[_PedalOptions],
     ) -> None:
-        Effect.__init__(self, effect=effect, parameters=parameters or {}, **options)
+        Effect.__init__(
+            self, effect=effect, parameters={} if parameters is None else parameters, **options
+        )
         blank = _blank(self._class())
         self._made = {name: _plain(getattr(blank, name)) for name in _attributes(blank)}
         self.check_parameters()

@@ -91,7 +91,9 @@ class Plugin(Foreign):
         parameters: dict[str, bool | float | str] | None = None,
         **options: Unpack[_PluginOptions],
     ) -> None:
-        Effect.__init__(self, file=file, parameters=parameters or {}, **options)
+        Effect.__init__(
+            self, file=file, parameters={} if parameters is None else parameters, **options
+        )
         self._learn(self._open())
 
     @classmethod

@@ -74,12 +74,13 @@ def python_node(
         How late the output is.
     """
     views: dict[tuple[int, int], tuple[Floats, Floats]] = {}
+    records: list[Any] = []  # of the node itself, which would be a circle
     started = False
 
     def enter(state: int, src: int, dst: int, frames: int) -> int:
         nonlocal started
         try:
-            record = node.record
+            [record] = records
             if (src, dst) not in views:
                 stride = int(record["stride"])
                 views[src, dst] = _planar(src, channels, stride), _planar(dst, channels, stride)
@@ -101,6 +102,7 @@ def python_node(
         relocatable=False,
     )
     node.record["channels"] = channels
+    records.append(node.record)
     return node
 
 

@@ -93,6 +93,9 @@ def test_pieces_go_on_and_a_reset_begins_again(pedalboard):
     pieces = [board.process(piece, RATE, reset=False) for piece in np.split(x, 20, axis=1)]
     assert {piece.shape for piece in pieces} == {(1, 450)}
     np.testing.assert_allclose(np.concatenate(pieces, axis=1), whole, atol=1e-6)
+    board.reset()
+    again = board.process(x[:, :450], RATE, reset=False)
+    np.testing.assert_array_equal(again, pieces[0])
     np.testing.assert_array_equal(board(x, RATE), whole)
 
 

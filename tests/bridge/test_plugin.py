@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -191,6 +193,30 @@ def test_pedalboard_loads_in_the_main_thread_only(tiny):
     thread.join()
     assert found
     assert found[0].endswith("load it there, or isolate it")
+
+
+def test_only_the_main_thread_unloads_a_plugin(tiny):
+    from rtaudio.bridge.external import _left
+
+    held = [ExternalPlugin(tiny, "", "tiny")]
+    thread = threading.Thread(target=held.clear)
+    thread.start()
+    thread.join()
+    assert len(_left) == 1
+    ExternalPlugin(tiny, "", "tiny")
+    assert _left == []
+
+
+def test_a_program_is_freed_with_its_plugin_at_once(tiny):
+    """Without a circle, which the collector would break in any thread."""
+    program = rt.Plugin(tiny).compile(RATE, 64, in_channels=2, offline=True)
+    kernel = weakref.ref(program.plan.steps[0].node.inner[0].kernel)
+    gc.disable()
+    try:
+        del program
+        assert kernel() is None
+    finally:
+        gc.enable()
 
 
 def test_the_window_needs_a_display_and_a_plugin_that_has_one(tiny, monkeypatch):
