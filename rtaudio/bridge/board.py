@@ -14,7 +14,7 @@ from rtaudio.audio.samples import samples
 from rtaudio.bridge.foreign import Foreign, mixed
 from rtaudio.bridge.library import is_of_pedalboard, pedalboard
 from rtaudio.bridge.pedal import Pedal
-from rtaudio.bridge.pieces import Pieces
+from rtaudio.bridge.pieces import Pieces, is_alone
 from rtaudio.bridge.plugin import Plugin
 from rtaudio.bridge.rack import append_rack
 from rtaudio.effects.base import Common, Effect
@@ -158,9 +158,7 @@ class Board(Chain):
         AudioError
             It is no sound, or the rate is not a whole number.
         """
-        if isinstance(sample_rate, str) or sample_rate != int(sample_rate):
-            raise AudioError(f"sample_rate = {sample_rate!r} is not a whole number of Hz")
-        rate_hz = int(sample_rate)
+        rate_hz = _whole_hz(sample_rate)
         x: Array = np.asarray(input_array)
         turned = x.ndim == 2 and x.shape[0] > x.shape[1]
         planar = samples(x.T if turned else x)
@@ -189,11 +187,23 @@ class Board(Chain):
     def _continued(self, x: Floats, rate_hz: int) -> Floats:
         own = self.mix == 1.0 and not self.bypass
         effects = self.effects if own else [self]
-        wanted = (rate_hz, len(x), own, *map(id, self.effects))
+        wanted = (rate_hz, len(x), own, *((id(e), is_alone(e)) for e in self.effects))
         if self._pieces is None or self._played != wanted:
             self._pieces = Pieces(effects, rate_hz, len(x))
             self._played = wanted
         return self._pieces.process(x)
+
+
+def _whole_hz(sample_rate: float) -> int:
+    """Return a sample rate that is a whole number."""
+    try:
+        rate_hz = int(sample_rate)
+        whole = rate_hz == sample_rate
+    except (TypeError, ValueError, OverflowError):
+        whole = False
+    if not whole:
+        raise AudioError(f"sample_rate = {sample_rate!r} is not a whole number of Hz")
+    return rate_hz
 
 
 def _append_foreign(builder: Builder, x: Bus, effects: list[Any], slots: Slots) -> Bus:

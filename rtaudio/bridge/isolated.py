@@ -202,9 +202,11 @@ class IsolatedPlugin:
         return answer
 
     def _last_words(self) -> str:
-        status = self._process.wait(5.0)
         try:
+            status = self._process.wait(5.0)
             return signal.Signals(-status).name
+        except subprocess.TimeoutExpired:
+            return "no answers any more"
         except ValueError:
             return f"exit status {status}"
 

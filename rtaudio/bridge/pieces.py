@@ -33,7 +33,7 @@ class Pieces:
     def __init__(self, effects: Sequence[Effect], rate_hz: int, channels: int) -> None:
         self._rate_hz, self._channels = rate_hz, channels
         self._parts: list[Play] = []
-        for alone, run in itertools.groupby(effects, _is_alone):
+        for alone, run in itertools.groupby(effects, is_alone):
             part = [*run]
             self._parts.append(self._plugins(part) if alone else self._own(Chain(part)))
 
@@ -81,7 +81,7 @@ class Pieces:
         return play
 
 
-def _is_alone(effect: Effect) -> bool:
+def is_alone(effect: Effect) -> bool:
     """Return whether an effect is a plugin that pedalboard may play here as it is."""
     plain = effect.mix == 1.0 and not effect.bypass
     return isinstance(effect, Foreign) and plain and not getattr(effect, "isolate", False)

@@ -228,6 +228,8 @@ class Plugin(Foreign):
         if self.state and self.state_file is not None:
             raise ParameterError(f"{self._title}: state and state_file are both given; remove one")
         if self.state_file is not None:
+            if not self.state_file.is_file():
+                raise FileNotFoundError(f"{self.state_file}: no such file; save the state again")
             if self.state_file.stat().st_size > MAX_STATE_BYTES:
                 raise PluginError(f"{self.state_file}: is too large for the state of a plugin")
             return self.state_file.read_bytes()

@@ -143,7 +143,7 @@ def test_a_live_change_is_the_plugins_own(pedalboard):
 
 def test_what_is_no_sound_is_refused(pedalboard):
     board = Board([pedalboard.Gain()])
-    for rate in ("forty four one hundred", 44100.5):
+    for rate in ("forty four one hundred", 44100.5, None, float("nan"), float("inf")):
         with pytest.raises(rt.AudioError, match="is not a whole number of Hz"):
             board(sound(100), rate)
     with pytest.raises(rt.AudioError):

@@ -170,7 +170,8 @@ def test_bad_files_and_values_are_refused_in_one_line(tiny, build_vst3, tmp_path
         ),
         (lambda: rt.Plugin(tiny, state=b"of another plugin"), "the state does not belong to this"),
         (lambda: rt.Plugin(tiny, state="no base64!"), "tiny.state: is not base64"),
-        (lambda: rt.Plugin(tiny, state_file=tmp_path / "none"), "none"),
+        (lambda: rt.Plugin(tiny, state_file=tmp_path / "none"), "none: no such file; save the"),
+        (lambda: rt.Plugin(tiny, state_file=tmp_path), "no such file; save the state again"),
         (lambda: rt.Plugin(tiny, title="Othre"), "holds no plugin 'Othre'"),
     ):
         with pytest.raises((rt.RtaudioError, FileNotFoundError)) as error:
