@@ -13,6 +13,7 @@ Every error says what is wrong, where, and what to do about it::
      +-- CodecError          codes that cannot be decoded
      |    +-- PacketError    a datagram that is no packet of this codec
      |    +-- CodecFileError a coded file that is damaged, foreign or of another model
+     +-- PluginError         a plugin that cannot be loaded or played
      +-- DeviceError         a sound device that is absent, busy, lost, or refuses the settings
      +-- CaptureError        a recording of gear that is no good to learn from
      +-- ClusterError        a cluster that cannot be reached, or cannot do the work
@@ -102,6 +103,10 @@ class PacketError(CodecError):
 
 class CodecFileError(CodecError):
     """A coded file that cannot be read or written: the file, the fault and the remedy."""
+
+
+class PluginError(RtaudioError):
+    """A plugin that cannot be loaded or played: which one, why, and the remedy."""
 
 
 class DeviceError(RtaudioError):

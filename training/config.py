@@ -47,6 +47,23 @@ class DataSection(Section):
 
     root: str
 
+    def placed(self, path: Path) -> Self:
+        """Return the section with ``root`` as an absolute path.
+
+        Parameters
+        ----------
+        path
+            The file it was read from.
+
+        Raises
+        ------
+        ConfigError
+            No such folder.
+        """
+        root = Path(os.environ.get("RTAUDIO_DATA") or path.parent / self.root).resolve()
+        check_there(path, "data.root", root)
+        return self.model_copy(update={"root": str(root)})
+
 
 class NetConfig(BaseModel):
     """The net: its type (see `training.models.NETS`) and the arguments of its class."""
@@ -96,10 +113,7 @@ class RunConfig(Section):
         ConfigError
             Something that the configuration names is not there.
         """
-        root = Path(os.environ.get("RTAUDIO_DATA") or path.parent / self.data.root).resolve()
-        check_there(path, "data.root", root)
-        data = self.data.model_copy(update={"root": str(root)})
-        return self.model_copy(update={"data": data})
+        return self.model_copy(update={"data": self.data.placed(path)})
 
 
 def load_config(path: str | Path, form: type[AnyRun]) -> AnyRun:

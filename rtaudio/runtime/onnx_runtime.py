@@ -13,6 +13,7 @@ import importlib.util
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from rtaudio.runtime.abi import Foreign
 from rtaudio.runtime.denormals import flushed_denormals
 from rtaudio.runtime.system import ORT_LIBRARY
 
@@ -45,6 +47,29 @@ _POSITIONS = {
 _ELEMENT_TYPES = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}
 _LOG_FATAL_ONLY = 4
 _OPTIMIZE_ALL = 99
+
+
+@dataclass(frozen=True)
+class ApiFunction(Foreign):
+    """A function of the C API."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class ModelSession(Foreign):
+    """A session of a model, with the options of `Session`."""
+
+    model: bytes
+
+
+@dataclass(frozen=True)
+class Tensor(Foreign):
+    """An ``OrtValue`` over memory: its shape, and its element type as the C API numbers it."""
+
+    shape: tuple[int, ...]
+    element_type: int
+    bytes: int
 
 
 Provider = Literal["cpu", "cuda"]
@@ -215,8 +240,8 @@ class Tensors:
     def __init__(self) -> None:
         self._values: list[ctypes.c_void_p] = []
 
-    def add(self, address: int, shape: Sequence[int], dtype: Any) -> int:
-        """Return a new value.
+    def add(self, address: int, shape: Sequence[int], dtype: Any) -> tuple[int, Tensor]:
+        """Return a new value, and what it is.
 
         Parameters
         ----------
@@ -224,10 +249,16 @@ class Tensors:
             Where the elements lie.
         shape, dtype
             Of the tensor: float32 or int64.
+
+        Returns
+        -------
+        value, tensor
+            Its address, and what it is.
         """
         dtype = np.dtype(dtype)
         dims = (ctypes.c_int64 * len(shape))(*shape)
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        tensor = Tensor(tuple(shape), _ELEMENT_TYPES[dtype], size)
         value = ctypes.c_void_p()
         ort = api()
         ort.call(
@@ -237,11 +268,11 @@ class Tensors:
             ctypes.c_size_t(size),
             dims,
             ctypes.c_size_t(len(shape)),
-            _ELEMENT_TYPES[dtype],
+            tensor.element_type,
             ctypes.byref(value),
         )
         self._values.append(value)
-        return int(value.value or 0)
+        return int(value.value or 0), tensor
 
     def __del__(self) -> None:
         for value in self._values:

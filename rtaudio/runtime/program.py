@@ -15,14 +15,24 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+from numba import types
 
 from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.control import Control
-from rtaudio.runtime.jit import inlined
+from rtaudio.runtime.jit import c_function, inlined
 from rtaudio.runtime.limits import LOUDEST, RefusedError
 from rtaudio.runtime.memory import aligned, write_word
 from rtaudio.runtime.plan import Plan
-from rtaudio.runtime.words import call_process, copy_bytes, fill_bytes, i32_at, i64_at, struct_at
+from rtaudio.runtime.words import (
+    call_process,
+    copy_bytes,
+    fill_bytes,
+    flush_denormals,
+    i32_at,
+    i64_at,
+    restore_denormals,
+    struct_at,
+)
 
 INSTRUCTION = np.dtype(
     [
@@ -95,6 +105,15 @@ def run_program(program, frames):
         regions = i64_at(step.regions)
         for r in range(step.region_count):
             copy_bytes(regions[3 * r], regions[3 * r + 1], regions[3 * r + 2])
+    return faults
+
+
+@c_function(types.int64(types.int64, types.int64))
+def run_alone(program, frames):
+    """Run a program where no engine is around it: `run_program`, denormals flushed."""
+    former = flush_denormals()
+    faults = run_program(program, frames)
+    restore_denormals(former)
     return faults
 
 
@@ -175,7 +194,8 @@ class Program:
     def faults(self) -> dict[str, int]:
         """How often each effect produced NaN, Inf or a runaway level, by name; only the guilty.
 
-        Chunks that a worker did not finish in time are counted as ``<effect>: late``.
+        Chunks that a worker did not finish in time are counted as ``<effect>: late``; a worker that
+        plays no more counts once, as ``<effect>: crashed`` or ``<effect>: hangs``.
         """
         counts: Counter[str] = Counter()
         for step, row in zip(self.plan.steps, self._table, strict=False):
@@ -183,6 +203,7 @@ class Program:
         for name, worker in self.plan.workers:
             counts[name] += worker.faults
             counts[f"{name}: late"] += worker.late_chunks
+            counts[f"{name}: {worker.ailment}"] += bool(worker.ailment)
         return {name: count for name, count in counts.items() if count}
 
     def get(self, target: str) -> float:

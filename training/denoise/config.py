@@ -21,13 +21,15 @@ __all__ = ["DenoiseConfig", "DenoiseSchedule", "FeatureConfig"]
 class DenoiseSchedule(Section):
     """Length and pace of a training.
 
-    The learning rate rises over ``warmup_steps``, then falls to zero along a cosine. The run keeps
-    and exports a running average of the weights over about the last ``1 / (1 - average)`` steps.
-    After every ``epoch_steps`` the net is validated on ``validation_mixtures``.
+    The learning rate rises over ``warmup_steps``, then falls to zero along a cosine;
+    ``optimizer: muon`` is `training.muon.Muon`. The run keeps and exports a running average of the
+    weights over about the last ``1 / (1 - average)`` steps. After every ``epoch_steps`` the net is
+    validated on ``validation_mixtures``.
     """
 
     steps: Annotated[int, Field(ge=1)]
     batch: Annotated[int, Field(ge=1)]
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.001
     warmup_steps: Annotated[int, Field(ge=0)] = 200
     average: Annotated[float, Field(ge=0, lt=1)] = 0.995

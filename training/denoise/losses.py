@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from training.denoise.disturbance import disturbance
 from training.denoise.features import FeatureLoss
+from training.denoise.keep import Keep
 
 __all__ = ["FEATURES", "LOSSES", "DenoiseLoss", "denoise_loss", "si_sdr_db"]
 
@@ -135,36 +137,13 @@ def l2(output: Tensor, target: Tensor, noisy: Tensor, keep: Keep) -> Tensor:
     return keep.heard(output - target).square().mean()
 
 
-class Keep:
-    """The part of the spectrum to compare: up to ``bandwidth_hz`` of each target, (batch,)."""
-
-    def __init__(self, bandwidth_hz: Tensor, rate_hz: int) -> None:
-        self.bandwidth_hz, self.rate_hz = bandwidth_hz, rate_hz
-
-    def bins(self, n_fft: int) -> Tensor:
-        """Return 1 for the bins to compare, else 0: (batch, n_fft // 2 + 1)."""
-        hz = torch.arange(n_fft // 2 + 1, device=self.bandwidth_hz.device) * self.rate_hz / n_fft
-        return (hz <= self.bandwidth_hz[:, None]).float()
-
-    def heard(self, signal: Tensor) -> Tensor:
-        """Return a signal (batch, 1, samples) without the frequencies above."""
-        samples = signal.shape[-1]
-        kept: Tensor = torch.fft.rfft(signal) * self.bins(samples)[:, None]
-        sound: Tensor = torch.fft.irfft(kept, samples)
-        return sound
-
-    def erb_shares(self, n_fft: int) -> Tensor:
-        """Return the width of each bin on the ERB scale, up to a constant: (n_fft // 2 + 1,)."""
-        hz = torch.arange(n_fft // 2 + 1, device=self.bandwidth_hz.device) * self.rate_hz / n_fft
-        return 1 / (1 + 0.00437 * hz)
-
-
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor, Keep], Tensor]] = {
     "spectrum": compressed_spectrum,
     "si_sdr": si_sdr,
     "sdr": sdr,
     "l1": l1,
     "l2": l2,
+    "disturbance": disturbance,
 }
 """Terms by their name in a configuration, without `FEATURES`."""
 

@@ -21,11 +21,11 @@ from training.config import ConfigError
 from training.denoise.config import DenoiseConfig
 from training.denoise.corpus import Part
 from training.denoise.features import FeatureLoss, load_features
+from training.denoise.keep import Keep
 from training.denoise.losses import (
     FEATURES,
     RESOLUTIONS,
     DenoiseLoss,
-    Keep,
     si_sdr_db,
     window_samples,
 )
@@ -35,6 +35,7 @@ from training.denoise.pairs import PairedFolders, PairedFoldersConfig
 from training.lineage import LineageTask
 from training.models import net_class
 from training.models.denoiser import Denoiser
+from training.muon import Muon
 from training.task import Row
 
 __all__ = ["DenoiseTask"]
@@ -78,8 +79,11 @@ class DenoiseTask(LineageTask):
         _check_excerpts(config, net)
         self.net = net.to(device)
         self.loss = _make_loss(config).to(device)
-        self.optimizer = torch.optim.AdamW(
-            self.net.parameters(), lr=schedule.learning_rate, weight_decay=0.01
+        rate = schedule.learning_rate
+        self.optimizer = (
+            Muon(self.net, rate)
+            if schedule.optimizer == "muon"
+            else torch.optim.AdamW(self.net.parameters(), lr=rate, weight_decay=0.01)
         )
         self.parts = {"net": self.net, "optimizer": self.optimizer, "loss": self.loss}
         self._mixtures = _mixtures(config, "train", schedule.batch * schedule.steps)

@@ -17,6 +17,7 @@ from training.models.context import ContextNet
 from training.models.convolutional_codec import ConvolutionalCodec
 from training.models.crnn import Crnn
 from training.models.denoiser import Denoiser
+from training.models.fine_denoiser import FineDenoiser
 from training.models.gru import GruAmp
 from training.models.lstm import LstmAmp
 from training.models.naive import NaiveLstm  # no type of its own, but its checkpoints must load
@@ -35,6 +36,7 @@ NETS: dict[str, type[StreamingModule]] = {
     "spectral": SpectralAmp,
     "context": ContextNet,
     "denoiser": Denoiser,
+    "fine-denoiser": FineDenoiser,
     "codec": Codec,
     "convolutional-codec": ConvolutionalCodec,
     "crnn": Crnn,

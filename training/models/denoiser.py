@@ -6,18 +6,17 @@ import copy
 import math
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 from typing_extensions import override
 
 from export.layers import Gru
 from export.spectral import OverlapAdd
 from export.streaming import State, StreamingModule
 from training.models.overlap_net import OverlapNet
+from training.models.places import PlaceConvolution, Places, PlaceUpsampling, fold_norms
 from training.models.running_level import running_level
 
 __all__ = ["Denoiser"]
@@ -27,7 +26,6 @@ LEVEL_SECONDS = 2.0
 """Time constant of the running level by which all features are divided."""
 FLOOR = 1e-9
 """Mean square of a spectral line, about -100 dB of full scale, below which a signal is silence."""
-COMPRESSION = 0.3
 
 
 class Denoiser(OverlapNet):
@@ -126,12 +124,7 @@ class Denoiser(OverlapNet):
     def folded(self) -> Denoiser:
         """The frozen statistics go into the weights of the convolutions in front of them."""
         net = copy.deepcopy(self)
-        for layer in net.modules():
-            if isinstance(layer, _Convolution | _Transposed):
-                assert isinstance(layer.norm, nn.BatchNorm2d)
-                up = isinstance(layer, _Transposed)
-                layer.conv = fuse_conv_bn_eval(layer.conv, layer.norm, transpose=up)
-                layer.norm = nn.Identity()
+        fold_norms(net)
         return net
 
     @override
@@ -143,8 +136,6 @@ class Denoiser(OverlapNet):
 class _Filters(StreamingModule):
     """Frames (batch, 2, frames, bins) in, filtered frames out."""
 
-    to_bands: Tensor
-    to_bins: Tensor
     start: Tensor
 
     def __init__(
@@ -163,23 +154,17 @@ class _Filters(StreamingModule):
             raise ValueError(f"taps = {taps}: wanted more than look_ahead = {look_ahead}")
         if (lines + bands) % 8:
             raise ValueError(f"lines + bands = {lines + bands}: wanted a multiple of 8")
-        self.lines, self.bands, self.taps, self.look_ahead = lines, bands, taps, look_ahead
+        self.lines, self.taps, self.look_ahead = lines, taps, look_ahead
         self.decay = math.exp(-hop / (RATE_HZ * LEVEL_SECONDS))
-        # A bin of noise has the mean square n_fft / 2 times the mean square of the samples.
-        self.scale = 2.0 / window
-        weights = _triangles(window // 2 + 1 - lines, lines, bands, RATE_HZ / window)
-        spread = weights / weights.sum(axis=0)
-        mean = (weights / weights.sum(axis=1, keepdims=True)).T
-        self.register_buffer("to_bands", torch.tensor(mean, dtype=torch.float32), persistent=False)
-        self.register_buffer("to_bins", torch.tensor(spread, dtype=torch.float32), persistent=False)
-        places = lines + bands
+        self.places = Places(window, lines=lines, bands=bands, rate_hz=RATE_HZ)
+        places = len(self.places)
         a, b, c = channels
         self.place = nn.Parameter(torch.zeros(3, 1, places))
         self.encoder = nn.ModuleList(
             [
-                _Convolution(3, a, frames=3, width=5),
-                _Convolution(a, b, frames=2, width=3),
-                _Convolution(b, c, frames=1, width=3),
+                PlaceConvolution(3, a, frames=3, width=5),
+                PlaceConvolution(a, b, frames=2, width=3),
+                PlaceConvolution(b, c, frames=1, width=3),
             ]
         )
         inner = c * places // 8
@@ -189,9 +174,9 @@ class _Filters(StreamingModule):
         self.skips = nn.ModuleList([nn.Conv2d(n, n, 1) for n in channels])
         self.decoder = nn.ModuleList(
             [
-                _Transposed(c, b, 3),
-                _Transposed(b, a, 3),
-                _Transposed(a, a, 5),
+                PlaceUpsampling(c, b, 3),
+                PlaceUpsampling(b, a, 3),
+                PlaceUpsampling(a, a, 5),
             ]
         )
         self.head = nn.Conv2d(a, 1 + 2 * taps, 1)
@@ -209,12 +194,12 @@ class _Filters(StreamingModule):
             "level": zeros(batch, 1),
             "weight": zeros(batch, 1),
             "past": zeros(batch, 2, self.taps - 1, self.lines),
-            "late": zeros(batch, 2, self.look_ahead, self.to_bins.shape[1]),
+            "late": zeros(batch, 2, self.look_ahead, self.places.bins - self.lines),
             **self.core.initial_state(batch),
         }
         for number, layer in enumerate(self.encoder):
-            assert isinstance(layer, _Convolution)
-            size = (self.lines + self.bands) >> number
+            assert isinstance(layer, PlaceConvolution)
+            size = len(self.places) >> number
             state |= {f"conv{number}": zeros(batch, layer.inputs, layer.frames - 1, size)}
         return {name: value for name, value in state.items() if value.numel()}
 
@@ -244,15 +229,10 @@ class _Filters(StreamingModule):
 
     def _features(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Compressed spectrum at the running level: (batch, 3, frames, lines + bands)."""
-        power = self.scale * x.square().sum(dim=1)
+        power = self.places.power(x)
         level, weight, following = running_level(power.mean(dim=-1), state, self.decay)
         gain = weight[..., None] / (level[..., None] + FLOOR * weight[..., None])
-        bands = torch.cat([power[..., : self.lines], power[..., self.lines :] @ self.to_bands], -1)
-        magnitude = (bands * gain + 1e-6) ** (COMPRESSION / 2)
-        low = x[..., : self.lines] * (self.scale * gain[:, None]) ** 0.5
-        shrunk = low * (magnitude[..., : self.lines] ** (1 - 1 / COMPRESSION))[:, None]
-        padded = functional.pad(shrunk, (0, self.bands))
-        features = torch.cat([magnitude[:, None], padded], dim=1) + self.place
+        features = self.places.compressed(x, self.places(power), gain) + self.place
         return features, following
 
     def _filtered(self, x: Tensor, head: Tensor, state: State) -> tuple[Tensor, State]:
@@ -280,50 +260,5 @@ class _Filters(StreamingModule):
             late = torch.cat([state["late"], high], dim=2)
             following["late"] = late[:, :, -self.look_ahead :]
             high = late[:, :, :frames]
-        high = high * (gain[..., self.lines :] @ self.to_bins)
+        high = high * self.places.spread(gain)[..., self.lines :]
         return torch.cat([filtered, high], dim=-1), following
-
-
-class _Convolution(nn.Module):
-    """Across neighbouring places and past frames; halves the places."""
-
-    def __init__(self, inputs: int, outputs: int, *, frames: int, width: int) -> None:
-        super().__init__()
-        self.inputs, self.frames = inputs, frames
-        self.conv = nn.Conv2d(
-            inputs, outputs, (frames, width), stride=(1, 2), padding=(0, width // 2), bias=False
-        )
-        self.norm: nn.Module = nn.BatchNorm2d(outputs)
-
-    def forward(self, x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        seen = x if past is None else torch.cat([past, x], dim=2)
-        rest = None if past is None else seen[:, :, -(self.frames - 1) :]
-        return functional.relu(self.norm(self.conv(seen))), rest
-
-
-class _Transposed(nn.Module):
-    """Doubles the places."""
-
-    def __init__(self, inputs: int, outputs: int, width: int) -> None:
-        super().__init__()
-        self.conv = nn.ConvTranspose2d(
-            inputs,
-            outputs,
-            (1, width),
-            stride=(1, 2),
-            padding=(0, width // 2),
-            output_padding=(0, 1),
-            bias=False,
-        )
-        self.norm: nn.Module = nn.BatchNorm2d(outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(self.norm(self.conv(x)))
-
-
-def _triangles(bins: int, first: int, bands: int, spacing_hz: float) -> np.ndarray[Any, Any]:
-    """Overlapping triangles of equal width on the ERB scale: (bands, bins), each bin's sum 1."""
-    hz = (first + np.arange(bins)) * spacing_hz
-    erb = 21.4 * np.log10(1 + 0.00437 * hz)
-    position = (erb - erb[0]) / (erb[-1] - erb[0]) * (bands - 1)
-    return np.asarray(np.maximum(0.0, 1.0 - np.abs(position - np.arange(bands)[:, None])))

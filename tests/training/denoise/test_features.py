@@ -17,7 +17,8 @@ from training.checkpoint import load_checkpoint  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
 from training.denoise.config import DenoiseConfig  # noqa: E402
 from training.denoise.features import FeatureLoss, FeatureNet, load_features  # noqa: E402
-from training.denoise.losses import DenoiseLoss, Keep  # noqa: E402
+from training.denoise.keep import Keep  # noqa: E402
+from training.denoise.losses import DenoiseLoss  # noqa: E402
 from training.denoise.scene_config import SceneConfig  # noqa: E402
 from training.denoise.task import DenoiseTask  # noqa: E402
 from training.engine import train_run  # noqa: E402

@@ -183,3 +183,26 @@ def test_one_bad_batch_spoils_nothing(write):
     task.step(batch, 1)
     for name, weight in task.net.named_parameters():
         torch.testing.assert_close(weight.detach(), before[name], rtol=0, atol=0)
+
+
+def test_the_net_of_gains_learns_with_its_optimizer_and_its_loss(write, tmp_path):
+    schedule = {
+        "steps": 12,
+        "batch": 2,
+        "warmup_steps": 2,
+        "epoch_steps": 4,
+        "average": 0.5,
+        "validation_mixtures": 4,
+        "optimizer": "muon",
+        "learning_rate": 0.01,
+    }
+    loss = {"spectrum": 3.0, "disturbance": 0.3}
+    net = {"type": "fine-denoiser", "channels": [4, 4, 4], "hidden": 8}
+    config = load_config(write(schedule=schedule, loss=loss, net=net), DenoiseConfig)
+    torch.manual_seed(config.seed)
+    begun = DenoiseTask(config, torch.device("cpu"))
+    before = begun.validate(begun.net)
+    metrics = train_run(config, DenoiseTask, show=False)
+    assert metrics["validation_loss"] < 0.97 * before["val_loss"]
+    net, card = load_checkpoint(tmp_path / "run/best.pt")
+    export_model(net, card, tmp_path / "tiny.onnx")

@@ -1,0 +1,121 @@
+"""The net of gains per bin: streaming, latency, levels, its noise floor, and its file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
+
+from export.exporter import export_model  # noqa: E402
+from export.parity import run_onnx, run_torch  # noqa: E402
+from rtaudio.models.contract.check import read_model  # noqa: E402
+from training.models.fine_denoiser import FLOOR, FineDenoiser, _track  # noqa: E402
+
+CARD = {"name": "test", "sample_rate": 48000, "license": "Apache-2.0", "provenance": {}}
+SMALL = {"window": 360, "hop": 120, "lines": 24, "bands": 8, "channels": (4, 4, 4), "hidden": 8}
+NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 4800)).astype(np.float32)
+
+
+def wild():
+    """A net of random weights and random statistics, as training might leave it."""
+    torch.manual_seed(0)
+    net = FineDenoiser(**SMALL)
+    torch.nn.init.normal_(net.stream.net.head.weight, std=0.5)
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 2)
+    return net.eval()
+
+
+def test_without_an_opinion_it_is_a_delay():
+    net = wild()
+    head, slope = net.stream.net.head, net.stream.net.slope
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.constant_(head.bias, 0.0)
+    torch.nn.init.zeros_(slope)
+    head.bias.data[0] = 20.0
+    assert net.latency_samples == 240
+    out = run_torch(net, NOISE, [NOISE.shape[1]])[0]
+    np.testing.assert_allclose(out[240:], NOISE[0, :-240], atol=1e-6)
+
+
+@pytest.mark.parametrize("blocks", [[120] * 40, [240, 120, 1200, 3240]])
+def test_blocks_equal_the_whole(blocks):
+    net = wild()
+    whole = run_torch(net, NOISE, [NOISE.shape[1]])
+    np.testing.assert_allclose(run_torch(net, NOISE, blocks), whole, atol=1e-6)
+
+
+def test_it_hears_no_more_of_the_future_than_it_says():
+    net = wild()
+    changed = NOISE.copy()
+    changed[:, 2400:] *= -0.5
+    a, b = (run_torch(net, x, [4800])[0] for x in (NOISE, changed))
+    np.testing.assert_array_equal(a[:2400], b[:2400])
+    assert (a[2400:2640] != b[2400:2640]).any()
+
+
+def test_silence_stays_silence_even_after_sound():
+    net = wild()
+    silence = np.zeros_like(NOISE)
+    assert not run_torch(net, silence, [4800]).any()
+    both = np.concatenate([NOISE, silence], axis=1)
+    assert not run_torch(net, both, [9600])[:, 4800 + 240 + 360 :].any()
+
+
+@pytest.mark.parametrize("gain", [0.01, 0.1, 1.9])
+def test_quiet_speech_is_treated_as_loud_speech_is(gain):
+    net = wild()
+    loud, quiet = (run_torch(net, np.float32(g) * NOISE, [4800]) for g in (1.0, gain))
+    np.testing.assert_allclose(quiet / gain, loud, atol=2e-3 * np.abs(loud).max())
+
+
+def test_the_floor_is_below_the_power_and_rises_slowly():
+    rng = np.random.default_rng(1)
+    power = torch.tensor(rng.exponential(1.0, (1, 400, 8)), dtype=torch.float32) + FLOOR
+    power[:, 200:] *= 100
+    state = FineDenoiser(**SMALL).stream.net.initial_state()
+    state |= {"smooth": torch.zeros(1, 8), "floor": torch.zeros(1, 8)}
+    smooth, floor, _ = _track(power, state)
+    assert (floor <= smooth).all()
+    rise_db = 10 * torch.diff(floor[0, 60:].log10(), dim=0)
+    assert rise_db.max() <= 0.06 + 1.0 * np.exp(-60 / 15) + 1e-4
+    # Noise that sets in is heard as noise after some seconds, not at once.
+    assert (floor[0, 220] < 0.1 * smooth[0, 210:230].mean(0)).all()
+
+
+def test_the_file_is_the_net(tmp_path):
+    net = wild()
+    export_model(net, CARD, tmp_path / "net.onnx")
+    model = read_model(tmp_path / "net.onnx")
+    assert (model.card.hop, model.card.latency_samples) == (120, net.latency_samples)
+    whole = run_torch(net, NOISE, [4800])
+    np.testing.assert_allclose(run_onnx(model, NOISE, [120] * 40), whole, atol=1e-5)
+
+
+def test_folded_it_is_the_same_function():
+    net = wild()
+    folded = net.folded()
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
+    np.testing.assert_allclose(
+        run_torch(folded, NOISE, [4800]), run_torch(net, NOISE, [4800]), atol=1e-6
+    )
+
+
+def test_a_single_bin_has_its_own_gain():
+    """The level of one bin moves its own gain more than that of bins next to it."""
+    net = FineDenoiser().eval().stream.net
+    x = torch.ones(1, 2, 40, 721)
+    louder = x.clone()
+    louder[:, :, 30:, 60] *= 8
+    with torch.no_grad():
+        a, b = (net(y, net.initial_state())[0] / y for y in (x, louder))
+    moved = (b - a)[0, 0, -1].abs()
+    assert moved[60] > 5 * moved[[57, 58, 59, 61, 62, 63]].max()
+
+
+def test_impossible_sizes_are_refused():
+    with pytest.raises(ValueError, match="multiple of 4"):
+        FineDenoiser(lines=95)

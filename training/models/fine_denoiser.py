@@ -1,0 +1,228 @@
+"""A speech denoiser whose gains keep the fine structure of voices: one for every low bin."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+from typing_extensions import override
+
+from export.layers import Gru
+from export.spectral import OverlapAdd
+from export.streaming import State, StreamingModule
+from training.models.overlap_net import OverlapNet
+from training.models.places import PlaceConvolution, Places, PlaceUpsampling, fold_norms
+from training.models.running_level import running_level
+
+__all__ = ["FineDenoiser"]
+
+RATE_HZ = 48000
+LEVEL_SECONDS = 2.0
+"""Time constant of the running level by which the features are divided."""
+FLOOR = 1e-9
+"""Mean square of a spectral line, about -100 dB of full scale, below which a signal is silence."""
+RISE_DB, FIRST_RISE_DB, FIRST_FRAMES = 0.06, 1.0, 15.0
+"""Rise of a tracked noise floor per frame, and what is added to it at first."""
+SMOOTHING = 0.7
+"""Share of the former frame in a smoothed power."""
+FEATURES = 6
+
+
+class FineDenoiser(OverlapNet):
+    r"""Noisy speech in, speech out, late by ``window - hop`` samples; it never looks ahead.
+
+    ::
+
+        frames --> 6 features per place [176]: compressed magnitude, real and imaginary part
+           |          |      (low bins), power and smoothed power over a tracked noise floor, level
+           |          |
+           |       convolutions [176] --> [88] --> [44] --> GRU over time on all of it
+           |          |  skip              | skip              |
+           |          +-------- [176] <-- [88] <-------------- + (residual)
+           |          |
+           |       per place: bias and 4 slopes on the place's own features --> sigmoid --> gain
+           +--------> * gain
+
+    The features of each single bin reach its gain unblurred, by a skip at full resolution and by
+    the slopes. That is what takes the noise between the harmonics of a voice, which a gain that is
+    smooth over frequency leaves. What leaves is what came in times gains of 0 to 1: silence stays
+    silence.
+
+    Parameters
+    ----------
+    window, hop
+        Samples of a frame, and from one to the next, at 48 kHz.
+    lines, bands
+        Bins as they are, and bands of the bins above.
+    channels
+        Of the three convolutions.
+    hidden
+        Units of the recurrent layer.
+
+    Notes
+    -----
+    Minimum statistics, which the tracked floor simplifies: Martin: Noise power spectral density
+    estimation based on optimal smoothing and minimum statistics, TSAP 2001. The small convolutional
+    net around a recurrent one: Rong et al.: GTCRN, ICASSP 2024.
+
+    Examples
+    --------
+    >>> net = FineDenoiser()
+    >>> net.latency_samples, sum(p.numel() for p in net.parameters()) < 1_000_000
+    (960, True)
+    """
+
+    task = "denoise"
+
+    def __init__(
+        self,
+        window: Annotated[int, Field(ge=64, le=4096)] = 1440,
+        hop: Annotated[int, Field(ge=32, le=2048)] = 480,
+        lines: Annotated[int, Field(ge=8, le=512)] = 144,
+        bands: Annotated[int, Field(ge=8, le=128)] = 32,
+        channels: tuple[int, int, int] = (12, 24, 32),
+        hidden: Annotated[int, Field(ge=8, le=512)] = 224,
+    ) -> None:
+        sine = np.sin(np.pi * np.arange(window) / window)
+        core = _Gains(window, hop, lines, bands, channels, hidden)
+        super().__init__(OverlapAdd(core, n_fft=window, hop=hop, windows=(sine, sine)))
+        self.sizes = {
+            "window": window,
+            "hop": hop,
+            "lines": lines,
+            "bands": bands,
+            "channels": list(channels),
+            "hidden": hidden,
+        }
+
+    @override
+    def folded(self) -> FineDenoiser:
+        """The frozen statistics go into the weights of the convolutions in front of them."""
+        net = copy.deepcopy(self)
+        fold_norms(net)
+        return net
+
+    @override
+    def architecture(self) -> dict[str, Any]:
+        """Sizes of the frames and of the net; there is no kernel but the graph."""
+        return {"type": "fine-denoiser", **self.sizes}
+
+
+class _Gains(StreamingModule):
+    """Frames (batch, 2, frames, bins) in, weighed frames out."""
+
+    def __init__(
+        self,
+        window: int,
+        hop: int,
+        lines: int,
+        bands: int,
+        channels: tuple[int, int, int],
+        hidden: int,
+    ) -> None:
+        super().__init__()
+        if (lines + bands) % 4:
+            raise ValueError(f"lines + bands = {lines + bands}: wanted a multiple of 4")
+        self.decay = math.exp(-hop / (RATE_HZ * LEVEL_SECONDS))
+        self.places = Places(window, lines=lines, bands=bands, rate_hz=RATE_HZ)
+        places = len(self.places)
+        a, b, c = channels
+        self.place = nn.Parameter(torch.zeros(FEATURES, 1, places))
+        self.enter = PlaceConvolution(FEATURES, a, frames=2, width=5, stride=1)
+        self.halve = PlaceConvolution(a, b, frames=1, width=5)
+        self.quarter = PlaceConvolution(b, c, frames=1, width=3)
+        self.squeeze = nn.Linear(c * places // 4, hidden)
+        self.core = Gru(hidden, hidden)
+        self.expand = nn.Linear(hidden, c * places // 4)
+        self.skip_half = nn.Conv2d(b, b, 1)
+        self.skip_full = nn.Conv2d(a, a, 1)
+        self.double_half = PlaceUpsampling(c, b, 3)
+        self.double_full = PlaceUpsampling(b, a, 5)
+        self.join = PlaceConvolution(2 * a, 16, frames=1, width=3, stride=1)
+        self.head = nn.Conv2d(16, 5, 1)
+        nn.init.normal_(self.head.weight, std=0.02)
+        self.head.bias = nn.Parameter(torch.zeros(5))
+        # At first the gain follows the power over the noise floor.
+        start = torch.tensor([1.0, 0.5, 0.5, 0.0])
+        self.slope = nn.Parameter(start[:, None].repeat(1, places))
+
+    @override
+    def initial_state(self, batch: int = 1) -> State:
+        zeros, places = self.place.new_zeros, len(self.places)
+        return {
+            "level": zeros(batch, 1),
+            "weight": zeros(batch, 1),
+            "age": zeros(batch, 1),
+            "smooth": zeros(batch, places),
+            "floor": zeros(batch, places),
+            "past": zeros(batch, FEATURES, 1, places),
+            **self.core.initial_state(batch),
+        }
+
+    @override
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        features, following = self._features(x, state)
+        gains, rest = self._gains(features, state)
+        return x * self.places.spread(gains)[:, None], following | rest
+
+    def _features(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the features of each place, (batch, 6, frames, places); nothing here is learnt."""
+        power = self.places.power(x)
+        level, weight, following = running_level(power.mean(dim=-1), state, self.decay)
+        gain = weight[..., None] / (level[..., None] + FLOOR * weight[..., None])
+        by_place = self.places(power)
+        smooth, floor, tracked = _track(by_place + FLOOR, state)
+        # Each of the logarithms is scaled to about 0 .. 1.
+        over_floor = [
+            0.5 * (value.log10() - floor.log10()).clamp(-1, 6)
+            for value in (by_place + FLOOR, smooth)
+        ]
+        loudness = 0.4 * ((by_place * gain + 1e-5).log10() + 2)
+        own = torch.stack([*over_floor, loudness], dim=1)
+        features = torch.cat([self.places.compressed(x, by_place, gain), own], dim=1)
+        return features, following | tracked
+
+    def _gains(self, features: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return a gain for each place, (batch, frames, places)."""
+        batch, _, frames, _ = features.shape
+        full, past = self.enter(features + self.place, state["past"])
+        half, _ = self.halve(full)
+        quarter, _ = self.quarter(half)
+        channels, places = quarter.shape[1], quarter.shape[3]
+        flat = quarter.permute(2, 0, 1, 3).reshape(frames, batch, channels * places)
+        inner = functional.relu(self.squeeze(flat))
+        out, hidden = self.core(inner, {"h": state["h"]})
+        back = self.expand(out + inner).reshape(frames, batch, channels, places)
+        y = self.double_half(functional.relu(quarter + back.permute(1, 2, 0, 3)) + quarter)
+        y = self.double_full(y + self.skip_half(half))
+        y, _ = self.join(torch.cat([y, self.skip_full(full)], dim=1))
+        y = self.head(y)
+        own = torch.cat([features[:, 3:], features[:, :1]], dim=1) - 0.5
+        slopes = y[:, 1:] + self.slope[:, None]
+        gains = torch.sigmoid(1 + y[:, 0] + (slopes * own).sum(dim=1))
+        return gains, {"past": past, **hidden}
+
+
+def _track(power: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+    """Return the smoothed power and its floor, which falls at once and rises slowly.
+
+    All are (batch, frames, places).
+    """
+    smooth, floor, age = state["smooth"], state["floor"], state["age"]
+    smooths, floors = [], []
+    for frame in range(power.shape[1]):
+        now, begun = power[:, frame], age > 0.5
+        rise = 10 ** (0.1 * (RISE_DB + FIRST_RISE_DB * torch.exp(-age / FIRST_FRAMES)))
+        smooth = torch.where(begun, SMOOTHING * smooth + (1 - SMOOTHING) * now, now)
+        floor = torch.where(begun, torch.minimum(smooth, floor * rise), now)
+        smooths.append(smooth)
+        floors.append(floor)
+        age = age + 1
+    following = {"smooth": smooth, "floor": floor, "age": age}
+    return torch.stack(smooths, dim=1), torch.stack(floors, dim=1), following
