@@ -56,17 +56,14 @@ class Model(Effect):
     engine
         ``"auto"``: a native kernel, if it reproduces the golden vector, or ONNX Runtime.
     provider
-        ``"cuda"`` lets ONNX Runtime compute on a GPU, in a thread of its own, with a constant
-        latency. Where there is none, the CPU plays and a warning says why; see `rtaudio doctor`.
+        ``"cuda"`` computes on a GPU, in a thread of its own; without one, a warning says why.
     worker
         True runs the model in a thread of its own, one block late or more; False in the callback;
         None decides: a thread, if all models would take more than half of a block.
     oversample
-        2 or 4 plays the model at a multiple of its rate, for as many times the cost, with less
-        aliasing; see :mod:`rtaudio.runtime.kernels.oversampler`.
+        2 or 4 plays the model at a multiple of its rate and of its cost, with less aliasing.
     input
-        ``"calibrated"`` brings the signal to the level that the model was captured at, which the
-        file must state (``input_dbu``). ``"raw"`` changes nothing.
+        ``"calibrated"`` brings the signal to the level that the file states (``input_dbu``).
     output
         ``"normalized"`` brings the loudness to -18 dB (`rtaudio.analysis.loudness`),
         ``"calibrated"`` to the level of the amplifier (``output_dbu``). ``"raw"`` changes nothing.
