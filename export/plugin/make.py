@@ -203,7 +203,7 @@ def _compile(
     path = work / "request.json"
     path.write_text(json.dumps(request), "utf-8")
     packages = [str(Path(package.__path__[0]).parent) for package in (export, rtaudio)]
-    paths = os.pathsep.join([*packages, os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join(filter(None, [*packages, os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, **processor.environment, "PYTHONPATH": paths}
     command = [sys.executable, "-m", "export.plugin.compile", str(path)]
     answer: dict[str, Any] = {}
@@ -217,8 +217,7 @@ def _compile(
         try:
             for line in process.stdout:
                 answer = json.loads(line)
-                if "done" in answer:
-                    progress(answer["done"] / answer["most"])
+                progress(answer.get("share", 1.0))
         except BaseException:
             process.kill()
             raise
