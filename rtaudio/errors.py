@@ -16,6 +16,7 @@ Every error says what is wrong, where, and what to do about it::
      +-- PluginError         a plugin that cannot be loaded or played
      +-- DeviceError         a sound device that is absent, busy, lost, or refuses the settings
      +-- CaptureError        a recording of gear that is no good to learn from
+     +-- ClusterError        a cluster that cannot be reached, or cannot do the work
      +-- SettingsError       settings of this machine that cannot be understood
      +-- MetricsError        a measurement that cannot be made
      +-- UsageError          words of the command line that do not fit together
@@ -114,6 +115,10 @@ class DeviceError(RtaudioError):
 
 class CaptureError(RtaudioError):
     """A recording of gear that is no good to learn from: what is wrong, and the remedy."""
+
+
+class ClusterError(RtaudioError):
+    """A cluster that cannot be reached, or a machine of it that cannot do the work."""
 
 
 class SettingsError(RtaudioError):
