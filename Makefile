@@ -74,21 +74,22 @@ demo: $(VENV)/.demo
 	@$(BIN)/rtaudio demo
 
 lint: $(VENV)/.all
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
+	@$(IDLE) $(BIN)/ruff check
+	@$(IDLE) $(BIN)/ruff format --check
+	@$(IDLE) $(BIN)/mypy
+	@$(IDLE) $(BIN)/lint-imports --no-cache
 
-# Tests that play in real time wait most of the time; the others run meanwhile, and give way.
-test: lint
-	@$(MAKE) --no-print-directory -j2 test-realtime test-aside
+# Tests that play in real time wait most of the time; all else runs meanwhile, and gives way.
+test: $(VENV)/.all
+	@$(MAKE) --no-print-directory -j3 lint test-realtime test-aside
 
-test-realtime:
+test-realtime: $(VENV)/.all
 	$(BIN)/pytest -m realtime
 
-test-aside:
-	@$(IDLE) $(BIN)/pytest -n 2 --dist loadfile -m "not realtime" >$(VENV)/aside.txt 2>&1; \
-		status=$$?; cat $(VENV)/aside.txt; exit $$status
+# In the order of their names: by their number of tests, a slow file would come last, and alone.
+test-aside: $(VENV)/.all
+	@$(IDLE) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not realtime" \
+		>$(VENV)/aside.txt 2>&1; status=$$?; cat $(VENV)/aside.txt; exit $$status
 
 bench: $(VENV)/.all
 	$(BIN)/rtaudio bench engine

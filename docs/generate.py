@@ -25,7 +25,7 @@ from docs.docstrings import markdown
 from rtaudio.cli import app
 from rtaudio.effects.base import Effect
 from rtaudio.effects.parallel import Branch
-from rtaudio.effects.registry import class_name, effect_class, effect_kinds
+from rtaudio.effects.registry import BRIDGED, class_name, effect_class, effect_kinds
 from rtaudio.errors import RtaudioError, span
 from rtaudio.preset.reader import word_of
 from rtaudio.shipped import shipped_cabinets, shipped_models, shipped_presets
@@ -35,7 +35,9 @@ GENERATED = ROOT / "docs" / "generated"
 COMMON = ("name", "mix", "bypass")
 """The fields that every effect has."""
 
-LIVE = {("model", "interface_dbu"), ("model", "parameters")}
+LIVE = {("model", "interface_dbu")} | {
+    (kind, "parameters") for kind in ("model", "pedal", "plugin")
+}
 """Live parameters that are no fields: `Model.live_values` adds them."""
 
 
@@ -51,7 +53,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def effects() -> str:
     """Return a section for every effect: what it does, its parameters, an example."""
-    classes = [effect_class(kind) for kind in effect_kinds()]
+    classes = [effect_class(kind) for kind in [*effect_kinds(), *BRIDGED]]
     return "\n\n".join(_effect(cls) for cls in [*classes, Branch])
 
 
@@ -132,7 +134,7 @@ def _type(annotation: Any) -> str:
         item = get_args(item)[0] if get_args(item) else item
         return f"list of {getattr(item, '__name__', 'values')}"
     if get_origin(annotation) is dict:
-        return "name: number"
+        return "name: number" if inner[1] is float else "name: value"
     return ", ".join("none" if part is type(None) else _type(part) for part in inner)
 
 
@@ -161,7 +163,7 @@ def _numpydoc(cls: type[Any]) -> tuple[str, dict[str, str]]:
 def preset_keys() -> str:
     """Return the keys that every kind of effect takes in a preset."""
     rows = []
-    for kind in effect_kinds():
+    for kind in [*effect_kinds(), *BRIDGED]:
         cls = effect_class(kind)
         keys = [word_of(key) for key in cls.model_fields if key not in COMMON]
         shown = ", ".join(f"`{key}`" for key in keys) or "none of its own"

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from rtaudio.effects.registry import class_name, effect_kinds
 
 if TYPE_CHECKING:
+    from rtaudio.bridge.board import Board as Board
+    from rtaudio.bridge.pedal import Pedal as Pedal
+    from rtaudio.bridge.plugin import Plugin as Plugin
     from rtaudio.effects.base import Effect as Effect
     from rtaudio.effects.cabinet import Cabinet as Cabinet
     from rtaudio.effects.chain import Chain as Chain
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from rtaudio.errors import ModelError as ModelError
     from rtaudio.errors import PacketError as PacketError
     from rtaudio.errors import ParameterError as ParameterError
+    from rtaudio.errors import PluginError as PluginError
     from rtaudio.errors import PresetError as PresetError
     from rtaudio.errors import RtaudioError as RtaudioError
     from rtaudio.errors import SettingsError as SettingsError
@@ -66,9 +70,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PLACES = {
+    "Board": "rtaudio.bridge.board",
     "Branch": "rtaudio.effects.parallel",
     "Effect": "rtaudio.effects.base",
     "Host": "rtaudio.live.host",
+    "Pedal": "rtaudio.bridge.pedal",
+    "Plugin": "rtaudio.bridge.plugin",
     "Stream": "rtaudio.effects.stream",
     "load_preset": "rtaudio.preset.load",
     "save_preset": "rtaudio.preset.save",
@@ -78,7 +85,8 @@ _PLACES = {
 }
 _ERRORS = (
     *("Audio", "AudioFile", "Capture", "Codec", "CodecFile", "Contract", "Device", "Format"),
-    *("Metrics", "Model", "Packet", "Parameter", "Preset", "Rtaudio", "Settings", "Usage"),
+    *("Metrics", "Model", "Packet", "Parameter", "Plugin", "Preset", "Rtaudio", "Settings"),
+    "Usage",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,10 @@ _NAME_BYTES = 255
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class DiskFullError(OSError):
+    """A file could not be written, as no space is left."""
 
 
 def _is_full(error: OSError) -> bool:
@@ -122,6 +127,34 @@ def replacing(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         if error.filename is not None or not _is_full(error):
             raise
-        raise OSError(f"{path}: cannot be written: no space is left there; make room") from None
+        raise DiskFullError(
+            f"{path}: cannot be written: no space is left there; make room"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def leftovers(path: Path) -> list[Path]:
+    """Return the temporary files of `replacing` whose process was killed.
+
+    Parameters
+    ----------
+    path
+        The file that was to be replaced, or a folder of such files.
+
+    Examples
+    --------
+    >>> leftovers(Path("no such folder") / "a.wav")
+    []
+    """
+    folder = path if path.is_dir() else path.parent
+    found = []
+    for file in folder.glob(".*.part*") if folder.is_dir() else ():
+        match = re.fullmatch(r"\.(.*)\.\d+\.part(\..*)?", file.name, re.DOTALL)
+        if match is None:
+            continue
+        stem, suffix = match[1], match[2] or ""
+        cut = len(os.fsencode(file.name)) >= _NAME_BYTES - 3 and path.stem.startswith(stem)
+        if path.is_dir() or ((path.stem == stem or cut) and path.suffix == suffix):
+            found.append(file)
+    return found

@@ -1,7 +1,9 @@
-"""The catalogue: presets, models, codecs, cabinets and set lists by name, the user's too."""
+"""The catalogue: presets, models, codecs, cabinets, set lists and plugins by name."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -10,7 +12,7 @@ from rtaudio.errors import closest
 from rtaudio.settings import settings_path
 from rtaudio.shipped import shipped_cabinets, shipped_codecs, shipped_models, shipped_presets
 
-Kind = Literal["preset", "model", "codec", "cabinet", "set"]
+Kind = Literal["preset", "model", "codec", "cabinet", "set", "plugin"]
 
 _SHIPPED: dict[Kind, Callable[[], dict[str, Path]]] = {
     "preset": shipped_presets,
@@ -18,6 +20,7 @@ _SHIPPED: dict[Kind, Callable[[], dict[str, Path]]] = {
     "codec": shipped_codecs,
     "cabinet": shipped_cabinets,
     "set": dict,
+    "plugin": dict,
 }
 
 
@@ -38,6 +41,32 @@ def user_sets() -> dict[str, Path]:
     return {file.stem: file for file in found}
 
 
+def plugin_folders() -> list[Path]:
+    """Return the folders of plugins: those that ``VST3_PATH`` names, the user's, the system's.
+
+    A plugin is native code: nothing that comes with a preset is loaded from anywhere else.
+    """
+    named = [Path(part) for part in os.environ.get("VST3_PATH", "").split(os.pathsep) if part]
+    if sys.platform == "win32":
+        common = os.environ.get("COMMONPROGRAMFILES", r"C:\Program Files\Common Files")
+        return [*named, Path(common) / "VST3"]
+    home = Path(os.path.expanduser("~"))
+    if sys.platform == "darwin":
+        roots = [home / "Library/Audio/Plug-Ins", Path("/Library/Audio/Plug-Ins")]
+        return [*named, *(root / kind for root in roots for kind in ("VST3", "Components"))]
+    return [*named, home / ".vst3", Path("/usr/local/lib/vst3"), Path("/usr/lib/vst3")]
+
+
+def plugins() -> dict[str, Path]:
+    """Return the installed plugins: name -> file; the first folder that knows a name wins."""
+    found: dict[str, Path] = {}
+    for folder in plugin_folders():
+        files = (f for suffix in (".vst3", ".component") for f in folder.glob(f"*{suffix}"))
+        for file in sorted(files):
+            found.setdefault(file.stem, file)
+    return found
+
+
 def catalogue(*kinds: Kind) -> dict[str, Path]:
     """Return what has a name: name -> file.
 
@@ -54,7 +83,7 @@ def catalogue(*kinds: Kind) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for kind in kinds:
-        own = {"preset": user_presets, "set": user_sets}.get(kind, dict)()
+        own = {"preset": user_presets, "set": user_sets, "plugin": plugins}.get(kind, dict)()
         for name, file in (*_SHIPPED[kind]().items(), *own.items()):
             found.setdefault(name, file)
     return found

@@ -13,8 +13,10 @@ Every error says what is wrong, where, and what to do about it::
      +-- CodecError          codes that cannot be decoded
      |    +-- PacketError    a datagram that is no packet of this codec
      |    +-- CodecFileError a coded file that is damaged, foreign or of another model
+     +-- PluginError         a plugin that cannot be loaded or played
      +-- DeviceError         a sound device that is absent, busy, lost, or refuses the settings
      +-- CaptureError        a recording of gear that is no good to learn from
+     +-- ClusterError        a cluster that cannot be reached, or cannot do the work
      +-- SettingsError       settings of this machine that cannot be understood
      +-- MetricsError        a measurement that cannot be made
      +-- UsageError          words of the command line that do not fit together
@@ -103,12 +105,20 @@ class CodecFileError(CodecError):
     """A coded file that cannot be read or written: the file, the fault and the remedy."""
 
 
+class PluginError(RtaudioError):
+    """A plugin that cannot be loaded or played: which one, why, and the remedy."""
+
+
 class DeviceError(RtaudioError):
     """A sound device that is absent, busy, lost, or refuses the settings."""
 
 
 class CaptureError(RtaudioError):
     """A recording of gear that is no good to learn from: what is wrong, and the remedy."""
+
+
+class ClusterError(RtaudioError):
+    """A cluster that cannot be reached, or a machine of it that cannot do the work."""
 
 
 class SettingsError(RtaudioError):

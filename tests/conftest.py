@@ -22,6 +22,7 @@ DATA = Path(os.environ.get("RTAUDIO_DATA") or Path(__file__).parents[2] / "share
 
 REAL_TIME = (
     "analysis/test_tuner.py",
+    "bridge/test_live.py",
     "cli/test_capture.py",
     "cli/test_denoise.py",
     "cli/test_errors.py",

@@ -25,7 +25,8 @@ EVERY = [
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    """A user without presets, in an empty folder."""
+    """A user without presets or plugins, in an empty folder."""
+    monkeypatch.setattr("rtaudio.catalogue.plugin_folders", list)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

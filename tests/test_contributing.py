@@ -31,7 +31,15 @@ PAGES = [
         if page.parent.name != "generated"
     ),
 ]
-FOREIGN = {"--cap-add", "--one-top-level", "--strip-components", "--ulimit", "--user"}
+FOREIGN = {
+    "--address",
+    "--cap-add",
+    "--head",
+    "--one-top-level",
+    "--strip-components",
+    "--ulimit",
+    "--user",
+}
 """Options of other programs that the pages name."""
 
 

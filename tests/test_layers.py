@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 BY_STRING = {
+    "rtaudio/bridge/__init__.py": "public names are imported when they are first used",
     "rtaudio/control/__init__.py": "public names are imported when they are first used",
     "rtaudio/__init__.py": "public names are imported when they are first used",
     "rtaudio/effects/registry.py": "a file in this folder is an effect",

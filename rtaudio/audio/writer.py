@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from rtaudio.atomic import replacing
+from rtaudio.atomic import DiskFullError, replacing
 from rtaudio.audio.file import native_path
 from rtaudio.audio.media import create_media
 from rtaudio.audio.media_format import MediaTarget, is_media_name, keeps_video, target_of
@@ -168,7 +168,7 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except soundfile.LibsndfileError as error:
-        raise OSError(f"{path}: could not be written; is the disk full?") from error
+        raise DiskFullError(f"{path}: could not be written; is the disk full?") from error
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from rtaudio.atomic import DiskFullError
 from rtaudio.audio.writer import audio_name_like, is_audio_name
 from rtaudio.errors import AudioFileError, explain
 
@@ -42,12 +43,15 @@ class Outcome(NamedTuple, Generic[Done]):
         What the work returned; None if it failed.
     error
         Why nothing was written, in one line; otherwise empty.
+    full
+        Whether the reason is that no space is left.
     """
 
     source: Path
     target: Path
     done: Done | None
     error: str
+    full: bool = False
 
 
 class _StoppedError(Exception):
@@ -165,16 +169,16 @@ def work_through(
     >>> for outcome in work_through(render, pairs, 4, print):                   # doctest: +SKIP
     ...     print(outcome.target, outcome.error)
     """
-    total = max(1, sum(map(_bytes, todo)))
+    total = max(1, sum(map(file_bytes, todo)))
     context = multiprocessing.get_context("spawn")
     done, stop = context.Value("d", 0.0), context.Event()
     if processes == 1:
         for pair in todo:
             at = done.value
-            yield _do(work, pair, lambda share, at=at, pair=pair: progress(  # type: ignore[misc]
-                (at + share * _bytes(pair)) / total
+            yield do_pair(work, pair, lambda share, at=at, pair=pair: progress(  # type: ignore[misc]
+                (at + share * file_bytes(pair)) / total
             ))  # fmt: skip
-            done.value = at + _bytes(pair)
+            done.value = at + file_bytes(pair)
         return
     pool = ProcessPoolExecutor(processes, context, _start, (done, stop))
     try:
@@ -197,7 +201,8 @@ def work_through(
         pool.shutdown(cancel_futures=True)
 
 
-def _bytes(pair: Pair) -> int:
+def file_bytes(pair: Pair) -> int:
+    """Return the size of the source; 0 if it cannot be seen."""
     try:
         return pair.source.stat().st_size
     except OSError:
@@ -231,7 +236,7 @@ def _end_with_parent() -> None:
 
 
 def _do_in_pool(work: Work[Done], pair: Pair) -> Outcome[Done]:
-    told, size = 0.0, _bytes(pair)
+    told, size = 0.0, file_bytes(pair)
 
     def tell(share: float) -> None:
         nonlocal told
@@ -242,16 +247,28 @@ def _do_in_pool(work: Work[Done], pair: Pair) -> Outcome[Done]:
         told = share
 
     with _busy:
-        outcome = _do(work, pair, tell)
+        outcome = do_pair(work, pair, tell)
     if told < 1.0 and not _stop.is_set():
         tell(1.0)
     return outcome
 
 
-def _do(work: Work[Done], pair: Pair, progress: Callable[[float], None]) -> Outcome[Done]:
+def do_pair(work: Work[Done], pair: Pair, progress: Callable[[float], None]) -> Outcome[Done]:
+    """Process one pair; whatever fails becomes the outcome's error.
+
+    Parameters
+    ----------
+    work
+        Processes one file.
+    pair
+        The pair; the folder of its target is created.
+    progress
+        Called with the share that is done.
+    """
     try:
         pair.target.parent.mkdir(parents=True, exist_ok=True)
         return Outcome(*pair, work(pair.source, pair.target, progress), "")
     except Exception as error:
         line, _ = explain(error)
-        return Outcome(*pair, None, line if str(pair.source) in line else f"{pair.source}: {line}")
+        line = line if str(pair.source) in line else f"{pair.source}: {line}"
+        return Outcome(*pair, None, line, isinstance(error, DiskFullError))

@@ -11,6 +11,7 @@ from pydantic import PrivateAttr
 from rtaudio.devices.clock import ClockDevice
 from rtaudio.devices.portaudio import PortAudioDevice
 from rtaudio.effects.base import Effect
+from rtaudio.effects.chain import Chain
 from rtaudio.errors import DeviceError
 from rtaudio.live.host import Host
 from rtaudio.runtime.abi import Bus, Node, kernel, state_dtype
@@ -52,11 +53,20 @@ class Played(NamedTuple):
         Name of the device.
     lost_blocks
         Blocks that were lost or late during the signal. If there are any, ``wet`` has gaps.
+    block
+        Frames per block, as the device called.
+    device_latency_ms
+        Latency that the device reports for (input, output).
+    chain_samples
+        Latency that the effect before the recording reports.
     """
 
     wet: Floats
     device: str
     lost_blocks: int
+    block: int = 0
+    device_latency_ms: tuple[float, float] = (0.0, 0.0)
+    chain_samples: int = 0
 
 
 _STATE = state_dtype(("played", "i8"), ("kept", "i8"), ("buffer_frames", "i8"), ("position", "i8"))
@@ -132,6 +142,23 @@ def own_rate_hz(device: str | int) -> int:
     return PortAudioDevice(device, None, None).own_rate_hz()
 
 
+def device_settings(device: str | int, block: int) -> tuple[str, int]:
+    """Return the full name of a device, and the frames per block that it calls with.
+
+    Parameters
+    ----------
+    device, block
+        As for :class:`~rtaudio.Host`.
+
+    Raises
+    ------
+    DeviceError
+        There is no such device.
+    """
+    found = ClockDevice() if device == "clock" else PortAudioDevice(device, None, None)
+    return found.name, found.suited_block(block)
+
+
 def play_through(
     signal: Floats,
     device: str | int = "default",
@@ -140,6 +167,8 @@ def play_through(
     *,
     in_channel: int = 1,
     out_channel: int = 1,
+    out_device: str | int | None = None,
+    effect: Effect | None = None,
     watch: Callable[[Progress], None] = lambda progress: None,
 ) -> Played:
     """Play a signal and record the input at the same time, in step to the sample.
@@ -148,8 +177,10 @@ def play_through(
     ----------
     signal
         float32 ``[frames]``. Half a second of silence is played before it.
-    device, rate_hz, block
+    device, rate_hz, block, out_device
         As for :class:`~rtaudio.Host`.
+    effect
+        An effect or chain that the input goes through before it is recorded; None: none.
     in_channel, out_channel
         Channels of the device, counted from 1.
     watch
@@ -170,7 +201,10 @@ def play_through(
     work = _Exchange(np.pad(signal, (lead, round(TAIL_S * rate_hz))))
     lost_before = 0
     highest = 0.0
-    host = Host(work, device, rate_hz, block, in_channels=[in_channel], out_channels=[out_channel])
+    host = Host(
+        work if effect is None else Chain([effect, work]), device, rate_hz, block,
+        out_device=out_device, in_channels=[in_channel], out_channels=[out_channel],
+    )  # fmt: skip
     with host:
         while work.position < work.kept.size:
             host.wait(0.1)
@@ -181,5 +215,8 @@ def play_through(
                 lost_before = stats.missed
             highest = max(highest, *stats.in_peak)
             watch(Progress(work.position / work.kept.size, max(stats.in_peak), highest))
-        lost = host.stats().missed - lost_before
-    return Played(work.kept[lead:].copy(), host.device_name, lost)
+        stats = host.stats()
+    return Played(
+        work.kept[lead:].copy(), host.device_name, stats.missed - lost_before, host.block,
+        stats.device_latency_ms, stats.latency_samples,
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ from rtaudio.cli import (
     encode,
     export,
     inspect,
+    latency,
     loudness,
     master,
     microphone,
@@ -41,6 +43,9 @@ from rtaudio.errors import explain
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
 
+_ADDRESS = r"local|auto|(ray://)?[^/\\:\s][^/\\\s]*:\d+"
+"""Of a Ray cluster."""
+
 app = typer.Typer(
     name="rtaudio",
     help="Play neural audio models live.",
@@ -60,11 +65,12 @@ _SHORT = {
     "loudness": "Measure loudness and true peak of files.",
     "master": "Make songs loud, balanced and safe.",
     "presets": "List presets, cabinets, models and codecs.",
-    "render": "Play a file through a preset into a file.",
+    "render": "Play files through a preset into files.",
     "denoise": "Remove the noise of a file, or of a folder of files.",
     "separate": "Take songs apart into vocals, drums, bass and other.",
     "encode": "Encode a sound file in a few kbit/s, or a folder of files.",
     "decode": "Decode an encoded file, or a folder of files.",
+    "latency": "Measure the round trip through device and cable.",
     "doctor": "Check whether this machine is fit for live sound.",
     "settings": "Show or change the settings of this machine.",
     "plugin": "Write a preset as a VST3, LV2 and CLAP plugin.",
@@ -90,6 +96,7 @@ for verb, example in (
     (decode.decode, "rtaudio decode talk.rtc talk.wav"),
     (presets.presets, "rtaudio presets"),
     (devices.devices, "rtaudio devices"),
+    (latency.latency, "rtaudio latency --device USB --seconds 120 --picture latency.png"),
     (doctor.doctor, "rtaudio doctor"),
     (settings.settings, "rtaudio settings --interface-dbu 12.2"),
     (inspect.inspect, "rtaudio inspect amp.onnx"),
@@ -148,6 +155,17 @@ def _help(words: Sequence[str]) -> str:
     return ""
 
 
+def _with_address(words: Sequence[str]) -> list[str]:
+    """Give a ``--ray`` without an address the local one; typer knows no optional values."""
+    given: list[str] = []
+    for place, word in enumerate(words):
+        given.append(word)
+        following = words[place + 1] if place + 1 < len(words) else ""
+        if word == "--ray" and not re.fullmatch(_ADDRESS, following):
+            given.append("local")
+    return given
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
@@ -164,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     SystemExit
         Always; with ``--debug``, an error is raised instead.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = _with_address(sys.argv[1:] if arguments is None else arguments)
     _print_any_text()
     if text := _help(words):
         print(text)

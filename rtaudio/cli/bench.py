@@ -30,6 +30,7 @@ class What(StrEnum):
     codec = "codec"
     master = "master"
     separation = "separation"
+    streams = "streams"
 
 
 def bench(
@@ -37,7 +38,7 @@ def bench(
         What,
         typer.Argument(
             help="The engine; the models; guitar amps, with their errors; aliasing; denoisers; "
-            "codecs; masters; or separators."
+            "codecs; masters; separators; or streams per process."
         ),
     ] = What.engine,
     data: Annotated[
@@ -58,7 +59,8 @@ def bench(
         bool,
         typer.Option(
             "--quick",
-            help="denoise, codec: every sixth recording; master: two songs; separation: 40 s.",
+            help="denoise, codec: every sixth recording; master: two songs; separation: 40 s; "
+            "streams: one block size.",
         ),
     ] = False,
     jobs: Annotated[
@@ -77,7 +79,8 @@ def bench(
     `denoise` measures the quality and the cost of all available denoisers on the same recordings,
     `codec` those of the codecs beside Opus, with their bitrates, and with packets lost. `master`
     masters the same songs by a target and by a reference, beside matchering if it is installed.
-    `separation` measures separators on songs with known stems.
+    `separation` measures separators on songs with known stems. `streams` counts the live chains
+    that one process plays before the first miss, beside as many processes.
     """
     terminal.say_loading(f"the bench {what.value}")
     match what:
@@ -107,6 +110,10 @@ def bench(
             from rtaudio.cli.bench_separation import bench_separation
 
             bench_separation(data, model or (), quick=quick, json=json)
+        case What.streams:
+            from rtaudio.cli.bench_streams import bench_streams
+
+            bench_streams(quick=quick, json=json)
 
 
 def _print_times(what: What, title: str, times: dict[str, Any], json: bool) -> None:

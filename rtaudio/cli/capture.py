@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from json import JSONDecodeError
+from json import loads as json_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 _SILENT = 1e-4
 _CLIPPED = 0.999
 _SIGNAL_HZ = 48_000
+_LATENCY_BYTES = 1 << 20
+"""Most bytes of a measurement: an hour has 3600 delays."""
 
 
 def capture(
@@ -49,7 +54,11 @@ def capture(
         float, typer.Option(min=-60.0, max=0.0, help="Peak of the played signal in dBFS.")
     ] = -12.0,
     latency: Annotated[
-        int | None, typer.Option(help="Latency in samples (default: measured).")
+        str | None,
+        typer.Option(
+            metavar="SAMPLES|FILE",
+            help="Latency in samples, or the JSON file of `rtaudio latency` (default: measured).",
+        ),
     ] = None,
     knob: Annotated[
         list[str] | None,
@@ -93,10 +102,12 @@ def capture(
             raise UsageError(f"{option} {value}: give a level in dBu, such as 12")
     check_target(out, force)
     if dry is not None and wet is not None:
+        latency_samples = _parse_latency(latency, None)
         x, y, rate_hz = _read_pair(dry, wet, force)
     else:
         x, rate_hz = _read_dry(dry, rate_hz, device)
         loop = _Loop(device, rate_hz, block, in_channel, out_channel)
+        latency_samples = _parse_latency(latency, loop)
         y, gain_db = _record(x, level, loop, force, not json)
         # The dry file keeps its level. It was played by gain_db louder, so 0 dBFS in it stands for
         # a level at the gear that is by gain_db higher.
@@ -104,8 +115,8 @@ def capture(
     with terminal.progress(not json) as bars:
         bars.add_task("comparing dry and wet", total=None)
         recording = Recording.of(
-            x, y, rate_hz, latency_samples=latency, input_dbu=input_dbu, output_dbu=output_dbu,
-            knobs=knobs,
+            x, y, rate_hz, latency_samples=latency_samples, input_dbu=input_dbu,
+            output_dbu=output_dbu, knobs=knobs,
         )  # fmt: skip
         save_recording(recording, out, force)
     _print_findings(out, recording, json)
@@ -119,6 +130,32 @@ class _Loop(NamedTuple):
     block: int
     in_channel: int
     out_channel: int
+
+
+def _parse_latency(text: str | None, loop: _Loop | None) -> int | None:
+    """Return ``--latency`` in samples: as it was written, or as the loop was measured."""
+    if text is None:
+        return None
+    with contextlib.suppress(ValueError):
+        return int(text)
+    path = Path(text)
+    if not path.exists():
+        raise UsageError(f"--latency {text}: is neither a number of samples nor a file")
+    if loop is None:
+        raise UsageError(f"--latency {path}: is of a device; with --wet give samples")
+    from rtaudio.capture.latency import capture_latency
+    from rtaudio.capture.player import device_settings
+    from rtaudio.errors import CaptureError
+
+    if path.stat().st_size > _LATENCY_BYTES:
+        raise UsageError(f"--latency {path}: is too long for a measurement")
+    try:
+        measured = json_of(path.read_bytes())
+        name, block = device_settings(parse_device(loop.device), loop.block)
+        return capture_latency(measured, name, loop.rate_hz, block)
+    except (CaptureError, UnicodeDecodeError, JSONDecodeError) as error:
+        reason = error if isinstance(error, CaptureError) else "is not JSON; give another file"
+        raise UsageError(f"--latency {path}: {reason}") from None
 
 
 def _read_dry(dry: Path | None, rate_hz: int | None, device: str) -> tuple[Any, int]:

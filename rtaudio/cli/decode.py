@@ -120,7 +120,7 @@ def _decode_folder(
         suffix=_NEW_SUFFIX,
     )
     run_folder(
-        partial(_decode, model, salvage, force),
+        partial(_decode, model, salvage),
         found,
         target,
         kind="coded files",

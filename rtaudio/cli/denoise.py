@@ -14,7 +14,7 @@ import typer
 
 from rtaudio.atomic import may_write, new_file
 from rtaudio.cli.file_run import report_file
-from rtaudio.cli.folder_run import Force, Jobs, run_folder
+from rtaudio.cli.folder_run import Force, Jobs, Ray, refuse_cluster, run_folder
 from rtaudio.errors import UsageError, plain
 from rtaudio.runtime.limits import MAX_CHANNELS
 from rtaudio.view import terminal
@@ -48,6 +48,7 @@ def denoise(
     ] = 1.0,
     force: Force = False,
     jobs: Jobs = None,
+    ray: Ray = None,
     picture: Annotated[
         Path | None, typer.Option(help="Draw the sound before and after into this file.")
     ] = None,
@@ -67,6 +68,7 @@ def denoise(
     terminal.say_loading(preset)
     from rtaudio.cli.run import ended_by_signals
 
+    refuse_cluster(ray, source)
     if not source.is_dir():
         target = new_file(source, target, force)
     make_effect = partial(_make_effect, preset, limit_db, mix)
@@ -75,7 +77,7 @@ def denoise(
         if source.is_dir():
             if picture is not None:
                 raise UsageError(f"--picture {picture}: is for one file; {source} is a folder")
-            _denoise_folder(make_effect, source, target, force, jobs, json)
+            _denoise_folder(make_effect, preset, source, target, force, jobs, ray, json)
         else:
             _denoise_file(make_effect, source, target, force, picture, json)
 
@@ -172,21 +174,27 @@ class _Views:
 
 def _denoise_folder(
     make_effect: Callable[[], Chain],
+    preset: str,
     source: Path,
     target: Path,
     force: bool,
     jobs: int | None,
+    ray: str | None,
     json: bool,
 ) -> None:
     from rtaudio.batch.folder import list_pairs
+    from rtaudio.batch.needs import needed_files
+    from rtaudio.preset.load import find_preset
 
     run_folder(
-        partial(_render, make_effect, force),
+        partial(_render, make_effect),
         list_pairs(source, target),
         target,
         kind="sound files",
         force=force,
         jobs=jobs,
+        ray=ray,
+        needs=lambda: [find_preset(preset), *needed_files(make_effect())],
         json=json,
         figures=_figures,
         remark_faults=_remark_faults,

@@ -13,7 +13,7 @@ import typer
 from rtaudio.atomic import may_write, new_file
 from rtaudio.cli.coded_report import coded_figures, coded_line, coded_total
 from rtaudio.cli.file_run import report_file, run_file
-from rtaudio.cli.folder_run import Force, Jobs, run_folder
+from rtaudio.cli.folder_run import Force, Jobs, Ray, refuse_cluster, run_folder
 from rtaudio.errors import UsageError
 from rtaudio.view import terminal
 
@@ -53,6 +53,7 @@ def encode(
     ] = "codec-voice",
     force: Force = False,
     jobs: Jobs = None,
+    ray: Ray = None,
     json: terminal.Json = False,
 ) -> None:
     """Encode a sound file, or every one in a folder and its subfolders, with a neural codec.
@@ -66,13 +67,14 @@ def encode(
     terminal.say_loading("the codec")
     from rtaudio.cli.run import ended_by_signals
 
+    refuse_cluster(ray, source)
     codec = _find(model)  # so that all are checked at once
     for kbps in (bitrate, *([] if side is None else [side])):
         codec.books_for(kbps)
     rates = Rates(bitrate, side)
     with ended_by_signals():
         if source.is_dir():
-            _encode_folder(model, rates, source, target, force, jobs, json)
+            _encode_folder(model, rates, source, target, force, jobs, ray, json)
         elif target == PIPE:
             _encode_to_pipe(model, rates, source, json)
         else:
@@ -136,6 +138,7 @@ def _encode_folder(
     target: Path,
     force: bool,
     jobs: int | None,
+    ray: str | None,
     json: bool,
 ) -> None:
     from rtaudio.batch.folder import list_pairs
@@ -143,12 +146,14 @@ def _encode_folder(
     if target == PIPE:
         raise UsageError(f"-: a pipe is for one file; {source} is a folder")
     run_folder(
-        partial(_encode, model, rates, force),
+        partial(_encode, model, rates),
         list_pairs(source, target, suffix=CODED_SUFFIX),
         target,
         kind="sound files",
         force=force,
         jobs=jobs,
+        ray=ray,
+        needs=lambda: [_find(model).encoder.path, _find(model).decoder.path],
         json=json,
         figures=coded_figures,
         remark_faults=lambda target, done: None,

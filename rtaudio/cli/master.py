@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rtaudio.atomic import may_write, new_file
-from rtaudio.cli.folder_run import Force, run_folder
+from rtaudio.cli.folder_run import Force, Ray, refuse_cluster, run_folder
 from rtaudio.errors import UsageError, plain
 from rtaudio.view import terminal
 from rtaudio.view.words import counted, speed_words, storage_name
@@ -98,6 +98,7 @@ def master(
         int | None,
         typer.Option(min=1, max=256, help="Folders: songs at a time (default: one per core)."),
     ] = None,
+    ray: Ray = None,
     save_preset: Annotated[
         Path | None, typer.Option(help="Save the chain as a preset (.yaml), to play or change.")
     ] = None,
@@ -118,6 +119,7 @@ def master(
     from rtaudio.view.sound import check_picture
 
     folder = source.is_dir()
+    refuse_cluster(ray, source)
     _check_words(folder, source, album, preview, save_preset, picture)
     if assistant:
         _check_assistant(album, bool(reference), style, intensity, bool(only))
@@ -131,7 +133,7 @@ def master(
         settings = _settings(loudness, ceiling, reference or [], style, intensity, only or [])
         settings = replace(settings, assistant=assistant)
         if folder:
-            _master_folder(settings, source, target, album, force, jobs, json)
+            _master_folder(settings, source, target, album, force, jobs, ray, json)
         else:
             _master_song(settings, source, target, preview, save_preset, picture, json)
 
@@ -281,7 +283,7 @@ def _save(path: Path, source: Path, done: Mastered) -> None:
 
 def _master_folder(
     settings: MasterSettings, source: Path, target: Path, album: bool, force: bool,
-    jobs: int | None, json: bool,
+    jobs: int | None, ray: str | None, json: bool,
 ) -> None:  # fmt: skip
     from rtaudio.batch.album import album_settings
     from rtaudio.batch.folder import list_pairs
@@ -299,12 +301,13 @@ def _master_folder(
         if note:
             terminal.remark(note)
     run_folder(
-        partial(_master, settings, by_source, force),
+        partial(_master, settings, by_source),
         found,
         target,
         kind="sound files",
         force=force,
         jobs=jobs,
+        ray=ray,
         json=json,
         figures=partial(_figures, settings),
         remark_faults=_remark_faults,

@@ -20,11 +20,12 @@ _USE: dict[Kind, str] = {
     "cabinet": "rtaudio run amp.nam --cabinet NAME",
     "model": "rtaudio export NAME amp.nam, or `file:` of a preset",
     "codec": "rtaudio encode talk.wav talk.rtc --model NAME",
+    "plugin": "`plugin: {file: NAME}` in a preset",
 }
 
 
 def presets(json: terminal.Json = False) -> None:
-    """List presets, cabinets, models and codecs: those that ship, and your own presets.
+    """List presets, cabinets, models, codecs and plugins: those that ship, and your own.
 
     A name works wherever a file does, and so does a part of it that no other name has.
     """
@@ -43,6 +44,8 @@ def presets(json: terminal.Json = False) -> None:
         )
         return
     for kind, files in found.items():
+        if not files:
+            continue
         print(f"{kind}s: {_USE[kind]}")
         for line in _lines(kind, files):
             print(line)
@@ -75,6 +78,8 @@ def _described(kind: Kind, file: Path) -> str:
 
         response, rate_hz = read_audio(file)
         return f"{1000 * response.shape[1] / rate_hz:.0f} ms at {rate_hz} Hz"
+    if kind == "plugin":
+        return str(file)
     if kind == "codec":
         from rtaudio.codec.model import read_codec
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rtaudio.cli.file_run import report_file, run_file
-from rtaudio.cli.folder_run import Force, Jobs, run_folder
+from rtaudio.cli.folder_run import Force, Jobs, Ray, refuse_cluster, run_folder
 from rtaudio.view import terminal
 from rtaudio.view.words import counted, speed_words, storage_name
 
 if TYPE_CHECKING:
+    from rtaudio.batch.cluster_folder import ForcedWork
     from rtaudio.batch.separate_file import Separated
 
 SHIPPED = "separate"
@@ -47,6 +48,7 @@ def separate(
     ] = FileType.wav,
     force: Force = False,
     jobs: Jobs = None,
+    ray: Ray = None,
     json: terminal.Json = False,
 ) -> None:
     """Take a song apart into vocals, drums, bass and other, each as a file.
@@ -63,16 +65,17 @@ def separate(
     from rtaudio.batch.separate_file import stem_names
     from rtaudio.cli.run import ended_by_signals
 
+    refuse_cluster(ray, source)
     path = _find(model)
     names = stem_names(path, [name.strip() for name in (stems or "").split(",") if name.strip()])
     # Songs of a folder get folders, even one called take.flac.wav.
     together = is_audio_name(target) and not (target.is_dir() or source.is_dir())
-    work = partial(_separate, path, names, None if together else f".{file_type.value}", force)
+    work = partial(_separate, path, names, None if together else f".{file_type.value}")
     with ended_by_signals():
         if source.is_dir():
-            _separate_folder(work, source, target, force, jobs, json)
+            _separate_folder(work, path, source, target, force, jobs, ray, json)
         else:
-            _separate_song(work, source, target, json)
+            _separate_song(partial(work, force), source, target, json)
 
 
 def _find(model: str) -> Path:
@@ -117,11 +120,13 @@ def _separate_song(
 
 
 def _separate_folder(
-    work: Callable[[Path, Path, Callable[[float], None]], Separated],
+    work: ForcedWork[Separated],
+    model: Path,
     source: Path,
     target: Path,
     force: bool,
     jobs: int | None,
+    ray: str | None,
     json: bool,
 ) -> None:
     from rtaudio.batch.folder import list_pairs
@@ -133,6 +138,8 @@ def _separate_folder(
         kind="sound files",
         force=force,
         jobs=jobs,
+        ray=ray,
+        needs=lambda: [model],
         json=json,
         figures=_figures,
         remark_faults=_remark_faults,

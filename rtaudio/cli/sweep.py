@@ -19,6 +19,14 @@ def sweep(
         Path | None,
         typer.Option("--out", help="Write OUT.csv, OUT.md and OUT.png.", show_default=False),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="[ADDRESS]",
+            help="Train on a Ray cluster; without an address, on one that starts here.",
+        ),
+    ] = None,
 ) -> None:
     """Train variants of a configuration; print one table of error, size, time and load.
 
@@ -28,4 +36,4 @@ def sweep(
         example = "training/configs/guitar_study.yaml"
         raise FileNotFoundError(f"{config}: no such file; an example is {example}")
     terminal.say_loading("PyTorch")
-    call_extra("training.guitar.sweep", "sweep", config, out)
+    call_extra("training.guitar.sweep", "sweep", config, out, ray=ray)

@@ -172,6 +172,24 @@ def _architecture(file: ModelFile) -> _Architecture:
         ) from None
 
 
+def codec_files(path: str | Path) -> tuple[Path, Path]:
+    """Return the encoder and the decoder of a codec.
+
+    Parameters
+    ----------
+    path
+        As for `read_codec`.
+
+    Examples
+    --------
+    >>> [file.name for file in codec_files("codec-voice.decoder.onnx")]
+    ['codec-voice.encoder.onnx', 'codec-voice.decoder.onnx']
+    """
+    text = str(path)
+    start = next((text.removesuffix(s) for s in (ENCODER, DECODER) if text.endswith(s)), text)
+    return Path(start + ENCODER), Path(start + DECODER)
+
+
 def read_codec(path: str | Path) -> CodecModel:
     """Read and check the two files of a codec.
 
@@ -188,9 +206,7 @@ def read_codec(path: str | Path) -> CodecModel:
     ContractError
         They are no codec.
     """
-    text = str(path)
-    start = next((text.removesuffix(s) for s in (ENCODER, DECODER) if text.endswith(s)), text)
-    files = [Path(start + ending) for ending in (ENCODER, DECODER)]
+    files = codec_files(path)
     for file in files:
         if not file.exists():
             raise FileNotFoundError(f"{file}: no such model file; a codec is two files")

@@ -12,7 +12,7 @@ from rtaudio.effects.registry import known_effect, known_kinds
 from rtaudio.errors import RtaudioError
 from rtaudio.preset.load import describe_preset
 
-_HOLDERS = ("chain", "parallel", "split")
+_HOLDERS = ("board", "chain", "parallel", "split")
 """Effects that are nothing without others inside."""
 
 

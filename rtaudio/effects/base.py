@@ -75,6 +75,11 @@ class Effect(Fields):
             raise ValueError("is not one line of text")
         return name
 
+    @property
+    def usual_name(self) -> str:
+        """Its name in a program, where it has none of its own: the kind; a number may follow."""
+        return self.kind
+
     @classmethod
     def effect_item(cls, key: str) -> type[Effect] | None:
         """Return the class of the effects that a list field holds, or None."""
@@ -161,7 +166,7 @@ class Effect(Fields):
         x
             The input.
         """
-        with builder.named(self.name, self.kind) as name:
+        with builder.named(self.name, self.usual_name) as name:
             slots = self.publish(builder)
             wet = self.build(builder, x, slots)
             out = builder.blend(x, wet, slots)

@@ -132,19 +132,34 @@ class Chain(Effect):
         return place
 
     def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
-        """Append every effect; a gate's gain is applied after the model it guards."""
-        waiting = []
-        for position, effect in enumerate(self.effects):
-            rest = self.effects[position + 1 :]
-            if isinstance(effect, NoiseGate) and any(isinstance(e, Model) for e in rest):
-                waiting.append(effect.add_key(builder, x))
-                continue
-            x = effect.add_to(builder, x)
-            if isinstance(effect, Model):
-                for gate in waiting:
-                    x = gate.apply(builder, x)
-                waiting.clear()
-        return x
+        """Append every effect."""
+        return in_series(builder, x, self.effects)
+
+
+def in_series(builder: Builder, x: Bus, effects: list[Effect]) -> Bus:
+    """Append effects, first to last; a gate's gain is applied after the model it guards.
+
+    Parameters
+    ----------
+    builder
+        Takes the nodes.
+    x
+        The input.
+    effects
+        The effects.
+    """
+    waiting = []
+    for position, effect in enumerate(effects):
+        rest = effects[position + 1 :]
+        if isinstance(effect, NoiseGate) and any(isinstance(e, Model) for e in rest):
+            waiting.append(effect.add_key(builder, x))
+            continue
+        x = effect.add_to(builder, x)
+        if isinstance(effect, Model):
+            for gate in waiting:
+                x = gate.apply(builder, x)
+            waiting.clear()
+    return x
 
 
 Part = TypeVar("Part", bound=Effect)

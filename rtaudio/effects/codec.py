@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
+from weakref import WeakValueDictionary
 
 from pydantic import Field, PrivateAttr
 
-from rtaudio.codec.model import ENCODER, CodecModel, read_codec
+from rtaudio.codec.model import ENCODER, CodecModel, codec_files, read_codec
 from rtaudio.codec.round_trip import BITRATE, MAX_LOSS_PERCENT, round_trip
 from rtaudio.effects.base import Common, Effect, parameter
 from rtaudio.effects.model_player import ModelPlayer
@@ -25,6 +27,30 @@ STEREO = 2
 def shipped_codec() -> Path:
     """Return the codec that :class:`Codec` plays unless it is given another one."""
     return shipped_codecs()["codec-voice"]
+
+
+class _Pair:
+    """Both sides of a codec, read and packed."""
+
+    def __init__(self, path: Path) -> None:
+        self.codec: CodecModel = read_codec(path)
+        self.loaded = LoadedModel(round_trip(self.codec))
+
+
+_PAIRS: WeakValueDictionary[Any, _Pair] = WeakValueDictionary()
+
+
+def _pair_of(path: Path) -> _Pair:
+    """Read a codec; all effects that play the same unchanged files share one in memory."""
+    key = tuple(
+        (os.path.abspath(file), stat.st_mtime_ns, stat.st_size)
+        for file in codec_files(path)
+        if file.exists() and (stat := file.stat())
+    )
+    pair = _PAIRS.get(key)
+    if pair is None:
+        pair = _PAIRS[key] = _Pair(path)
+    return pair
 
 
 class _CodecOptions(Common, total=False):
@@ -70,21 +96,19 @@ class Codec(Effect):
     bitrate_kbps: float = parameter(6.0, 0.5, 512.0, "kbit/s", "bitrate")
     loss_percent: float = parameter(0.0, 0.0, MAX_LOSS_PERCENT, "%", "share of the frames lost")
 
-    _codec: CodecModel = PrivateAttr()
-    _loaded: LoadedModel = PrivateAttr()
+    _pair: _Pair = PrivateAttr()
 
     def __init__(self, file: str | Path | None = None, **options: Unpack[_CodecOptions]) -> None:
         if start := shipped_codecs().get(str(file)):
             file = start.with_name(start.name + ENCODER)
         super().__init__(file=shipped_codec() if file is None else file, **options)
-        self._codec = read_codec(self.file)
+        self._pair = _pair_of(self.file)
         self._check_bitrate(self.bitrate_kbps)
-        self._loaded = LoadedModel(round_trip(self._codec))
 
     @property
     def codec(self) -> CodecModel:
         """The codec."""
-        return self._codec
+        return self._pair.codec
 
     def _check_bitrate(self, kbps: float) -> None:
         low, high, unit = self.live_range(BITRATE)
@@ -97,7 +121,7 @@ class Codec(Effect):
         low, high, unit = super().live_range(parameter)
         if parameter != BITRATE:
             return low, high, unit
-        return self._codec.kbps(self._codec.least_books), self._codec.kbps(self._codec.books), unit
+        return self.codec.kbps(self.codec.least_books), self.codec.kbps(self.codec.books), unit
 
     def set_live(self, parameter: str, value: float | bool) -> float:
         """Assign a live parameter; the codec must have the bitrate."""
@@ -107,7 +131,7 @@ class Codec(Effect):
 
     def build(self, builder: Builder, x: Bus, slots: Slots) -> Bus:
         """Append the codec, once per channel. Slots and card have the parameters in one order."""
-        player = ModelPlayer(self._loaded, worker=self.worker)
+        player = ModelPlayer(self._pair.loaded, worker=self.worker)
         if x.channels != STEREO:
             return player.append(builder, x, slots.own)
         coded = player.append(builder, builder.run(Node(turn, scale=0.5), x), slots.own)

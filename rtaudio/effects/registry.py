@@ -1,8 +1,9 @@
 """The effects by kind, which presets name.
 
-There are three sources, the first that knows a kind wins: a module of this folder, which holds the
-effect that it is called after; a subclass of :class:`~rtaudio.Effect` that the program has defined;
-and an entry point of the group ``rtaudio.effects`` of an installed package::
+There are four sources, the first that knows a kind wins: a module of this folder, which holds the
+effect that it is called after; the bridge to pedalboard (:mod:`rtaudio.bridge`); a subclass of
+:class:`~rtaudio.Effect` that the program has defined; and an entry point of the group
+``rtaudio.effects`` of an installed package::
 
     [project.entry-points."rtaudio.effects"]
     big_fuzz = "my_package.fuzz:BigFuzz"
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 GROUP = "rtaudio.effects"
 """The group of entry points."""
 
+BRIDGED = ("board", "pedal", "plugin")
+"""Kinds of effects of the bridge, which stands above; they are imported when they are used."""
+
 _NO_EFFECTS = ("base", "fields", "model_player", "registry", "stream")
 
 
@@ -50,14 +54,15 @@ def class_name(kind: str) -> str:
 
 def effect_class(kind: str) -> type[Effect]:
     """Return the class of a kind of effect that comes with rtaudio."""
-    module = importlib.import_module(f"rtaudio.effects.{kind}")
+    room = "bridge" if kind in BRIDGED else "effects"
+    module = importlib.import_module(f"rtaudio.{room}.{kind}")
     effect: type[Effect] = getattr(module, class_name(kind))
     return effect
 
 
 def known_kinds() -> list[str]:
     """Return every kind of effect that a preset may name."""
-    return sorted({*effect_kinds(), *_defined(), *_entry_points()})
+    return sorted({*effect_kinds(), *BRIDGED, *_defined(), *_entry_points()})
 
 
 def known_effect(kind: str) -> type[Effect] | None:
@@ -68,7 +73,7 @@ def known_effect(kind: str) -> type[Effect] | None:
     RuntimeWarning
         A package offers the effect, but it cannot be loaded.
     """
-    if kind in effect_kinds():
+    if kind in effect_kinds() or kind in BRIDGED:
         return effect_class(kind)
     if kind in (defined := _defined()):
         return defined[kind]
@@ -84,7 +89,7 @@ def _defined() -> dict[str, type[Effect]]:
         effect.kind: effect
         for effect in _subclasses(base.Effect)
         if effect.build is not base.Effect.build
-        and not effect.__module__.startswith("rtaudio.effects.")
+        and not effect.__module__.startswith(("rtaudio.effects.", "rtaudio.bridge."))
     }
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
-from rtaudio.catalogue import Kind, catalogue
+from rtaudio.catalogue import Kind, catalogue, plugin_folders
 from rtaudio.effects.base import FILE, Effect
 from rtaudio.effects.chain import Chain
 from rtaudio.effects.registry import known_effect, known_kinds
@@ -37,8 +37,12 @@ NAMED: dict[str, Kind] = {
     "denoise": "model",
     "cabinet": "cabinet",
     "codec": "codec",
+    "plugin": "plugin",
 }
-"""Kinds of effects whose file may also be the name of one that ships."""
+"""Kinds of effects whose file may also be the name of one that ships, or is installed."""
+
+CODE = ("plugin",)
+"""Kinds of effects whose file is native code: whoever loads it runs it."""
 
 
 def word_of(key: str) -> str:
@@ -221,7 +225,9 @@ class PresetReader:
                     self._effect_of(item, inner, inner, f"{shown}[{number}]")
                     for number, inner in enumerate(self._items(node, shown))
                 ]
-            elif key == FILE:
+            elif key == FILE and cls.kind in CODE:
+                values[key] = self._code(node, shown, NAMED[cls.kind])
+            elif key == FILE or (_is_path(cls, key) and self._plain(node) is not None):
                 values[key] = self._file(node, shown, NAMED.get(cls.kind))
             else:
                 values[key] = self._plain(node)
@@ -245,6 +251,21 @@ class PresetReader:
                 at, f"the name {name!r} stands in line {self._names[name]}, too; choose another"
             )
         self._names[name] = line
+
+    def _code(self, node: yaml.Node, where: str, named: Kind) -> Path:
+        """Return a file that is code: it must be installed, whoever has written the preset."""
+        value = self._plain(node)
+        if isinstance(value, str) and value in (known := catalogue(named)):
+            return known[value]
+        path = self._file(node, where, None)
+        folders = plugin_folders()
+        if not any(path.resolve().is_relative_to(folder.resolve()) for folder in folders):
+            raise self._fault(
+                node,
+                f"{where} = {_shown(node)}: a plugin is code, so a preset loads installed ones "
+                f"only; install it in {folders[0]}, or name its folder in VST3_PATH",
+            )
+        return path
 
     def _file(self, node: yaml.Node, where: str, named: Kind | None) -> Path:
         value = self._plain(node)
@@ -276,6 +297,12 @@ class PresetReader:
         shown = _shown(marks[loc]) if loc in marks else None
         words = tuple(part if isinstance(part, int) else word_of(part) for part in loc)
         return self._fault(at, fault_text(error.fault, dotted(where, words), cls, shown))
+
+
+def _is_path(cls: type[Effect], key: str) -> bool:
+    """Return whether a field holds a path, or may."""
+    annotation = cls.model_fields[key].annotation
+    return annotation is Path or Path in get_args(annotation)
 
 
 def _mark(marks: _Marks, loc: tuple[Any, ...], node: yaml.Node) -> None:

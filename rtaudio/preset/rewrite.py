@@ -285,7 +285,8 @@ def _value(effect: Effect, key: str, folder: Path) -> Any:
     """Return a field as plain data."""
     if key == FILE:
         return file_word(effect.kind, Path(getattr(effect, key)), folder)
-    return to_jsonable_python(getattr(effect, key))
+    value = getattr(effect, key)
+    return file_word("", value, folder) if isinstance(value, Path) else to_jsonable_python(value)
 
 
 def _flow(value: Any) -> str:

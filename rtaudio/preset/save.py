@@ -58,7 +58,8 @@ def _settings(effect: Effect, folder: Path) -> dict[str, Any]:
                 raise PresetError(f"{effect.kind}: was not made from a file; save it as one first")
             settings[key] = file_word(effect.kind, Path(value), folder)
         elif key in changed:
-            settings[key] = to_jsonable_python(value)
+            path = isinstance(value, Path)
+            settings[key] = file_word("", value, folder) if path else to_jsonable_python(value)
     return settings | lists
 
 

@@ -24,7 +24,9 @@ from rtaudio.runtime.onnx_runtime import (
     OnnxRuntimeError,
     Session,
     Tensor,
+    Tensors,
     api,
+    shared_session,
 )
 from rtaudio.runtime.words import (
     address_of,
@@ -152,7 +154,7 @@ def onnx_node(
     OnnxRuntimeError
         ONNX Runtime refuses the model.
     """
-    session = Session(model)
+    session = shared_session(model)
     names = ["audio", *(["params"] if params is not None else []), *(f"state.{k}" for k in states)]
     results = ["audio_out", *(f"next.{k}" for k in states)]
     texts, starts = _texts([*names, *results])
@@ -213,10 +215,11 @@ def _bind(
     params: np.ndarray[Any, Any] | None,
 ) -> None:
     """Make the tensors over a node's memory, and the table of values for each size and parity."""
-    node.keep.append(session)
+    tensors = Tensors()
+    node.keep += [session, tensors]
 
     def tensor(place: int, shape: tuple[int, ...], dtype: Any) -> _Value:
-        value, made = session.tensor(node.state_address + place, shape, dtype)
+        value, made = tensors.add(node.state_address + place, shape, dtype)
         return _Value(value, made, place)
 
     state_sets: list[list[_Value]] = [[], []]

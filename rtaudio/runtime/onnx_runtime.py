@@ -8,13 +8,16 @@ so functions are found by position. Everything here runs off the audio thread; t
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import importlib.util
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -149,7 +152,6 @@ class Session:
 
     def __init__(self, model: bytes) -> None:
         ort = api()
-        self._handles: list[tuple[str, ctypes.c_void_p]] = []
         options = ctypes.c_void_p()
         ort.call("CreateSessionOptions", ctypes.byref(options))
         try:
@@ -172,8 +174,47 @@ class Session:
         finally:
             ort.release("ReleaseSessionOptions", options)
 
-    def tensor(self, address: int, shape: Sequence[int], dtype: Any) -> tuple[int, Tensor]:
-        """Make an ``OrtValue`` over existing memory; it lives as long as the session.
+    def __del__(self) -> None:
+        if getattr(self, "handle", None):
+            api().release("ReleaseSession", self.handle)
+
+
+_SESSIONS: WeakValueDictionary[bytes, Session] = WeakValueDictionary()
+_SESSIONS_LOCK = threading.Lock()
+
+
+def shared_session(model: bytes) -> Session:
+    """Return the session of a model: one for all nodes that play it, while there are any.
+
+    Its weights are in memory once. ``Run`` may be called from several threads at a time, as all
+    state is in the tensors of the caller.
+
+    Parameters
+    ----------
+    model
+        The ONNX file's bytes.
+
+    Raises
+    ------
+    OnnxRuntimeError
+        ONNX Runtime refuses the model.
+    """
+    key = hashlib.sha256(model).digest()
+    with _SESSIONS_LOCK:
+        session = _SESSIONS.get(key)
+        if session is None:
+            session = _SESSIONS[key] = Session(model)
+    return session
+
+
+class Tensors:
+    """``OrtValue``s over existing memory, which they do not own; freed with the object."""
+
+    def __init__(self) -> None:
+        self._values: list[ctypes.c_void_p] = []
+
+    def add(self, address: int, shape: Sequence[int], dtype: Any) -> tuple[int, Tensor]:
+        """Make a new value.
 
         Parameters
         ----------
@@ -203,11 +244,9 @@ class Session:
             tensor.element_type,
             ctypes.byref(value),
         )
-        self._handles.append(("ReleaseValue", value))
+        self._values.append(value)
         return int(value.value or 0), tensor
 
     def __del__(self) -> None:
-        if getattr(self, "handle", None):
-            for release, handle in self._handles:
-                api().release(release, handle)
-            api().release("ReleaseSession", self.handle)
+        for value in self._values:
+            api().release("ReleaseValue", value)

@@ -32,6 +32,10 @@ class WorkerThread(Protocol):
     def faults(self) -> int:
         """Chunks in which the node was reset."""
 
+    @property
+    def ailment(self) -> str:
+        """Why the node does not play, in one word; empty if it does."""
+
     def start(self) -> None:
         """Start before the audio."""
 

@@ -194,7 +194,8 @@ class Program:
     def faults(self) -> dict[str, int]:
         """How often each effect produced NaN, Inf or a runaway level, by name; only the guilty.
 
-        Chunks that a worker did not finish in time are counted as ``<effect>: late``.
+        Chunks that a worker did not finish in time are counted as ``<effect>: late``; a worker that
+        plays no more counts once, as ``<effect>: crashed`` or ``<effect>: hangs``.
         """
         counts: Counter[str] = Counter()
         for step, row in zip(self.plan.steps, self._table, strict=False):
@@ -202,6 +203,7 @@ class Program:
         for name, worker in self.plan.workers:
             counts[name] += worker.faults
             counts[f"{name}: late"] += worker.late_chunks
+            counts[f"{name}: {worker.ailment}"] += bool(worker.ailment)
         return {name: count for name, count in counts.items() if count}
 
     def get(self, target: str) -> float:

@@ -49,6 +49,8 @@ from rtaudio.runtime.words import (
 
 SLOTS = 8
 BRIDGE_SAMPLES = 64
+PATIENCE_S = 5.0
+"""A thread that takes longer for one chunk hangs."""
 
 STATE = state_dtype(
     ("chunk", "i8"),
@@ -240,10 +242,15 @@ class Worker:
         _running.add(self)
 
     def stop(self) -> None:
-        """Stop the thread and wait for the chunk it is computing."""
+        """Stop the thread and wait for the chunk it is computing.
+
+        One that does not end is left behind, with its memory: a plugin may hang.
+        """
         self._shared["stop"] = 1
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(PATIENCE_S)
+            if self._thread.is_alive():
+                _left_behind.append(self)
             self._thread = None
         _running.discard(self)
 
@@ -253,12 +260,18 @@ class Worker:
         return int(self._shared["late"][0])
 
     @property
+    def ailment(self) -> str:
+        """Empty: a compiled node plays."""
+        return ""
+
+    @property
     def faults(self) -> int:
         """Chunks in which the node made NaN, Inf or a runaway level, and was reset."""
         return int(self._shared["faults"][0])
 
 
 _running: set[Worker] = set()
+_left_behind: list[Worker] = []
 
 
 @atexit.register

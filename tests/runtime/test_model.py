@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnxruntime
@@ -15,8 +18,12 @@ from rtaudio.effects.model import Model
 from rtaudio.errors import ContractError
 from rtaudio.models.contract.card import ModelParameter
 from rtaudio.models.contract.check import read_model
+from rtaudio.models.loader import load_model
+from rtaudio.models.onnx_player import model_node, play
 from rtaudio.runtime.offline import run
+from rtaudio.runtime.onnx_runtime import shared_session
 from rtaudio.runtime.worker import worker_latency_samples
+from rtaudio.shipped import shipped_models
 
 RATE = 48000
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 6000).astype(np.float32)
@@ -248,3 +255,30 @@ def test_onnx_runtime_writes_nothing_into_the_home_of_the_user(tmp_path):
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     written = [p for p in tmp_path.rglob("*") if p.is_file() and "rtaudio" not in p.parts]
     assert written == []
+
+
+def test_nodes_of_a_model_share_one_session_and_no_state():
+    file = load_model(shipped_models()["crunch"]).file
+    first, second = (model_node(file, 64) for _ in range(2))
+    assert first.record["session"] == second.record["session"]
+    x = np.random.default_rng(3).uniform(-0.5, 0.5, (1, 4096)).astype(np.float32)
+    alone = play(file, lambda block, params: model_node(file, block, params), x)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(
+            pool.map(
+                lambda _: play(file, lambda block, params: model_node(file, block, params), x),
+                range(8),
+            )
+        )
+    for played in together:
+        np.testing.assert_array_equal(played, alone)
+
+
+def test_a_session_goes_with_its_last_node():
+    file = load_model(shipped_models()["edge-light"]).file
+    node = model_node(file, 64)
+    session = weakref.ref(shared_session(file.data))
+    assert session() is not None
+    del node
+    gc.collect()
+    assert session() is None

@@ -45,6 +45,8 @@ def effects() -> list[rt.Effect]:
         rt.Codec(bitrate_kbps=3),
         rt.Parallel(rt.Branch(rt.Gain(), pan=-1), rt.Branch([rt.Gain()], gain_db=-3)),
         Mine(0.3, name="mine"),
+        rt.Plugin("amp.vst3", {"gain_db": 6.0, "bright": True}, isolate=True, mix=0.5),
+        rt.Board([rt.Gain(6), rt.Pedal("Reverb", {"room_size": 0.7})], name="board"),
     ]
 
 

@@ -24,6 +24,7 @@ from training.checkpoint import load_checkpoint
 from training.config import ConfigError, load_config, read_yaml
 from training.engine import train_run
 from training.guitar.config import GuitarConfig
+from training.guitar.on_cluster import train_on_cluster
 from training.guitar.study import BLOCK, Row, write_study
 from training.guitar.sweep_config import Changes, SweepConfig
 from training.guitar.task import AmpTask
@@ -47,7 +48,13 @@ def load_sweep(path: str | Path) -> SweepConfig:
     return read_yaml(Path(path), SweepConfig)
 
 
-def sweep(path: str | Path, out: str | Path | None = None, *, show: bool = True) -> list[Row]:
+def sweep(
+    path: str | Path,
+    out: str | Path | None = None,
+    *,
+    show: bool = True,
+    ray: str | None = None,
+) -> list[Row]:
     """Train every row that is not trained yet, measure all, and write the table.
 
     Parameters
@@ -59,6 +66,8 @@ def sweep(path: str | Path, out: str | Path | None = None, *, show: bool = True)
         sweep's own folder.
     show
         Show progress on the terminal.
+    ray
+        Address of a Ray cluster that trains, see `rtaudio.batch.cluster.Cluster`; None: train here.
 
     Returns
     -------
@@ -71,6 +80,8 @@ def sweep(path: str | Path, out: str | Path | None = None, *, show: bool = True)
         The file, or the configuration of a row, cannot be used; nothing has been trained.
     FileNotFoundError
         The folder of ``out`` does not exist.
+    ClusterError
+        The cluster cannot train. Trainings that failed are named; the others are kept.
     """
     path = Path(path)
     config = load_sweep(path)
@@ -79,20 +90,28 @@ def sweep(path: str | Path, out: str | Path | None = None, *, show: bool = True)
     if not out.parent.is_dir() and out.parent != config.run_folder:
         raise FileNotFoundError(f"{out.parent}: no such folder; create it first")
     runs = {run.run_folder: run for row in rows for run in row.runs}
-    make_task = partial(AmpTask, show=False)  # one display at a time
+    left = [run for folder, run in runs.items() if not (folder / "metrics.json").is_file()]
     with progress(show) as bars:
-        line = bars.add_task("training", total=len(runs))
-        for folder, run in runs.items():
-            bars.update(line, description=f"training {folder.name}")
-            if not (folder / "metrics.json").is_file():
-                begun = (folder / "config.json").is_file()
-                train_run(run, make_task, resume=begun, show=False)
-            bars.advance(line)
+        line = bars.add_task("training", total=len(runs), completed=len(runs) - len(left))
+        if ray is not None:
+            train_on_cluster(ray, train_one, left, lambda run: bars.advance(line))
+        else:
+            for run in left:
+                bars.update(line, description=f"training {run.run_folder.name}")
+                train_one(run)
+                bars.advance(line)
     _measure(rows, show=show)
     write_study(config, path, rows, out)
     if show:
         print(f"the table: {out.with_suffix('.md')}")
     return rows
+
+
+def train_one(run: GuitarConfig) -> None:
+    """Train one run to its end, or go on where it was interrupted; in other processes, too."""
+    make_task = partial(AmpTask, show=False)  # one display at a time
+    begun = (run.run_folder / "config.json").is_file()
+    train_run(run, make_task, resume=begun, show=False)
 
 
 def _rows(path: Path, config: SweepConfig) -> list[Row]:

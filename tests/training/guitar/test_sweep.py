@@ -10,8 +10,11 @@ import yaml
 
 pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
+import training.guitar.on_cluster
 import training.guitar.sweep
+from rtaudio.batch.cluster import Ended
 from rtaudio.cli import main
+from rtaudio.errors import ClusterError
 from training.config import ConfigError
 from training.guitar.sweep import load_sweep, sweep
 
@@ -158,3 +161,40 @@ def test_what_is_no_sweep_is_named(tmp_path, capsys):
         main(["sweep", str(tmp_path / "absent.yaml")])
     assert caught.value.code == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def test_a_cluster_trains_what_is_left(study, monkeypatch):
+    """The cluster is a plain loop here; the real one is tested in ``tests/batch``."""
+    path = study(seeds=[0], parts=[CONTENT["parts"][0]])
+    asked, trained = [], []
+
+    class Loop:
+        def __init__(self, address):
+            asked.append(address)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *fault):
+            pass
+
+        def ask(self, question, *arguments):
+            return {"here": question(*arguments)}
+
+        def run(self, train, items):
+            for (run,) in items:
+                trained.append(run.run_folder.name)
+                if len(trained) == 2:
+                    yield Ended((run,), None, MemoryError())
+                else:
+                    train(run)
+                    yield Ended((run,), None, None)
+
+    monkeypatch.setattr(training.guitar.on_cluster, "Cluster", Loop)
+    with pytest.raises(ClusterError, match="start the same command again"):
+        sweep(path, show=False, ray="host:1")
+    assert asked == ["host:1"]
+    assert len(trained) == 4
+    rows = sweep(path, show=False, ray="host:1")
+    assert len(rows) == 4
+    assert trained[4:] == [trained[1]]
