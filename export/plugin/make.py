@@ -186,6 +186,10 @@ def _fixed(effect: Effect) -> list[Any]:
 def _work_folder(folder: Path) -> Iterator[Path]:
     """Yield a folder inside another one, which is made; nothing is left of both on failure."""
     there = folder.is_dir()
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(
+            f"{folder}: the folder {folder.parent} does not exist; create it first"
+        )
     folder.mkdir(exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix=".rtaudio-", dir=folder) as work:
