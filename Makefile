@@ -29,6 +29,7 @@ for package in $(1); do case $$package in \
 	python3-venv) $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null ;; \
 	libportaudio2) test "$$(uname)" != Linux || $(PYTHON) -c 'import ctypes.util, sys; sys.exit(not ctypes.util.find_library("portaudio"))' ;; \
 	jackd2) command -v jackd >/dev/null ;; \
+	lilv-utils) command -v lv2apply >/dev/null ;; \
 	build-essential) command -v cc >/dev/null ;; \
 	python3-dev) $(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ;; \
 	esac || missing="$$missing $$package"; done; \
@@ -55,7 +56,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/python
-	$(call system,libportaudio2 jackd2 build-essential python3-dev)
+	$(call system,libportaudio2 jackd2 lilv-utils build-essential python3-dev)
 	@echo "installing rtaudio with everything to train and test it into $(VENV) ..."
 	@$(PIP) -e ".[train,dev]"
 	@$(PIP) -e ".[metrics]" || echo "pesq is compiled here and needs a C compiler and Python's headers; what it measures is left out" >&2
@@ -73,21 +74,22 @@ demo: $(VENV)/.demo
 	@$(BIN)/rtaudio demo
 
 lint: $(VENV)/.all
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
+	@$(IDLE) $(BIN)/ruff check
+	@$(IDLE) $(BIN)/ruff format --check
+	@$(IDLE) $(BIN)/mypy
+	@$(IDLE) $(BIN)/lint-imports --no-cache
 
-# Tests that play in real time wait most of the time; the others run meanwhile, and give way.
-test: lint
-	@$(MAKE) --no-print-directory -j2 test-realtime test-aside
+# Tests that play in real time wait most of the time; all else runs meanwhile, and gives way.
+test: $(VENV)/.all
+	@$(MAKE) --no-print-directory -j3 lint test-realtime test-aside
 
-test-realtime:
+test-realtime: $(VENV)/.all
 	$(BIN)/pytest -m realtime
 
-test-aside:
-	@$(IDLE) $(BIN)/pytest -n 2 --dist loadfile -m "not realtime" >$(VENV)/aside.txt 2>&1; \
-		status=$$?; cat $(VENV)/aside.txt; exit $$status
+# In the order of their names: by their number of tests, a slow file would come last, and alone.
+test-aside: $(VENV)/.all
+	@$(IDLE) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not realtime" \
+		>$(VENV)/aside.txt 2>&1; status=$$?; cat $(VENV)/aside.txt; exit $$status
 
 bench: $(VENV)/.all
 	$(BIN)/rtaudio bench engine

@@ -26,6 +26,7 @@ from rtaudio.cli import (
     microphone,
     midi,
     page,
+    plugin,
     presets,
     render,
     run,
@@ -66,6 +67,7 @@ _SHORT = {
     "decode": "Decode an encoded file, or a folder of files.",
     "doctor": "Check whether this machine is fit for live sound.",
     "settings": "Show or change the settings of this machine.",
+    "plugin": "Write a preset as a VST3, LV2 and CLAP plugin.",
     "inspect": "Print what a model is and what it costs.",
     "sweep": "Train variants of a configuration and compare them.",
     "bench": "Measure speed or quality of engine, effects and models.",
@@ -94,6 +96,7 @@ for verb, example in (
     (capture.capture, "rtaudio capture my-amp --device USB --out-channel 3 --in-channel 2"),
     (train.train, "rtaudio train my-amp"),
     (sweep.sweep, "rtaudio sweep training/configs/guitar_study.yaml"),
+    (plugin.plugin, "rtaudio plugin crunch plugins"),
     (export.export, "rtaudio export runs/crunch/best.pt crunch.onnx"),
     (bench.bench, "rtaudio bench engine"),
 ):

@@ -31,6 +31,7 @@ pointer to a bus gets its address when a program is made of the plan (see
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,6 +111,14 @@ class Bus(NamedTuple):
     first: int = 0
 
 
+@dataclass(frozen=True)
+class Foreign:
+    """Something of another library, such as a session: elsewhere it is made anew.
+
+    The fields of a subclass say of what.
+    """
+
+
 class Pointer(NamedTuple):
     """A word of memory that holds an address.
 
@@ -118,13 +127,14 @@ class Pointer(NamedTuple):
     memory, offset
         The block of memory that the word stands in, and where, in bytes.
     target, shift
-        The target of the address: a block of memory, a function, or a bus, which has no address
-        before there is a program; and the offset into it, in bytes.
+        The target of the address: a block of memory, a function, something of another library, or
+        a bus, which has no address before there is a program; and the offset into it, in bytes.
+        Of a tensor the offset is that of its elements, in the block that the word stands in.
     """
 
     memory: Array
     offset: int
-    target: Array | Kernel | Bus
+    target: Array | Kernel | Bus | Foreign
     shift: int = 0
 
 
@@ -145,8 +155,8 @@ class Node:
         Arrays that belong to the state and are restored by a reset; the state field of the same
         name receives the address.
     constants
-        Arrays the kernel only reads, or that survive a reset; the state field of the same name
-        receives the address. A list makes a table of addresses.
+        Arrays that survive a reset; the state field of the same name receives the address. Kernels
+        only read them, unless they are the ``params`` of a node. A list makes a table of addresses.
     uncopied
         As ``constants``, but aligned arrays that are not copied: any number of nodes may read them.
     inner
@@ -229,6 +239,34 @@ class Node:
             self.pointers.append(_stored(Pointer(table, 8 * place, *_place(each))))
             self.keep.append(each)
         return table
+
+    def point(self, offset: int, target: Array, shift: int) -> None:
+        """Store the address of a place in a block in the node's memory, and note it.
+
+        Parameters
+        ----------
+        offset
+            Where in the memory, in bytes.
+        target, shift
+            The block, which is kept, and the offset into it in bytes.
+        """
+        self.pointers.append(_stored(Pointer(self.memory, offset, target, shift)))
+        self.keep.append(target)
+
+    def store_foreign(self, offset: int, address: int, target: Foreign, shift: int = 0) -> None:
+        """Store an address of another library in the node's memory, and note what it leads to.
+
+        Parameters
+        ----------
+        offset
+            Where in the memory, in bytes.
+        address
+            The address.
+        target, shift
+            As in `Pointer`.
+        """
+        write_word(self.memory, offset, address)
+        self.pointers.append(Pointer(self.memory, offset, target, shift))
 
     @property
     def state_address(self) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 import numba
 from numba import njit
 from numba.core.ccallback import CFunc
+from numba.core.registry import cpu_target
 from numba.core.sigutils import normalize_signature
 
 from rtaudio.runtime.kernel_cache import KernelCache
@@ -75,18 +76,33 @@ class CFunction:
 
     def __init__(self, function: Callable[..., Any], signature: Any) -> None:
         self.function = function
-        self._signature = normalize_signature(signature)
+        self.signature = normalize_signature(signature)
         self._cache = KernelCache(function)
 
     @cached_property
     def compiled(self) -> Any:
         """The compiled function."""
-        options = {"error_model": "numpy"}
-        compiled: Any = CFunc(self.function, self._signature, locals={}, options=options)
+        compiled = self._new()
         compiled._cache = self._cache
         with _uninterrupted():
             compiled.compile()
         return compiled
+
+    def compile_anew(self) -> Any:
+        """Compile without the cache, whose machine code has lost what it was made of."""
+        compiled = self._new()
+        with _uninterrupted():
+            compiled.compile()
+        return compiled
+
+    def _new(self) -> Any:
+        options = {"error_model": "numpy"}
+        return CFunc(self.function, self.signature, locals={}, options=options)
+
+    @property
+    def key(self) -> str:
+        """A name that no other code has: by the function, the machine and the settings."""
+        return self._cache.key(self.signature, cpu_target.target_context.codegen())
 
     @property
     def address(self) -> int:

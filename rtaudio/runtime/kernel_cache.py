@@ -163,6 +163,18 @@ class KernelCache(NullCache):  # type: ignore[misc]
         folder = cache_folder()
         if folder is None or not self._saves:
             return None
+        return folder / f"{self.key(signature, codegen)}.kernel"
+
+    def key(self, signature: Any, codegen: Any) -> str:
+        """Return a name that no other code has: by the function, the machine and the settings.
+
+        Parameters
+        ----------
+        signature
+            The types of the function.
+        codegen
+            What compiles for the machine.
+        """
         around = tuple(cell.cell_contents for cell in self._closure or ())
         source = Path(self._code.co_filename)
         parts = (
@@ -177,7 +189,7 @@ class KernelCache(NullCache):  # type: ignore[misc]
         )
         key = hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
         plain = "".join(c if c.isalnum() or c in "._" else "-" for c in self._name)
-        return folder / f"{plain[-80:]}-{key}.kernel"
+        return f"{plain[-80:]}-{key}"
 
 
 def _bytecode(code: CodeType) -> list[Any]:

@@ -9,16 +9,23 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rtaudio.runtime.abi import FAULT_MODEL, Node, kernel, state_dtype
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels.ramp import RAMP, aim, ramp_samples, settled
-from rtaudio.runtime.onnx_runtime import OnnxRuntimeError, Session, api
+from rtaudio.runtime.memory import Array, aligned, offset_of
+from rtaudio.runtime.onnx_runtime import (
+    ApiFunction,
+    ModelSession,
+    OnnxRuntimeError,
+    Session,
+    Tensor,
+    api,
+)
 from rtaudio.runtime.words import (
     address_of,
     call_i64_1,
@@ -112,11 +119,6 @@ def run_model(state, src, dst, frames):
     return 0
 
 
-def _name_table(names: Sequence[str]) -> tuple[np.ndarray[Any, Any], list[Any]]:
-    texts = [ctypes.create_string_buffer(name.encode()) for name in names]
-    return np.array([ctypes.addressof(text) for text in texts], np.int64), texts
-
-
 def onnx_node(
     model: bytes,
     *,
@@ -151,6 +153,9 @@ def onnx_node(
         ONNX Runtime refuses the model.
     """
     session = Session(model)
+    names = ["audio", *(["params"] if params is not None else []), *(f"state.{k}" for k in states)]
+    results = ["audio_out", *(f"next.{k}" for k in states)]
+    texts, starts = _texts([*names, *results])
     if hop:
         sizes = [hop]
     else:
@@ -169,19 +174,30 @@ def onnx_node(
             "param_tensor": start.copy(),
             "ramps": np.array([settled(float(value)) for value in start], RAMP),
             "states": np.zeros(max(64, 2 * state_bytes), np.uint8),
+            "input_names": np.zeros(len(names), np.int64),
+            "output_names": np.zeros(len(results), np.int64),
+            "values": np.zeros(2 * len(sizes) * len(starts), np.int64),
         },
         constants={"sizes": np.array(sizes, np.int64)},
-        run=api().address["Run"],
-        release_status=api().address["ReleaseStatus"],
-        session=session.handle.value,
+        input_count=len(names),
+        output_count=len(results),
         size_count=len(sizes),
         outputs=channels[1],
         param_count=0 if params is None else params.size,
         ramp_samples=ramp_samples(rate_hz),
         channels=channels[0],
         stride=extent,
-        relocatable=False,
     )
+    for function, field in (("Run", "run"), ("ReleaseStatus", "release_status")):
+        place = offset_of(STATE, field)
+        node.store_foreign(place, api().address[function], ApiFunction(function))
+    handle = int(session.handle.value or 0)
+    node.store_foreign(offset_of(STATE, "session"), handle, ModelSession(model))
+    at = _place(node, "input_names")
+    for number, start_of_text in enumerate(starts):
+        if number == len(names):
+            at = _place(node, "output_names") - 8 * number
+        node.point(at + 8 * number, texts, start_of_text)
     _bind(node, session, sizes, channels=channels, states=states, params=params)
     _warm_up(node, sizes)
     return node
@@ -197,31 +213,51 @@ def _bind(
     params: np.ndarray[Any, Any] | None,
 ) -> None:
     """Make the tensors over a node's memory, and the table of values for each size and parity."""
-    record = node.record
-    state_sets: list[list[int]] = [[], []]
-    at = int(record["states"])
+    node.keep.append(session)
+
+    def tensor(place: int, shape: tuple[int, ...], dtype: Any) -> _Value:
+        value, made = session.tensor(node.state_address + place, shape, dtype)
+        return _Value(value, made, place)
+
+    state_sets: list[list[_Value]] = [[], []]
+    at = _place(node, "states")
     for parity in (0, 1):
         for shape, dtype in states.values():
-            state_sets[parity].append(session.tensor(at, shape, dtype))
+            state_sets[parity].append(tensor(at, shape, dtype))
             at += _padded_bytes(shape, dtype)
     fixed = []
     if params is not None:
-        fixed = [session.tensor(int(record["param_tensor"]), (1, params.size), "f4")]
-    rows = []
+        fixed = [tensor(_place(node, "param_tensor"), (1, params.size), "f4")]
+    word = _place(node, "values")
     for size in sizes:
-        audio = session.tensor(int(record["audio"]), (1, channels[0], size), "f4")
-        audio_out = session.tensor(int(record["audio_out"]), (1, channels[1], size), "f4")
+        audio = tensor(_place(node, "audio"), (1, channels[0], size), "f4")
+        audio_out = tensor(_place(node, "audio_out"), (1, channels[1], size), "f4")
         for parity in (0, 1):
-            rows.append([audio, *fixed, *state_sets[parity], audio_out, *state_sets[1 - parity]])
-    inputs, input_texts = _name_table(
-        ["audio", *(["params"] if fixed else []), *(f"state.{name}" for name in states)]
-    )
-    outputs, output_texts = _name_table(["audio_out", *(f"next.{name}" for name in states)])
-    values = np.array(rows, np.int64)
-    node.keep += [session, inputs, outputs, input_texts, output_texts, values]
-    record["input_names"], record["input_count"] = inputs.ctypes.data, len(inputs)
-    record["output_names"], record["output_count"] = outputs.ctypes.data, len(outputs)
-    record["values"] = values.ctypes.data
+            ins = [audio, *fixed, *state_sets[parity]]
+            for value in (*ins, audio_out, *state_sets[1 - parity]):
+                node.store_foreign(word, value.address, value.tensor, value.place)
+                word += 8
+
+
+class _Value(NamedTuple):
+    """An ``OrtValue``, and where its elements lie in the node's memory."""
+
+    address: int
+    tensor: Tensor
+    place: int
+
+
+def _place(node: Node, work: str) -> int:
+    """Return where a work array lies in the node's memory, in bytes."""
+    return int(node.record[work]) - node.state_address
+
+
+def _texts(names: Sequence[str]) -> tuple[Array, list[int]]:
+    """Return names as C strings, one after another, and where each starts."""
+    parts = [name.encode() + b"\0" for name in names]
+    texts = aligned(sum(map(len, parts)), np.uint8)
+    texts[:] = np.frombuffer(b"".join(parts), np.uint8)
+    return texts, [sum(map(len, parts[:number])) for number in range(len(parts))]
 
 
 def _padded_bytes(shape: Sequence[int], dtype: Any) -> int:

@@ -11,12 +11,14 @@ import ctypes
 import importlib.util
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rtaudio.runtime.abi import Foreign
 from rtaudio.runtime.denormals import flushed_denormals
 from rtaudio.runtime.system import ORT_LIBRARY
 
@@ -42,6 +44,29 @@ _POSITIONS = {
 _ELEMENT_TYPES = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}
 _LOG_FATAL_ONLY = 4
 _OPTIMIZE_ALL = 99
+
+
+@dataclass(frozen=True)
+class ApiFunction(Foreign):
+    """A function of the C API."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class ModelSession(Foreign):
+    """A session of a model, with the options of `Session`."""
+
+    model: bytes
+
+
+@dataclass(frozen=True)
+class Tensor(Foreign):
+    """An ``OrtValue`` over memory: its shape, and its element type as the C API numbers it."""
+
+    shape: tuple[int, ...]
+    element_type: int
+    bytes: int
 
 
 class OnnxRuntimeError(RuntimeError):
@@ -147,8 +172,8 @@ class Session:
         finally:
             ort.release("ReleaseSessionOptions", options)
 
-    def tensor(self, address: int, shape: Sequence[int], dtype: Any) -> int:
-        """Return an ``OrtValue`` over existing memory; it lives as long as the session.
+    def tensor(self, address: int, shape: Sequence[int], dtype: Any) -> tuple[int, Tensor]:
+        """Make an ``OrtValue`` over existing memory; it lives as long as the session.
 
         Parameters
         ----------
@@ -156,10 +181,16 @@ class Session:
             Where the elements lie.
         shape, dtype
             Of the tensor: float32 or int64.
+
+        Returns
+        -------
+        value, tensor
+            Its address, and what it is.
         """
         dtype = np.dtype(dtype)
         dims = (ctypes.c_int64 * len(shape))(*shape)
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        tensor = Tensor(tuple(shape), _ELEMENT_TYPES[dtype], size)
         value = ctypes.c_void_p()
         ort = api()
         ort.call(
@@ -169,11 +200,11 @@ class Session:
             ctypes.c_size_t(size),
             dims,
             ctypes.c_size_t(len(shape)),
-            _ELEMENT_TYPES[dtype],
+            tensor.element_type,
             ctypes.byref(value),
         )
         self._handles.append(("ReleaseValue", value))
-        return int(value.value or 0)
+        return int(value.value or 0), tensor
 
     def __del__(self) -> None:
         if getattr(self, "handle", None):

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from rtaudio.runtime.abi import Bus, Kernel, Node
+from rtaudio.runtime.abi import Bus, Foreign, Kernel, Node
 from rtaudio.runtime.control import Control
 from rtaudio.runtime.memory import Array
 
@@ -60,26 +60,45 @@ class Relocation(NamedTuple):
     block, offset
         The block that the word stands in, by number, and where, in bytes.
     target, shift
-        The block (by number) or the function (by name) that the address leads to, and the offset
-        into it in bytes.
+        The block (by number), the function or the thing of another library that the address leads
+        to, and the offset into it in bytes.
     """
 
     block: int
     offset: int
-    target: int | str
+    target: int | Kernel | Foreign
     shift: int
+
+
+class Place(NamedTuple):
+    """A place in an image: the block, by number, and the offset in bytes."""
+
+    block: int
+    offset: int
 
 
 class Image(NamedTuple):
     """The memory of a plan, wherever it may lie: blocks of bytes whose addresses are zero.
 
-    ``blocks`` are the nodes' memories, constants and slots in the order in which the steps use
-    them, then the buffers, as their number of bytes only.
+    Attributes
+    ----------
+    blocks
+        The nodes' memories, constants and slots in the order in which the steps use them.
+    buffers
+        The buffers, numbered after the blocks, as their number of bytes only.
+    relocations
+        The words that must become addresses.
+    states
+        The block of each of the plan's nodes, by number.
+    slots
+        Where the value of each control lies.
     """
 
     blocks: list[bytes]
     buffers: list[int]
     relocations: list[Relocation]
+    states: list[int]
+    slots: dict[str, Place]
 
 
 @dataclass(frozen=True)
@@ -139,7 +158,7 @@ class Plan:
 
     @property
     def relocatable(self) -> bool:
-        """Whether `image` knows every address: no node of another library, no worker."""
+        """Whether `image` knows every address: no worker, and nothing of this process alone."""
         return all(step.node.relocatable for step in self.steps)
 
     def image(self) -> Image:
@@ -160,6 +179,8 @@ class Plan:
             for pointer in node.pointers:
                 if isinstance(pointer.target, np.ndarray):
                     _enter(blocks, pointer.target)
+        for control in self.controls.values():
+            _enter(blocks, control.slot.array)
         contents = [bytearray(memory.view(np.uint8).tobytes()) for _, memory in blocks.values()]
         relocations = []
         for node in self.nodes:
@@ -168,15 +189,24 @@ class Plan:
                 contents[block][pointer.offset : pointer.offset + 8] = bytes(8)
                 target, shift = pointer.target, pointer.shift
                 if isinstance(target, Bus):
-                    number: int | str = len(blocks) + target.buffer
+                    number: int | Kernel | Foreign = len(blocks) + target.buffer
                     shift = 4 * self.stride * target.first
-                elif isinstance(target, Kernel):
-                    number = target.name
+                elif isinstance(target, Kernel | Foreign):
+                    number = target
                 else:
                     number = blocks[target.ctypes.data][0]
                 relocations.append(Relocation(block, pointer.offset, number, shift))
         buffers = [4 * channels * self.stride for channels in self.buffers]
-        return Image([bytes(content) for content in contents], buffers, relocations)
+        return Image(
+            [bytes(content) for content in contents],
+            buffers,
+            relocations,
+            [blocks[node.memory.ctypes.data][0] for node in self.nodes],
+            {
+                name: Place(blocks[slot.array.ctypes.data][0], 4 * slot.place)
+                for name, (*_, slot) in self.controls.items()
+            },
+        )
 
 
 def _enter(blocks: dict[int, tuple[int, Array]], memory: Array) -> None:

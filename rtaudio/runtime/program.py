@@ -15,14 +15,24 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+from numba import types
 
 from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.control import Control
-from rtaudio.runtime.jit import inlined
+from rtaudio.runtime.jit import c_function, inlined
 from rtaudio.runtime.limits import LOUDEST, RefusedError
 from rtaudio.runtime.memory import aligned, write_word
 from rtaudio.runtime.plan import Plan
-from rtaudio.runtime.words import call_process, copy_bytes, fill_bytes, i32_at, i64_at, struct_at
+from rtaudio.runtime.words import (
+    call_process,
+    copy_bytes,
+    fill_bytes,
+    flush_denormals,
+    i32_at,
+    i64_at,
+    restore_denormals,
+    struct_at,
+)
 
 INSTRUCTION = np.dtype(
     [
@@ -95,6 +105,15 @@ def run_program(program, frames):
         regions = i64_at(step.regions)
         for r in range(step.region_count):
             copy_bytes(regions[3 * r], regions[3 * r + 1], regions[3 * r + 2])
+    return faults
+
+
+@c_function(types.int64(types.int64, types.int64))
+def run_alone(program, frames):
+    """Run a program where no engine is around it: `run_program`, denormals flushed."""
+    former = flush_denormals()
+    faults = run_program(program, frames)
+    restore_denormals(former)
     return faults
 
 

@@ -394,8 +394,8 @@ def test_a_file_of_no_shipped_codec_says_what_to_name(coded):
 
 
 def test_memory_does_not_grow_with_the_file(calls_codec, tmp_path):
-    """Five minutes of eight channels are 77 MB as floats; 12 s of them warm everything up."""
-    for name, times in (("short", 4), ("long", 100)):
+    """150 s of eight channels are 38 MB as floats; 12 s of them warm everything up."""
+    for name, times in (("short", 4), ("long", 50)):
         with create_audio(tmp_path / f"{name}.wav", 8000, 8, "PCM_U8") as file:
             for _ in range(times):
                 file.write(noise(8, 24000).T)
@@ -417,7 +417,7 @@ def test_memory_does_not_grow_with_the_file(calls_codec, tmp_path):
     assert done.returncode == 0, done.stderr
     first, second = map(int, done.stdout.split())
     assert second - first < 25_000  # kB
-    assert soundfile.info(tmp_path / "long.out.wav").frames == 2_400_000
+    assert soundfile.info(tmp_path / "long.out.wav").frames == 1_200_000
 
 
 def voiced(seconds, rate_hz):

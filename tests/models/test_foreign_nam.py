@@ -290,7 +290,7 @@ def in_blocks(path, x, sizes, engine, **options):
 
     from rtaudio.runtime.program import run_program
 
-    program = Model(path, engine=engine, **options).compile(RATE, 512)
+    program = Model(path, engine=engine, **options).compile(RATE, 512, offline=True)
     source, result = (
         np.ctypeslib.as_array((ctypes.c_float * 512).from_address(program.address_of(bus)))
         for bus in (program.plan.source, program.plan.output)

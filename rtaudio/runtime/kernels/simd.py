@@ -12,17 +12,36 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import llvmlite.binding as llvm
+import numba
 import numpy as np
 from llvmlite import ir
 
-_FEATURES = llvm.get_host_cpu_features()
+
+def target_features() -> set[str]:
+    """Return the features of the processor that numba compiles for.
+
+    It is this one, or the one that ``NUMBA_CPU_NAME`` names.
+    """
+    name = numba.config.CPU_NAME
+    if name is None:
+        return {feature for feature, there in llvm.get_host_cpu_features().items() if there}
+    level = {"x86-64-v3": {"avx2"}, "x86-64-v4": {"avx2", "avx512f"}}.get(name, set())
+    chosen = (numba.config.CPU_FEATURES or "").split(",")
+    return level | {feature[1:] for feature in chosen if feature.startswith("+")}
+
+
+def lanes_of(features: set[str]) -> int:
+    """Return how many float32 values a vector register holds."""
+    return 16 if "avx512f" in features else 8 if "avx2" in features else 4
+
+
 _NEON = llvm.get_process_triple().startswith(("aarch64", "arm64"))
 
-LANES = 16 if _FEATURES.get("avx512f") else 8 if _FEATURES.get("avx2") else 4
-"""Float32 values in a vector register of this machine."""
+LANES = lanes_of(target_features())
+"""Float32 values in a vector register of the processor that is compiled for."""
 
 REGISTERS = 32 if LANES == 16 or _NEON else 16
-"""Vector registers of this machine."""
+"""Vector registers of that processor."""
 
 _FLOAT, _I32, _I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 
