@@ -44,6 +44,7 @@ class Muon(Optimizer):
 
     Examples
     --------
+    >>> _ = torch.manual_seed(0)
     >>> net = nn.Linear(4, 4, bias=False)
     >>> optimizer = Muon(net, lr=0.1, weight_decay=0.0)
     >>> before = net.weight.detach().clone()

@@ -30,11 +30,14 @@ CHANNELS = ((1, 1), (1, 2), (2, 2))
 BLOCK = 512
 """Most frames per call of the program; a longer block of the host is several calls."""
 
-Progress = Callable[[int, int], None]
-"""How many steps are done, and of how many."""
+Progress = Callable[[float], None]
+"""How far it is, 0 .. 1."""
+
+_IMAGES, _CODE = 0.2, 0.9
+"""How far it is after the images, and after the object code."""
 
 
-def _layouts(chain: Effect, keys: list[str], pool: Pool, done: Callable[[], None]) -> list[Layout]:
+def _layouts(chain: Effect, keys: list[str], pool: Pool, progress: Progress) -> list[Layout]:
     """Return the images of every rate that the chain plays at."""
     layouts, refused = [], None
     for rate_hz in RATES_HZ:
@@ -47,7 +50,7 @@ def _layouts(chain: Effect, keys: list[str], pool: Pool, done: Callable[[], None
                 refused = error
             else:
                 layouts.append(lay_out(plan, keys, pool))
-            done()
+        progress(_IMAGES * (RATES_HZ.index(rate_hz) + 1) / len(RATES_HZ))
     if not layouts and refused is not None:
         raise refused
     return layouts
@@ -64,29 +67,21 @@ def compile_plugin(request: dict[str, Any], chain: Effect, progress: Progress) -
     chain
         What it plays.
     progress
-        Is told of every step.
+        Is told how far it is.
 
     Raises
     ------
     ParameterError, ExportError
         The chain cannot be a plugin.
     """
-    steps, most = 0, len(RATES_HZ) * len(CHANNELS) + len(FORMATS)
-
-    def done() -> None:
-        nonlocal steps
-        steps += 1
-        progress(steps, most)
-
     parameters = parameters_of(chain.plan(RATES_HZ[1], BLOCK, varying=True))
     pool = Pool([run_alone])
-    layouts = _layouts(chain, [parameter.key for parameter in parameters], pool, done)
-    most += len(pool.functions)
+    layouts = _layouts(chain, [parameter.key for parameter in parameters], pool, progress)
     folder = Path(request["work"]) / "objects"
     folder.mkdir()
     for number, function in enumerate(pool.functions):
+        progress(_IMAGES + (_CODE - _IMAGES) * number / len(pool.functions))
         (folder / f"function-{number}.o").write_bytes(function_object(function))
-        done()
     (folder / "image.o").write_bytes(bytes_object("rtaudio_blob", pool.blob))
     tables = Tables(
         request["name"],
@@ -103,9 +98,9 @@ def compile_plugin(request: dict[str, Any], chain: Effect, progress: Progress) -
         onnx_name(request["name"]) if pool.models else "",
     )
     (folder / "tables.c").write_text(tables.source(), "utf-8")
-    for kind in FORMATS:
+    for number, kind in enumerate(FORMATS):
+        progress(_CODE + (1.0 - _CODE) * number / len(FORMATS))
         write_bundle(kind, Path(request["work"]), tables, folder)
-        done()
     return layouts
 
 
@@ -119,7 +114,7 @@ def _main(path: Path) -> int:
         layouts = compile_plugin(
             request,
             load_preset(request["preset"]),
-            lambda done, most: _say(done=done, most=most),
+            lambda share: _say(share=share),
         )
     except Exception as error:
         line, status = explain(error)

@@ -186,6 +186,10 @@ def _fixed(effect: Effect) -> list[Any]:
 def _work_folder(folder: Path) -> Iterator[Path]:
     """Yield a folder inside another one, which is made; nothing is left of both on failure."""
     there = folder.is_dir()
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(
+            f"{folder}: the folder {folder.parent} does not exist; create it first"
+        )
     folder.mkdir(exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix=".rtaudio-", dir=folder) as work:
@@ -203,7 +207,7 @@ def _compile(
     path = work / "request.json"
     path.write_text(json.dumps(request), "utf-8")
     packages = [str(Path(package.__path__[0]).parent) for package in (export, rtaudio)]
-    paths = os.pathsep.join([*packages, os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join(filter(None, [*packages, os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, **processor.environment, "PYTHONPATH": paths}
     command = [sys.executable, "-m", "export.plugin.compile", str(path)]
     answer: dict[str, Any] = {}
@@ -217,8 +221,7 @@ def _compile(
         try:
             for line in process.stdout:
                 answer = json.loads(line)
-                if "done" in answer:
-                    progress(answer["done"] / answer["most"])
+                progress(answer.get("share", 1.0))
         except BaseException:
             process.kill()
             raise

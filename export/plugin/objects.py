@@ -79,6 +79,7 @@ def _machine() -> Any:
 
 
 def _emitted(module: Any) -> bytes:
+    llvm.initialize_native_asmparser()  # arm64 sets denormals by a line of assembly
     module.verify()
     return bytes(_machine().emit_object(module))
 

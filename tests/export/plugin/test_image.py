@@ -15,8 +15,11 @@ from export.plugin.objects import _linked
 from export.plugin.tables import Parameter, parameters_of
 from rtaudio.effects.limiter import limit
 from rtaudio.effects.parallel import Branch, Parallel
+from rtaudio.runtime.abi import Node, kernel, state_dtype
+from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.kernels import simd
 from rtaudio.runtime.kernels.gain import gain
+from rtaudio.runtime.memory import aligned
 from rtaudio.runtime.offline import run
 from rtaudio.runtime.program import Program, run_alone
 from rtaudio.shipped import shipped_models
@@ -64,10 +67,23 @@ def test_places_do_not_overlap_and_the_zeros_are_left_out():
     assert ((slots >= layout.node_bytes) & (slots < layout.pristine)).all()
 
 
-@pytest.mark.parametrize(
-    "chain", [chain, lambda: rt.load_preset("codec-voice"), lambda: rt.load_preset("broadcast")]
-)
-def test_what_instances_share_is_never_written(chain):
+@kernel(state_dtype(("wanted", "i8")))
+def store(state, src, dst, frames):
+    return 0
+
+
+def test_a_parameter_that_another_node_stores_belongs_to_one_instance():
+    """As in a codec: one node tells another how many books it wants."""
+    wanted, weights = aligned(1), aligned(1)
+    builder = Builder(48000, 64)
+    x = builder.bus(1)
+    y = builder.run(Node(store, uncopied={"wanted": wanted}), x)
+    y = builder.run(Node(store, params=wanted), y)
+    image = builder.finish(x, builder.run(Node(store, uncopied={"wanted": weights}), y)).image()
+    assert set(range(len(image.blocks))) - _written(image) == {len(image.blocks) - 1}
+
+
+def test_what_instances_share_is_never_written():
     plan = chain().plan(48000, 64, in_channels=2, out_channels=2, varying=True)
     image, program = plan.image(), Program(plan)
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 9600)).astype(np.float32)
