@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
+import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -88,8 +90,11 @@ class Cluster:
         if self._address == LOCAL:
             options |= {"include_dashboard": False, "object_store_memory": _STORE_BYTES}
             options |= {"num_cpus": self._workers or _count_cores()}
+        former = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address=self._address, **options)
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, former)  # Ray would exit, with a page of its own
         except Exception as error:  # Ray's own are of many kinds
             reason = plain(str(error)).strip().partition(". ")[0]
             raise ClusterError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from functools import partial
 
@@ -234,6 +235,11 @@ def test_no_cluster_is_one_line(folders, refused, monkeypatch):
     assert "is for folders" in refused("render", "bypass", folders[0] / "0.wav", "x.wav", "--ray")
     monkeypatch.setitem(sys.modules, "ray", None)
     assert "pip install 'rtaudio[ray]'" in refused(*words)
+
+
+def test_signals_stay_with_the_caller(cluster):
+    handler = signal.getsignal(signal.SIGTERM)
+    assert not str(getattr(handler, "__module__", "")).startswith("ray")
 
 
 def test_the_board_adds_up():
