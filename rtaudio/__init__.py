@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from rtaudio.errors import AudioError as AudioError
     from rtaudio.errors import AudioFileError as AudioFileError
     from rtaudio.errors import CaptureError as CaptureError
+    from rtaudio.errors import ClusterError as ClusterError
     from rtaudio.errors import CodecError as CodecError
     from rtaudio.errors import CodecFileError as CodecFileError
     from rtaudio.errors import ContractError as ContractError
@@ -84,9 +85,9 @@ _PLACES = {
     "shipped_presets": "rtaudio.shipped",
 }
 _ERRORS = (
-    *("Audio", "AudioFile", "Capture", "Codec", "CodecFile", "Contract", "Device", "Format"),
-    *("Metrics", "Model", "Packet", "Parameter", "Plugin", "Preset", "Rtaudio", "Settings"),
-    "Usage",
+    *("Audio", "AudioFile", "Capture", "Cluster", "Codec", "CodecFile", "Contract", "Device"),
+    *("Format", "Metrics", "Model", "Packet", "Parameter", "Plugin", "Preset", "Rtaudio"),
+    *("Settings", "Usage"),
 )
 
 

@@ -6,6 +6,8 @@ import os
 import platform
 from importlib.metadata import version
 
+from rtaudio.runtime.onnx_runtime import api
+
 
 def machine() -> dict[str, str | int]:
     """Return the processor, its cores, the system, and the versions that matter for speed."""
@@ -15,7 +17,7 @@ def machine() -> dict[str, str | int]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "numba": version("numba"),
-        "onnxruntime": version("onnxruntime"),
+        "onnxruntime": api().version,
     }
 
 

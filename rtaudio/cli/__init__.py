@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -38,7 +39,7 @@ from rtaudio.cli import (
     train,
     tune,
 )
-from rtaudio.errors import explain
+from rtaudio.errors import explain, plain
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
@@ -184,6 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     words = _with_address(sys.argv[1:] if arguments is None else arguments)
     _print_any_text()
+    warnings.formatwarning = lambda message, *place: f"{plain(str(message))}\n"
     if text := _help(words):
         print(text)
         sys.exit(0)

@@ -6,18 +6,26 @@ import os
 import shutil
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rtaudio.view import terminal
 from rtaudio.view.words import counted
+
+if TYPE_CHECKING:
+    from rtaudio.models.loader import LoadedModel
+    from rtaudio.runtime.onnx_runtime import Provider
 
 RATE_HZ = 48000
 JITTER_BLOCK = 64
 JITTER_SECONDS = 3.0
 PRESET = "crunch-stereo"
 BLOCKS = (32, 64, 128, 256, 512, 1024, 2048)
+GPU_STREAMS = 8
+_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+
 WIDTH = 240
 """Columns of a report that is not printed on a terminal."""
 
@@ -203,6 +211,76 @@ def _check_models() -> Iterator[Check]:
             yield Check(f"model {name}", "green", f"reproduces its golden vector: {text}")
 
 
+def _check_packages() -> Iterator[Check]:
+    """Look for packages of ONNX Runtime that were installed over each other."""
+    found = [name for name in _RUNTIMES if _is_installed(name)]
+    if len(found) > 1:
+        yield Check(
+            "ONNX Runtime packages", "red",
+            f"{' and '.join(found)} write the same files, so one overwrote the other",
+            f"pip uninstall -y {' '.join(found)}; then: pip install {found[-1]}",
+        )  # fmt: skip
+
+
+def _is_installed(package: str) -> bool:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _check_gpu() -> Iterator[Check]:
+    """Say whether a GPU can play, and for which of the shipped models it pays."""
+    from rtaudio.models.loader import load_model
+    from rtaudio.runtime.onnx_runtime import OnnxRuntimeError, api
+    from rtaudio.shipped import shipped_models
+
+    try:
+        if not api().has_cuda:
+            yield Check("GPU", "green", "not used: this ONNX Runtime has no CUDA")
+            return
+    except (OnnxRuntimeError, OSError):
+        return  # is reported with the models
+    with warnings.catch_warnings(record=True) as remarks:
+        warnings.simplefilter("always")
+        models = {name: load_model(file) for name, file in shipped_models().items()}
+        played = {n: m for n, m in models.items() if m.usable_provider("cuda") == "cuda"}
+    if not played:
+        yield Check("GPU", "yellow", str(remarks[0].message), "install the driver, CUDA and cuDNN")
+        return
+    for name, model in played.items():
+        yield _compare_providers(name, model)
+
+
+def _compare_providers(name: str, model: LoadedModel) -> Check:
+    """Time a model on the CPU, by its fastest engine, and on the GPU: one stream, and eight."""
+    import numpy as np
+
+    from rtaudio.runtime.timing import block_microseconds
+
+    card = model.file.card
+    block = card.hop or JITTER_BLOCK
+    times_us: dict[Provider, list[float]] = {}
+    providers: tuple[Provider, ...] = ("cpu", "cuda")
+    for provider in providers:
+        nodes = [
+            model.node(block, model.default_params(), provider=provider) for _ in range(GPU_STREAMS)
+        ]
+        costs = [block_microseconds(node, block, 200, channels=card.channels) for node in nodes]
+        times_us[provider] = [float(np.median(costs[0])), float(np.median(costs, axis=1).sum())]
+    (one, all_), (gpu_one, gpu_all) = times_us["cpu"], times_us["cuda"]
+    pays = "pays" if gpu_one < one else "does not pay"
+    text = (
+        f"{pays}: {gpu_one:.0f} us per {block} frames, the CPU {one:.0f} us; {GPU_STREAMS} streams "
+        f"one after the other {gpu_all:.0f} us, the CPU {all_:.0f} us"
+    )
+    advice = "provider: cuda in the preset" if gpu_one < one else ""
+    return Check(f"GPU, {name}", "green", text, advice)
+
+
 def _check_kernel_cache() -> Iterator[Check]:
     from rtaudio.runtime.kernel_cache import cache_folder
 
@@ -266,7 +344,9 @@ _CHECKS: list[Callable[[], Iterator[Check]]] = [
     _check_devices,
     _check_priority,
     _check_governor,
+    _check_packages,
     _check_models,
+    _check_gpu,
     _check_kernel_cache,
     _check_timing,
 ]

@@ -17,6 +17,7 @@ from rtaudio.runtime.abi import Bus
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.kernels.gain import level_node
 from rtaudio.runtime.limits import MAX_RATE_HZ, MIN_RATE_HZ
+from rtaudio.runtime.onnx_runtime import Provider
 from rtaudio.runtime.slots import Slots
 from rtaudio.settings import load_settings
 
@@ -27,6 +28,7 @@ class _ModelOptions(Common, total=False):
     slim: float
     rate_hz: int | None
     engine: Literal["auto", "onnx", "native"]
+    provider: Provider
     worker: bool | None
     oversample: Literal[1, 2, 4]
     input: Literal["raw", "calibrated"]
@@ -53,15 +55,15 @@ class Model(Effect):
         Sample rate of a net whose file states none; null: the usual one of its format.
     engine
         ``"auto"``: a native kernel, if it reproduces the golden vector, or ONNX Runtime.
+    provider
+        ``"cuda"`` computes on a GPU, in a thread of its own; without one, a warning says why.
     worker
         True runs the model in a thread of its own, one block late or more; False in the callback;
         None decides: a thread, if all models would take more than half of a block.
     oversample
-        2 or 4 plays the model at a multiple of its rate, for as many times the cost, with less
-        aliasing; see :mod:`rtaudio.runtime.kernels.oversampler`.
+        2 or 4 plays the model at a multiple of its rate and of its cost, with less aliasing.
     input
-        ``"calibrated"`` brings the signal to the level that the model was captured at, which the
-        file must state (``input_dbu``). ``"raw"`` changes nothing.
+        ``"calibrated"`` brings the signal to the level that the file states (``input_dbu``).
     output
         ``"normalized"`` brings the loudness to -18 dB (`rtaudio.analysis.loudness`),
         ``"calibrated"`` to the level of the amplifier (``output_dbu``). ``"raw"`` changes nothing.
@@ -90,6 +92,7 @@ class Model(Effect):
         json_schema_extra={"unit": "Hz"},
     )
     engine: Literal["auto", "onnx", "native"] = "auto"
+    provider: Provider = Field("cpu", description="where ONNX Runtime computes")
     worker: bool | None = Field(None, description="run in a thread of its own; null: decide live")
     oversample: Literal[1, 2, 4] = 1
     input: Literal["raw", "calibrated"] = "raw"
@@ -109,6 +112,12 @@ class Model(Effect):
     def __init__(self, file: str | Path, **options: Unpack[_ModelOptions]) -> None:
         super().__init__(file=file, **options)
         self._loaded = load_model(self.file, slim=self.slim, rate_hz=self.rate_hz)
+        if self.provider != "cpu" and (self.worker is False or self.engine == "native"):
+            other = "worker = False" if self.worker is False else "engine = native"
+            raise ParameterError(
+                f"{self.file}: provider = {self.provider} and {other}: it is ONNX Runtime in a "
+                "thread of its own; remove one"
+            )
         known = {p.name: p for p in self._loaded.file.card.parameters}
         for name, value in self.parameters.items():
             if name not in known:
@@ -214,6 +223,7 @@ class Model(Effect):
             engine=None if self.engine == "auto" else self.engine,
             worker=self.worker,
             oversample=self.oversample,
+            provider=self.provider,
         )
         y = player.append(builder, x, slots.own[:knobs] if knobs else None)
         if after:

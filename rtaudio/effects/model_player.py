@@ -12,6 +12,7 @@ from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.kernels.oversampler import oversampled_node
 from rtaudio.runtime.kernels.resampler import resampled_node
 from rtaudio.runtime.memory import Array
+from rtaudio.runtime.onnx_runtime import Provider
 from rtaudio.runtime.timing import block_microseconds
 from rtaudio.runtime.worker import worker_node
 
@@ -35,6 +36,9 @@ class ModelPlayer:
         As for :class:`~rtaudio.Model`: None decides live.
     oversample
         Factor, 1, 2 or 4.
+    provider
+        Where ONNX Runtime computes; another one than the CPU always in a thread of its own, so that
+        its latency is constant. Where there is none, the CPU plays.
 
     Examples
     --------
@@ -48,9 +52,12 @@ class ModelPlayer:
         engine: EngineName | None = None,
         worker: bool | None = None,
         oversample: int = 1,
+        provider: Provider = "cpu",
     ) -> None:
         self._loaded, self._card = loaded, loaded.file.card
-        self._engine, self._worker, self._oversample = engine, worker, oversample
+        self._provider = loaded.usable_provider(provider)
+        self._worker = worker if self._provider == "cpu" else True
+        self._engine, self._oversample = engine, oversample
 
     def append(self, builder: Builder, x: Bus, params: Array | None) -> Bus:
         """Append the model once per channel, or once if it takes all channels together.
@@ -90,12 +97,14 @@ class ModelPlayer:
     def _net(self, block: int, params: Array | None, varying: bool = False) -> Node:
         """Make the node at the model's own rate, oversampled or not."""
         if self._oversample == 1:
-            return self._loaded.node(block, params, engine=self._engine, varying=varying)
-        copies = [
-            self._loaded.node(block, params, engine=self._engine, varying=varying)
-            for _ in range(self._oversample)
-        ]
+            return self._own_node(block, params, varying)
+        copies = [self._own_node(block, params, varying) for _ in range(self._oversample)]
         return oversampled_node(copies, self._card.rate_hz, block)
+
+    def _own_node(self, block: int, params: Array | None, varying: bool = False) -> Node:
+        return self._loaded.node(
+            block, params, engine=self._engine, varying=varying, provider=self._provider
+        )
 
     def _node(self, builder: Builder, params: Array | None, chunk: int) -> Node:
         if not chunk:
@@ -146,7 +155,7 @@ class ModelPlayer:
         hop = self._card.hop
         if hop:
             model_block = math.ceil(builder.block * self._card.rate_hz / builder.rate_hz)
-            node, block = self._loaded.node(hop, params, engine=self._engine), hop
+            node, block = self._own_node(hop, params), hop
             runs = math.ceil(model_block / hop)
         else:
             node, block, runs = self._inline_node(builder, builder.block, params), builder.block, 1

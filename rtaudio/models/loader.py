@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from rtaudio.models.read import read_onnx
 from rtaudio.runtime.abi import Node
 from rtaudio.runtime.kernels.codec.pair import PackedPair
 from rtaudio.runtime.kernels.hop import hop_node
+from rtaudio.runtime.onnx_runtime import Provider
 from rtaudio.runtime.prewarm import prewarm
 
 EngineName = Literal["onnx", "native"]
@@ -83,7 +85,9 @@ class LoadedModel:
             engine: self._golden_error(make) for engine, make in self._makers.items()
         }
         peak = max(1.0, float(np.max(np.abs(file.golden_output))))
-        right = [e for e, error in self.golden_errors.items() if error <= GOLDEN_TOLERANCE * peak]
+        self._tolerance = GOLDEN_TOLERANCE * peak
+        self._providers: dict[Provider, Provider] = {"cpu": "cpu"}
+        right = [e for e, error in self.golden_errors.items() if error <= self._tolerance]
         if not right:
             raise ContractError(
                 f"{file.path}: does not reproduce its golden vector (error "
@@ -98,6 +102,7 @@ class LoadedModel:
         *,
         engine: EngineName | None = None,
         varying: bool = False,
+        provider: Provider = "cpu",
     ) -> Node:
         """Make a node with its own state, at the model's sample rate and with its channels.
 
@@ -113,17 +118,23 @@ class LoadedModel:
             Which engine; None: the default one.
         varying
             Whether calls may have fewer frames than ``block``.
+        provider
+            Where ONNX Runtime computes; another one than the CPU takes its engine.
 
         Raises
         ------
         ValueError
             The engine cannot play this model.
         """
-        engine = engine or self.engine
+        engine = "onnx" if provider != "cpu" else engine or self.engine
         if engine not in self._makers:
             raise ValueError(f"{self.file.path}: there is no {engine} engine for this model")
         card = self.file.card
-        inner = self._makers[engine](card.hop or block, params)
+        size = card.hop or block
+        if provider == "cpu":
+            inner = self._makers[engine](size, params)
+        else:
+            inner = model_node(self.file, size, params, provider)
         if card.prewarm_samples:
             step = card.hop or min(block, PREWARM_BLOCK)
             samples = math.ceil(card.prewarm_samples / step) * step
@@ -131,6 +142,34 @@ class LoadedModel:
         if not card.hop:
             return inner
         return hop_node(inner, card.hop, block, channels=card.channels, varying=varying)
+
+    def usable_provider(self, provider: Provider) -> Provider:
+        """Return the provider if it reproduces the golden vector; else the CPU, and warn why.
+
+        Parameters
+        ----------
+        provider
+            The wanted one.
+        """
+        if provider not in self._providers:
+            fault = self._provider_fault(provider)
+            self._providers[provider] = "cpu" if fault else provider
+            if fault:
+                text = f"{self.file.path}: plays on the CPU, not with {provider}: {fault}"
+                warnings.warn(text, RuntimeWarning, stacklevel=2)
+        return self._providers[provider]
+
+    def _provider_fault(self, provider: Provider) -> str:
+        try:
+            error = self._golden_error(
+                lambda block, params: model_node(self.file, block, params, provider)
+            )
+        except ContractError as refusal:
+            reason = str(refusal).rpartition(": ")[2]
+            return f"{reason}; see: rtaudio doctor"
+        if error > self._tolerance:
+            return f"it does not reproduce the golden vector (error {error:.2g})"
+        return ""
 
     def default_params(self) -> np.ndarray[Any, Any] | None:
         """Return slots with the card's default parameters, or None if it has none."""

@@ -18,7 +18,7 @@ from rtaudio.runtime.abi import Node
 from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.offline import run
 from rtaudio.runtime.onnx_node import onnx_node
-from rtaudio.runtime.onnx_runtime import OnnxRuntimeError
+from rtaudio.runtime.onnx_runtime import OnnxRuntimeError, Provider
 from rtaudio.runtime.program import Program
 
 __all__ = ["default_params", "model_node", "play", "proved_file"]
@@ -34,7 +34,12 @@ def default_params(file: ModelFile) -> np.ndarray[Any, Any] | None:
     return np.array([p.default for p in parameters], np.float32)
 
 
-def model_node(file: ModelFile, block: int, params: np.ndarray[Any, Any] | None = None) -> Node:
+def model_node(
+    file: ModelFile,
+    block: int,
+    params: np.ndarray[Any, Any] | None = None,
+    provider: Provider = "cpu",
+) -> Node:
     """Make a node that plays a model file from its zero state.
 
     Parameters
@@ -45,6 +50,8 @@ def model_node(file: ModelFile, block: int, params: np.ndarray[Any, Any] | None 
         Most frames per call.
     params
         Float32 slots, one per parameter of the card, in their order; None if it has none.
+    provider
+        Where ONNX Runtime computes.
 
     Raises
     ------
@@ -61,6 +68,7 @@ def model_node(file: ModelFile, block: int, params: np.ndarray[Any, Any] | None 
             params=params,
             rate_hz=file.card.rate_hz,
             latency_samples=file.card.latency_samples,
+            provider=provider,
         )
     except OnnxRuntimeError as error:
         raise ContractError(f"{file.path}: ONNX Runtime refuses the model: {error}") from error

@@ -22,6 +22,7 @@ from rtaudio.runtime.onnx_runtime import (
     ApiFunction,
     ModelSession,
     OnnxRuntimeError,
+    Provider,
     Session,
     Tensor,
     Tensors,
@@ -131,6 +132,7 @@ def onnx_node(
     params: np.ndarray[Any, Any] | None = None,
     rate_hz: int = 48000,
     latency_samples: int = 0,
+    provider: Provider = "cpu",
 ) -> Node:
     """Make the node of a streaming model (see :mod:`rtaudio.models.contract`).
 
@@ -148,13 +150,15 @@ def onnx_node(
         Float32 slots of the model's parameters; a change is a ramp of 20 ms in steps of a call.
     rate_hz, latency_samples
         The model's sample rate and own latency.
+    provider
+        Where it computes; sound and state stay in the memory of the processor.
 
     Raises
     ------
     OnnxRuntimeError
         ONNX Runtime refuses the model.
     """
-    session = shared_session(model)
+    session = shared_session(model, provider)
     names = ["audio", *(["params"] if params is not None else []), *(f"state.{k}" for k in states)]
     results = ["audio_out", *(f"next.{k}" for k in states)]
     texts, starts = _texts([*names, *results])

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -72,6 +72,13 @@ class Tensor(Foreign):
     bytes: int
 
 
+Provider = Literal["cpu", "cuda"]
+"""Where ONNX Runtime computes."""
+
+_CUDA = "OrtSessionOptionsAppendExecutionProvider_CUDA"
+"""A function that only the library of the package onnxruntime-gpu has."""
+
+
 class OnnxRuntimeError(RuntimeError):
     """ONNX Runtime is missing, too old, or refused a model; the message is its reason."""
 
@@ -125,9 +132,25 @@ class _Api:
         self.memory = ctypes.c_void_p()
         self.call("CreateCpuMemoryInfo", 0, 0, ctypes.byref(self.memory))
 
+    @property
+    def has_cuda(self) -> bool:
+        """Whether the library was built with CUDA; a device is another matter."""
+        return hasattr(self.library, _CUDA)
+
+    def use_cuda(self, options: ctypes.c_void_p) -> None:
+        """Let the sessions of these options compute on the first CUDA device."""
+        if not self.has_cuda:
+            raise OnnxRuntimeError("the package onnxruntime has no CUDA")
+        os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # 10 bits are too few for sound
+        append = getattr(self.library, _CUDA)
+        append.restype = ctypes.c_void_p
+        self._check(append(options, 0))
+
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function that returns a status; a status becomes an :class:`OnnxRuntimeError`."""
-        status = ctypes.CFUNCTYPE(ctypes.c_void_p)(self.address[name])(*arguments)
+        self._check(ctypes.CFUNCTYPE(ctypes.c_void_p)(self.address[name])(*arguments))
+
+    def _check(self, status: int | None) -> None:
         if status:
             read = ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_void_p)(
                 self.address["GetErrorMessage"]
@@ -150,7 +173,7 @@ def api() -> _Api:
 class Session:
     """One ``OrtSession``: one thread, no arena, denormals to zero; freed with the object."""
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, provider: Provider = "cpu") -> None:
         ort = api()
         options = ctypes.c_void_p()
         ort.call("CreateSessionOptions", ctypes.byref(options))
@@ -160,6 +183,8 @@ class Session:
             ort.call("DisableCpuMemArena", options)
             ort.call("SetSessionGraphOptimizationLevel", options, _OPTIMIZE_ALL)
             ort.call("AddSessionConfigEntry", options, b"session.set_denormal_as_zero", b"1")
+            if provider == "cuda":
+                ort.use_cuda(options)
             self.handle = ctypes.c_void_p()
             # Making the session leaves denormals flushed in this thread, which is Python's.
             with flushed_denormals():
@@ -179,11 +204,11 @@ class Session:
             api().release("ReleaseSession", self.handle)
 
 
-_SESSIONS: WeakValueDictionary[bytes, Session] = WeakValueDictionary()
+_SESSIONS: WeakValueDictionary[tuple[Provider, bytes], Session] = WeakValueDictionary()
 _SESSIONS_LOCK = threading.Lock()
 
 
-def shared_session(model: bytes) -> Session:
+def shared_session(model: bytes, provider: Provider = "cpu") -> Session:
     """Return the session of a model: one for all nodes that play it, while there are any.
 
     Its weights are in memory once. ``Run`` may be called from several threads at a time, as all
@@ -193,17 +218,19 @@ def shared_session(model: bytes) -> Session:
     ----------
     model
         The ONNX file's bytes.
+    provider
+        Where it computes.
 
     Raises
     ------
     OnnxRuntimeError
-        ONNX Runtime refuses the model.
+        ONNX Runtime refuses the model, or there is no such provider.
     """
-    key = hashlib.sha256(model).digest()
+    key = provider, hashlib.sha256(model).digest()
     with _SESSIONS_LOCK:
         session = _SESSIONS.get(key)
         if session is None:
-            session = _SESSIONS[key] = Session(model)
+            session = _SESSIONS[key] = Session(model, provider)
     return session
 
 
@@ -214,7 +241,7 @@ class Tensors:
         self._values: list[ctypes.c_void_p] = []
 
     def add(self, address: int, shape: Sequence[int], dtype: Any) -> tuple[int, Tensor]:
-        """Make a new value.
+        """Return a new value, and what it is.
 
         Parameters
         ----------

@@ -21,7 +21,6 @@ MODELS = shipped_models()["crunch"].parent
     ("name", "said"),
     [
         ("none.wav", "no such file"),
-        (".", "not a file"),
         ("text.wav", "not an audio file; convert it"),
         ("zero.wav", "not an audio file"),
         ("empty.wav", "has no frames"),
