@@ -27,7 +27,6 @@ from rtaudio.runtime.onnx_runtime import (
     Tensor,
     Tensors,
     api,
-    shared_session,
 )
 from rtaudio.runtime.words import (
     address_of,
@@ -158,7 +157,7 @@ def onnx_node(
     OnnxRuntimeError
         ONNX Runtime refuses the model.
     """
-    session = shared_session(model, provider)
+    session = Session(model, provider)
     names = ["audio", *(["params"] if params is not None else []), *(f"state.{k}" for k in states)]
     results = ["audio_out", *(f"next.{k}" for k in states)]
     texts, starts = _texts([*names, *results])

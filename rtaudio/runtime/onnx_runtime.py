@@ -8,16 +8,13 @@ so functions are found by position. Everything here runs off the audio thread; t
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import importlib.util
 import os
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
-from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -171,7 +168,11 @@ def api() -> _Api:
 
 
 class Session:
-    """One ``OrtSession``: one thread, no arena, denormals to zero; freed with the object."""
+    """One ``OrtSession``: one thread, no arena, denormals to zero; freed with the object.
+
+    Each node has its own: a run takes several locks of its session, which a thread of a lower
+    priority could hold while the audio thread waits.
+    """
 
     def __init__(self, model: bytes, provider: Provider = "cpu") -> None:
         ort = api()
@@ -202,36 +203,6 @@ class Session:
     def __del__(self) -> None:
         if getattr(self, "handle", None):
             api().release("ReleaseSession", self.handle)
-
-
-_SESSIONS: WeakValueDictionary[tuple[Provider, bytes], Session] = WeakValueDictionary()
-_SESSIONS_LOCK = threading.Lock()
-
-
-def shared_session(model: bytes, provider: Provider = "cpu") -> Session:
-    """Return the session of a model: one for all nodes that play it, while there are any.
-
-    Its weights are in memory once. ``Run`` may be called from several threads at a time, as all
-    state is in the tensors of the caller.
-
-    Parameters
-    ----------
-    model
-        The ONNX file's bytes.
-    provider
-        Where it computes.
-
-    Raises
-    ------
-    OnnxRuntimeError
-        ONNX Runtime refuses the model, or there is no such provider.
-    """
-    key = provider, hashlib.sha256(model).digest()
-    with _SESSIONS_LOCK:
-        session = _SESSIONS.get(key)
-        if session is None:
-            session = _SESSIONS[key] = Session(model, provider)
-    return session
 
 
 class Tensors:
