@@ -58,7 +58,7 @@ class WebServer:
         uploads: str = UPLOADS,
     ) -> None:
         self._make, self._uploads = make, uploads
-        self._uvicorn = _uvicorn()
+        self._uvicorn = web_extra()
         self._socket = _bound(address, port)
         self.address, self.port = address, int(self._socket.getsockname()[1])
         self.token = None if address == LOOPBACK else token or secrets.token_urlsafe(24)
@@ -157,7 +157,14 @@ def new_app(title: str, description: str, lifespan: Any = None) -> Any:
     return app
 
 
-def _uvicorn() -> Any:
+def web_extra() -> Any:
+    """Return the module ``uvicorn``, after a look whether all that serves pages is installed.
+
+    Raises
+    ------
+    UsageError
+        The extra is not installed.
+    """
     try:
         import fastapi  # noqa: F401
         import uvicorn
