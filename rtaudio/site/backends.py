@@ -119,6 +119,8 @@ def usable_backends(models: Iterable[Path] = (), entries: Path | None = None) ->
     found: dict[str, Backend] = {}
     for path in list(models) or shipped_separators().values():
         stems = ", ".join(stem_names(path))
+        if path.stem in found:
+            raise UsageError(f"{path}: another model is called {path.stem}, too; rename one")
         found[path.stem] = Backend(title=path.stem, about=stems, model=path.resolve())
     programs = _read(SHIPPED) | (_read(entries) if entries is not None else {})
     found |= {name: entry for name, entry in programs.items() if entry.is_usable}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -92,7 +94,8 @@ class Site:
 
     def _sweep(self) -> None:
         while not self._ended.wait(_SWEEP_S):
-            self.remove_old()
+            with contextlib.suppress(OSError, sqlite3.Error):  # the next time, then
+                self.remove_old()
 
     def remove_old(self) -> None:
         """Remove the jobs whose time is over."""

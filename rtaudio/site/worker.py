@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +16,8 @@ from rtaudio.site.store import Job, Store
 
 _PATIENCE, _LEAST_PATIENCE_S = 30.0, 900.0
 """A job may take so many times as long as its song, and this at least."""
-_LOOK_S = 1.0
+_LOOK_S, _TROUBLE_S = 1.0, 30.0
+"""Times until it looks again: for a job, and after trouble with the machine."""
 
 
 class _Running:
@@ -115,24 +117,36 @@ class Worker:
 
     def _work(self) -> None:
         while not self._ending:
-            job = self._store.claim()
-            if job is None:
-                self._news.wait(_LOOK_S)
+            wait_s = 0.0
+            try:
+                job = self._store.claim()
+                if job is None:
+                    wait_s = _LOOK_S
+                else:
+                    self._run(job)
+            except (OSError, sqlite3.Error) as error:  # no process, no space: it may pass
+                self._say(f"the queue waits: {error}")
+                wait_s = _TROUBLE_S
+            if wait_s:
+                self._news.wait(wait_s)
                 self._news.clear()
-                continue
-            self._run(job)
 
     def _run(self, job: Job) -> None:
         backend = self._backends.get(job.backend)
         if backend is None:
             self._store.fail(job.token, "its separator is not offered any more; choose another")
+            self._clear(job)
             return
         folder = self._folder / job.token
         with self._lock:
             if self._ending:
                 self._store.release(job.token)
                 return
-            running = _Running(Child("stems", folder=str(folder), recipe=backend.recipe))
+            try:
+                running = _Running(Child("stems", folder=str(folder), recipe=backend.recipe))
+            except OSError:
+                self._store.release(job.token)
+                raise
             self._running[job.token] = running
         try:
             patience_s = max(_LEAST_PATIENCE_S, _PATIENCE * job.audio_s)
