@@ -33,10 +33,11 @@ RATE_HZ = 48_000
 
 
 class Spent(NamedTuple):
-    """Seconds until all workers are ready, and of the folder."""
+    """Seconds until all workers are ready, of the folder, and of it without each worker's first."""
 
     start_s: float
     work_s: float
+    steady_s: float
 
 
 def make_folder(folder: Path, files: int, seconds: float) -> Path:
@@ -52,18 +53,20 @@ def make_folder(folder: Path, files: int, seconds: float) -> Path:
 def measure(work: Callable[..., Any], source: Path, warm: Path, workers: int) -> Spent:
     """Time one cluster, from its start."""
 
-    def process(folder: Path, cluster: Cluster) -> None:
+    def process(folder: Path, cluster: Cluster) -> list[float]:
+        ends = []
         with tempfile.TemporaryDirectory(dir=source.parent) as target:
             pairs, _, _ = list_pairs(folder, Path(target) / "out")
-            errors = [o.error for o in work_through_cluster(work, pairs, cluster) if o.error]
-        assert not errors, errors
+            for outcome in work_through_cluster(work, pairs, cluster):
+                assert not outcome.error, outcome
+                ends.append(time.perf_counter())
+        return ends
 
     begin = time.perf_counter()
     with Cluster("local", workers) as cluster:
-        process(warm, cluster)
-        ready = time.perf_counter()
-        process(source, cluster)
-        return Spent(ready - begin, time.perf_counter() - ready)
+        ready = process(warm, cluster)[-1]
+        ends = process(source, cluster)
+        return Spent(ready - begin, ends[-1] - ready, ends[-1] - ends[workers - 1])
 
 
 def wait_and_copy(
@@ -86,7 +89,8 @@ def compare(given: argparse.Namespace, folder: Path) -> None:
     for turn in range(given.rounds):
         one, all_ = (measure(work, source, warm, workers) for workers in (1, given.workers))
         steady.append(one.work_s / all_.work_s / given.workers)
-        whole.append(sum(one) / sum(all_) / given.workers)
+        both = [spent.start_s + spent.work_s for spent in (one, all_)]
+        whole.append(both[0] / both[1] / given.workers)
         print(
             f"round {turn + 1}, load {os.getloadavg()[0]:.1f}: 1 worker {one.work_s:.1f} s and "
             f"{one.start_s:.1f} s to start, {given.workers} workers {all_.work_s:.1f} s and "
@@ -107,10 +111,12 @@ def simulate(given: argparse.Namespace, folder: Path) -> None:
         source = make_folder(folder / f"in-{workers}", given.files * workers, given.seconds)
         warm = make_folder(folder / f"warm-{workers}", 2 * workers, 0.1)
         spent = measure(work, source, warm, workers)
+        ideal = given.files * given.wait
         print(
             f"{workers} workers, {given.files} files of {given.seconds:g} s each, load "
             f"{os.getloadavg()[0]:.1f}: {spent.work_s:.1f} s and {spent.start_s:.1f} s to start: "
-            f"speed-up per worker {given.files * given.wait / spent.work_s:.2f}",
+            f"speed-up per worker {ideal / spent.work_s:.2f}, after the first file of each "
+            f"{(ideal - given.wait) / spent.steady_s:.2f}",
             flush=True,
         )
 

@@ -91,11 +91,13 @@ class Cluster:
     def __init__(self, address: str = LOCAL, workers: int | None = None) -> None:
         self._address, self._workers = address, workers
         self._own = False
+        self._most = workers or 1
         self._answered_s = 0.0
 
     def __enter__(self) -> Cluster:
         ray = import_ray()
         if ray.is_initialized():
+            self._most = self._workers or _most(ray)
             return self
         match = re.fullmatch(r"(?:ray://)?(.+):(\d+)", self._address)
         if match:
@@ -115,6 +117,8 @@ class Cluster:
                 f"--ray {self._address}: cannot be used: {reason}; see: ray status"
             ) from error
         self._own = True
+        # A cluster that starts here has a core for each worker; on others, `workers` is the limit.
+        self._most = (self._address != LOCAL and self._workers) or _most(ray)
         return self
 
     def __exit__(
@@ -199,8 +203,8 @@ class Cluster:
     ) -> Generator[Ended, None, None]:
         """Call a function with each item, several at a time.
 
-        Items are taken one by one, at most two per core ahead, so that a caller who stops handing
-        them out stops the work soon.
+        Items are taken one by one, at most two per core, so that no core waits for the next one and
+        a caller who stops handing them out stops the work soon.
 
         Parameters
         ----------
@@ -221,7 +225,6 @@ class Cluster:
         """
         ray = import_ray()
         call = ray.remote(num_cpus=1, max_retries=retries)(_at_place)
-        most = self._workers or 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting = iter(items)
         running: dict[Any, Sequence[Any]] = {}
         more = True
@@ -229,7 +232,7 @@ class Cluster:
         try:
             while running or more:
                 self._check_head()
-                while more and len(running) < most:
+                while more and len(running) < self._most:
                     item = next(waiting, None)
                     more = item is not None
                     if item is not None:
@@ -279,6 +282,11 @@ def import_ray() -> Any:
             "--ray needs Ray, which is not installed; pip install 'rtaudio[ray]', or use --jobs"
         ) from None
     return ray
+
+
+def _most(ray: Any) -> int:
+    """Return how many calls are handed out at a time: two per core, so that none waits."""
+    return 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 def _count_cores() -> int:

@@ -131,7 +131,7 @@ def test_a_file_that_kills_every_worker_stops_no_other(cluster, folders, notes):
 
 
 def test_a_full_disk_stops_the_rest_and_the_next_run_goes_on(cluster, folders, notes, monkeypatch):
-    monkeypatch.setattr(cluster, "_workers", 1)
+    monkeypatch.setattr(cluster, "_most", 1)
     (notes / "2.fault").write_text("full")
     outcomes = go(cluster, folders, copier(notes))
     errors = [outcome.error for outcome in outcomes if outcome.error]
