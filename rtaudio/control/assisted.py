@@ -122,7 +122,8 @@ class Assisted(Sides):
             names = {id(effect): name for name, effect in effects.items()}
             wanted = settings(proposal)
             here, values = self.host.values(), {}
-            for effect in effects[ASSISTANT] if self.assists else ():
+            chain = effects.get(ASSISTANT)
+            for effect in chain if isinstance(chain, Chain) else ():
                 for key, value in wanted.get(effect.name or effect.kind, {}).items():
                     values[f"{names[id(effect)]}.{key}"] = value
             changed = {name: value for name, value in values.items() if here[name] != value}
