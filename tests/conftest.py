@@ -34,6 +34,7 @@ REAL_TIME = (
     "codec/test_verbs.py",
     "control/midi/test_midi_control.py",
     "control/test_api.py",
+    "control/test_assisted.py",
     "control/test_keyboard.py",
     "control/test_model.py",
     "control/test_osc.py",

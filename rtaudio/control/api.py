@@ -70,6 +70,7 @@ class Switches(Body):
     talking: bool | None = None
     tuning: bool | None = None
     comparing: bool | None = None
+    assisting: bool | None = None
     side: Literal["A", "B"] | None = None
 
 
@@ -225,7 +226,7 @@ def _known_preset(name: str) -> None:
 
 @api.get("/switches")
 def read_switches(request: Request) -> dict[str, Any]:
-    """Read mute, push-to-talk, tuner, compare and the side of A and B."""
+    """Read mute, push-to-talk, tuner, compare, whether the assistant listens, and A or B."""
     session = _desk(request).session
     return {name: getattr(session, name) for name in SWITCHES}
 

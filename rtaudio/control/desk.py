@@ -18,7 +18,7 @@ from rtaudio.effects.cabinet import Cabinet
 from rtaudio.errors import RtaudioError
 from rtaudio.preset.load import load_preset
 
-SWITCHES = ("muted", "talking", "tuning", "comparing", "side")
+SWITCHES = ("muted", "talking", "tuning", "comparing", "assisting", "side")
 
 
 class Desk:
@@ -57,6 +57,7 @@ class Desk:
             "type": "state",
             "name": session.name,
             "denoises": session.denoises,
+            "assists": session.assists,
             "chain": self.chain(),
             "parameters": {name: asdict(one) for name, one in session.parameters().items()},
             "switches": {name: getattr(session, name) for name in SWITCHES},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -171,6 +171,31 @@ class Turning:
                 )
             self._tell("parameter", name, after, source)
             return after
+
+    def set_all(self, values: Mapping[str, float], words: str) -> None:
+        """Change several parameters, as one step of the history.
+
+        Parameters
+        ----------
+        values
+            By ``"effect.parameter"``, in natural units.
+        words
+            The step in words.
+
+        Raises
+        ------
+        ParameterError
+            No such effect or parameter.
+        """
+        with self._lock:
+            before = {name: self.host.get(name) for name in values}
+
+            def put(values: Mapping[str, float]) -> None:
+                for name, value in values.items():
+                    self._put(name, value)
+
+            put(values)
+            self._history.add(words, lambda: put(before), lambda: put(values))
 
     def _put(self, name: str, value: float) -> None:
         """Set a parameter without a new step of the history."""

@@ -150,7 +150,8 @@ def test_switches(visitor, desk):
     assert desk.session.host.muted
     visitor.patch("/api/switches", json={"muted": False, "comparing": True})
     assert visitor.get("/api/switches").json() == {
-        "muted": False, "talking": False, "tuning": False, "comparing": True, "side": "A"
+        "muted": False, "talking": False, "tuning": False, "comparing": True,
+        "assisting": False, "side": "A",
     }  # fmt: skip
     assert visitor.patch("/api/switches", json={"side": "C"}).status_code == 422
     assert visitor.patch("/api/switches", json={"_lock": True}).status_code == 422

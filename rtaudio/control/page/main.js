@@ -44,13 +44,14 @@ function banner(text, kind) {
 }
 
 function showSwitches() {
-  const {muted, talking, tuning, comparing} = state.switches;
+  const {muted, talking, tuning, comparing, assisting} = state.switches;
   tuner.open(tuning);
   bar.showSwitches(state.switches);
   document.body.classList.toggle("comparing", comparing);
   if (tuning) banner("Tuner: the output is muted", "quiet");
   else if (muted && talking) banner("Talking", "live");
   else if (muted) banner("Muted", "quiet");
+  else if (assisting) banner("The assistant listens to the input", "live");
   else if (comparing) banner(state.denoises ? "You hear the noisy input" : "Bypassed: you hear the dry input", "quiet");
   else banner("");
 }
@@ -112,6 +113,7 @@ const KEYS = {
   m: () => bar.set({muted: !state.switches.muted}),
   t: () => bar.set({tuning: !state.switches.tuning}),
   b: () => bar.set({comparing: !state.switches.comparing}),
+  p: () => state.assists && bar.set({assisting: !state.switches.assisting}),
   a: () => bar.set({side: state.switches.side === "A" ? "B" : "A"}),
   s: () => bar.save(),
   "[": () => bar.step(-1),
