@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-MOST_FRAMES = 1 << 20
+MOST_FRAMES = 1 << 21
 _TOP = 32767
 
 

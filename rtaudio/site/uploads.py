@@ -20,8 +20,8 @@ from rtaudio.site.files import SONG, folder_bytes
 from rtaudio.site.limits import HOUR_S, Limits, UploadRate
 from rtaudio.site.store import Job, Store, new_token
 
-DECODE_S = 120.0
-"""A file that takes longer to decode is refused."""
+DECODE_S = 300.0
+"""A file that takes longer to decode is refused; of the processor it gets less, see `song`."""
 ARRIVE_S = 3600.0
 """So is one that takes longer to arrive."""
 FREE_BYTES = 1 << 30

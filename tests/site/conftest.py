@@ -27,7 +27,7 @@ from rtaudio.site.server import SiteServer  # noqa: E402
 from rtaudio.site.site import Site  # noqa: E402
 
 FAKE = Path(__file__).with_name("fake_separator.py")
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 LIMITS = Limits()
 RATE_HZ = 44100
 
