@@ -10,9 +10,12 @@ import os
 import re
 import signal
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,8 +33,18 @@ _CONNECT_S = 5.0
 _PROBE_S = 120.0
 _CANCEL_S = 10.0
 _POLL_S = 0.2
+_HEAD_S = 5.0
+"""How long the head may not answer; Ray itself would wait a minute, and exit without a word."""
 _STORE_BYTES = 100 * 1024 * 1024
 """Memory for what is sent; calls send names of files, not sounds."""
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # it would call home
+    # Otherwise it tells on stdout that workers died; those are repeated, or reported.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "(?s).*",
+    # Workers have the priority of the command, as those of --jobs have, and not the least one.
+    "RAY_worker_niceness": "0",
+}
+"""Of Ray, where the user has not set them."""
 
 
 class Ended(NamedTuple):
@@ -78,10 +91,13 @@ class Cluster:
     def __init__(self, address: str = LOCAL, workers: int | None = None) -> None:
         self._address, self._workers = address, workers
         self._own = False
+        self._most = workers or 1
+        self._answered_s = 0.0
 
     def __enter__(self) -> Cluster:
         ray = import_ray()
         if ray.is_initialized():
+            self._most = self._workers or _most(ray)
             return self
         match = re.fullmatch(r"(?:ray://)?(.+):(\d+)", self._address)
         if match:
@@ -101,6 +117,8 @@ class Cluster:
                 f"--ray {self._address}: cannot be used: {reason}; see: ray status"
             ) from error
         self._own = True
+        # A cluster that starts here has a core for each worker; on others, `workers` is the limit.
+        self._most = (self._address != LOCAL and self._workers) or _most(ray)
         return self
 
     def __exit__(
@@ -122,6 +140,24 @@ class Cluster:
                 f"--ray {self._address}: no cluster answers there ({reason}); start one with: "
                 "ray start --head"
             ) from error
+
+    def _check_head(self) -> None:
+        """Find out whether the head is gone; called again and again, it asks once a second."""
+        silent_s = time.monotonic() - self._answered_s
+        if silent_s < 1.0 or self._address.startswith("ray://"):  # that connection ends by itself
+            return
+        host, port = import_ray().get_runtime_context().gcs_address.rsplit(":", 1)
+        try:
+            socket.create_connection((host, int(port)), 1.0).close()
+        except OSError as error:
+            if silent_s < _HEAD_S:
+                return
+            self._own = False  # nobody is there to say good-bye to
+            raise ClusterError(
+                f"--ray {self._address}: the head of the cluster has died; finished work stays: "
+                "start the same command again"
+            ) from error
+        self._answered_s = time.monotonic()
 
     def ask(self, question: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
         """Call a function once on every machine.
@@ -167,8 +203,8 @@ class Cluster:
     ) -> Generator[Ended, None, None]:
         """Call a function with each item, several at a time.
 
-        Items are taken one by one, at most two per core ahead, so that a caller who stops handing
-        them out stops the work soon.
+        Items are taken one by one, at most two per core, so that no core waits for the next one and
+        a caller who stops handing them out stops the work soon.
 
         Parameters
         ----------
@@ -189,13 +225,14 @@ class Cluster:
         """
         ray = import_ray()
         call = ray.remote(num_cpus=1, max_retries=retries)(_at_place)
-        most = self._workers or 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting = iter(items)
         running: dict[Any, Sequence[Any]] = {}
         more = True
+        self._answered_s = time.monotonic()
         try:
             while running or more:
-                while more and len(running) < most:
+                self._check_head()
+                while more and len(running) < self._most:
                     item = next(waiting, None)
                     more = item is not None
                     if item is not None:
@@ -208,6 +245,9 @@ class Cluster:
                     except Exception as error:
                         yield Ended(item, None, getattr(error, "cause", None) or error)
                 poll()
+        except ClusterError:
+            running.clear()
+            raise
         finally:
             for reference in running:
                 ray.cancel(reference)
@@ -230,9 +270,11 @@ def import_ray() -> Any:
     ClusterError
         It is not installed.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would call home
-    # Otherwise it tells on stdout that workers died; those are repeated, or reported.
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "(?s).*")
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    if "ray" not in sys.modules and (Path.home() / ".ray" / "auth_token").exists():
+        # Ray itself looks for the token only where it finds the cluster by itself, too.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
     except ModuleNotFoundError:
@@ -240,6 +282,11 @@ def import_ray() -> Any:
             "--ray needs Ray, which is not installed; pip install 'rtaudio[ray]', or use --jobs"
         ) from None
     return ray
+
+
+def _most(ray: Any) -> int:
+    """Return how many calls are handed out at a time: two per core, so that none waits."""
+    return 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 def _count_cores() -> int:

@@ -69,24 +69,21 @@ def work_through_cluster(
     if not todo:
         return
     ray = import_ray()
+    # The longest first: none is left to one worker at the end, while the others have nothing to do.
+    todo = sorted(todo, key=file_bytes, reverse=True)
+    board = _Progress([file_bytes(pair) for pair in todo], progress)
     _check_machines(cluster, todo, needs)
     recipe = recipe_of(version(PACKAGE), ray.cloudpickle.dumps(work), needs)
-    sizes = [file_bytes(pair) for pair in todo]
-    board = ray.remote(num_cpus=0, max_restarts=-1)(_Board).remote(sizes)
     full = False
 
     def items() -> Iterator[tuple[Any, ...]]:
         for number, pair in enumerate(todo):
             if full:
                 return
-            yield work, force, recipe, pair, number, board
-
-    def poll() -> None:
-        with suppress(Exception):  # a board that is being restarted
-            progress(ray.get(board.share.remote(), timeout=1.0))
+            yield work, force, recipe, pair, number, board.actor
 
     begun = 0
-    with closing(cluster.run(_process, items(), poll=poll)) as ended:
+    with closing(cluster.run(_process, items(), poll=board.poll)) as ended:
         for end in ended:
             begun += 1
             pair: Pair = end.item[3]
@@ -117,6 +114,22 @@ class _Board:
     def share(self) -> float:
         done = sum(size * share for size, share in zip(self._sizes, self._shares, strict=True))
         return done / max(1, sum(self._sizes))
+
+
+class _Progress:
+    """Asks the board again and again, and never waits for the answer: files to begin go first."""
+
+    def __init__(self, sizes: list[int], progress: Callable[[float], None]) -> None:
+        self.actor = import_ray().remote(num_cpus=0, max_restarts=-1)(_Board).remote(sizes)
+        self._progress = progress
+        self._asked = self.actor.share.remote()
+
+    def poll(self) -> None:
+        ray = import_ray()
+        if ray.wait([self._asked], timeout=0.0)[0]:
+            with suppress(Exception):  # a board that is being restarted
+                self._progress(ray.get(self._asked))
+            self._asked = self.actor.share.remote()
 
 
 def _process(

@@ -70,7 +70,8 @@ def bench(
         Path | None, typer.Option(help="denoise: draw quality over cost into this file.")
     ] = None,
     page: Annotated[
-        Path | None, typer.Option(help="codec: write a page to listen with into this HTML file.")
+        Path | None,
+        typer.Option(help="denoise, codec: write a page to listen with into this HTML file."),
     ] = None,
     json: terminal.Json = False,
 ) -> None:
@@ -98,7 +99,9 @@ def bench(
         case What.denoise:
             from rtaudio.cli.bench_denoise import bench_denoise
 
-            bench_denoise(data, model or (), quick=quick, jobs=jobs, picture=picture, json=json)
+            bench_denoise(
+                data, model or (), quick=quick, jobs=jobs, picture=picture, page=page, json=json
+            )
         case What.codec:
             from rtaudio.cli.bench_codec import bench_codec
 

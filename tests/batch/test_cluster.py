@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
+import time
 from functools import partial
 
 import numpy as np
@@ -129,7 +131,7 @@ def test_a_file_that_kills_every_worker_stops_no_other(cluster, folders, notes):
 
 
 def test_a_full_disk_stops_the_rest_and_the_next_run_goes_on(cluster, folders, notes, monkeypatch):
-    monkeypatch.setattr(cluster, "_workers", 1)
+    monkeypatch.setattr(cluster, "_most", 1)
     (notes / "2.fault").write_text("full")
     outcomes = go(cluster, folders, copier(notes))
     errors = [outcome.error for outcome in outcomes if outcome.error]
@@ -178,6 +180,19 @@ def test_stopped_work_tidies_up(cluster, folders):
     assert next(running).done == "0.wav"
     running.close()
     assert contents(folders[1]) == {folders[1].joinpath("0.wav").relative_to(folders[1]): b"whole"}
+
+
+def test_a_head_that_has_died_ends_the_work_in_one_line(cluster, folders, notes, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = "{}:{}".format(*server.getsockname())
+    monkeypatch.setattr("ray.runtime_context.RuntimeContext.gcs_address", address)
+    monkeypatch.setattr("rtaudio.batch.cluster._HEAD_S", 1.0)
+    monkeypatch.setattr(cluster, "_own", True)
+    with pytest.raises(ClusterError, match="head of the cluster has died"):
+        list(cluster.run(time.sleep, [(60,)]))
+    monkeypatch.undo()
+    outcomes = go(cluster, folders, copier(notes))
+    assert [outcome.error for outcome in outcomes] == [""] * FILES
 
 
 @pytest.mark.parametrize(
