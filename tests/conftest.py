@@ -40,6 +40,7 @@ REAL_TIME = (
     "control/test_osc.py",
     "control/test_page.py",
     "control/test_server.py",
+    "control/test_tonal_balance.py",
     "control/test_session.py",
     "effects/test_denoise.py",
     "effects/test_separate_live.py",

@@ -15,6 +15,7 @@ from rtaudio.analysis.percentiles import Percentiles
 from rtaudio.analysis.programme_loudness import programme_loudness
 from rtaudio.analysis.signal_to_noise import blind_snr_db
 from rtaudio.analysis.speech import snr_db
+from rtaudio.audio.resampler import Resampler
 from rtaudio.batch.loudest import loudest_start_s, read_passage
 from rtaudio.bench.callback import time_callback
 from rtaudio.bench.master import Task
@@ -33,6 +34,7 @@ HISS_DB = 45.0
 PUBLISHED = (("LSTM", 45.0, 65.0), ("Wave-U-Net", 45.0, 60.0))
 """SNR before and after, of the thesis whose nets these are; it does not say how it is measured."""
 
+_SAME = ("song", "hiss", "rate_hz")
 FIGURES = ("snr_db", "blind_snr_db", "distance_db", "loudness_error_lu")
 
 
@@ -65,8 +67,9 @@ def load_nets(files: Sequence[Path]) -> dict[str, Model]:
 def measure_nets(nets: dict[str, Model], tasks: Sequence[Task]) -> Iterator[list[dict[str, Any]]]:
     """Yield the rows of each song: with hiss, then through every net.
 
-    The loudest 20 s of each song are the reference; hiss is added to them. SNR is the power of the
-    reference over that of the difference to it; the blind SNR is estimated from the sound alone.
+    The loudest 20 s of each song, at the rate of the net, are the reference; hiss is added to them.
+    SNR is the power of the reference over that of the difference to it; the blind SNR is estimated
+    from the sound alone.
 
     Parameters
     ----------
@@ -76,40 +79,48 @@ def measure_nets(nets: dict[str, Model], tasks: Sequence[Task]) -> Iterator[list
         The songs.
     """
     for number, task in enumerate(tasks):
-        rate_hz = task.before.rate_hz
-        start = round(loudest_start_s(task.before, PASSAGE_S) * rate_hz)
-        good = read_passage(task.song, start, round(PASSAGE_S * rate_hz))
-        good = np.ascontiguousarray(np.broadcast_to(good, (2, good.shape[1])))
-        white = np.random.default_rng(number).standard_normal(good.shape, np.float32)
         rows = []
-        for hiss, deviation in HISS.items():
-            if deviation is None:
-                deviation = float(good.std()) * from_db(-HISS_DB)
-            bad = good + np.float32(deviation) * white
-            rows.append(_row(task, hiss, "nothing", bad, good, 0.0))
-            for name, net in nets.items():
-                begin = time.perf_counter()
-                sound = net(bad, rate_hz)
-                seconds = time.perf_counter() - begin
-                row = _row(task, hiss, name, sound, good, seconds)
-                rows.append(row | {"learnt_from": has_learnt_from(net.card, task.song)})
+        for rate_hz in sorted({net.card.rate_hz for net in nets.values()}):
+            good = _passage(task, rate_hz)
+            white = np.random.default_rng(number).standard_normal(good.shape, np.float32)
+            for hiss, deviation in HISS.items():
+                if deviation is None:
+                    deviation = float(good.std()) * from_db(-HISS_DB)
+                bad = good + np.float32(deviation) * white
+                named = {"song": task.song.stem, "hiss": hiss, "rate_hz": rate_hz}
+                rows.append(named | {"system": "nothing", **_figures(bad, good, rate_hz)})
+                for name, net in nets.items():
+                    if net.card.rate_hz == rate_hz:
+                        learnt = has_learnt_from(net.card, task.song)
+                        about = {"system": name, "learnt_from": learnt}
+                        rows.append(named | about | _played(net, bad, good))
         yield rows
 
 
-def _row(
-    task: Task, hiss: str, system: str, sound: Floats, good: Floats, seconds: float
-) -> dict[str, Any]:
-    rate_hz = task.before.rate_hz
+def _passage(task: Task, rate_hz: int) -> Floats:
+    """Return the loudest passage of a song, stereo and at a rate."""
+    own_hz = task.before.rate_hz
+    start = round(loudest_start_s(task.before, PASSAGE_S) * own_hz)
+    sound = read_passage(task.song, start, round(PASSAGE_S * own_hz))
+    if own_hz != rate_hz:
+        sound = Resampler(own_hz, rate_hz).process(sound, last=True)
+    return np.ascontiguousarray(np.broadcast_to(sound, (2, sound.shape[1])))
+
+
+def _played(net: Model, bad: Floats, good: Floats) -> dict[str, Any]:
+    begin = time.perf_counter()
+    sound = net(bad, net.card.rate_hz)
+    seconds = time.perf_counter() - begin
+    return {**_figures(sound, good, net.card.rate_hz), "seconds": seconds}
+
+
+def _figures(sound: Floats, good: Floats, rate_hz: int) -> dict[str, Any]:
     loudness = [programme_loudness(x, rate_hz).integrated_lufs for x in (sound, good)]
     return {
-        "song": task.song.stem,
-        "hiss": hiss,
-        "system": system,
         "snr_db": min(MOST_SNR_DB, snr_db(good.ravel(), sound.ravel())),
         "blind_snr_db": blind_snr_db(sound, rate_hz),
         "distance_db": log_spectral_distance_db(sound, good),
         "loudness_error_lu": abs(loudness[0] - loudness[1]),
-        "seconds": seconds,
         "audio_seconds": good.shape[1] / rate_hz,
     }
 
@@ -143,7 +154,7 @@ def summary(rows: Sequence[dict[str, Any]], nets: dict[str, Model]) -> list[dict
     nets
         The nets.
     """
-    before = {(row["song"], row["hiss"]): row for row in rows if row["system"] == "nothing"}
+    before = {tuple(row[key] for key in _SAME): row for row in rows if row["system"] == "nothing"}
     found = []
     for name in nets:
         for hiss in HISS:
@@ -155,7 +166,7 @@ def summary(rows: Sequence[dict[str, Any]], nets: dict[str, Model]) -> list[dict
                 ]
                 if not after:
                     continue
-                pairs = [(before[row["song"], hiss], row) for row in after]
+                pairs = [(before[tuple(row[key] for key in _SAME)], row) for row in after]
                 means = {
                     side: {f: float(np.mean([pair[k][f] for pair in pairs])) for f in FIGURES}
                     for k, side in enumerate(("before", "after"))

@@ -71,20 +71,23 @@ def bench_master(
         tasks = list_tasks(data, quick)
         found = bars.track(measure_masters(tasks, systems), total=len(tasks), description="songs")
         rows = [row for part in found for row in part]
-        heard = mastering_nets.measure_nets(nets, tasks if nets else ())
-        heard = bars.track(heard, total=len(tasks) if nets else 0, description="nets")
-        hiss = [row for part in heard for row in part]
+        played = bars.track(
+            mastering_nets.measure_nets(nets, tasks if nets else ()),
+            total=len(tasks) if nets else 0,
+            description="nets",
+        )
+        hiss = [row for part in played for row in part]
         costs = measure_costs(RATE_HZ, BLOCK)
         costs += mastering_nets.measure_net_costs(nets, RATE_HZ, BLOCK)
     means = mastering_nets.summary(hiss, nets)
     for line in missing:
         terminal.remark(line)
     if json:
-        found = {"songs": rows, "hiss": hiss, "nets": means, "costs": costs}
-        published = {"published_snr_db": mastering_nets.PUBLISHED} if nets else {}
-        terminal.print_json(
-            {"machine": machine(), "rate": RATE_HZ, "block": BLOCK, **found, **published}
-        )
+        figures: dict[str, Any] = {"machine": machine(), "rate": RATE_HZ, "block": BLOCK}
+        figures |= {"songs": rows, "hiss": hiss, "nets": means, "costs": costs}
+        if nets:
+            figures["published_snr_db"] = mastering_nets.PUBLISHED
+        terminal.print_json(figures)
         return
     print(machine_line())
     tables = master_tables(rows, costs)

@@ -12,6 +12,8 @@ from rtaudio.control.change import Change, Kind
 from rtaudio.control.history import History
 from rtaudio.control.parameter import Parameter
 from rtaudio.effects.base import Effect
+from rtaudio.effects.leveler import Leveler
+from rtaudio.effects.true_peak_limiter import TruePeakLimiter
 
 if TYPE_CHECKING:
     from rtaudio.live.host import Host
@@ -112,6 +114,16 @@ class Turning:
     def denoises(self) -> bool:
         """Whether the chain cleans a voice, so that it compares instead of being bypassed."""
         return self.switch.endswith(".compare")
+
+    @property
+    def fair(self) -> bool:
+        """Whether what is compared is equally loud: the input of a master, levelled."""
+        return self.switch == FAIR_BYPASS
+
+    @property
+    def masters(self) -> bool:
+        """Whether the chain works towards a loudness or a true peak."""
+        return any(isinstance(e, (Leveler, TruePeakLimiter)) for e in self.host.effects().values())
 
     @property
     def name(self) -> str:

@@ -78,7 +78,7 @@ export class Bar {
     this.state = state;
     this.preset.firstChild.textContent = state.name;
     document.title = `${state.name} · rtaudio`;
-    for (const button of this.switches.comparing) button.lastChild.textContent = state.denoises ? "Noisy input" : "Bypass";
+    for (const button of this.switches.comparing) button.lastChild.textContent = state.denoises ? "Noisy input" : state.fair ? "Before" : "Bypass";
     this.learn.hidden = state.learning === null;
     this.switches.assisting[0].hidden = !state.assists;
     this.showSwitches(state.switches);
