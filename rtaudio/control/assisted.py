@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rtaudio.runtime.tap import Tap
 
 ASSISTANT = "assistant"
-"""Name of the chain whose effects are set; the presets for mastering have one."""
+"""Name of the chain whose effects are set; the presets for mastering music have one."""
 
 PASSAGE_S = 10.0
 _POLL_S = 0.1
