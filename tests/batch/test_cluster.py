@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from functools import partial
 
@@ -247,6 +248,10 @@ def test_no_cluster_is_one_line(folders, refused, monkeypatch):
     words = ["render", "bypass", *folders, "--ray"]
     monkeypatch.setattr("ray.is_initialized", lambda: False)
     assert "no cluster answers there" in refused(*words, "127.0.0.1:1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].sendall(b"SSH-2.0-server\r\n")).start()
+        address = "{}:{}".format(*server.getsockname())
+        assert "is no Ray cluster" in refused(*words, address)
     assert "is for folders" in refused("render", "bypass", folders[0] / "0.wav", "x.wav", "--ray")
     monkeypatch.setitem(sys.modules, "ray", None)
     assert "pip install 'rtaudio[ray]'" in refused(*words)
