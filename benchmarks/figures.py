@@ -1,13 +1,14 @@
 """The published figures: ``python -m benchmarks.figures`` measures and writes them.
 
 Each section of ``docs/benchmarks.md`` is measured by a function of this module and kept as data,
-with date, machine and load, in ``docs/benchmarks.json``. The page and the table of the README are
+with date, machine and load, in ``docs/benchmarks.json``. The pages and the table of the README are
 written from the data, between ``<!-- NAME -->`` and ``<!-- /NAME -->``::
 
     python -m benchmarks.figures                    measure all sections, about 15 minutes
     python -m benchmarks.figures callback models    measure these
     python -m benchmarks.figures call               a call for ten minutes
     python -m benchmarks.figures denoisers codecs masters --data FOLDER    an hour
+    python -m benchmarks.figures assistant --data MUSIC    where the songs of its training lie
     python -m benchmarks.figures --write            measure nothing, write the pages anew
 
 Close other programs first; the load of the machine is written beside the figures.
@@ -39,12 +40,17 @@ from rtaudio.cli.bench_master import master_tables
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "docs" / "benchmarks.json"
-PAGES = (ROOT / "docs" / "benchmarks.md", ROOT / "README.md")
+PAGES = (
+    ROOT / "docs" / "benchmarks.md",
+    ROOT / "docs" / "how-to" / "loudness.md",
+    ROOT / "README.md",
+)
 PERCENTILES = {"p50": "p50", "p99": "p99", "p99_9": "p99.9", "max": "max"}
 LIVE_SECONDS = 60.0
 DENOISE_SECONDS = 30.0
 CALL_SECONDS = 600.0
 
+ASSISTANT = "python -m benchmarks.assistant training/configs/mastering_crnn.yaml"
 PLAYERS = {"rtaudio": "error", "NAM Core": "NAM Core", "NeuralAudio": "NeuralAudio"}
 """The players of the table of kernels, and the columns of their errors."""
 
@@ -237,6 +243,34 @@ def measure_masters(data: Path) -> dict[str, list[Table]]:
     }
 
 
+def measure_assistant(data: Path) -> dict[str, list[Table]]:
+    """The assistant on held-out songs that were degraded by known settings."""
+    done = subprocess.run(
+        [sys.executable, "-m", *ASSISTANT.split()[2:]],
+        stdout=subprocess.PIPE, text=True, check=True,
+        env={**os.environ, "RTAUDIO_DATA": str(data.absolute())},
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    rings = found.pop("resonances")
+    names = {"nothing": "untouched", "true settings": "the true settings, undone"}
+    rows = [
+        (
+            names.get(name, name),
+            f"{row['balance_db']:.2f}",
+            f"{row['width_db']:.2f}",
+            f"{100 * row['nearer']:.0f} %" if "nearer" in row else "",
+        )
+        for name, row in found.items()
+    ]
+    text = (
+        f"{found['nothing']['passages']} passages of 30 s. Resonances of 6 to 12 dB that it finds: "
+        f"{100 * rings['found']:.0f} %; finished passages in which it hears a false one: "
+        f"{100 * rings['false']:.0f} %."
+    )
+    head = ["", "balance dB", "width dB", "nearer than untouched"]
+    return {"assistant": [table(text, head, rows)]}
+
+
 def make_picture() -> dict[str, list[Table]]:
     """The picture of the demo, as small as it can be read."""
     import tempfile
@@ -266,10 +300,11 @@ COMMANDS: dict[str, tuple[str, Callable[..., dict[str, list[Table]]]]] = {
     "denoisers": ("rtaudio bench denoise", measure_denoisers),
     "codecs": ("rtaudio bench codec --quick", measure_codecs),
     "masters": ("rtaudio bench master", measure_masters),
+    "assistant": (ASSISTANT, measure_assistant),
 }
 """Names for the command line: the command that a reader can give, and the measurement."""
 
-ON_RECORDINGS = ("denoisers", "codecs", "masters")
+ON_RECORDINGS = ("denoisers", "codecs", "masters", "assistant")
 """Those that need a folder of recordings."""
 
 

@@ -41,6 +41,17 @@ def user_sets() -> dict[str, Path]:
     return {file.stem: file for file in found}
 
 
+def user_styles_folder() -> Path:
+    """Return the folder of the styles that the user has learnt; it may not exist."""
+    return settings_path().parent / "styles"
+
+
+def user_styles() -> dict[str, Path]:
+    """Return the styles of the user: name -> file."""
+    found = sorted(user_styles_folder().glob("*.yaml"), key=lambda file: file.stem)
+    return {file.stem: file for file in found}
+
+
 def plugin_folders() -> list[Path]:
     """Return the folders of plugins: those that ``VST3_PATH`` names, the user's, the system's.
 

@@ -159,8 +159,8 @@ def scores(
     Yields
     ------
     dict
-        ``system``, ``group``, ``recording``, ``snr_db`` (None unless a mixture), and those of
-        `MEASURES` that apply.
+        ``system``, ``group``, ``recording``, ``snr_db``, ``noise`` and ``sex`` (None unless a
+        mixture), and those of `MEASURES` that apply.
     """
     tasks = [(system, clip, dnsmos) for clip in clips for system in systems]
     if jobs <= 1:
@@ -179,6 +179,8 @@ def _score(task: tuple[System, EvalClip, Path | None]) -> dict[str, Any]:
         "group": clip.group,
         "recording": clip.name,
         "snr_db": clip.snr_db if clip.noise else None,
+        "noise": clip.noise.stem if clip.noise else None,
+        "sex": clip.sex,
     }
     if clean is not None:
         found |= score(noisy, clean, y, rate_hz)
@@ -204,7 +206,8 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     -------
     dict
         ``groups``: group -> measure -> mean, and ``count``. ``snr_curve``: SNR of the mixtures ->
-        measure -> mean. ``robustness``: ``clean_ovr`` and ``clean_si_sdr_db`` for clean speech as
+        measure -> mean. ``parts``: the same mixtures by ``women`` and ``men``, and by the name of
+        the noise. ``robustness``: ``clean_ovr`` and ``clean_si_sdr_db`` for clean speech as
         input, and ``quiet_si_sdr_change_db``, the effect of a level that is 40 dB lower.
     """
     groups = {group: [row for row in rows if row["group"] == group] for group in GROUPS}
@@ -214,11 +217,17 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     by_snr = {
         snr: _means([row for row in groups["held_out"] if row["snr_db"] == snr]) for snr in SNRS_DB
     }
+    parts: dict[str, list[dict[str, Any]]] = {}
+    for key in ("sex", "noise"):
+        for row in groups["held_out"]:
+            if row[key]:
+                parts.setdefault(row[key], []).append(row)
     clean, quiet, loud = (means.get(group, {}) for group in ("clean", "quiet", "dfns6"))
     change = quiet.get("si_sdr_db", math.nan) - loud.get("si_sdr_db", math.nan)
     return {
         "groups": {group: row for group, row in means.items() if group not in ("clean", "quiet")},
         "snr_curve": {str(snr): row for snr, row in by_snr.items() if row},
+        "parts": {part: _means(found) for part, found in parts.items()},
         "robustness": {
             "clean_ovr": clean.get("ovr", math.nan),
             "clean_si_sdr_db": clean.get("si_sdr_db", math.nan),

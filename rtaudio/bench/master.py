@@ -54,7 +54,7 @@ def list_tasks(data: Path, quick: bool = False) -> list[Task]:
     Parameters
     ----------
     data
-        The folder; songs are in ``music/songs``.
+        The folder: songs are in ``music/songs``, or, without that, anywhere in it.
     quick
         Take the first two only.
 
@@ -63,10 +63,12 @@ def list_tasks(data: Path, quick: bool = False) -> list[Task]:
     MetricsError
         There are fewer than two songs.
     """
-    songs = sorted(path for path in data.glob("music/songs/*") if path.suffix in _SUFFIXES)
+    folder = data / "music" / "songs"
+    folder = folder if folder.is_dir() else data
+    songs = sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES)
     songs = songs[:QUICK_SONGS] if quick else songs
     if len(songs) < 2:
-        raise MetricsError(f"{data}/music/songs: holds fewer than two songs; name another --data")
+        raise MetricsError(f"{folder}: holds fewer than two songs; name another --data")
     profiles = [measure_profile(song) for song in songs]
     return [
         Task(song, songs[(k + 1) % len(songs)], profiles[k], profiles[(k + 1) % len(songs)])

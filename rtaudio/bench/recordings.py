@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +64,12 @@ class EvalClip:
     snr_db: float = 0.0
     seed: int = 0
     gain_db: float = 0.0
+
+    @property
+    def sex(self) -> str | None:
+        """``women`` or ``men``, as the name of a mixture's voice tells; else None."""
+        told = re.search(r"_([fm])(_|\d)", self.noisy.stem) if self.noise else None
+        return {"f": "women", "m": "men"}[told[1]] if told else None
 
     def read(self) -> tuple[Signal, Signal | None, int]:
         """Read the files.

@@ -52,7 +52,7 @@ def bench(
         list[Path] | None,
         typer.Option(
             help="denoise, separation: one more model file or folder; codec: instead of the "
-            "shipped ones; repeatable."
+            "shipped ones; master: a net to measure, too; repeatable."
         ),
     ] = None,
     quick: Annotated[
@@ -70,7 +70,8 @@ def bench(
         Path | None, typer.Option(help="denoise: draw quality over cost into this file.")
     ] = None,
     page: Annotated[
-        Path | None, typer.Option(help="codec: write a page to listen with into this HTML file.")
+        Path | None,
+        typer.Option(help="denoise, codec: write a page to listen with into this HTML file."),
     ] = None,
     json: terminal.Json = False,
 ) -> None:
@@ -78,7 +79,8 @@ def bench(
 
     `denoise` measures the quality and the cost of all available denoisers on the same recordings,
     `codec` those of the codecs beside Opus, with their bitrates, and with packets lost. `master`
-    masters the same songs by a target and by a reference, beside matchering if it is installed.
+    masters the same songs by a target and by a reference, beside matchering if it is installed, and
+    measures nets on them with hiss.
     `separation` measures separators on songs with known stems. `streams` counts the live chains
     that one process plays before the first miss, beside as many processes.
     """
@@ -97,7 +99,9 @@ def bench(
         case What.denoise:
             from rtaudio.cli.bench_denoise import bench_denoise
 
-            bench_denoise(data, model or (), quick=quick, jobs=jobs, picture=picture, json=json)
+            bench_denoise(
+                data, model or (), quick=quick, jobs=jobs, picture=picture, page=page, json=json
+            )
         case What.codec:
             from rtaudio.cli.bench_codec import bench_codec
 
@@ -105,7 +109,7 @@ def bench(
         case What.master:
             from rtaudio.cli.bench_master import bench_master
 
-            bench_master(data, quick=quick, json=json)
+            bench_master(data, model or (), quick=quick, json=json)
         case What.separation:
             from rtaudio.cli.bench_separation import bench_separation
 

@@ -100,7 +100,9 @@ def bench_codec(
     if data is None:
         raise MetricsError("no recordings to measure on; name their folder: --data or RTAUDIO_DATA")
     if page is not None:
-        _check_page(page)
+        from rtaudio.view.listening_page import check_listening_page
+
+        check_listening_page(page)
     clips = codec_clips(data, quick=quick)
     names = [str(path) for path in models or shipped_codecs().values()]
     if not names:
@@ -128,20 +130,6 @@ def bench_codec(
         terminal.print_table(title, columns, table)
     for note in NOTES:
         print(note)
-
-
-def _check_page(path: Path) -> None:
-    """Refuse a page that could not be written, before minutes are spent on measuring."""
-    from importlib.util import find_spec
-
-    from rtaudio.analysis.speech import missing_package
-
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"{path.absolute().parent}: no such folder for the page")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path}: is a folder; name an HTML file")
-    if find_spec("jinja2") is None:
-        raise missing_package("jinja2")
 
 
 def _measure_costs(

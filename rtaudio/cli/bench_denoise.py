@@ -13,12 +13,20 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from rtaudio.bench.denoise import System
-    from rtaudio.bench.recordings import EvalClip
+    from rtaudio.bench.recordings import EvalClip, Signal
 
 SPEECH_S = 3
 """Seconds of speech that the systems are timed on."""
 
 QUICK_ROUNDS = 2
+
+PAGE_CLIPS = 4
+"""Recordings of each group that the page plays."""
+
+PAGE_S = 8
+PAGE_LUFS = -23.0
+PAGE_GAIN_DB = 40.0
+"""What is almost silent is raised by no more."""
 
 PAIRS = {
     "vbd17": "VoiceBank-DEMAND, 17 pairs at 16 kHz",
@@ -55,6 +63,7 @@ def bench_denoise(
     quick: bool = False,
     jobs: int = 1,
     picture: Path | None = None,
+    page: Path | None = None,
     json: bool = False,
 ) -> None:
     """Measure the quality and the cost of all available denoisers, and print them.
@@ -71,6 +80,8 @@ def bench_denoise(
         Number of scoring processes.
     picture
         Draw quality over cost into this file.
+    page
+        Write a page to listen with into this file.
     json
         Print one JSON object instead of tables.
     """
@@ -81,6 +92,10 @@ def bench_denoise(
 
     if data is None:
         raise MetricsError("no recordings to measure on; name their folder: --data or RTAUDIO_DATA")
+    if page is not None:
+        from rtaudio.view.listening_page import check_listening_page
+
+        check_listening_page(page)
     clips = recordings(data, quick=quick)
     for file in models:
         if not file.exists():
@@ -99,6 +114,8 @@ def bench_denoise(
         for row in scores(systems, clips, dnsmos, jobs):
             rows.append(row)
             bars.advance(task)
+        if page is not None:
+            _write_page(page, systems, clips, rows, bars)
     figures = []
     for system in systems:
         means = summary([row for row in rows if row["system"] == system.name])
@@ -116,6 +133,50 @@ def bench_denoise(
     print(machine_line())
     for title, columns, lines in denoise_tables(figures):
         terminal.print_table(title, columns, lines)
+
+
+def _write_page(
+    path: Path,
+    systems: Sequence[System],
+    clips: Sequence[EvalClip],
+    rows: Sequence[dict[str, Any]],
+    bars: Progress,
+) -> None:
+    """Write the page: the first recordings of each group, by all systems at equal loudness."""
+    from rtaudio.analysis.programme_loudness import programme_loudness
+    from rtaudio.bench.denoise import enhance
+    from rtaudio.runtime.decibels import from_db
+    from rtaudio.view.listening_page import Passage, Version, write_listening_page
+
+    def version(name: str, note: str, sound: Signal, rate_hz: int) -> Version:
+        sound = sound[: PAGE_S * rate_hz]
+        apart_db = PAGE_LUFS - programme_loudness(sound, rate_hz).integrated_lufs
+        return Version(name, note, sound * from_db(min(apart_db, PAGE_GAIN_DB)), "")
+
+    found = {(row["system"], row["group"], row["recording"]): row for row in rows}
+    heard = [
+        clip
+        for group in (*PAIRS, *REAL)
+        for clip in [clip for clip in clips if clip.group == group][:PAGE_CLIPS]
+    ]
+    passages = []
+    for clip in bars.track(heard, description="page"):
+        noisy, clean, rate_hz = clip.read()
+        versions = []
+        for system in systems:
+            note = _note(found[system.name, clip.group, clip.name])
+            versions.append(version(system.name, note, enhance(system, noisy, rate_hz), rate_hz))
+        if clean is not None:
+            versions.append(version("clean", "", clean, rate_hz))
+        title = f"{clip.name} ({({**PAIRS, **REAL})[clip.group].split(',')[0]})"
+        passages.append(Passage(title, rate_hz, versions))
+    about = "All versions of a recording are equally loud (ITU-R BS.1770). Under each name: scores."
+    write_listening_page(path, "Denoisers side by side", about, passages)
+
+
+def _note(row: dict[str, Any]) -> str:
+    scored = [f"{SCORES[key][0]} {row[key]:.2f}" for key in ("pesq", "ovr") if key in row]
+    return ", ".join(scored)
 
 
 def _measure_costs(
@@ -143,7 +204,12 @@ def denoise_tables(figures: Sequence[dict[str, Any]]) -> list[terminal.Table]:
     figures
         The list ``denoise`` of the JSON object that `rtaudio bench denoise` prints.
     """
-    return [*_quality_tables(figures), _cost_table(figures), _robustness_table(figures)]
+    return [
+        *_quality_tables(figures),
+        *_part_tables(figures),
+        _cost_table(figures),
+        _robustness_table(figures),
+    ]
 
 
 def _quality_tables(figures: Sequence[dict[str, Any]]) -> Iterator[terminal.Table]:
@@ -159,6 +225,20 @@ def _quality_tables(figures: Sequence[dict[str, Any]]) -> Iterator[terminal.Tabl
                 for name, means in found
             ]
             yield title, ["", *(head for head, _ in shown.values())], lines
+
+
+def _part_tables(figures: Sequence[dict[str, Any]]) -> Iterator[terminal.Table]:
+    """Yield how good each system is for men, for women, and in each of the held-out noises."""
+    parts = list(dict.fromkeys(part for each in figures for part in each["parts"]))
+    for key in ("pesq", "si_sdr_db"):
+        head, digits = SCORES[key]
+        lines = [
+            [each["system"], *(_figure(each["parts"][part].get(key), digits) for part in parts)]
+            for each in figures
+        ]
+        if parts:
+            names = [part.partition("_")[2].replace("_", " ") or part for part in parts]
+            yield f"{head} by held-out voices and noises", ["", *names], lines
 
 
 def _cost_table(figures: Sequence[dict[str, Any]]) -> terminal.Table:

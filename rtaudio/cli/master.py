@@ -45,7 +45,8 @@ def master(
         typer.Option(
             "--target",
             help="Integrated loudness in LUFS, -40 .. -5, or spotify, youtube, amazon, tidal, "
-            "deezer, apple, podcast, ebu, atsc (default: that of the references, else spotify).",
+            "deezer, apple, podcast, ebu, atsc (default: that of the references, or of a learnt "
+            "style, else spotify).",
         ),
     ] = None,
     ceiling: Annotated[
@@ -61,8 +62,8 @@ def master(
     style: Annotated[
         str | None,
         typer.Option(
-            help="Without references: balanced, electronic, hip-hop, acoustic, pink, speech "
-            "(default: balanced)."
+            help="Without references: balanced, electronic, hip-hop, acoustic, pink, speech, or "
+            "one of yours that `rtaudio style` has learnt, or its file (default: balanced)."
         ),
     ] = None,
     intensity: Annotated[
@@ -196,10 +197,11 @@ def _settings(
 
 def _goal(references: Sequence[Path], style: str) -> Goal:
     from rtaudio.batch.measure_profile import measure_profile
-    from rtaudio.mastering.goal import goal_of_references, goal_of_style
+    from rtaudio.mastering.find_goal import find_goal
+    from rtaudio.mastering.goal import goal_of_references
 
     if not references:
-        return goal_of_style(style)
+        return find_goal(style)
     profiles = [measure_profile(path) for path in references]
     return goal_of_references(profiles, [path.name for path in references])
 

@@ -148,7 +148,8 @@ def run(
 
     Keys: b bypasses the chain (with a denoiser: compares with the noisy input), m mutes, holding
     the space bar talks while muted, t mutes and shows a tuner, a changes between two settings, A
-    and B, at one loudness, [ and ] step through the presets (of a file: those of its folder), u and
+    and B, at one loudness, p lets the assistant hear ten seconds of the input and set a master
+    by them, [ and ] step through the presets (of a file: those of its folder), u and
     U undo and redo, s saves what was dialled in as a new preset, the arrow keys choose and change a
     parameter, q quits. With --midi, l learns the control that turns this parameter.
     """

@@ -18,6 +18,7 @@ from rtaudio.control.plain import dumped, finite, finite_dict
 from rtaudio.control.rig import BLOCKS, device_names
 from rtaudio.control.shelf import effects_to_add, presets_to_open
 from rtaudio.errors import RtaudioError, explain
+from rtaudio.mastering.find_goal import find_goal
 
 api = APIRouter(prefix="/api")
 
@@ -70,6 +71,7 @@ class Switches(Body):
     talking: bool | None = None
     tuning: bool | None = None
     comparing: bool | None = None
+    assisting: bool | None = None
     side: Literal["A", "B"] | None = None
 
 
@@ -225,7 +227,7 @@ def _known_preset(name: str) -> None:
 
 @api.get("/switches")
 def read_switches(request: Request) -> dict[str, Any]:
-    """Read mute, push-to-talk, tuner, compare and the side of A and B."""
+    """Read mute, push-to-talk, tuner, compare, whether the assistant listens, and A or B."""
     session = _desk(request).session
     return {name: getattr(session, name) for name in SWITCHES}
 
@@ -236,6 +238,18 @@ def set_switches(request: Request, body: Switches) -> dict[str, Any]:
     for name, value in body.model_dump(exclude_none=True).items():
         setattr(_desk(request).session, name, value)
     return read_switches(request)
+
+
+@api.put("/style")
+def choose_style(request: Request, body: Named) -> dict[str, str]:
+    """Choose the style that the average spectrum of a master is shown beside."""
+    desk = _desk(request)
+    if body.name not in desk.state()["styles"]:
+        raise HTTPException(404, f"{body.name}: no such style; the state lists them")
+    find_goal(body.name)
+    desk.feed.style = body.name
+    desk.feed.renew()
+    return {"style": body.name}
 
 
 @api.get("/tuner")

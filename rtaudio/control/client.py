@@ -152,7 +152,7 @@ class Client:
     # Switches and readings.
 
     def switches(self) -> dict[str, Any]:
-        """Return mute, push-to-talk, tuner, compare, and the side of A and B."""
+        """Return mute, push-to-talk, tuner, compare, whether the assistant listens, and A or B."""
         found: dict[str, Any] = self.request("GET", "/switches")
         return found
 
@@ -162,16 +162,23 @@ class Client:
         muted: bool | None = None,
         tuning: bool | None = None,
         comparing: bool | None = None,
+        assisting: bool | None = None,
         side: Literal["A", "B"] | None = None,
     ) -> None:
         """Set some of the switches.
 
         Parameters
         ----------
-        muted, tuning, comparing, side
+        muted, tuning, comparing, assisting, side
             True or false, and ``"A"`` or ``"B"``; None: as it is.
         """
-        wanted = {"muted": muted, "tuning": tuning, "comparing": comparing, "side": side}
+        wanted = {
+            "muted": muted,
+            "tuning": tuning,
+            "comparing": comparing,
+            "assisting": assisting,
+            "side": side,
+        }
         body = {name: value for name, value in wanted.items() if value is not None}
         self.request("PATCH", "/switches", body)
 

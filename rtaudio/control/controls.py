@@ -71,6 +71,8 @@ class Controls:
         keys += ["t tune", "a A/B"]
         if session.presets is not None:
             keys.append("[ ] preset")
+        if session.assists:
+            keys.append("p propose")
         if session.learner is not None:
             keys.append("l learn")
         return "  ".join([*keys, "u undo", "s save", "←→ choose", "↑↓ change", "q quit"])
@@ -83,6 +85,8 @@ class Controls:
         parts.append(f"{session.name} {session.side}")
         if session.comparing:
             parts.append("NOISY INPUT" if session.denoises else "BYPASS")
+        if session.assisting:
+            parts.append("LISTENING")
         if session.tuning:
             parts.append("TUNER, MUTED")
         elif session.muted:
@@ -133,6 +137,8 @@ class Controls:
                 words = session.undo() if key == "u" else session.redo()
                 done = "undone" if key == "u" else "done again"
                 session.say(f"{done}: {words}" if words else f"nothing to be {done}")
+            case "p" if session.assists:
+                session.assisting = not session.assisting
             case "l" if session.learner is not None:
                 session.learn(self.chosen)
             case "q":

@@ -16,9 +16,10 @@ from rtaudio.control.shelf import presets_to_open
 from rtaudio.effects.base import FILE
 from rtaudio.effects.cabinet import Cabinet
 from rtaudio.errors import RtaudioError
+from rtaudio.mastering.styles import STYLES
 from rtaudio.preset.load import load_preset
 
-SWITCHES = ("muted", "talking", "tuning", "comparing", "side")
+SWITCHES = ("muted", "talking", "tuning", "comparing", "assisting", "side")
 
 
 class Desk:
@@ -57,6 +58,11 @@ class Desk:
             "type": "state",
             "name": session.name,
             "denoises": session.denoises,
+            "fair": session.fair,
+            "assists": session.assists,
+            "masters": session.masters,
+            "style": self.feed.style,
+            "styles": [*STYLES, *catalogue.user_styles()],
             "chain": self.chain(),
             "parameters": {name: asdict(one) for name, one in session.parameters().items()},
             "switches": {name: getattr(session, name) for name in SWITCHES},

@@ -15,6 +15,7 @@ from rtaudio.control.change import Change
 from rtaudio.control.plain import dumped
 from rtaudio.control.session import Session
 from rtaudio.control.spectrum import FLOOR_DB, Spectrum
+from rtaudio.control.tonal_balance import TonalBalance
 from rtaudio.errors import RtaudioError
 from rtaudio.runtime.memory import Array
 
@@ -100,10 +101,17 @@ class Feed:
     ----------
     session
         The session.
+
+    Attributes
+    ----------
+    style
+        What the average spectrum of a master is shown beside.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.style = "balanced"
+        self._balance: TonalBalance | None = None
         self._listeners: set[Listener] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._spectrum: Spectrum | None = None
@@ -170,8 +178,25 @@ class Feed:
             wanted = any(listener.spectrum for listener in self._listeners)
             with contextlib.suppress(RtaudioError):  # between two hosts there is nothing to read
                 reading, bands = await asyncio.to_thread(self._read, wanted)
+                balance = await asyncio.to_thread(self._read_balance, wanted)
                 for listener in self._listeners:
                     listener.show(reading, bands if listener.spectrum else None)
+                    if balance and listener.spectrum:
+                        listener.tell(balance)
+
+    def _read_balance(self, wanted: bool) -> str | None:
+        """Return the average spectrum of a master as a message, once a second."""
+        if not wanted or not self._session.masters:
+            self._balance = None
+            return None
+        balance, host, style = self._balance, self._session.host, self.style
+        if balance is None or balance.host is not host or balance.style != style:
+            balance = self._balance = TonalBalance(host, style)
+        found = balance.read()
+        if found is None:
+            return None
+        average_db, target_db = (levels_db.round(1).tolist() for levels_db in found)
+        return dumped({"type": "balance", "average_db": average_db, "target_db": target_db})
 
     def _read(self, spectrum: bool) -> tuple[str, bytes | None]:
         """Return a reading as a message, and the spectra as bytes: before, then after."""

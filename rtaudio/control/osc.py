@@ -14,7 +14,7 @@ from rtaudio.errors import RtaudioError, UsageError
 LOOPBACK = "127.0.0.1"
 _POLL_S = 0.1
 _PACKET_BYTES = 8192
-_SWITCHES = ("muted", "talking", "tuning", "comparing")
+_SWITCHES = ("muted", "talking", "tuning", "comparing", "assisting")
 
 
 class Osc:

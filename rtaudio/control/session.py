@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from rtaudio.catalogue import user_presets
 from rtaudio.control import devices, saving
+from rtaudio.control.assisted import Assisted
 from rtaudio.control.effect_state import EffectState
 from rtaudio.control.set_list import SetList, find_playable, is_set
-from rtaudio.control.sides import Sides
 from rtaudio.control.stock import Stock
 from rtaudio.effects.base import Effect
 from rtaudio.effects.chain import Chain
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rtaudio.runtime.program import Program
 
 
-class Session(Sides):
+class Session(Assisted):
     """All that is turned, switched, swapped, saved and read of a playing host, in one place.
 
     Any thread may call it, but not the audio thread. What one consumer changes, the others hear of

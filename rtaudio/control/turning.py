@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ from rtaudio.control.change import Change, Kind
 from rtaudio.control.history import History
 from rtaudio.control.parameter import Parameter
 from rtaudio.effects.base import Effect
+from rtaudio.effects.leveler import Leveler
+from rtaudio.effects.true_peak_limiter import TruePeakLimiter
 
 if TYPE_CHECKING:
     from rtaudio.live.host import Host
@@ -114,6 +116,16 @@ class Turning:
         return self.switch.endswith(".compare")
 
     @property
+    def fair(self) -> bool:
+        """Whether what is compared is equally loud: the input of a master, levelled."""
+        return self.switch == FAIR_BYPASS
+
+    @property
+    def masters(self) -> bool:
+        """Whether the chain works towards a loudness or a true peak."""
+        return any(isinstance(e, (Leveler, TruePeakLimiter)) for e in self.host.effects().values())
+
+    @property
     def name(self) -> str:
         """Name of what plays."""
         return self.host.effect.name or self.host.effect.kind
@@ -171,6 +183,31 @@ class Turning:
                 )
             self._tell("parameter", name, after, source)
             return after
+
+    def set_all(self, values: Mapping[str, float], words: str) -> None:
+        """Change several parameters, as one step of the history.
+
+        Parameters
+        ----------
+        values
+            By ``"effect.parameter"``, in natural units.
+        words
+            The step in words.
+
+        Raises
+        ------
+        ParameterError
+            No such effect or parameter.
+        """
+        with self._lock:
+            before = {name: self.host.get(name) for name in values}
+
+            def put(values: Mapping[str, float]) -> None:
+                for name, value in values.items():
+                    self._put(name, value)
+
+            put(values)
+            self._history.add(words, lambda: put(before), lambda: put(values))
 
     def _put(self, name: str, value: float) -> None:
         """Set a parameter without a new step of the history."""

@@ -599,6 +599,17 @@ class Host:
         self._check_open()
         return self._engine.tap()
 
+    def input_tap(self) -> Tap:
+        """Return a reader of the input, before the chain, from now on.
+
+        Raises
+        ------
+        RtaudioError
+            The host has been stopped.
+        """
+        self._check_open()
+        return self._engine.input_tap()
+
     def play(self, audio: ArrayLike | None) -> None:
         """Play a sound over and over in place of the device's input; a change is a short pause.
 

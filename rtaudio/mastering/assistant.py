@@ -30,7 +30,7 @@ from rtaudio.errors import AudioError
 from rtaudio.mastering.features import features, peaks_db
 from rtaudio.runtime.memory import Array
 
-__all__ = ["OUTPUTS", "Proposal", "Regression", "propose", "regression"]
+__all__ = ["OUTPUTS", "Proposal", "Regression", "propose", "regression", "settings"]
 
 LEAST_S = 3.0
 SILENT_LUFS = -60.0
@@ -122,7 +122,7 @@ def regression() -> Regression:
         return Regression(**arrays, crest_db=float(stored["crest_db"]))
 
 
-def propose(sound: ArrayLike, rate_hz: int) -> Proposal:
+def propose(sound: ArrayLike, rate_hz: int, heard_lufs: float | None = None) -> Proposal:
     """Listen to a passage, and propose a chain that balances it.
 
     The same passage gets the same proposal. Only what is clearly off is changed: a passage like
@@ -136,6 +136,8 @@ def propose(sound: ArrayLike, rate_hz: int) -> Proposal:
         tells most.
     rate_hz
         Its sample rate.
+    heard_lufs
+        Its loudness where the chain is to stand, if something in front of it changes the level.
 
     Raises
     ------
@@ -168,11 +170,39 @@ def propose(sound: ArrayLike, rate_hz: int) -> Proposal:
         _tilt(found),
         _bands(found),
         _resonance(peaks_db(balance) - learnt.peaks_db),
-        _dynamics(loudness.crest_db - learnt.crest_db, loudness.integrated_lufs),
+        _dynamics(
+            loudness.crest_db - learnt.crest_db,
+            loudness.integrated_lufs if heard_lufs is None else heard_lufs,
+        ),
         _width(found) if np.any(stereo[0] != stereo[1]) else ([], []),  # mono has no sides
     ]
     effects = [effect for some, _ in parts for effect in some]
     return Proposal(Chain(effects), tuple(reason for _, told in parts for reason in told))
+
+
+NEUTRAL = (
+    Tilt(),
+    Equalizer(name="bands"),
+    Equalizer(name="resonance"),
+    Compressor(ratio=1.0),
+    Width(name="image"),
+)
+"""The effects of a proposal, set so that they do nothing."""
+
+
+def settings(proposal: Proposal) -> dict[str, dict[str, float]]:
+    """Return all live parameters of the effects of a proposal, by effect and parameter.
+
+    Effects that it leaves out are set so that they do nothing: one proposal can follow another.
+
+    Examples
+    --------
+    >>> found = settings(Proposal(Chain([Tilt(db_per_octave=1.0)]), ()))
+    >>> found["tilt"]["db_per_octave"], found["bands"]["peak1_db"], found["compressor"]["ratio"]
+    (1.0, 0.0, 1.0)
+    """
+    effects = (*NEUTRAL, *proposal.chain)
+    return {effect.name or effect.kind: effect.live_values() for effect in effects}
 
 
 Part = tuple[list[Effect], list[str]]
@@ -237,7 +267,7 @@ def _width(found: dict[str, float]) -> Part:
             where = "below" if part == "low" else "above"
             fault = "too wide" if change_db < 0 else "too narrow"
             reasons.append(f"sides {change_db:+.1f} dB {where} 2 kHz: {fault}")
-    return ([Width(**widths)] if widths else []), reasons
+    return ([Width(name="image", **widths)] if widths else []), reasons
 
 
 def _change(gain_db: float) -> str:

@@ -63,8 +63,8 @@ def design_shape(
     profile, goal
         What the song is, and what it is to be like.
     target_lufs, ceiling_db
-        Loudness and true peak of the master: the less room is between them, the more the
-        compressor does.
+        Loudness and true peak of the master: the less room is between them, or between those of
+        the goal, the more the compressor does.
     intensity
         0 changes nothing, 1 goes as far as the goal.
     stages
@@ -92,7 +92,10 @@ def design_shape(
         if gains_db.any():
             effects.append(Match(gains_db.tolist(), amount=intensity, name="eq"))
     if "dynamics" in stages:
-        excess_db = _peak_to_loudness_db(profile) - (ceiling_db - target_lufs)
+        room_db = ceiling_db - target_lufs
+        if goal.peak_to_loudness_db is not None:
+            room_db = min(room_db, goal.peak_to_loudness_db)
+        excess_db = profile.peak_to_loudness_db - room_db
         if excess_db > LEAST_EXCESS_DB and intensity > 0.0:
             share = min(1.0, excess_db / MOST_EXCESS_DB)
             effects.append(_compressor(profile, intensity * gains_db, intensity * share))
@@ -120,10 +123,6 @@ def finished_chain(
     loudness = Gain(gain_db=round(gain_db, 2), name="loudness")
     limiter = TruePeakLimiter(ceiling_db=round(ceiling_db, 2), name="ceiling")
     return Chain([*shape, loudness, limiter], name=name)
-
-
-def _peak_to_loudness_db(profile: Profile) -> float:
-    return profile.loudness.true_peak_dbtp - profile.loudness.integrated_lufs
 
 
 def _compressor(profile: Profile, gains_db: Array, strength: float) -> MultibandCompressor:

@@ -34,8 +34,8 @@ class Goal:
         Largest correction of the spectrum, about its middle.
     low_width_db, high_width_db
         Power of the side relative to that of the mid, below and above 2 kHz; None: as it is.
-    lufs
-        Loudness of the references; None without them.
+    lufs, peak_to_loudness_db
+        Loudness of the references, and how far their true peaks are above it; None without them.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Goal:
     low_width_db: float | None = None
     high_width_db: float | None = None
     lufs: float | None = None
+    peak_to_loudness_db: float | None = None
 
 
 def goal_of_style(name: str) -> Goal:
@@ -88,20 +89,22 @@ def goal_of_references(profiles: Sequence[Profile], names: Sequence[str]) -> Goa
             )
         if profile.loudness.integrated_lufs < LEAST_REFERENCE_LUFS:
             raise AudioFileError(f"{name}: is silent, so no reference; choose another song")
-    levels_db = [
-        profile.levels_db - 10.0 * np.log10(np.sum(10.0 ** (profile.levels_db / 10.0)))
-        for profile in profiles
-    ]
     return Goal(
         ", ".join(names),
         "average of the references" if len(names) > 1 else "the reference",
-        np.mean(levels_db, axis=0),
+        np.mean([relative_db(profile.levels_db) for profile in profiles], axis=0),
         0.0,
         REFERENCE_MOST_DB,
         _mean_width_db(profiles, LOW_HZ, SPLIT_HZ),
         _mean_width_db(profiles, SPLIT_HZ, HIGH_HZ),
         float(np.mean([profile.loudness.integrated_lufs for profile in profiles])),
+        float(np.mean([profile.peak_to_loudness_db for profile in profiles])),
     )
+
+
+def relative_db(levels_db: Array) -> Array:
+    """Return a spectrum relative to its power."""
+    return np.asarray(levels_db - 10.0 * np.log10(np.sum(10.0 ** (levels_db / 10.0))))
 
 
 def _mean_width_db(profiles: Sequence[Profile], low_hz: float, high_hz: float) -> float | None:

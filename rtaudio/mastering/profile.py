@@ -54,6 +54,11 @@ class Profile:
         """Length in seconds."""
         return self.frames / self.rate_hz
 
+    @property
+    def peak_to_loudness_db(self) -> float:
+        """How far the true peak is above the integrated loudness."""
+        return self.loudness.true_peak_dbtp - self.loudness.integrated_lufs
+
     def with_levels(self, levels_db: Array) -> Profile:
         """Return the profile with another spectrum."""
         return replace(self, levels_db=levels_db)

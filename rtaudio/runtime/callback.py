@@ -120,12 +120,11 @@ by Python; 0 is none. ``silence``: the program of starts and stops. ``fade_left`
 samples of the present cross-fade are to come. ``input``, ``output``: planar scratch of one block.
 ``source``: planar ring of ``source_frames``, into which Python has written ``source_write`` frames
 so far and of which ``source_position`` have played; ``source_missing`` frames were silence because
-it was empty before it ``source_ended``. ``heard``: ring of the last ``heard_frames`` samples of the
-first input channel, which is always written; ``heard_write`` counts them. ``tap``: ring of
-interleaved output; its readers keep their own positions. ``muted`` and ``trim``, a gain, are set by
-Python; ``level`` is the gain that follows them. ``in_power``, ``out_power``: sums of all squares
-so far. ``in_clipped``: samples of the input at full scale. ``loudness``: the
-METER record of the output."""
+it was empty before it ``source_ended``. ``heard``: planar ring of the last ``heard_frames`` of the
+input, which is always written; ``heard_write`` counts them. ``tap``: ring of interleaved output;
+its readers keep their own positions. ``muted`` and ``trim``, a gain, are set by Python; ``level``
+is the gain that follows them. ``in_power``, ``out_power``: sums of all squares so far.
+``in_clipped``: samples of the input at full scale. ``loudness``: the METER record of the output."""
 
 engine_at = struct_at(ENGINE)
 _FORMER = offset_of(ENGINE, "former")
@@ -240,7 +239,9 @@ def _take_input(e, engine, device_input, start, frames):
     while done < frames:
         at = (e.heard_write + done) % e.heard_frames
         count = min(frames - done, e.heard_frames - at)
-        copy_bytes(e.heard + 4 * at, e.input + 4 * done, 4 * count)
+        for channel in range(e.in_channels):
+            to = e.heard + 4 * (channel * e.heard_frames + at)
+            copy_bytes(to, e.input + 4 * (channel * e.block + done), 4 * count)
         done += count
     atomic_store(engine + _HEARD_WRITE, e.heard_write + frames)
     for channel in range(e.in_channels):

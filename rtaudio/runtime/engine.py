@@ -80,16 +80,17 @@ class Engine:
         self.in_channels, self.out_channels = in_channels, out_channels
         self._memory = aligned(ENGINE.itemsize, np.uint8).view(ENGINE)
         self.record = self._memory[0]
+        heard_frames = round(_HEARD_S * rate_hz) + block
         self._buffers: dict[str, np.ndarray[Any, Any]] = {
             "input": aligned(in_channels * block),
             "output": aligned(out_channels * block),
-            "heard": aligned(round(_HEARD_S * rate_hz) + block),
+            "heard": aligned(in_channels * heard_frames),
             "durations": aligned(HISTOGRAM_SIZE, np.int64),
             "gaps": aligned(HISTOGRAM_SIZE, np.int64),
         }
         for name, buffer in self._buffers.items():
             self.record[name] = buffer.ctypes.data
-        self.record["heard_frames"] = self._buffers["heard"].size
+        self.record["heard_frames"] = heard_frames
         self.record["rate_hz"], self.record["block"] = rate_hz, block
         self.record["in_channels"], self.record["out_channels"] = in_channels, out_channels
         self.record["level"] = self.record["trim"] = 1.0
@@ -207,11 +208,16 @@ class Engine:
             self.record["tap_frames"] = _TAP_S * self.rate_hz
             _store(self.address + _TAP, self._buffers["tap"].ctypes.data)
         ring = self._buffers["tap"].reshape(-1, self.out_channels)
-        return Tap(self.record, ring, self.block)
+        return Tap(self.record, "tap_write", ring, self.block)
+
+    def input_tap(self) -> Tap:
+        """Return a new reader of the input, from now on."""
+        ring = self._buffers["heard"].reshape(self.in_channels, -1)
+        return Tap(self.record, "heard_write", ring.T, self.block)
 
     def heard(self, frames: int) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Return the last samples of the first input channel: at most three seconds, or fewer."""
-        ring = self._buffers["heard"]
+        ring = self._buffers["heard"][: int(self.record["heard_frames"])]
         write = int(self.record["heard_write"])
         first = write - min(frames, write, len(ring) // 2)
         return ring[np.arange(first, write) % len(ring)].copy()

@@ -1,4 +1,4 @@
-"""Tap: the output of an engine as Python reads it, while it plays."""
+"""Tap: the output or the input of an engine as Python reads it, while it plays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rtaudio.runtime.memory import Array, Floats
 
 
 class Tap:
-    """A reader of the ring that the callback writes its output into.
+    """A reader of a ring that the callback writes its output or its input into.
 
     The callback never waits for a reader, and does not know how many there are: a reader that falls
     behind by a whole ring loses frames, and counts them.
@@ -18,7 +18,9 @@ class Tap:
     Parameters
     ----------
     record
-        The engine's record, whose ``tap_write`` counts the frames written.
+        The engine's record.
+    counter
+        Its field that counts the frames written.
     ring
         float32 ``[frames, channels]``.
     block
@@ -30,15 +32,19 @@ class Tap:
         Frames that were overwritten before they were read.
     """
 
-    def __init__(self, record: Any, ring: Array, block: int) -> None:
-        self._record, self._ring, self._block = record, ring, block
-        self._position = int(record["tap_write"])
+    def __init__(self, record: Any, counter: str, ring: Array, block: int) -> None:
+        self._record, self._counter, self._ring, self._block = record, counter, ring, block
+        self._position = self._written
         self.lost = 0
+
+    @property
+    def _written(self) -> int:
+        return int(self._record[self._counter])
 
     @property
     def waiting(self) -> int:
         """Frames that :meth:`read` would return now."""
-        return int(self._record["tap_write"]) - self._position
+        return self._written - self._position
 
     def read(self) -> Floats:
         """Take the frames since the last call.
@@ -49,11 +55,11 @@ class Tap:
             float32 ``[frames, channels]``, a copy.
         """
         size = len(self._ring)
-        write = int(self._record["tap_write"])
+        write = self._written
         first = max(self._position, write - size)
         frames = self._ring[np.arange(first, write) % size]
         # The callback went on while this thread copied: drop what it may have overwritten.
-        intact = int(self._record["tap_write"]) + self._block - size
+        intact = self._written + self._block - size
         frames = frames[max(0, intact - first) :]
         self.lost += write - self._position - len(frames)
         self._position = write

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -56,6 +57,24 @@ class Passage(NamedTuple):
     title: str
     rate_hz: int
     versions: Sequence[Version]
+
+
+def check_listening_page(path: Path) -> None:
+    """Refuse a page that could not be written, before minutes are spent on its sounds.
+
+    Raises
+    ------
+    MetricsError
+        jinja2 is not installed.
+    OSError
+        Its folder is missing, or it is a folder itself.
+    """
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"{path.absolute().parent}: no such folder for the page")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder; name an HTML file")
+    if find_spec("jinja2") is None:
+        raise missing_package("jinja2")
 
 
 def write_listening_page(

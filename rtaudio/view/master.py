@@ -13,11 +13,11 @@ from rtaudio.analysis.third_octaves import CENTRES_HZ
 from rtaudio.atomic import replacing
 from rtaudio.runtime.loudness import Loudness
 from rtaudio.runtime.memory import Array
+from rtaudio.view.spectrogram import BANDS, draw_spectrogram
 
 HEADS = ("LUFS", "range LU", "dBTP", "crest dB", "spectrum dB")
 """Heads of the cells of `master_row`."""
 
-_BANDS = 240
 _RANGE_DB = 80.0
 _SPAN_LU = 30.0
 _SPAN_DB = 60.0
@@ -112,19 +112,7 @@ def draw_master(
 
 
 def _spectrogram(axis: Any, sound: Sound) -> Any:
-    from matplotlib.ticker import FuncFormatter
-
-    seconds, hertz, magnitude = sound.overview.spectrogram(_BANDS)
-    level_db = 20.0 * np.log10(np.maximum(magnitude, 10.0 ** (-_RANGE_DB / 20.0)))
-    mesh = axis.pcolormesh(
-        seconds, hertz, level_db, vmin=-_RANGE_DB, vmax=0.0, cmap="magma",
-        shading="nearest", rasterized=True,
-    )  # fmt: skip
-    axis.set_yscale("log")
-    axis.set_yticks([hz for hz in (100, 300, 1000, 3000, 10000) if hz < hertz[-1]])
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda hz, _: f"{hz:g}"))
-    axis.minorticks_off()
-    axis.set_ylabel("Hz")
+    mesh = draw_spectrogram(axis, sound.overview.spectrogram(BANDS), _RANGE_DB)
     loudness = sound.loudness
     axis.set_title(
         f"{sound.name}   {loudness.integrated_lufs:.1f} LUFS, range {loudness.range_lu:.1f} LU,"

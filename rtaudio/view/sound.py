@@ -12,8 +12,8 @@ from rtaudio.atomic import replacing
 from rtaudio.errors import UsageError
 from rtaudio.runtime.decibels import to_db
 from rtaudio.view.legend import legend_above
+from rtaudio.view.spectrogram import BANDS, draw_spectrogram
 
-_BANDS = 240
 _RANGE_DB = 84.0
 _SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
 
@@ -41,31 +41,19 @@ def draw(path: str | Path, before: Overview, after: Overview, title: str) -> Non
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    from matplotlib.ticker import FuncFormatter
 
     figure, axes = plt.subplots(
         4, 1, figsize=(12, 9), sharex=True, layout="constrained",
         gridspec_kw={"height_ratios": [1, 2, 1, 2]},
     )  # fmt: skip
     figure.suptitle(title)
-    views = [view.spectrogram(_BANDS) for view in (before, after)]
+    views = [view.spectrogram(BANDS) for view in (before, after)]
     peak = max(before.peak, after.peak)
     loudest = max(1e-9, *(float(magnitude.max()) for _, _, magnitude in views))
     mesh: Any = None
     for row, (label, sound) in enumerate((("before", before), ("after", after))):
-        wave, spectrum = axes[2 * row], axes[2 * row + 1]
-        _wave(wave, label, sound, peak)
-        seconds, hertz, magnitude = views[row]
-        level = 20.0 * np.log10(np.maximum(magnitude / loudest, 1e-9))
-        mesh = spectrum.pcolormesh(
-            seconds, hertz, level, vmin=-_RANGE_DB, vmax=0.0, cmap="magma",
-            shading="nearest", rasterized=True,
-        )  # fmt: skip
-        spectrum.set_yscale("log")
-        spectrum.set_yticks([hz for hz in (100, 300, 1000, 3000, 10000) if hz < hertz[-1]])
-        spectrum.yaxis.set_major_formatter(FuncFormatter(lambda hz, _: f"{hz:g}"))
-        spectrum.minorticks_off()
-        spectrum.set_ylabel("Hz")
+        _wave(axes[2 * row], label, sound, peak)
+        mesh = draw_spectrogram(axes[2 * row + 1], views[row], _RANGE_DB, loudest)
     axes[-1].set_xlabel("seconds")
     axes[-1].set_xlim(0.0, before.frames / before.rate_hz)
     figure.colorbar(mesh, ax=[axes[1], axes[3]], label="dB, 0 is the loudest of both", pad=0.01)

@@ -130,7 +130,7 @@ def test_a_model_that_is_no_codec_is_refused(refused, recordings_folder, tmp_pat
 def test_a_page_without_its_package_is_refused_at_once(
     refused, monkeypatch, means_codec, recordings_folder, tmp_path
 ):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("rtaudio.view.listening_page.find_spec", lambda name: None)
     words = ["bench", "codec", "--data", recordings_folder, "--model", means_codec]
     line = refused(*words, "--page", tmp_path / "page.html")
     assert line == "error: the package jinja2 is missing: pip install 'rtaudio[metrics]'"

@@ -170,6 +170,9 @@ def test_what_changes_nothing_gains_nothing_and_what_is_nothing_is_the_noise(fol
         assert found["robustness"]["clean_si_sdr_db"] > 90
         curve = [found["snr_curve"][snr]["si_sdr_db"] for snr in ("0", "5", "10", "15")]
         np.testing.assert_allclose(curve, [0, 5, 10, 15], atol=0.3)
+        overall = found["groups"]["held_out"]["si_sdr_db"]
+        assert found["parts"]["women"]["si_sdr_db"] == pytest.approx(overall)
+        assert set(found["parts"]) == {"women", "blanket_wind"}
 
 
 def test_means_leave_out_what_was_not_measured():

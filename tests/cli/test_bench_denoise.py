@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import soundfile
 
+from rtaudio.analysis.programme_loudness import programme_loudness
 from rtaudio.bench import denoise
 from rtaudio.cli.bench_denoise import denoise_tables
 from rtaudio.shipped import shipped_models
@@ -36,11 +40,13 @@ def folder(tmp_path_factory):
 
 
 @needs_pesq
-def test_it_measures_a_model_beside_the_noise_and_draws(cli, folder, tmp_path, monkeypatch):
+def test_it_measures_a_model_beside_the_noise_draws_and_lets_listen(
+    cli, folder, tmp_path, monkeypatch
+):
     monkeypatch.setattr(denoise, "OURS", ())
-    picture = tmp_path / "picture.png"
+    picture, page = tmp_path / "picture.png", tmp_path / "page.html"
     words = ["bench", "denoise", "--data", folder, "--quick", "--model", AMP]
-    answer = cli(*words, "--json", "--picture", picture)
+    answer = cli(*words, "--json", "--picture", picture, "--page", page)
     assert answer.status == 0, answer.err
     assert "DTLN is left out" in answer.err
     assert "DNSMOS is left out" in answer.err
@@ -53,8 +59,15 @@ def test_it_measures_a_model_beside_the_noise_and_draws(cli, folder, tmp_path, m
     assert amp["robustness"]["clean_si_sdr_db"] < 20
     assert amp["cost"]["latency_ms"] == 0
     assert picture.stat().st_size > 10_000
+    sounds = re.findall('data-sound="([^"]+)"', page.read_text())
+    assert len(sounds) == 3  # noisy, amplifier, clean
+    levels = []
+    for sound in sounds:
+        x, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(sound)))
+        levels.append(programme_loudness(x, rate_hz).integrated_lufs)
+    assert max(levels) - min(levels) < 0.1
     tables = denoise_tables(found["denoise"])
-    assert len(tables) == 3
+    assert len(tables) == 3  # one group, no mixtures
     for _, columns, rows in tables:
         assert rows
         assert all(len(row) == len(columns) for row in rows)
@@ -66,3 +79,4 @@ def test_it_says_what_it_needs(refused, folder, tmp_path, monkeypatch):
     assert "holds no recordings" in refused("bench", "denoise", "--data", tmp_path)
     words = ["bench", "denoise", "--data", folder, "--model", tmp_path / "none.onnx"]
     assert "none.onnx: no such model" in refused(*words)
+    assert "no such folder" in refused(*words[:-2], "--page", tmp_path / "none" / "page.html")

@@ -145,12 +145,25 @@ def test_a_preset_is_written_into_its_folder_only(visitor, tmp_path, name):
     assert answer.status_code == (200 if new else 422)
 
 
+def test_the_target_of_a_master_is_chosen_by_its_name(visitor, desk):
+    state = visitor.get("/api/state").json()
+    assert (state["masters"], state["assists"], state["fair"]) == (False, False, False)
+    desk.session.open("master")
+    state = visitor.get("/api/state").json()
+    assert (state["masters"], state["assists"], state["fair"]) == (True, True, True)
+    assert state["style"] == "balanced"
+    assert visitor.put("/api/style", json={"name": "speech"}).json() == {"style": "speech"}
+    assert visitor.get("/api/state").json()["style"] == "speech"
+    assert visitor.put("/api/style", json={"name": "../mine.yaml"}).status_code == 404
+
+
 def test_switches(visitor, desk):
     assert visitor.patch("/api/switches", json={"muted": True}).json()["muted"]
     assert desk.session.host.muted
     visitor.patch("/api/switches", json={"muted": False, "comparing": True})
     assert visitor.get("/api/switches").json() == {
-        "muted": False, "talking": False, "tuning": False, "comparing": True, "side": "A"
+        "muted": False, "talking": False, "tuning": False, "comparing": True,
+        "assisting": False, "side": "A",
     }  # fmt: skip
     assert visitor.patch("/api/switches", json={"side": "C"}).status_code == 422
     assert visitor.patch("/api/switches", json={"_lock": True}).status_code == 422

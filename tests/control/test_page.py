@@ -300,6 +300,29 @@ def test_a_midi_control_is_learnt_by_a_click_on_a_knob(opened, desk, monkeypatch
     assert asked == ["input.gain_db", None]
 
 
+def test_a_master_shows_its_target_the_input_as_loud_and_the_assistant(opened, desk):
+    desk.session.open("master")
+    page = opened()
+    target = page.get_by_role("combobox", name="Target")
+    expect(target).to_have_value("balanced")
+    target.select_option("speech")
+    other = opened()
+    expect(other.get_by_role("combobox", name="Target")).to_have_value("speech")
+    for name in ("integrated", "range", "true peak"):
+        expect(page.get_by_label(name, exact=True)).to_be_visible()
+    page.get_by_role("button", name="Before").first.click()
+    expect(page.locator("#banner")).to_have_text("Before, as loud as after")
+    page.get_by_role("button", name="Before").first.click()
+    for text in ("The assistant listens to the input", ""):
+        page.get_by_role("button", name="Assistant", exact=True).click()
+        expect(page.locator("#banner")).to_have_text(text)
+    dial(page, "intensity mix").press("Home")
+    expect(dial(other, "intensity mix")).to_have_attribute("aria-valuenow", "0")
+    desk.session.open("bypass")
+    expect(target).to_be_hidden()
+    expect(page.get_by_role("button", name="Assistant", exact=True)).to_be_hidden()
+
+
 def test_everything_has_a_name_and_fits_the_screen(opened):
     for width in (1280, 390):
         page = opened(viewport={"width": width, "height": 800})

@@ -266,6 +266,18 @@ def test_source_replaces_the_input_and_tap_keeps_the_output():
     assert 9 * RATE < len(kept) <= 10 * RATE
 
 
+def test_a_tap_of_the_input_has_all_channels_of_it():
+    rig = Rig(Chain([Gain(gain_db=-20.0)]), inputs=3, outputs=3)
+    rig.settle()
+    tap = rig.engine.input_tap()
+    x = np.random.default_rng(0).standard_normal((3, 7 * RATE)).astype(np.float32)
+    for start in range(0, x.shape[1], 3 * RATE):  # around the end of the ring
+        rig.feed(x[:, start : start + 3 * RATE], 441)
+        np.testing.assert_array_equal(tap.read().T, x[:, start : start + 3 * RATE])
+    np.testing.assert_array_equal(rig.engine.heard(100), x[0, -100:])
+    assert tap.lost == 0
+
+
 def test_two_taps_each_have_the_whole_output():
     rig = Rig(Chain([]))
     rig.settle()

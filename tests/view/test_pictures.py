@@ -8,6 +8,7 @@ import pytest
 
 from rtaudio.analysis.overview import Overview
 from rtaudio.view import denoisers, sound
+from rtaudio.view.spectrogram import BANDS, draw_spectrogram
 
 RATE = 16_000
 
@@ -45,6 +46,16 @@ def test_the_waveform_fills_its_frame_and_both_have_one_scale(tmp_path, figures,
     assert peak < before.get_ylim()[1] < 1.3 * peak
     assert legends_beside(figure) == [True, True]
     assert figure.get_suptitle() == "speech.wav: denoise"
+
+
+def test_a_spectrogram_has_the_scale_that_it_says(tmp_path, figures):
+    x = np.random.default_rng(0).standard_normal((1, RATE))
+    x[:, RATE // 2 :] = 0.0
+    axis = plt.figure().subplots()
+    for loudest in (1.0, 1e-6):
+        mesh = draw_spectrogram(axis, overview(x).spectrogram(BANDS), 80.0, loudest)
+        assert mesh.get_clim() == (-80.0, 0.0)
+        assert -80.0 == mesh.get_array().min() < mesh.get_array().max() <= 0.0
 
 
 def test_silence_is_named(tmp_path, figures):

@@ -21,6 +21,7 @@ from training.config import ConfigError
 from training.denoise.config import DenoiseConfig
 from training.denoise.corpus import Part
 from training.denoise.features import FeatureLoss, load_features
+from training.denoise.gains import measure_gains
 from training.denoise.keep import Keep
 from training.denoise.losses import (
     FEATURES,
@@ -35,6 +36,7 @@ from training.denoise.pairs import PairedFolders, PairedFoldersConfig
 from training.lineage import LineageTask
 from training.models import net_class
 from training.models.denoiser import Denoiser
+from training.models.overlap_net import OverlapNet
 from training.muon import Muon
 from training.task import Row
 
@@ -130,7 +132,10 @@ class DenoiseTask(LineageTask):
 
     @override
     def validate(self, net: nn.Module) -> Row:
-        """Return mean loss and SI-SDR of the held-out mixtures; advance the loss by an epoch."""
+        """Return mean loss and SI-SDR of the held-out mixtures, and what the gains are like.
+
+        The loss advances by an epoch.
+        """
         assert isinstance(net, StreamingModule)
         _measure_statistics(net, self._heard)
         self._heard.clear()
@@ -167,7 +172,11 @@ class DenoiseTask(LineageTask):
         return {
             "step": int(row["step"]),
             "validation_loss": round(row["val_loss"], 5),
-            "validation_si_sdr_db": round(row["val_si_sdr_db"], 2),
+            **{
+                name.replace("val_", "validation_"): round(row[name], 2)
+                for name in row
+                if name.startswith("val_") and name.endswith("_db")
+            },
         }
 
     @override
@@ -307,14 +316,21 @@ def _scores(
     """Return the mean loss, and the mean SI-SDR of the mixtures with both speech and noise."""
     net.eval()
     loss.eval()
-    losses, ratios = [], []
+    losses, ratios, gains = [], [], []
     for batch in batches:
         batch = _moved(batch, device)
         output, clean, noisy, keep = _aligned(net, batch, config)
         losses.append(float(loss(output, clean, noisy, keep)))
         mixed = (clean.square().mean(dim=(1, 2)) > 1e-9) & ((noisy - clean).abs().amax((1, 2)) > 0)
         ratios += si_sdr_db(output[:, 0], clean[:, 0])[mixed].tolist()
+        if isinstance(net, OverlapNet) and mixed.any():
+            pair = batch.noisy[mixed], batch.clean[mixed]
+            gains.append((len(pair[0]), measure_gains(net, *pair, config.data.rate_hz)))
+    count = max(len(ratios), 1)
     return {
         "val_loss": sum(losses) / len(losses),
-        "val_si_sdr_db": sum(ratios) / max(len(ratios), 1),
+        "val_si_sdr_db": sum(ratios) / count,
+    } | {
+        f"val_{name}": sum(size * row[name] for size, row in gains) / count
+        for name in (gains[0][1] if gains else ())
     }

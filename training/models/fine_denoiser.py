@@ -14,7 +14,7 @@ from torch.nn import functional
 from typing_extensions import override
 
 from export.layers import Gru
-from export.spectral import OverlapAdd
+from export.spectral import OverlapAdd, low_latency_windows
 from export.streaming import State, StreamingModule
 from training.models.overlap_net import OverlapNet
 from training.models.places import PlaceConvolution, Places, PlaceUpsampling, fold_norms
@@ -35,7 +35,7 @@ FEATURES = 6
 
 
 class FineDenoiser(OverlapNet):
-    r"""Noisy speech in, speech out, late by ``window - hop`` samples; it never looks ahead.
+    r"""Noisy speech in, speech out, late by ``n_synthesis - hop`` samples; it never looks ahead.
 
     ::
 
@@ -64,12 +64,16 @@ class FineDenoiser(OverlapNet):
         Of the three convolutions.
     hidden
         Units of the recurrent layer.
+    n_synthesis
+        Newest samples of a frame that are heard. Fewer than ``window`` make the same net earlier:
+        the weights of one serve the other as a start, as both hear the same bins.
 
     Notes
     -----
-    Minimum statistics, which the tracked floor simplifies: Martin: Noise power spectral density
-    estimation based on optimal smoothing and minimum statistics, TSAP 2001. The small convolutional
-    net around a recurrent one: Rong et al.: GTCRN, ICASSP 2024.
+    Windows for fewer samples: see `export.spectral.low_latency_windows`. Minimum statistics, which
+    the tracked floor simplifies: Martin: Noise power spectral density estimation based on optimal
+    smoothing and minimum statistics, TSAP 2001. The small convolutional net around a recurrent one:
+    Rong et al.: GTCRN, ICASSP 2024.
 
     Examples
     --------
@@ -88,10 +92,15 @@ class FineDenoiser(OverlapNet):
         bands: Annotated[int, Field(ge=8, le=128)] = 32,
         channels: tuple[int, int, int] = (12, 24, 32),
         hidden: Annotated[int, Field(ge=8, le=512)] = 224,
+        n_synthesis: Annotated[int, Field(ge=64, le=4096, multiple_of=2)] = 1440,
     ) -> None:
-        sine = np.sin(np.pi * np.arange(window) / window)
+        windows = low_latency_windows(window, n_synthesis)
+        if n_synthesis == window:
+            windows = (np.sin(np.pi * np.arange(window) / window),) * 2
         core = _Gains(window, hop, lines, bands, channels, hidden)
-        super().__init__(OverlapAdd(core, n_fft=window, hop=hop, windows=(sine, sine)))
+        super().__init__(
+            OverlapAdd(core, n_fft=window, hop=hop, windows=windows, n_synthesis=n_synthesis)
+        )
         self.sizes = {
             "window": window,
             "hop": hop,
@@ -99,6 +108,7 @@ class FineDenoiser(OverlapNet):
             "bands": bands,
             "channels": list(channels),
             "hidden": hidden,
+            "n_synthesis": n_synthesis,
         }
 
     @override

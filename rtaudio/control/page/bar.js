@@ -20,6 +20,7 @@ export class Bar {
       comparing: [toggle("comparing", "Bypass", "bypass", flip("comparing")), toggle("comparing", "Bypass", "bypass", flip("comparing"))],
       tuning: [toggle("tuning", "Tuner", "tuner", flip("tuning")), toggle("tuning", "Tuner", "tuner", flip("tuning"))],
       muted: [toggle("muted", "Mute", "mute", flip("muted")), toggle("muted", "Mute", "mute", flip("muted"))],
+      assisting: [toggle("assisting", "Assistant", "ear", flip("assisting"))],
     };
     this.hold = h("button", {type: "button", class: "switch talk", title: "Hold to talk (space)", hidden: true}, icon("mic"), h("span", {}, "Hold to talk"));
     this.holdBy(this.hold);
@@ -35,7 +36,7 @@ export class Bar {
       this.learn = iconButton("midi", "Learn: choose a knob, then turn the control that is to move it",
         () => dispatchEvent(new Event("learn")), {class: "plain learn", hidden: true, "aria-pressed": "false"}),
       iconButton("theme", "Dark or light", () => this.theme(), {class: "plain theme"}));
-    pedals.append(this.hold, ...Object.values(this.switches).map(pair => pair[1]));
+    pedals.append(this.hold, ...Object.values(this.switches).flatMap(pair => pair.slice(1)));
   }
 
   set(change) {
@@ -77,8 +78,9 @@ export class Bar {
     this.state = state;
     this.preset.firstChild.textContent = state.name;
     document.title = `${state.name} · rtaudio`;
-    for (const button of this.switches.comparing) button.lastChild.textContent = state.denoises ? "Noisy input" : "Bypass";
+    for (const button of this.switches.comparing) button.lastChild.textContent = state.denoises ? "Noisy input" : state.fair ? "Before" : "Bypass";
     this.learn.hidden = state.learning === null;
+    this.switches.assisting[0].hidden = !state.assists;
     this.showSwitches(state.switches);
   }
 

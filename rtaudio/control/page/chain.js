@@ -62,6 +62,7 @@ export class ChainView {
   card(effect, place, state) {
     const name = effect.name, bypass = state.parameters[`${name}.bypass`], mix = state.parameters[`${name}.mix`];
     const own = effect.parameters.filter(key => !/\.(mix|bypass)$/.test(key)).map(key => state.parameters[key]).filter(Boolean);
+    const inside = effect.kind === "chain" && mix;  // its mix is all that it has
     const power = iconButton("power", `${name} on`, () => {
       const off = power.getAttribute("aria-pressed") === "true";
       setParameter(`${name}.bypass`, off);
@@ -74,8 +75,8 @@ export class ChainView {
         h("span", {class: "grip", draggable: "true", title: "Drag to another place", "aria-hidden": "true"}, icon("grip")),
         h("div", {class: "names"}, h("h3", {}, name.replaceAll("_", " ")), h("span", {class: "kind"}, about(effect))),
         power),
-      h("div", {class: "knobs"}, own.length ? own.map(parameter => this.control(parameter)) : h("p", {class: "none"}, "No knobs")),
-      this.foot(effect, place, mix));
+      h("div", {class: "knobs"}, inside ? this.control(mix) : own.length ? own.map(parameter => this.control(parameter)) : h("p", {class: "none"}, "No knobs")),
+      this.foot(effect, place, inside ? null : mix));
     if (effect.depth) card.classList.add("inner");
     card.style.setProperty("--columns", Math.max(1, own.length > 3 ? Math.ceil(own.length / 2) : own.length));
     if (bypass) this.knobs.set(bypass.name, {set value(off) {

@@ -30,6 +30,7 @@ const PATHS = {
   tuner: "M7 3v8a5 5 0 0 0 10 0V3M12 16v5",
   bypass: "M3 12h5a4 4 0 0 1 8 0h5",
   play: "M8 5l11 7-11 7z",
+  pause: "M8 5v14M16 5v14",
   stop: "M6 6h12v12H6z",
   record: "M12 6a6 6 0 1 0 0 12 6 6 0 0 0 0-12z",
   edit: "M4 20l1-4L16 5l3 3L8 19z",
@@ -37,6 +38,7 @@ const PATHS = {
   midi: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM8 12h.01M16 12h.01M12 15h.01M9.5 9h.01M14.5 9h.01",
   file: "M6 3h8l4 4v14H6zM14 3v4h4",
   grip: "M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01",
+  ear: "M7 9a5 5 0 0 1 10 0c0 4-4 4-4 8a3 3 0 0 1-5 2M10 9a2 2 0 0 1 4 0",
   mic: "M12 4a3 3 0 0 1 3 3v4a3 3 0 0 1-6 0V7a3 3 0 0 1 3-3zM6 11a6 6 0 0 0 12 0M12 17v4",
 };
 
@@ -68,7 +70,7 @@ export function toast(text, {fault = false, link = null} = {}) {
   const toasts = document.getElementById("toasts");
   while (toasts.children.length > 2) toasts.firstChild.remove();
   toasts.append(line);
-  if (!link) setTimeout(() => line.remove(), fault ? 12000 : 4000);
+  if (!link) setTimeout(() => line.remove(), Math.max(fault ? 12000 : 4000, 60 * text.length));
 }
 
 /** Return a dialog with a title and a way out; it is removed when it closes. */

@@ -27,7 +27,7 @@ let state = null;
 const levels = new Levels(place("levels"));
 const chain = new ChainView(place("chain"), act);
 const bar = new Bar(place("bar"), place("pedals"), act);
-const views = new Views(place("views"));
+const views = new Views(place("views"), act);
 const status = new Status(place("status"), act);
 const tuner = new Tuner(() => bar.set({tuning: false}));
 place("levels").after(tuner.box);
@@ -44,14 +44,15 @@ function banner(text, kind) {
 }
 
 function showSwitches() {
-  const {muted, talking, tuning, comparing} = state.switches;
+  const {muted, talking, tuning, comparing, assisting} = state.switches;
   tuner.open(tuning);
   bar.showSwitches(state.switches);
   document.body.classList.toggle("comparing", comparing);
   if (tuning) banner("Tuner: the output is muted", "quiet");
   else if (muted && talking) banner("Talking", "live");
   else if (muted) banner("Muted", "quiet");
-  else if (comparing) banner(state.denoises ? "You hear the noisy input" : "Bypassed: you hear the dry input", "quiet");
+  else if (assisting) banner("The assistant listens to the input", "live");
+  else if (comparing) banner(state.denoises ? "You hear the noisy input" : state.fair ? "Before, as loud as after" : "Bypassed: you hear the dry input", "quiet");
   else banner("");
 }
 
@@ -60,6 +61,7 @@ link.addEventListener("state", ({detail}) => {
   chain.show(state);
   bar.show(state);
   status.show(state);
+  views.showState(state);
   showSwitches();
   document.body.classList.add("ready");
 });
@@ -82,6 +84,7 @@ link.addEventListener("reading", ({detail}) => {
   if (state) chain.showLatency(detail.latency_parts, state.rig.rate_hz);
   tuner.show(detail.tuning);
 });
+link.addEventListener("balance", ({detail}) => views.showBalance(detail));
 link.addEventListener("bands", ({detail}) => views.show(detail));
 link.addEventListener("open", () => document.body.classList.remove("lost"));
 link.addEventListener("lost", () => {
@@ -112,6 +115,7 @@ const KEYS = {
   m: () => bar.set({muted: !state.switches.muted}),
   t: () => bar.set({tuning: !state.switches.tuning}),
   b: () => bar.set({comparing: !state.switches.comparing}),
+  p: () => state.assists && bar.set({assisting: !state.switches.assisting}),
   a: () => bar.set({side: state.switches.side === "A" ? "B" : "A"}),
   s: () => bar.save(),
   "[": () => bar.step(-1),

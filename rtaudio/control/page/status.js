@@ -21,12 +21,15 @@ export class Status {
     place.append(
       h("button", {type: "button", class: "wide", "aria-haspopup": "dialog", onclick: () => this.chooseDevice()}, icon("device"), this.device),
       figure("latency", "latency", "Chain and device together"), figure("load", "load", "Share of each block's time that is used"),
-      figure("loudness", "loudness", "Of the output, over three seconds"), figure("missed", "missed", "Blocks that came too late"),
+      figure("loudness", "loudness", "Of the output, over three seconds"),
+      figure("integrated", "integrated", "Loudness of all that has played"), figure("range", "range", "Loudness range"),
+      figure("truePeak", "true peak", "The highest so far, between the samples, too"), figure("missed", "missed", "Blocks that came too late"),
       h("div", {class: "acts"}, this.source, this.record, this.pick));
   }
 
-  show({rig}) {
+  show({rig, masters}) {
     this.rig = rig;
+    for (const figure of [this.integrated, this.range, this.truePeak]) figure.parentElement.hidden = !masters;
     this.device.textContent = `${rig.device} · ${(rig.rate_hz / 1000).toFixed(rig.rate_hz % 1000 ? 1 : 0)} kHz · ${rig.block}`;
     this.source.replaceChildren(icon(rig.playing ? "stop" : "play"), h("span", {}, rig.playing ? `Stop ${rig.playing}` : "Play a file"));
     const recording = rig.recording_s !== null;
@@ -42,8 +45,12 @@ export class Status {
     const device_ms = reading.device_latency_ms.reduce((sum, part) => sum + part, 0);
     this.put(this.latency, `${(chain_ms + device_ms).toFixed(1)} ms`);
     this.put(this.load, `${(100 * reading.load).toFixed(1)} %`);
-    const short = reading.loudness.short_term_lufs;
-    this.put(this.loudness, short === null || short < -70 ? "–" : `${short.toFixed(1).replace("-", "−")} LUFS`);
+    const {short_term_lufs, integrated_lufs, range_lu, true_peak_dbtp} = reading.loudness;
+    const shown = (value, unit) => value === null || value < -70 ? "–" : `${value.toFixed(1).replace("-", "−")} ${unit}`;
+    this.put(this.loudness, shown(short_term_lufs, "LUFS"));
+    this.put(this.integrated, shown(integrated_lufs, "LUFS"));
+    this.put(this.range, shown(range_lu, "LU"));
+    this.put(this.truePeak, shown(true_peak_dbtp, "dBTP"));
     this.put(this.missed, String(reading.missed));
     this.missed.parentElement.classList.toggle("bad", reading.missed > 0);
     this.load.parentElement.classList.toggle("bad", reading.load > 0.7);

@@ -1,7 +1,7 @@
 // Spectrum, and spectrogram that scrolls, before and after the chain.
 
 import {h} from "./dom.js";
-import {wantSpectrum} from "./link.js";
+import {request, wantSpectrum} from "./link.js";
 
 const BANDS = 128, LOW_HZ = 30, HIGH_HZ = 20000, FLOOR_DB = -110, TOP_DB = 0;
 const LINES_HZ = [50, 100, 200, 500, 1000, 2000, 5000, 10000];
@@ -36,6 +36,7 @@ class Spectrum {
     this.canvas = h("canvas", {role: "img", "aria-label": "Spectrum before and after the chain"});
     this.before = new Float32Array(BANDS);
     this.after = new Float32Array(BANDS);
+    this.balance = null;
   }
 
   feed(bands) {
@@ -66,6 +67,21 @@ class Spectrum {
     }
     this.line(pen, this.before, css("--in"), false);
     this.line(pen, this.after, css("--out"), true);
+    if (!this.balance) return;
+    this.curve(pen, this.balance.average_db, css("--text"), []);
+    this.curve(pen, this.balance.target_db, css("--good"), [7 * ratio, 5 * ratio]);
+  }
+
+  /** Draw levels in thirds of octaves. */
+  curve(pen, levels_db, colour, dashes) {
+    const {width, height} = this.canvas;
+    pen.beginPath();
+    levels_db.forEach((db, n) => pen.lineTo(across(1000 * 10 ** ((n - 17) / 10)) * width, db / FLOOR_DB * height));
+    pen.setLineDash(dashes);
+    pen.strokeStyle = colour;
+    pen.lineWidth = 2 * (devicePixelRatio || 1);
+    pen.stroke();
+    pen.setLineDash([]);
   }
 
   line(pen, levels, colour, filled) {
@@ -123,13 +139,16 @@ class Spectrogram {
 }
 
 export class Views {
-  constructor(place) {
+  constructor(place, act) {
     this.spectrum = new Spectrum();
+    this.style = h("select", {"aria-label": "Target", onchange: () => act(request("PUT", "/style", {name: this.style.value}))});
+    this.balance = [h("figcaption", {class: "mean", title: "Thirds of octaves, over ten seconds"}, "average"),
+      h("figcaption", {class: "goal", title: "Thirds of octaves of a style, at the level of the average"}, "target ", this.style)];
     this.grams = [new Spectrogram("before", 0), new Spectrogram("after", BANDS)];
     const legend = (name, kind) => h("figcaption", {class: kind}, name);
     place.append(
       h("figure", {class: "spectrum"}, this.spectrum.canvas,
-        h("div", {class: "legend"}, legend("before", "in"), legend("after", "out"))),
+        h("div", {class: "legend"}, this.balance, legend("before", "in"), legend("after", "out"))),
       h("figure", {class: "gram"}, this.grams[0].canvas, legend("before", "in")),
       h("figure", {class: "gram"}, this.grams[1].canvas, legend("after", "out")));
     this.visible = true;
@@ -142,6 +161,17 @@ export class Views {
   /** Spectra are computed only for those who see them. */
   ask() {
     wantSpectrum(this.visible && document.visibilityState === "visible");
+  }
+
+  showState({masters, style, styles}) {
+    for (const caption of this.balance) caption.hidden = !masters;
+    if (!masters) this.spectrum.balance = null;
+    if (this.style.childElementCount !== styles.length) this.style.replaceChildren(...styles.map(name => h("option", {value: name}, name)));
+    this.style.value = style;
+  }
+
+  showBalance(balance) {
+    this.spectrum.balance = balance;
   }
 
   show(bands) {

@@ -13,6 +13,9 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 import rtaudio as rt  # noqa: E402
+from rtaudio.bench import master as bench_master  # noqa: E402
+from rtaudio.bench import mastering_nets  # noqa: E402
+from rtaudio.cli.bench_master import net_table  # noqa: E402
 from training.checkpoint import load_checkpoint, load_fitting  # noqa: E402
 from training.cli import export, train  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
@@ -50,6 +53,47 @@ def test_a_run_becomes_an_effect_that_is_its_net(write, tmp_path, capsys):
     assert program.latency_samples == net.latency_samples
     dry = rt.Model(tmp_path / "tiny.onnx", mix=0.0)(x, 16000)
     np.testing.assert_array_equal(dry, x)
+
+
+def test_the_bench_measures_a_net_and_knows_the_songs_it_has_learnt_from(
+    write, music, tmp_path, cli, monkeypatch
+):
+    run(write())
+    folder = tmp_path / "run"
+    export(folder / "best.pt", tmp_path / "tiny.onnx")
+    monkeypatch.setattr(bench_master, "find_systems", lambda: ({}, []))
+    monkeypatch.setattr(bench_master, "measure_costs", lambda *_: [])
+    monkeypatch.setattr(mastering_nets, "time_callback", lambda *_, **__: np.ones(10))
+    words = ("--data", music / "songs", "--model", tmp_path / "tiny.onnx")
+    answer = cli("bench", "master", *words, "--json")
+    assert answer.status == 0, answer.err
+    found = json.loads(answer.out)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    heard = {track["name"].split("/")[1] for track in manifest if track["part"] == "train"}
+    rows = [row for row in found["hiss"] if row["system"] == "tiny"]
+    assert {row["song"] for row in rows if row["learnt_from"]} == heard
+    assert {row["song"] for row in rows if not row["learnt_from"]} >= {"padded"}
+    for row in found["hiss"]:
+        if (row["system"], row["hiss"]) == ("nothing", "45 dB below"):
+            assert row["snr_db"] == pytest.approx(45.0, abs=0.1)
+    for mean in found["nets"]:
+        assert mean["songs"] == (len(heard) if mean["learnt_from"] else 7 - len(heard))
+        assert mean["before"]["snr_db"] == pytest.approx(
+            np.mean(
+                [
+                    row["snr_db"]
+                    for row in found["hiss"]
+                    if (row["system"], row["hiss"]) == ("nothing", mean["hiss"])
+                    and (row["song"] in heard) == mean["learnt_from"]
+                ]
+            ),
+            abs=0.01,
+        )
+    [cost] = found["costs"]
+    assert (cost["effect"], cost["latency_samples"] > 0) == ("net tiny", True)
+    _, heads, rows = net_table(found["nets"], found["published_snr_db"])
+    assert {len(row) for row in rows} == {len(heads)}
+    assert rows[-1][3] == "45 -> 60"
 
 
 def test_a_stopped_run_goes_on_to_the_same_bits(write, tmp_path, monkeypatch):

@@ -13,14 +13,22 @@ from rtaudio.models.contract.check import read_model  # noqa: E402
 from training.models.fine_denoiser import FLOOR, FineDenoiser, _track  # noqa: E402
 
 CARD = {"name": "test", "sample_rate": 48000, "license": "Apache-2.0", "provenance": {}}
-SMALL = {"window": 360, "hop": 120, "lines": 24, "bands": 8, "channels": (4, 4, 4), "hidden": 8}
+SMALL = {
+    "window": 360,
+    "hop": 120,
+    "lines": 24,
+    "bands": 8,
+    "channels": (4, 4, 4),
+    "hidden": 8,
+    "n_synthesis": 360,
+}
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 4800)).astype(np.float32)
 
 
-def wild():
+def wild(**sizes):
     """A net of random weights and random statistics, as training might leave it."""
     torch.manual_seed(0)
-    net = FineDenoiser(**SMALL)
+    net = FineDenoiser(**SMALL | sizes)
     torch.nn.init.normal_(net.stream.net.head.weight, std=0.5)
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -29,16 +37,18 @@ def wild():
     return net.eval()
 
 
-def test_without_an_opinion_it_is_a_delay():
-    net = wild()
+@pytest.mark.parametrize("heard", [360, 240])
+def test_without_an_opinion_it_is_a_delay(heard):
+    net = wild(n_synthesis=heard)
     head, slope = net.stream.net.head, net.stream.net.slope
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.constant_(head.bias, 0.0)
     torch.nn.init.zeros_(slope)
     head.bias.data[0] = 20.0
-    assert net.latency_samples == 240
+    late = heard - 120
+    assert net.latency_samples == late
     out = run_torch(net, NOISE, [NOISE.shape[1]])[0]
-    np.testing.assert_allclose(out[240:], NOISE[0, :-240], atol=1e-6)
+    np.testing.assert_allclose(out[late:], NOISE[0, :-late], atol=1e-6)
 
 
 @pytest.mark.parametrize("blocks", [[120] * 40, [240, 120, 1200, 3240]])
@@ -86,8 +96,18 @@ def test_the_floor_is_below_the_power_and_rises_slowly():
     assert (floor[0, 220] < 0.1 * smooth[0, 210:230].mean(0)).all()
 
 
-def test_the_file_is_the_net(tmp_path):
-    net = wild()
+def test_an_earlier_net_begins_with_the_weights_of_a_later_one():
+    later, earlier = wild(), FineDenoiser(**SMALL | {"n_synthesis": 240}).eval()
+    earlier.load_state_dict(later.state_dict())
+    a, b = (run_torch(net, NOISE, [4800])[0, net.latency_samples :] for net in (later, earlier))
+    size = min(len(a), len(b))
+    apart = a[:size] - b[:size]
+    assert 0 < (apart**2).mean() < 0.1 * (a**2).mean()
+
+
+@pytest.mark.parametrize("heard", [360, 240])
+def test_the_file_is_the_net(tmp_path, heard):
+    net = wild(n_synthesis=heard)
     export_model(net, CARD, tmp_path / "net.onnx")
     model = read_model(tmp_path / "net.onnx")
     assert (model.card.hop, model.card.latency_samples) == (120, net.latency_samples)
