@@ -80,6 +80,7 @@ def compiled(function):
 ELSEWHERE = (
     "rtaudio.cli",  # options carry their help
     "rtaudio.control.api",  # OpenAPI describes its requests
+    "rtaudio.site.api",
     "rtaudio.runtime.kernels.simd",  # LLVM values, all of them
 )
 

@@ -13,8 +13,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
@@ -35,6 +35,9 @@ _CANCEL_S = 10.0
 _POLL_S = 0.2
 _HEAD_S = 5.0
 """How long the head may not answer; Ray itself would wait a minute, and exit without a word."""
+_HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+"""The preface of RFC 9113, and no settings; a server of gRPC answers with its own settings."""
+_HTTP2_SETTINGS = b"\4"
 _STORE_BYTES = 100 * 1024 * 1024
 """Memory for what is sent; calls send names of files, not sounds."""
 _SETTINGS = {
@@ -108,13 +111,17 @@ class Cluster:
             options |= {"num_cpus": self._workers or _count_cores()}
         former = signal.getsignal(signal.SIGTERM)
         try:
-            ray.init(address=self._address, **options)
+            with nullcontext() if self._address == LOCAL else _quiet():
+                ray.init(address=self._address, **options)
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, former)  # Ray would exit, with a page of its own
         except Exception as error:  # Ray's own are of many kinds
             reason = plain(str(error)).strip().partition(". ")[0]
+            remedy = "see: ray status"
+            if match:
+                remedy += ", and whether its token stands in ~/.ray/auth_token"
             raise ClusterError(
-                f"--ray {self._address}: cannot be used: {reason}; see: ray status"
+                f"--ray {self._address}: cannot be used: {reason}; {remedy}"
             ) from error
         self._own = True
         # A cluster that starts here has a core for each worker; on others, `workers` is the limit.
@@ -131,15 +138,22 @@ class Cluster:
             import_ray().shutdown()
 
     def _check_port(self, host: str, port: int) -> None:
-        """Find out at once whether somebody listens; Ray itself would ask for a minute."""
+        """Find out at once whether a cluster listens; Ray itself would ask for minutes."""
         try:
-            socket.create_connection((host, port), _CONNECT_S).close()
+            with socket.create_connection((host, port), _CONNECT_S) as connection:
+                connection.sendall(_HTTP2_HELLO)
+                answer = connection.recv(9)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ClusterError(
                 f"--ray {self._address}: no cluster answers there ({reason}); start one with: "
                 "ray start --head"
             ) from error
+        if answer[3:4] != _HTTP2_SETTINGS and os.environ.get("RAY_USE_TLS", "0") == "0":
+            raise ClusterError(
+                f"--ray {self._address}: what answers there is no Ray cluster; "
+                "`ray start --head` says the port of one"
+            )
 
     def _check_head(self) -> None:
         """Find out whether the head is gone; called again and again, it asks once a second."""
@@ -282,6 +296,20 @@ def import_ray() -> Any:
             "--ray needs Ray, which is not installed; pip install 'rtaudio[ray]', or use --jobs"
         ) from None
     return ray
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let Ray log below Python to nowhere: it tells over and over what the exception says once."""
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # which itself is logged, too
+    former = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(former, 2)
+        os.close(former)
 
 
 def _most(ray: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import time
@@ -223,6 +224,7 @@ def _play(pipe: Connection, preset: str, block: int) -> None:
 
 def own_bytes() -> int | None:
     """Return the memory that only this process uses; None where the system does not tell."""
+    gc.collect()
     return_freed()
     try:
         lines = Path("/proc/self/smaps_rollup").read_text().splitlines()

@@ -12,6 +12,7 @@ from rtaudio.view import terminal
 
 if TYPE_CHECKING:
     from rtaudio.control.session import Session
+    from rtaudio.control.web_server import WebServer
 
 
 @contextmanager
@@ -42,23 +43,39 @@ def show_page(
         The extra is not installed, or the address is none of this machine.
     """
     from rtaudio.control.desk import Desk
-    from rtaudio.control.server import LOOPBACK, Server
+    from rtaudio.control.server import Server
+    from rtaudio.control.web_server import LOOPBACK
 
     desk = Desk(session, "default" if device is None else device, out_device, **options)
     with Server(desk, port, listen or LOOPBACK) as server:
-        if server.port != port:
-            terminal.remark(f"port {port} is taken: the page is on {server.port}")
-        terminal.remark(f"page: {server.link}")
-        if server.token is not None:
-            _print_code(server.link)
-        elif _has_screen():
-            import webbrowser
-
-            webbrowser.open(server.link)
+        say_where(server, port, "page")
         try:
             yield
         finally:
             desk.rig.end_record()
+
+
+def say_where(server: WebServer, port: int, name: str) -> None:
+    """Say where a server is, and open it in a browser if there is a screen.
+
+    Parameters
+    ----------
+    server
+        The server.
+    port
+        The port that was wanted.
+    name
+        What it serves.
+    """
+    if server.port != port:
+        terminal.remark(f"port {port} is taken: the {name} is on {server.port}")
+    terminal.remark(f"{name}: {server.link}")
+    if server.token is not None:
+        _print_code(server.link)
+    elif _has_screen():
+        import webbrowser
+
+        webbrowser.open(server.link)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_BODY_BYTES = 1 << 16
 """Most bytes of a request that uploads nothing."""
 UPLOADS = "/api/files"
-"""The routes below it take larger bodies, and count them."""
+"""The routes of the page below it take larger bodies, and count them."""
 COOKIE_S = 30 * 24 * 3600
 
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -57,12 +57,19 @@ class Guard:
         ``Authorization: Bearer``; None: nothing, which is for the loopback only.
     port
         The port, for the name of the cookie.
+    uploads
+        Start of the routes that take larger bodies, and count them.
     """
 
     def __init__(
-        self, app: App, address: str = "127.0.0.1", token: str | None = None, port: int = 0
+        self,
+        app: App,
+        address: str = "127.0.0.1",
+        token: str | None = None,
+        port: int = 0,
+        uploads: str = UPLOADS,
     ) -> None:
-        self._app, self._token = app, token
+        self._app, self._token, self._uploads = app, token, uploads
         self._names, self._any_address = _names_of(address)
         self._cookie = f"rtaudio-{port}"
 
@@ -82,7 +89,7 @@ class Guard:
         if self._token is not None and not self._known(headers):
             await self._ask(scope, send, self._token)
             return
-        if scope["type"] == "http" and not scope["path"].startswith(UPLOADS):
+        if scope["type"] == "http" and not scope["path"].startswith(self._uploads):
             body = await _read(receive, headers)
             if body is None:
                 await _refuse(scope, send, 413, f"a request has {MAX_BODY_BYTES} bytes at most")

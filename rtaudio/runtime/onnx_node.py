@@ -23,11 +23,11 @@ from rtaudio.runtime.onnx_runtime import (
     ModelSession,
     OnnxRuntimeError,
     Provider,
-    Session,
     Tensor,
     Tensors,
     api,
 )
+from rtaudio.runtime.onnx_session import Session
 from rtaudio.runtime.words import (
     address_of,
     call_i64_1,

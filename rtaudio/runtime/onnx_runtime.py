@@ -19,14 +19,12 @@ from typing import Any, Literal
 import numpy as np
 
 from rtaudio.runtime.abi import Foreign
-from rtaudio.runtime.denormals import flushed_denormals
 from rtaudio.runtime.system import ORT_LIBRARY
 
 _API_VERSION = 17
 _POSITIONS = {
     "GetErrorMessage": 2,
     "CreateEnv": 3,
-    "CreateSessionFromArray": 8,
     "Run": 9,
     "CreateSessionOptions": 10,
     "DisableCpuMemArena": 19,
@@ -40,10 +38,13 @@ _POSITIONS = {
     "ReleaseValue": 96,
     "ReleaseSessionOptions": 100,
     "AddSessionConfigEntry": 130,
+    "AddInitializer": 150,
+    "CreatePrepackedWeightsContainer": 166,
+    "ReleasePrepackedWeightsContainer": 167,
+    "CreateSessionFromArrayWithPrepackedWeightsContainer": 169,
 }
 _ELEMENT_TYPES = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}
 _LOG_FATAL_ONLY = 4
-_OPTIMIZE_ALL = 99
 
 
 @dataclass(frozen=True)
@@ -165,44 +166,6 @@ class _Api:
 def api() -> _Api:
     """Return the loaded C API; the first call loads the library."""
     return _Api()
-
-
-class Session:
-    """One ``OrtSession``: one thread, no arena, denormals to zero; freed with the object.
-
-    Each node has its own: a run takes several locks of its session, which a thread of a lower
-    priority could hold while the audio thread waits.
-    """
-
-    def __init__(self, model: bytes, provider: Provider = "cpu") -> None:
-        ort = api()
-        options = ctypes.c_void_p()
-        ort.call("CreateSessionOptions", ctypes.byref(options))
-        try:
-            ort.call("SetIntraOpNumThreads", options, 1)
-            ort.call("SetInterOpNumThreads", options, 1)
-            ort.call("DisableCpuMemArena", options)
-            ort.call("SetSessionGraphOptimizationLevel", options, _OPTIMIZE_ALL)
-            ort.call("AddSessionConfigEntry", options, b"session.set_denormal_as_zero", b"1")
-            if provider == "cuda":
-                ort.use_cuda(options)
-            self.handle = ctypes.c_void_p()
-            # Making the session leaves denormals flushed in this thread, which is Python's.
-            with flushed_denormals():
-                ort.call(
-                    "CreateSessionFromArray",
-                    ort.env,
-                    model,
-                    ctypes.c_size_t(len(model)),
-                    options,
-                    ctypes.byref(self.handle),
-                )
-        finally:
-            ort.release("ReleaseSessionOptions", options)
-
-    def __del__(self) -> None:
-        if getattr(self, "handle", None):
-            api().release("ReleaseSession", self.handle)
 
 
 class Tensors:

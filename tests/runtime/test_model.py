@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,14 +14,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rtaudio.bench.streams import own_bytes
 from rtaudio.effects.chain import Chain
 from rtaudio.effects.model import Model
 from rtaudio.errors import ContractError
 from rtaudio.models.contract.card import ModelParameter
 from rtaudio.models.contract.check import read_model
 from rtaudio.models.loader import load_model
-from rtaudio.models.onnx_player import model_node, play
+from rtaudio.models.onnx_player import default_params, model_node, play
+from rtaudio.runtime.builder import Builder
 from rtaudio.runtime.offline import run
+from rtaudio.runtime.onnx_weights import shared_weights
+from rtaudio.runtime.program import Program
 from rtaudio.runtime.worker import worker_latency_samples
 from rtaudio.shipped import shipped_models
 
@@ -270,3 +277,56 @@ def test_nodes_of_a_model_share_neither_session_nor_state():
         )
     for played in together:
         np.testing.assert_array_equal(played, alone)
+
+
+def program_of(file):
+    """Return a program with one node that plays a file."""
+    builder = Builder(file.card.rate_hz, file.card.hop or 256)
+    source = builder.bus(file.card.channels[0])
+    node = model_node(file, builder.block, default_params(file))
+    return Program(builder.finish(source, builder.run(node, source)))
+
+
+@pytest.mark.parametrize("name", ["denoise", "denoise-low-latency", "crunch"])
+def test_shared_weights_play_as_own_ones_to_the_bit(name, monkeypatch):
+    file = load_model(shipped_models()[name]).file
+    x = np.random.default_rng(4).uniform(-0.5, 0.5, (1, 1 << 15)).astype(np.float32)
+    with monkeypatch.context() as patch:
+        patch.setattr("rtaudio.runtime.onnx_session.shared_weights", lambda model: None)
+        alone = run(program_of(file), x)
+    programs = [program_of(file) for _ in range(3)]
+    np.testing.assert_array_equal(run(programs.pop(0), x), alone)
+    gc.collect()  # the session that was made first, and packed the weights, goes before the others
+    with ThreadPoolExecutor(2) as pool:
+        for played in pool.map(lambda program: run(program, x), programs):
+            np.testing.assert_array_equal(played, alone)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has to itself")
+def test_a_further_node_takes_little_memory(monkeypatch):
+    file = load_model(shipped_models()["denoise"]).file
+
+    def grown_bytes():
+        nodes = [model_node(file, file.card.hop) for _ in range(2)]
+        gc.collect()
+        before = own_bytes()
+        nodes += [model_node(file, file.card.hop) for _ in range(6)]
+        return own_bytes() - before
+
+    shared = grown_bytes()
+    monkeypatch.setattr("rtaudio.runtime.onnx_session.shared_weights", lambda model: None)
+    assert shared < 0.6 * grown_bytes()
+
+
+def test_weights_go_with_their_last_node():
+    file = load_model(shipped_models()["denoise"]).file
+    nodes = [model_node(file, file.card.hop) for _ in range(2)]
+    weights = weakref.ref(shared_weights(file.data))
+    assert weights() is shared_weights(file.data)
+    assert sum(a.nbytes for a in weights()._arrays) > 3e6
+    nodes.pop()
+    gc.collect()
+    assert weights() is not None
+    nodes.pop()
+    gc.collect()
+    assert weights() is None

@@ -15,7 +15,8 @@ from rtaudio.effects.model import Model
 from rtaudio.errors import ParameterError
 from rtaudio.models import loader
 from rtaudio.preset.load import load_preset
-from rtaudio.runtime.onnx_runtime import OnnxRuntimeError, Session, api
+from rtaudio.runtime.onnx_runtime import OnnxRuntimeError, api
+from rtaudio.runtime.onnx_session import Session
 from rtaudio.runtime.worker import worker_latency_samples
 from rtaudio.shipped import shipped_models
 

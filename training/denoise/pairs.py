@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch.utils.data import Dataset
 
+from rtaudio.runtime.memory import Floats
 from training.config import ConfigError, DataSection, Section
 from training.denoise.corpus import Part
-from training.denoise.mixture import Mixture
+from training.denoise.curves import low_pass
+from training.denoise.mixture import Mixture, Positive, Probability
 from training.denoise.recordings import active_rms
 
 __all__ = ["PairFolders", "PairedFolders", "PairedFoldersConfig"]
@@ -29,13 +31,28 @@ class PairFolders(Section):
 
 
 class PairedFoldersConfig(DataSection):
-    """Folders of pairs, relative to ``root``; ``bandwidth_hz`` if the clean files end below."""
+    """Folders of pairs, relative to ``root``.
+
+    Parameters
+    ----------
+    train, validation
+        The folders.
+    rate_hz, excerpt_samples
+        Rate of the files, and length of an excerpt.
+    bandwidth_hz
+        Bandwidth of the clean files, if they end below half the rate.
+    band_limit, band_limit_hz
+        How often both sides are cut off at a frequency of this range, as by a telephone or a
+        headset. A teacher that has heard all of a pair answers better than one that hears the rest.
+    """
 
     train: PairFolders
     validation: PairFolders
     rate_hz: Annotated[int, Field(ge=8000, le=192000)] = 48000
     excerpt_samples: Annotated[int, Field(ge=256, le=1 << 24)]
     bandwidth_hz: Annotated[float, Field(gt=0)] | None = None
+    band_limit: Probability = 0.0
+    band_limit_hz: tuple[Positive, Positive] = (3400.0, 16000.0)
 
 
 class PairedFolders(Dataset[Mixture]):
@@ -110,6 +127,10 @@ class PairedFolders(Dataset[Mixture]):
         spare = self._lengths[chosen] - config.excerpt_samples
         start = int(generator.integers(max(0, spare) + 1))
         noisy, clean = (_read(path, start, config.excerpt_samples) for path in self._pairs[chosen])
+        if config.band_limit and generator.random() < config.band_limit:
+            low, high = map(math.log, config.band_limit_hz)
+            limit_hz = min(math.exp(generator.uniform(low, high)), config.rate_hz / 2)
+            noisy, clean = (_limited(x, limit_hz, config.rate_hz) for x in (noisy, clean))
         speech = active_rms(clean, config.rate_hz)
         noise = math.sqrt(float(np.mean((noisy - clean) ** 2)))
         if speech == 0:
@@ -122,6 +143,12 @@ class PairedFolders(Dataset[Mixture]):
             min(config.bandwidth_hz or math.inf, config.rate_hz / 2),
             snr_db,
         )
+
+
+def _limited(x: Floats, limit_hz: float, rate_hz: int) -> Floats:
+    """Return a sound without what lies above a frequency."""
+    gains = low_pass(x.size, rate_hz, limit_hz)
+    return np.fft.irfft(np.fft.rfft(x) * gains, x.size).astype(np.float32)
 
 
 def _names(folder: Path) -> set[str]:

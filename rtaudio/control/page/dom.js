@@ -30,6 +30,7 @@ const PATHS = {
   tuner: "M7 3v8a5 5 0 0 0 10 0V3M12 16v5",
   bypass: "M3 12h5a4 4 0 0 1 8 0h5",
   play: "M8 5l11 7-11 7z",
+  pause: "M8 5v14M16 5v14",
   stop: "M6 6h12v12H6z",
   record: "M12 6a6 6 0 1 0 0 12 6 6 0 0 0 0-12z",
   edit: "M4 20l1-4L16 5l3 3L8 19z",

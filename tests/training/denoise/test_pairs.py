@@ -60,6 +60,25 @@ def test_integers_and_floats_of_equal_content_are_equal(tmp_path):
         assert one.bandwidth_hz == 8000
 
 
+def test_both_sides_may_be_cut_off_at_one_frequency(tmp_path):
+    folder = write_pairs(tmp_path, "PCM_16", lengths=(9000,))
+    wide = paired(folder)
+    narrow = paired(folder, band_limit=1.0, band_limit_hz=(2000, 3000))
+    some = paired(folder, band_limit=0.5, band_limit_hz=(2000, 3000))
+    hz = np.fft.rfftfreq(4000, 1 / RATE)
+    cut = []
+    for index in range(20):
+        whole, part, either = (pairs[index] for pairs in (wide, narrow, some))
+        before, after, perhaps = (
+            np.abs(np.fft.rfft(np.stack([pair.noisy[0], pair.clean[0]])))
+            for pair in (whole, part, either)
+        )
+        np.testing.assert_allclose(after[:, hz < 1900], before[:, hz < 1900], rtol=1e-3)
+        assert after[:, hz > 3000].max() < 1e-3 * before.max()
+        cut.append(bool(perhaps[:, hz > 3000].max() < 1e-3 * before.max()))
+    assert 2 <= sum(cut) <= 18
+
+
 def test_excerpts_are_cut_at_one_place_from_both(tmp_path):
     data = paired(write_pairs(tmp_path, "PCM_16"), "validation")
     files = [
