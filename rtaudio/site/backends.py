@@ -112,16 +112,11 @@ def usable_backends(models: Iterable[Path] = (), entries: Path | None = None) ->
     ParameterError, ContractError, FileNotFoundError
         A model is no separator.
     """
-    from rtaudio.batch.separate_file import (
-        stem_names,
-    )  # loads the engine, which programs do without
-
     found: dict[str, Backend] = {}
     for path in list(models) or shipped_separators().values():
-        stems = ", ".join(stem_names(path))
         if path.stem in found:
             raise UsageError(f"{path}: another model is called {path.stem}, too; rename one")
-        found[path.stem] = Backend(title=path.stem, about=stems, model=path.resolve())
+        found[path.stem] = _net(path)
     programs = _read(SHIPPED) | (_read(entries) if entries is not None else {})
     found |= {name: entry for name, entry in programs.items() if entry.is_usable}
     if not found:
@@ -130,6 +125,12 @@ def usable_backends(models: Iterable[Path] = (), entries: Path | None = None) ->
             "Demucs: pip install demucs"
         )
     return found
+
+
+def _net(path: Path) -> Backend:
+    from rtaudio.batch.separate_file import stem_names  # programs do without the engine
+
+    return Backend(title=path.stem, about=", ".join(stem_names(path)), model=path.resolve())
 
 
 def _read(path: Path) -> dict[str, Backend]:

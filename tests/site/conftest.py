@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 import time
 from pathlib import Path
@@ -47,7 +48,7 @@ def _until(condition):
     end = time.monotonic() + PATIENCE_S
     while not (found := condition()):
         assert time.monotonic() < end
-        time.sleep(0.03)
+        time.sleep(0.15)
     return found
 
 
@@ -77,6 +78,23 @@ def net(tmp_path_factory):
 def until():
     """Return ``until(condition)``, which waits for it."""
     return _until
+
+
+def _alive(process):
+    """Whether a process runs; a dead one that nobody has asked about is a zombie."""
+    try:
+        os.kill(process, 0)
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except ProcessLookupError:
+        return False
+    except FileNotFoundError:
+        return not Path("/proc/self").exists()
+
+
+@pytest.fixture(scope="session")
+def alive():
+    """Return ``alive(process id) -> bool``."""
+    return _alive
 
 
 @pytest.fixture(scope="session")

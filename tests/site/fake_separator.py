@@ -13,9 +13,10 @@ if (
     how == "wait"
 ):  # until there is a file of this name; beside it, whoever wants to can see who waits
     gate = Path(sys.argv[4])
-    gate.with_suffix(".pid").write_text(str(os.getpid()))
+    gate.with_suffix(".new").write_text(str(os.getpid()))
+    gate.with_suffix(".new").replace(gate.with_suffix(".pid"))
     while not gate.exists():
-        time.sleep(0.02)
+        time.sleep(0.05)
 if how == "fail":
     sys.exit("no such net")
 if how != "nothing":

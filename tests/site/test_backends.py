@@ -72,3 +72,8 @@ def test_a_bad_entry_is_one_line_with_file_and_key(tmp_path, text, fault):
     assert str(caught.value).startswith(f"{path}: ")
     assert fault in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_two_models_of_one_name_are_refused(net):
+    with pytest.raises(UsageError, match="another model is called shares"):
+        usable_backends([net, net])

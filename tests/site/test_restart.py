@@ -39,7 +39,7 @@ def launch(tmp_path, program, until):
         process.wait()
 
 
-def test_the_queue_survives_a_kill_in_the_middle_of_a_job(launch, connect, song, tmp_path, until):
+def test_the_queue_survives_a_kill_in_a_job(launch, connect, song, tmp_path, until, alive):
     process, link = launch()
     visitor = connect(link)
     first, second = (visitor.bring(song, backend="mine").json()["token"] for _ in range(2))
@@ -47,6 +47,7 @@ def test_the_queue_survives_a_kill_in_the_middle_of_a_job(launch, connect, song,
     until(pid.exists)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    until(lambda: not alive(int(pid.read_text())))  # no program outlives its site
     folder = tmp_path / "site"
     for orphan in (folder / "jobs" / "orphan", folder / "arriving" / "half"):
         orphan.mkdir()

@@ -21,7 +21,7 @@ def add(store, name="song", backend="net", audio_s=10.0):
     return store.add(new_token(), "me", name, backend, audio_s=audio_s)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.sampled_from(["add", "claim", "finish", "release", "remove", "restart"])))
 def test_it_is_a_queue(tmp_path_factory, steps):
     """Against a list: who was released or interrupted is served again before all who came later."""

@@ -138,20 +138,25 @@ class MasteringTask(Task):
     @override
     @torch.inference_mode()
     def validate(self, net: nn.Module) -> Row:
-        """Return the loss on held-out music, that of doing nothing, and the gain of SNR in dB."""
+        """Return the loss on held-out music, that of doing nothing, and the gain of SNR in dB.
+
+        Music that was not degraded counts for the losses only: it has no noise to remove.
+        """
         share = self.config.schedule.mse_share
-        rows = []
+        rows, gains_db = [], []
         for batch in self.held_out:
             bad, good = batch.to(self.device)
             output, target = self._compared(net, bad, good)
             warm = self.config.data.warmup_samples
             dry = bad[..., warm : warm + target.shape[-1]]
             noise = [(each - target).square().sum(dim=(1, 2)) for each in (dry, output)]
-            gain_db = 10 * torch.log10((noise[0] + 1e-9) / (noise[1] + 1e-9)).mean()
-            losses = [blended(each, target, share) for each in (output, dry)]
-            rows.append(torch.stack([*losses, gain_db]))
-        names = ("val_loss", "val_untouched", "val_snr_gain_db")
-        return dict(zip(names, torch.stack(rows).mean(0).tolist(), strict=True))
+            gain_db = 10 * torch.log10((noise[0] + 1e-9) / (noise[1] + 1e-9))
+            gains_db += gain_db[noise[0] > 0].tolist()
+            rows.append(torch.stack([blended(each, target, share) for each in (output, dry)]))
+        losses = dict(
+            zip(("val_loss", "val_untouched"), torch.stack(rows).mean(0).tolist(), strict=True)
+        )
+        return losses | {"val_snr_gain_db": sum(gains_db) / max(len(gains_db), 1)}
 
     @override
     def rank(self, row: Row) -> tuple[float, ...]:
