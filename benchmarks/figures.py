@@ -36,7 +36,7 @@ from rtaudio.atomic import replacing
 from rtaudio.bench.machine import machine_line
 from rtaudio.cli.bench_codec import codec_tables
 from rtaudio.cli.bench_denoise import denoise_tables
-from rtaudio.cli.bench_master import master_tables
+from rtaudio.cli.bench_master import master_tables, net_table
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "docs" / "benchmarks.json"
@@ -232,15 +232,14 @@ def measure_codecs(data: Path) -> dict[str, list[Table]]:
     }
 
 
-def measure_masters(data: Path) -> dict[str, list[Table]]:
-    """All songs of a folder, by target, by reference and by matchering; costs of the effects."""
-    measured = rtaudio("bench", "master", "--data", str(data))
-    return {
-        "masters": [
-            table(f"**{title}**", head, rows)
-            for title, head, rows in master_tables(measured["songs"], measured["costs"])
-        ]
-    }
+def measure_masters(data: Path, models: Sequence[Path] = ()) -> dict[str, list[Table]]:
+    """All songs of a folder, by target, by reference and by matchering; nets; all costs."""
+    words = [word for model in models for word in ("--model", str(model))]
+    measured = rtaudio("bench", "master", "--data", str(data), *words)
+    tables = master_tables(measured["songs"], measured["costs"])
+    if models:
+        tables.insert(1, net_table(measured["nets"], measured["published_snr_db"]))
+    return {"masters": [table(f"**{title}**", head, rows) for title, head, rows in tables]}
 
 
 def measure_assistant(data: Path) -> dict[str, list[Table]]:
@@ -390,10 +389,13 @@ def write(data: dict[str, Any]) -> None:
             temporary.write_text(text, "utf-8")
 
 
-def measured(name: str, folder: Path | None) -> dict[str, Any]:
+def measured(name: str, folder: Path | None, models: Sequence[Path]) -> dict[str, Any]:
     """Measure, and return the sections with where and when."""
     command, function = COMMANDS[name]
-    tables = function(folder) if name in ON_RECORDINGS else function()
+    if name == "masters":
+        tables = function(folder, models)
+    else:
+        tables = function(folder) if name in ON_RECORDINGS else function()
     about = {
         "date": datetime.date.today().isoformat(),
         "command": command,
@@ -408,6 +410,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="*", help=f"{', '.join(COMMANDS)}; default: what can be")
     parser.add_argument("--data", type=Path, help="folder of recordings, for those that need one")
+    parser.add_argument(
+        "--model", type=Path, action="append", default=[], help="masters: a net to measure, too"
+    )
     parser.add_argument("--write", action="store_true", help="measure nothing")
     given = parser.parse_args()
     if unknown := set(given.what) - COMMANDS.keys():
@@ -421,7 +426,7 @@ def main() -> None:
     data = json.loads(DATA.read_text("utf-8"))
     for name in [] if given.write else wanted:
         print(f"{name} ...", file=sys.stderr)
-        data |= measured(name, given.data)
+        data |= measured(name, given.data, given.model)
         write(data)
     write(data)
 

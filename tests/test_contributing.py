@@ -34,6 +34,8 @@ PAGES = [
 FOREIGN = {
     "--address",
     "--cap-add",
+    "--data-binary",
+    "--generate",
     "--head",
     "--one-top-level",
     "--strip-components",

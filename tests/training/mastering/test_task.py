@@ -63,10 +63,14 @@ def test_the_bench_measures_a_net_and_knows_the_songs_it_has_learnt_from(
     export(folder / "best.pt", tmp_path / "tiny.onnx")
     monkeypatch.setattr(bench_master, "find_systems", lambda: ({}, []))
     monkeypatch.setattr(bench_master, "measure_costs", lambda *_: [])
-    monkeypatch.setattr(mastering_nets, "time_callback", lambda *_, **__: np.ones(10))
+    timed = []
+    monkeypatch.setattr(
+        mastering_nets, "time_callback", lambda net, **_: timed.append(net) or np.ones(10)
+    )
     words = ("--data", music / "songs", "--model", tmp_path / "tiny.onnx")
     answer = cli("bench", "master", *words, "--json")
     assert answer.status == 0, answer.err
+    assert [net.worker for net in timed] == [False]  # else a thread nobody times would compute
     found = json.loads(answer.out)
     manifest = json.loads((folder / "manifest.json").read_text())
     heard = {track["name"].split("/")[1] for track in manifest if track["part"] == "train"}
