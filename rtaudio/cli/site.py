@@ -66,9 +66,9 @@ def site(
 ) -> None:
     """Take songs apart in the browser: drop them, wait in the queue, listen, download the stems.
 
-    Each visitor sees only the songs they brought; a link shows a song to others until it is removed. The
-    queue survives a restart. Besides nets of ours, programs with a command line separate: Demucs
-    and Open-Unmix if they are installed, and those of --backends.
+    Each visitor sees only the songs they brought; a link shows a song to others until it is
+    removed. The queue survives a restart. Besides nets of ours, programs with a command line
+    separate: Demucs and Open-Unmix if they are installed, and those of --backends.
     """
     if sys.platform == "win32":
         raise UsageError("the site needs Linux or macOS: it limits what an upload may cost")
