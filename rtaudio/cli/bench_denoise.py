@@ -175,8 +175,8 @@ def _write_page(
 
 
 def _note(row: dict[str, Any]) -> str:
-    scored = [f"{SCORES[key][0]} {row[key]:.2f}" for key in ("pesq", "ovr") if key in row]
-    return ", ".join(scored)
+    scored = {key: row[key] for key in ("pesq", "ovr") if math.isfinite(row.get(key, math.nan))}
+    return ", ".join(f"{SCORES[key][0]} {value:.2f}" for key, value in scored.items())
 
 
 def _measure_costs(

@@ -53,11 +53,20 @@ def make_app(site: Site) -> Any:
     fastapi.FastAPI
         The application; its description is at ``/api/openapi.json``.
     """
+    from fastapi import Request
+    from fastapi.responses import JSONResponse
     from fastapi.staticfiles import StaticFiles
 
     from rtaudio.site.api import api
 
+    def troubled(request: Request, error: Exception) -> JSONResponse:
+        """Say nothing of the paths in the error, which are nobody's business but the owner's."""
+        if isinstance(error, FileNotFoundError):
+            return JSONResponse({"detail": "it has been removed"}, 404)
+        return JSONResponse({"detail": "the site cannot use its disk; try again later"}, 503)
+
     app = new_app("rtaudio site", "Songs into stems: upload, queue, progress, download.")
+    app.add_exception_handler(OSError, troubled)
     app.state.site = site
     app.include_router(api)
     app.mount("/look", StaticFiles(directory=_LOOK))

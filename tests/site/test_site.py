@@ -91,6 +91,9 @@ def test_each_visitor_has_the_own_songs_and_others_are_refused(serve, song, tmp_
     other.cookies.set("rtaudio-visitor", "' OR 1=1 --")
     assert other.get("/api/jobs").json() == []
     assert start().delete(f"/api/jobs/{token}").status_code == 403
+    (tmp_path / "site" / "jobs" / token / "stems" / "peaks.json").unlink()
+    answer = other.get(f"/api/jobs/{token}/peaks")
+    assert (answer.status_code, answer.json()) == (404, {"detail": "it has been removed"})
     assert one.delete(f"/api/jobs/{token}").status_code == 204
     assert other.get(f"/api/jobs/{token}").status_code == 404
     assert list((tmp_path / "site" / "jobs").iterdir()) == []

@@ -49,7 +49,7 @@ def measure_gains(net: OverlapNet, noisy: Tensor, clean: Tensor, rate_hz: int) -
         ``fine_structure_db``: standard deviation of the gains around their mean over 340 Hz, from
         200 to 2,000 Hz where the voice is loud. ``noise_in_speech_db``, ``noise_in_pauses_db``:
         what is left of the noise. ``speech_error_db``: error of the speech, relative to it. The
-        last three are means of four bands from 100 to 8,000 Hz.
+        last three are means of four bands from 100 to 8,000 Hz; NaN if there is nothing to measure.
 
     Notes
     -----
@@ -72,7 +72,8 @@ def measure_gains(net: OverlapNet, noisy: Tensor, clean: Tensor, rate_hz: int) -
 
     def level_db(part: Tensor, whole: Tensor, when: Tensor) -> float:
         over, under = (_band_energies(x, when, rate_hz) for x in (part, whole))
-        return float((10 * (over / under).log10()).mean())
+        there = under > 0  # an excerpt without pauses has no level in them
+        return float((10 * ((over + TINY) / (under + TINY)).log10())[there].mean())
 
     return {
         "fine_structure_db": _fine_structure_db(noisy, speech + noise, clean, rate_hz),
@@ -165,7 +166,7 @@ def _band_energies(x: Tensor, when: Tensor, rate_hz: int) -> Tensor:
     power = _spectra(x, size, hop).abs().square() * when[..., None]
     hz = torch.arange(power.shape[-1], device=x.device) * rate_hz / size
     bands = [(hz >= low) & (hz < high) for low, high in BANDS_HZ]
-    return torch.stack([power[..., band].sum((1, 2)) + TINY for band in bands])
+    return torch.stack([power[..., band].sum((1, 2)) for band in bands])
 
 
 def _active(clean: Tensor, rate_hz: int) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch.utils.data import Dataset
 
 from rtaudio.runtime.memory import Floats
@@ -53,6 +53,13 @@ class PairedFoldersConfig(DataSection):
     bandwidth_hz: Annotated[float, Field(gt=0)] | None = None
     band_limit: Probability = 0.0
     band_limit_hz: tuple[Positive, Positive] = (3400.0, 16000.0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PairedFoldersConfig:
+        low, high = self.band_limit_hz
+        if low > high:
+            raise ValueError(f"band_limit_hz: {low:g} .. {high:g} is no range")
+        return self
 
 
 class PairedFolders(Dataset[Mixture]):

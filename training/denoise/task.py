@@ -326,11 +326,14 @@ def _scores(
         if isinstance(net, OverlapNet) and mixed.any():
             pair = batch.noisy[mixed], batch.clean[mixed]
             gains.append((len(pair[0]), measure_gains(net, *pair, config.data.rate_hz)))
-    count = max(len(ratios), 1)
     return {
         "val_loss": sum(losses) / len(losses),
-        "val_si_sdr_db": sum(ratios) / count,
-    } | {
-        f"val_{name}": sum(size * row[name] for size, row in gains) / count
-        for name in (gains[0][1] if gains else ())
-    }
+        "val_si_sdr_db": sum(ratios) / max(len(ratios), 1),
+    } | {f"val_{name}": _mean(gains, name) for name in (gains[0][1] if gains else ())}
+
+
+def _mean(rows: list[tuple[int, Row]], name: str) -> float:
+    """Return the mean of a measure by the sizes of its batches, without those that lack it."""
+    found = [(size, row[name]) for size, row in rows if math.isfinite(row[name])]
+    whole = sum(size for size, _ in found)
+    return sum(size * value for size, value in found) / whole if whole else math.nan

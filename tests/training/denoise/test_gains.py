@@ -60,6 +60,17 @@ def test_one_gain_for_all_is_found_again(sounds, gain):
     assert found["fine_structure_db"] < 0.01
 
 
+def test_an_excerpt_without_pauses_says_nothing_of_them(sounds):
+    speech, noise = sounds
+    speech = torch.stack([speech[0], torch.randn(1, RATE_HZ)])
+    net = net_of(0.5)
+    both = measure_gains(net, speech + noise, speech, RATE_HZ)
+    assert both["noise_in_pauses_db"] == pytest.approx(20 * math.log10(0.5), abs=0.01)
+    alone = measure_gains(net, (speech + noise)[1:], speech[1:], RATE_HZ)
+    assert math.isnan(alone["noise_in_pauses_db"])
+    assert math.isfinite(alone["noise_in_speech_db"])
+
+
 def test_a_comb_is_fine_structure_and_a_slope_is_none(sounds):
     speech, noise = sounds
     bins = torch.arange(721)

@@ -77,6 +77,8 @@ def test_both_sides_may_be_cut_off_at_one_frequency(tmp_path):
         assert after[:, hz > 3000].max() < 1e-3 * before.max()
         cut.append(bool(perhaps[:, hz > 3000].max() < 1e-3 * before.max()))
     assert 2 <= sum(cut) <= 18
+    with pytest.raises(ValueError, match=r"3000 \.\. 2000 is no range"):
+        paired(folder, band_limit_hz=(3000, 2000))
 
 
 def test_excerpts_are_cut_at_one_place_from_both(tmp_path):
