@@ -168,7 +168,8 @@ def _write_page(
             versions.append(version(system.name, note, enhance(system, noisy, rate_hz), rate_hz))
         if clean is not None:
             versions.append(version("clean", "", clean, rate_hz))
-        title = f"{clip.name} ({({**PAIRS, **REAL})[clip.group].split(',')[0]})"
+        source = ({**PAIRS, **REAL})[clip.group].partition(",")[0]
+        title = f"{clip.name} ({source}, {rate_hz / 1000:g} kHz)"
         passages.append(Passage(title, rate_hz, versions))
     about = "All versions of a recording are equally loud (ITU-R BS.1770). Under each name: scores."
     write_listening_page(path, "Denoisers side by side", about, passages)
@@ -176,7 +177,8 @@ def _write_page(
 
 def _note(row: dict[str, Any]) -> str:
     scored = {key: row[key] for key in ("pesq", "ovr") if math.isfinite(row.get(key, math.nan))}
-    return ", ".join(f"{SCORES[key][0]} {value:.2f}" for key, value in scored.items())
+    # A line may break between the scores, not inside of one.
+    return ", ".join(f"{SCORES[key][0]}\N{NO-BREAK SPACE}{v:.2f}" for key, v in scored.items())
 
 
 def _measure_costs(
