@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from typing_extensions import override
 
 from rtaudio.analysis.speech import si_sdr_db
@@ -20,6 +21,7 @@ from training.lineage import LineageTask
 from training.models import net_class
 from training.models.open_unmix import OpenUnmix
 from training.models.separator import Separator
+from training.muon import Muon
 from training.separation.config import SeparationConfig, SeparationData, Source
 from training.separation.curve import PICTURE, draw_curve
 from training.separation.losses import BASS, OTHER, joined, stem_loss
@@ -92,8 +94,11 @@ class SeparationTask(LineageTask):
                 f"{net.latency_samples} samples; take {least} or more"
             )
         self.net = net.to(device)
-        self.optimizer = torch.optim.AdamW(
-            self.net.parameters(), schedule.learning_rate, BETAS, weight_decay=WEIGHT_DECAY
+        rate, net = schedule.learning_rate, self.net
+        self.optimizer: Optimizer = (
+            Muon(net, rate, weight_decay=WEIGHT_DECAY)
+            if schedule.optimizer == "muon"
+            else torch.optim.AdamW(net.parameters(), rate, BETAS, weight_decay=WEIGHT_DECAY)
         )
         self.parts = {"net": self.net, "optimizer": self.optimizer}
         self.mixer = Mixer(config.data, net.rate_hz, config.data.excerpt_hops * net.hop)
