@@ -37,6 +37,7 @@ from rtaudio.bench.machine import machine_line
 from rtaudio.cli.bench_codec import codec_tables
 from rtaudio.cli.bench_denoise import denoise_tables
 from rtaudio.cli.bench_master import master_tables, net_table
+from rtaudio.cli.bench_separation import separation_tables
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "docs" / "benchmarks.json"
@@ -221,6 +222,20 @@ def measure_denoisers(data: Path) -> dict[str, list[Table]]:
     }
 
 
+def measure_separators(data: Path) -> dict[str, list[Table]]:
+    """The shipped separator on songs that no training has heard, beside an ideal mask."""
+    measured = rtaudio("bench", "separation", "--data", str(data))
+    tables = separation_tables(measured["separation"], measured["costs"])
+    columns = ["", "SDR dB", "latency", ""]
+    others = [(name, f"{sdr_db:.2f}", *rest) for name, sdr_db, *rest in measured["published"]]
+    published = ("SDR that others have published, on other data", columns, others)
+    return {
+        "separators": [
+            table(f"**{title}**", head, rows) for title, head, rows in [*tables, published]
+        ]
+    }
+
+
 def measure_codecs(data: Path) -> dict[str, list[Table]]:
     """The shipped codecs and Opus on every sixth recording: quality, bitrate and cost."""
     measured = rtaudio("bench", "codec", "--quick", "--data", str(data))
@@ -297,13 +312,14 @@ COMMANDS: dict[str, tuple[str, Callable[..., dict[str, list[Table]]]]] = {
     "start": ("rtaudio run crunch --device clock --seconds 0", measure_start),
     "picture": ("rtaudio demo", make_picture),
     "denoisers": ("rtaudio bench denoise", measure_denoisers),
+    "separators": ("rtaudio bench separation", measure_separators),
     "codecs": ("rtaudio bench codec --quick", measure_codecs),
     "masters": ("rtaudio bench master", measure_masters),
     "assistant": (ASSISTANT, measure_assistant),
 }
 """Names for the command line: the command that a reader can give, and the measurement."""
 
-ON_RECORDINGS = ("denoisers", "codecs", "masters", "assistant")
+ON_RECORDINGS = ("denoisers", "separators", "codecs", "masters", "assistant")
 """Those that need a folder of recordings."""
 
 

@@ -79,11 +79,8 @@ def separate(
 
 
 def _find(model: str) -> Path:
-    from rtaudio.effects.separate import shipped_separator
     from rtaudio.shipped import shipped_separators
 
-    if model == SHIPPED:
-        return shipped_separator()
     return shipped_separators().get(model) or Path(model)
 
 

@@ -37,19 +37,8 @@ OFF_DB = -80.0
 
 
 def shipped_separator() -> Path:
-    """Return the model that :class:`Separate` plays unless it is given another one.
-
-    Raises
-    ------
-    ParameterError
-        None is shipped.
-    """
-    shipped = shipped_separators()
-    if "separate" not in shipped:
-        raise ParameterError(
-            "separate.file: no separator is shipped yet; name the file of one (see rtaudio train)"
-        )
-    return shipped["separate"]
+    """Return the model file of the separator that comes with rtaudio."""
+    return shipped_separators()["separate"]
 
 
 class _SeparateOptions(Common, total=False):
@@ -88,8 +77,8 @@ class Separate(Effect):
     Parameters
     ----------
     file
-        The model: a separator with stereo input, as ``rtaudio train`` makes them; None: the
-        shipped one, once there is one.
+        The model: a separator with stereo input, as ``rtaudio train`` makes them; default: the
+        shipped one.
     worker
         As for :class:`~rtaudio.Model`: None decides live.
     output
@@ -116,7 +105,7 @@ class Separate(Effect):
     >>> backing = karaoke(song, 44100)                             # doctest: +SKIP
     """
 
-    file: Path | None = Field(None, description="the separator; null: the shipped one, if any")
+    file: Path = Field(default_factory=shipped_separator, description="the separator")
     worker: bool | None = Field(None, description="run in a thread of its own; null: decide live")
     output: Literal["mix", "stems"] = "mix"
     vocals_db: float = _level("vocals")
@@ -135,9 +124,8 @@ class Separate(Effect):
     _loaded: LoadedModel = PrivateAttr()
 
     def __init__(self, file: str | Path | None = None, **options: Unpack[_SeparateOptions]) -> None:
-        path = shipped_separator() if file is None else Path(file)
-        super().__init__(file=path, **options)
-        self._loaded = load_model(path)
+        super().__init__(file=shipped_separator() if file is None else file, **options)
+        self._loaded = load_model(self.file)
         if not self.card.stems or self.card.channels[0] != STEREO or self.card.parameters:
             raise ParameterError(
                 f"{self.file}: is no separator of a stereo signal without knobs; choose another"

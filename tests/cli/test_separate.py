@@ -127,13 +127,3 @@ def test_the_name_of_a_stem_does_not_lead_out_of_its_folder(stem):
     assert Card.model_validate(card).stems == ("vocals", "other")
     with pytest.raises(ValidationError, match="stems"):
         Card.model_validate({**card, "stems": ["vocals", stem]})
-
-
-def test_without_a_separator_it_says_so(cli, tmp_path):
-    from rtaudio.shipped import shipped_separators
-
-    if shipped_separators():
-        pytest.skip("a separator is shipped")
-    answer = cli("separate", tmp_path / "song.wav", tmp_path / "out")
-    assert answer.status == 2
-    assert "no separator is shipped yet" in answer.err

@@ -11,7 +11,6 @@ import rtaudio as rt
 from rtaudio.effects.parallel import Branch
 from rtaudio.effects.registry import effect_class, effect_kinds
 from rtaudio.settings import Settings
-from rtaudio.shipped import shipped_separators
 
 WRONG = [
     "nonsense", "", b"bytes", None, True, 1e9, -1e9, float("nan"), float("inf"), 10**400, 2 + 1j,
@@ -47,8 +46,6 @@ def check(make):
 
 
 CLASSES = {cls.kind: cls for cls in [*map(effect_class, effect_kinds()), Branch]}
-if not shipped_separators():
-    del CLASSES["separate"]  # see test_separate.py
 
 
 @pytest.mark.parametrize("kind", CLASSES)

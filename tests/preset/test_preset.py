@@ -21,7 +21,7 @@ from rtaudio.effects.registry import effect_class, effect_kinds
 from rtaudio.errors import PresetError
 from rtaudio.preset.load import load_preset
 from rtaudio.preset.save import save_preset
-from rtaudio.shipped import shipped_models, shipped_presets, shipped_separators
+from rtaudio.shipped import shipped_models, shipped_presets
 
 KINDS = effect_kinds()
 CONTAINERS = ("chain", "parallel")
@@ -316,7 +316,7 @@ def test_a_cabinet_without_a_file_cannot_be_saved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k != "separate" or shipped_separators()])
+@pytest.mark.parametrize("kind", KINDS)
 def test_keys_and_defaults_are_those_of_the_constructor(folder, kind):
     """A preset that names an effect and nothing else is the constructor without arguments."""
     cls = effect_class(kind)

@@ -16,7 +16,8 @@ from rtaudio.runtime.words import address_of, f32_at, struct_at
 from rtaudio.shipped import shipped_models, shipped_presets
 
 RATE, BLOCK = 48000, 64
-NATIVE = [name for name in shipped_presets() if not name.startswith(("codec", "denoise"))]
+WITH_ONNX = ("codec", "denoise", "karaoke", "backing", "drums", "stems")
+NATIVE = [name for name in shipped_presets() if not name.startswith(WITH_ONNX)]
 EVERYTHING = [
     rt.NoiseGate(),
     rt.Compressor(),
