@@ -70,7 +70,12 @@ def export(source: Path, out: Path, force: bool = True) -> None:
 
 
 def export_net(
-    net: StreamingModule, card: dict[str, Any], source: Path, out: Path, force: bool = True
+    net: StreamingModule,
+    card: dict[str, Any],
+    source: Path,
+    out: Path,
+    force: bool = True,
+    half: bool = False,
 ) -> None:
     """Write a trained net, as `export` does.
 
@@ -85,6 +90,8 @@ def export_net(
         ``OUT.encoder.onnx`` and ``OUT.decoder.onnx`` for ``OUT.onnx``.
     force
         Whether existing files may be replaced.
+    half
+        Whether to round the weights to half precision; for .onnx only.
 
     Raises
     ------
@@ -92,13 +99,15 @@ def export_net(
         As for `export`.
     """
     _check_target(source, out, force)
+    if half and out.suffix != ".onnx":
+        raise ExportError(f"{out}: half precision is for .onnx only; export it without --half")
     parts = net.parts()
     if out.suffix == ".onnx":
         files = {name: out.with_suffix(f".{name}.onnx") if name else out for name in parts}
         for file in files.values():
             may_write(file, force)
         for name, part in parts.items():
-            _export_onnx(part, card, files[name])
+            _export_onnx(part, card, files[name], half)
         return
     if len(parts) > 1:
         raise ValueError(
@@ -112,8 +121,8 @@ def export_net(
     _write(dataclasses.replace(model, path=source), net_of(model), out)
 
 
-def _export_onnx(net: StreamingModule, card: dict[str, Any], out: Path) -> None:
-    parity = export_model(net, card, out)
+def _export_onnx(net: StreamingModule, card: dict[str, Any], out: Path, half: bool) -> None:
+    parity = export_model(net, card, out, half=half)
     if net.kind == "encoder":
         proof = "ONNX Runtime = PyTorch, blocks = whole, code for code"
         if differing := max(parity.onnx_error, parity.streaming_error):

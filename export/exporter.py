@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import re
 import warnings
@@ -21,6 +22,7 @@ from rtaudio.atomic import replacing
 from rtaudio.errors import ContractError, first_fault
 from rtaudio.models.contract.card import FRAMES_AXIS, GOLDEN_SAMPLES, Card, Golden
 from rtaudio.models.contract.check import check_model
+from rtaudio.models.contract.half_precision import LEAST_WEIGHTS, to_half
 from rtaudio.models.contract.metadata import write_metadata
 
 __all__ = ["export_model"]
@@ -29,7 +31,9 @@ OPSET = 17
 _TRACED_FRAMES = 64
 
 
-def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path) -> Parity:
+def export_model(
+    net: StreamingModule, card: Mapping[str, Any], path: str | Path, *, half: bool = False
+) -> Parity:
     """Export a net to a model file, and prove the file before it is put in its place.
 
     Parameters
@@ -42,6 +46,8 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
         parameters and architecture come from the net.
     path
         The file to write; an existing one is replaced in one step.
+    half
+        Whether to round the weights to half precision, which halves the file.
 
     Returns
     -------
@@ -57,6 +63,9 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
     if not path.parent.is_dir():
         raise ExportError(f"{path}: the folder {path.parent} does not exist; make it first")
     _refuse_unstreamable(net)
+    folded = net.folded()
+    if half:
+        net = folded = _rounded(folded)
     try:
         full_card = Card(
             **card,
@@ -79,7 +88,7 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
     blocks = whole_blocks(net, signal) if net.hop else [signal.shape[1]]
     try:
         output = run_torch(net, signal, blocks)
-        proto = _trace(net.folded())
+        proto = _trace(folded)
         # Codes are shorter: a frame per hop.
         golden = Golden(signal[:, :GOLDEN_SAMPLES], output[:, :GOLDEN_SAMPLES])
         write_metadata(proto, full_card, golden)
@@ -90,8 +99,20 @@ def export_model(net: StreamingModule, card: Mapping[str, Any], path: str | Path
     except ParityError as error:
         raise ExportError(f"{path}: not written: {error}") from None
     with replacing(path) as temporary:
-        temporary.write_bytes(model.data)
+        temporary.write_bytes(to_half(proto).SerializeToString() if half else model.data)
     return parity
+
+
+def _rounded(net: StreamingModule) -> StreamingModule:
+    """Return the net with large weights of half precision."""
+    net = copy.deepcopy(net)
+    with torch.no_grad():
+        for name, weight in net.named_parameters():
+            if weight.numel() >= LEAST_WEIGHTS:
+                weight.copy_(weight.half())
+                if not torch.isfinite(weight).all():
+                    raise ExportError(f"{name} is too large for half precision; export it as it is")
+    return net
 
 
 def _refuse_unstreamable(net: StreamingModule) -> None:

@@ -16,6 +16,9 @@ from typing import NamedTuple
 import pytest
 from _pytest.runner import runtestprotocol
 
+# Before NumPy and PyTorch are loaded: idle threads of theirs spin, and tests run side by side.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from rtaudio.cli import main
 
 DATA = Path(os.environ.get("RTAUDIO_DATA") or Path(__file__).parents[2] / "shared" / "data")

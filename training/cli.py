@@ -202,7 +202,7 @@ def _print_way_on(folder: Path, what: Sequence[Path], given: Mapping[str, object
     remark(f"to go on: {shlex.join(words)}")
 
 
-def export(source: Path, out: Path, force: bool = True) -> None:
+def export(source: Path, out: Path, force: bool = True, half: bool = False) -> None:
     """Export the net of a checkpoint.
 
     Parameters
@@ -211,8 +211,8 @@ def export(source: Path, out: Path, force: bool = True) -> None:
         The ``best.pt`` of a run.
     out
         The file to write; its suffix names the format, see `export.cli.export_net`.
-    force
-        Whether existing files may be replaced.
+    force, half
+        As for `export.cli.export_net`.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def export(source: Path, out: Path, force: bool = True) -> None:
         No such checkpoint, or a net that this format cannot hold.
     """
     net, card = load_checkpoint(source)
-    export_net(net, card, source, out, force)
+    export_net(net, card, source, out, force, half)
 
 
 def _of_captures(

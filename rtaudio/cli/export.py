@@ -10,6 +10,7 @@ import typer
 from rtaudio.atomic import new_file
 from rtaudio.cli.extra import call_extra
 from rtaudio.cli.folder_run import Force
+from rtaudio.errors import UsageError
 from rtaudio.view import terminal
 
 
@@ -33,6 +34,10 @@ def export(
         ),
     ],
     force: Force = False,
+    half: Annotated[
+        bool,
+        typer.Option("--half", help="A checkpoint to .onnx: weights of half precision."),
+    ] = False,
 ) -> None:
     """Export a net as a model file, or as a file for another player."""
     from rtaudio.catalogue import find_file
@@ -43,5 +48,9 @@ def export(
     source = find_file(source, "model")
     target = new_file(source, target, force)
     terminal.say_loading("PyTorch")
-    module = "export.cli" if source.is_dir() or source.suffix in MODEL_SUFFIXES else "training.cli"
-    call_extra(module, "export", source, target, force)
+    if source.is_dir() or source.suffix in MODEL_SUFFIXES:
+        if half:
+            raise UsageError(f"{source}: --half is for checkpoints; export it without")
+        call_extra("export.cli", "export", source, target, force)
+    else:
+        call_extra("training.cli", "export", source, target, force, half)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import onnx
+import onnxruntime as ort
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
@@ -239,6 +241,42 @@ def test_other_nets_are_exported(net, tmp_path):
     assert model.card.hop == net.hop
     if type(net) in (Framed, Delay):
         assert parity.latency_samples == net.latency_samples
+
+
+def test_half_precision_halves_the_file_and_rounds_weights_only(tmp_path):
+    net = lstm(64)
+    export_model(net, CARD, tmp_path / "whole.onnx")
+    parity = export_model(net, CARD, tmp_path / "half.onnx", half=True)
+    assert max(parity.onnx_error, parity.streaming_error) <= 1e-5
+    whole, half = (read_model(tmp_path / f"{name}.onnx") for name in ("whole", "half"))
+    values = {t.name: onnx.numpy_helper.to_array(t) for t in half.proto.graph.initializer}
+    saved = 0
+    for tensor in whole.proto.graph.initializer:
+        value = onnx.numpy_helper.to_array(tensor)
+        assert values[tensor.name].dtype == value.dtype
+        if value.size >= 1024:
+            np.testing.assert_array_equal(values[tensor.name], value.astype(np.float16))
+            saved += value.nbytes // 2
+        else:
+            np.testing.assert_array_equal(values[tensor.name], value)
+    sizes = [(tmp_path / f"{name}.onnx").stat().st_size for name in ("whole", "half")]
+    assert saved > 0.3 * sizes[0]
+    assert sizes[0] - sizes[1] == pytest.approx(saved, abs=1000)
+    # Other players read the file as it is.
+    session = ort.InferenceSession(tmp_path / "half.onnx", providers=["CPUExecutionProvider"])
+    x = {"audio": half.golden_input[None], "state.h": np.zeros((1, 1, 64), np.float32)}
+    y = session.run(["audio_out"], {**x, "state.c": x["state.h"]})[0]
+    np.testing.assert_allclose(y[0], half.golden_output, atol=1e-5)
+    assert not np.array_equal(half.golden_output, whole.golden_output)
+
+
+def test_a_weight_beyond_half_precision_is_named(tmp_path):
+    net = lstm(64)
+    with torch.no_grad():
+        next(p for p in net.parameters() if p.numel() > 1024)[0, 0] = 1e5
+    with pytest.raises(ExportError, match="is too large for half precision"):
+        export_model(net, CARD, tmp_path / "net.onnx", half=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_encoder_is_proven_code_for_code(tmp_path):

@@ -463,6 +463,36 @@ def test_missing_metadata_is_refused(key, tmp_path):
         read_model(save(proto, tmp_path))
 
 
+def with_halves(count=2048, kind=TensorProto.FLOAT16, uses=1, **attributes):
+    """The valid model with ``count`` numbers of half precision, cast to single."""
+    tensor = onnx.numpy_helper.from_array(np.arange(count, dtype=np.float16), "w.half")
+    tensor.data_type = kind
+    base = model().graph
+    casts = [
+        helper.make_node("Cast", ["w.half"], [f"w.{k}"], **{"to": FLOAT, **attributes})
+        for k in range(uses)
+    ]
+    return model(nodes=[*casts, *base.node], initializers=[tensor])
+
+
+def test_weights_of_half_precision_are_read_as_single(tmp_path):
+    read = read_model(save(with_halves(), tmp_path))
+    [weight] = read.proto.graph.initializer
+    assert weight.name == "w.0"
+    values = onnx.numpy_helper.to_array(weight)
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, np.arange(2048))
+    assert all(node.op_type != "Cast" for node in read.proto.graph.node)
+    assert onnx.ModelProto.FromString(read.data) == read.proto
+
+
+@pytest.mark.parametrize("proto", [with_halves(uses=2), with_halves(to=INT64)])
+def test_halves_of_another_use_stay_in_the_graph(proto, tmp_path):
+    read = read_model(save(proto, tmp_path))
+    assert read.proto == proto
+    assert read.data == proto.SerializeToString()
+
+
 def test_dropout_that_does_nothing_is_allowed():
     base = model().graph
     off = helper.make_tensor("off", TensorProto.BOOL, [], [False])

@@ -52,7 +52,9 @@ class SeparationData(DataSection):
     A mixture has ``excerpt_hops`` hops of the net. With ``together`` as chance, its stems come from
     one song at one time; else each from anywhere. ``absent`` is the chance of each stem to be left
     out, ``speed`` that of another speed and key, up to two semitones, and ``swap`` that of
-    exchanged channels. Each stem gets a random gain of ``gain_db`` and balance of ``balance_db``.
+    exchanged channels. Each stem gets a random gain of ``gain_db`` and balance of ``balance_db``;
+    with ``equalizer`` as chance, another colour of up to ``equalizer_db`` too, without which a few
+    songs would be learnt by heart.
     """
 
     cache: str = ""
@@ -66,6 +68,8 @@ class SeparationData(DataSection):
     absent: Share = 0.15
     speed: Share = 0.4
     swap: Share = 0.5
+    equalizer: Share = 0.5
+    equalizer_db: Annotated[float, Field(ge=0, le=40)] = 9.0
     gain_db: tuple[float, float] = (-9.0, 6.0)
     balance_db: Annotated[float, Field(ge=0, le=20)] = 4.0
 
@@ -73,12 +77,14 @@ class SeparationData(DataSection):
 class SeparationSchedule(Section):
     """Length and pace of a training.
 
-    The learning rate rises over ``warmup_steps`` and falls along half a cosine to a twentieth. The
-    run keeps a running average of the weights over about the last ``1 / (1 - average)`` steps.
+    The learning rate rises over ``warmup_steps`` and falls along half a cosine to a twentieth;
+    ``optimizer: muon`` is `training.muon.Muon`. The run keeps a running average of the weights over
+    about the last ``1 / (1 - average)`` steps.
     """
 
     steps: Annotated[int, Field(ge=1)]
     batch: Annotated[int, Field(ge=1, le=256)] = 4
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.002
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99

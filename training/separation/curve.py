@@ -40,7 +40,7 @@ def draw_curve(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
         if any(gain == gain for gain in gains):
             axis.plot(hours, gains, ".-", label=stem)
     axis.set_xlabel("hours of one core")
-    axis.set_ylabel("SI-SDR above the mixture, dB")
+    axis.set_ylabel("SDR, dB")
     axis.grid(alpha=0.3)
     legend_above(axis)
     with replacing(path) as temporary:

@@ -20,6 +20,9 @@ QUIET_RMS = 2e-3
 """An excerpt below this is drawn again, up to `TRIES` times: there is little to learn from it."""
 TRIES = 3
 PEAK = 1.0
+CURVE_POINTS = 8
+"""Points of a random equalizer, evenly spread over the logarithm of the frequency."""
+LOWEST_HZ = 40.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Mixer:
     """
 
     def __init__(self, data: SeparationData, rate_hz: int, samples: int) -> None:
-        self.data, self.samples = data, samples
+        self.data, self.rate_hz, self.samples = data, rate_hz, samples
         sources = [(s.share, find_tracks(data, s, rate_hz)) for s in data.train]
         self._of_stem = {stem: _Choice(sources, {stem}) for stem in STEMS}
         self._songs = _Choice(sources, set(STEMS), least=2)
@@ -128,13 +131,25 @@ class Mixer:
         return sound[:, : self.samples]
 
     def _placed(self, sound: Floats, generator: np.random.Generator) -> Floats:
-        """Set level, balance and sign at random."""
+        """Set colour, level, balance and sign at random."""
         data = self.data
+        if generator.random() < data.equalizer:
+            spectrum = np.fft.rfft(sound) * self._curve(generator)
+            sound = np.fft.irfft(spectrum, self.samples).astype(np.float32)
         gain_db = generator.uniform(*data.gain_db)
         tilt_db = generator.uniform(-0.5, 0.5) * data.balance_db
         gains = from_db(np.array([[gain_db + tilt_db], [gain_db - tilt_db]], np.float32))
         placed: Floats = np.float32(generator.choice([-1.0, 1.0])) * gains * sound
         return placed
+
+    def _curve(self, generator: np.random.Generator) -> Array:
+        """Return the gains of a random equalizer, for each line of the spectrum of an excerpt."""
+        most_db = self.data.equalizer_db
+        points = np.geomspace(LOWEST_HZ, self.rate_hz / 2, CURVE_POINTS)
+        lines_hz = np.fft.rfftfreq(self.samples, 1 / self.rate_hz)
+        points_db = generator.uniform(-most_db, most_db, CURVE_POINTS)
+        curve: Array = from_db(np.interp(np.log(lines_hz + 1e-9), np.log(points), points_db))
+        return curve
 
 
 class _Choice:

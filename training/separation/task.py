@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from typing_extensions import override
 
-from rtaudio.analysis.speech import si_sdr_db
 from rtaudio.models.stems import STEMS
 from rtaudio.runtime.memory import Floats
 from training.config import ConfigError
@@ -20,6 +20,7 @@ from training.lineage import LineageTask
 from training.models import net_class
 from training.models.open_unmix import OpenUnmix
 from training.models.separator import Separator
+from training.muon import Muon
 from training.separation.config import SeparationConfig, SeparationData, Source
 from training.separation.curve import PICTURE, draw_curve
 from training.separation.losses import BASS, OTHER, joined, stem_loss
@@ -34,9 +35,6 @@ WEIGHT_DECAY = 1e-2
 GRADIENT_LIMIT = 5.0
 LEAST_RATE = 0.05
 """The learning rate at the end of a run, as a share of its peak."""
-
-AUDIBLE_RMS = 3e-3
-"""A stem of a clip is scored if it is louder: there is no telling how well silence is separated."""
 
 
 class Batch(NamedTuple):
@@ -92,12 +90,15 @@ class SeparationTask(LineageTask):
                 f"{net.latency_samples} samples; take {least} or more"
             )
         self.net = net.to(device)
-        self.optimizer = torch.optim.AdamW(
-            self.net.parameters(), schedule.learning_rate, BETAS, weight_decay=WEIGHT_DECAY
+        rate, net = schedule.learning_rate, self.net
+        self.optimizer: Optimizer = (
+            Muon(net, rate, weight_decay=WEIGHT_DECAY)
+            if schedule.optimizer == "muon"
+            else torch.optim.AdamW(net.parameters(), rate, BETAS, weight_decay=WEIGHT_DECAY)
         )
         self.parts = {"net": self.net, "optimizer": self.optimizer}
         self.mixer = Mixer(config.data, net.rate_hz, config.data.excerpt_hops * net.hop)
-        self.held_out = _clips(config.data, config.data.validation, net.rate_hz)
+        self.held_out = _songs(config.data, config.data.validation, net.rate_hz)
 
     @override
     def describe(self) -> str:
@@ -149,18 +150,18 @@ class SeparationTask(LineageTask):
 
     @override
     def validate(self, net: nn.Module) -> Row:
-        """Return the mean improvement of the SI-SDR on the validation songs, of each stem too."""
+        """Return the SDR on the validation songs: of each stem, and the mean."""
         assert isinstance(net, Separator | OpenUnmix)
-        means = _improvements(net, self.held_out, self.device)
+        means = _sdr(net, self.held_out, self.device)
         found = [value for value in means.values() if math.isfinite(value)]
         return {
-            "val_si_sdri_db": sum(found) / max(len(found), 1),
+            "val_sdr_db": sum(found) / max(len(found), 1),
             **{f"val_{stem}_db": value for stem, value in means.items()},
         }
 
     @override
     def rank(self, row: Row) -> tuple[float, ...]:
-        return (-row["val_si_sdri_db"],)
+        return (-row["val_sdr_db"],)
 
     @override
     def card(self) -> dict[str, Any]:
@@ -181,15 +182,15 @@ class SeparationTask(LineageTask):
     @override
     def metrics(self, row: Row) -> dict[str, Any]:
         found = {stem: row[f"val_{stem}_db"] for stem in STEMS}
-        return {"step": int(row["step"]), "validation_si_sdri_db": _rounded(found)}
+        return {"step": int(row["step"]), "validation_sdr_db": _rounded(found)}
 
     @override
     def score(self, net: nn.Module, row: Row) -> dict[str, Any]:
-        """Score the test songs: mean improvement of the SI-SDR of each stem."""
+        """Score the test songs: the SDR of each stem."""
         assert isinstance(net, Separator | OpenUnmix)
-        clips = _clips(self.config.data, self.config.data.test, net.rate_hz)
-        found = _improvements(net, clips, torch.device("cpu"))
-        return {**self.metrics(row), "test_si_sdri_db": _rounded(found)}
+        songs = _songs(self.config.data, self.config.data.test, net.rate_hz)
+        found = _sdr(net, songs, torch.device("cpu"))
+        return {**self.metrics(row), "test_sdr_db": _rounded(found)}
 
     @override
     def report(self, folder: Path, net: nn.Module, rows: Sequence[Row]) -> None:
@@ -198,8 +199,8 @@ class SeparationTask(LineageTask):
     @staticmethod
     @override
     def verdict(metrics: Mapping[str, Any]) -> str:
-        found = metrics["test_si_sdri_db"]
-        return "SI-SDR better by " + ", ".join(f"{stem} {db:g} dB" for stem, db in found.items())
+        found = metrics["test_sdr_db"]
+        return "SDR " + ", ".join(f"{stem} {db:g} dB" for stem, db in found.items())
 
 
 def _aligned(net: Separator | OpenUnmix, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -216,38 +217,48 @@ def _aligned(net: Separator | OpenUnmix, targets: Tensor) -> tuple[Tensor, Tenso
     return estimates, targets[..., : targets.shape[-1] - late]
 
 
-def _clips(data: SeparationData, patterns: Iterable[str], rate_hz: int) -> list[Floats]:
-    """Return clips of songs, (stems, 2, samples) each, evenly spread."""
+def _songs(data: SeparationData, patterns: Iterable[str], rate_hz: int) -> list[list[Floats]]:
+    """Return clips of each song, (stems, 2, samples) each, evenly spread."""
     samples = round(data.clip_s * rate_hz)
-    clips = []
+    songs = []
     for pattern in patterns:
         for track in find_tracks(data, Source(files=pattern), rate_hz):
             last = max(0, track.frames - samples)
+            clips = []
             for start in np.linspace(0, last, data.clips + 2, dtype=int)[1:-1]:
                 rows = [track.sounds[s].read(start, start + samples) if s in track.sounds
                         else np.zeros((2, samples), np.float32) for s in STEMS]  # fmt: skip
                 clips.append(np.stack(rows))
-    return clips
+            songs.append(clips)
+    return songs
 
 
 @torch.inference_mode()
-def _improvements(
-    net: Separator | OpenUnmix, clips: Sequence[Floats], device: torch.device
+def _sdr(
+    net: Separator | OpenUnmix, songs: Sequence[Sequence[Floats]], device: torch.device
 ) -> dict[str, float]:
-    """Return by how much the SI-SDR of each stem is above the mixture's, as the mean over clips."""
-    gains: dict[str, list[float]] = {stem: [] for stem in STEMS}
-    for clip in clips:
-        whole = clip.shape[-1] // net.hop * net.hop
-        targets = torch.from_numpy(clip[..., :whole])[None].to(device)
-        estimates, targets = _aligned(net, targets)
-        mixture = targets.sum(dim=1)[0].cpu().numpy()
-        for stem, estimate, target in zip(STEMS, estimates[0], targets[0], strict=True):
-            truth = target.cpu().numpy()
-            if stem in net.stems and truth.std() > AUDIBLE_RMS:
-                before = si_sdr_db(truth.ravel(), mixture.ravel())
-                after = si_sdr_db(truth.ravel(), estimate.cpu().numpy().ravel())
-                gains[stem].append(after - before)
-    return {stem: float(np.mean(found)) if found else math.nan for stem, found in gains.items()}
+    """Return the ratio of each stem to its error over all of a song, in dB, as the mean over songs.
+
+    That of silence is 0 dB. Ratios of single clips would be about those in which a stem rests.
+
+    Notes
+    -----
+    Mitsufuji et al.: Music demixing challenge 2021, Frontiers in Signal Processing, 2022.
+    """
+    ratios: dict[str, list[float]] = {stem: [] for stem in STEMS}
+    for clips in songs:
+        power, error = np.zeros(len(STEMS)), np.zeros(len(STEMS))
+        for clip in clips:
+            whole = clip.shape[-1] // net.hop * net.hop
+            targets = torch.from_numpy(clip[..., :whole])[None].to(device)
+            estimates, targets = _aligned(net, targets)
+            power += targets.square().sum(dim=(0, 2, 3)).cpu().numpy()
+            error += (estimates - targets).square().sum(dim=(0, 2, 3)).cpu().numpy()
+        for number, stem in enumerate(STEMS):
+            if stem in net.stems and power[number] > 0:
+                ratio = power[number] / max(error[number], 1e-12)
+                ratios[stem].append(10 * math.log10(ratio))
+    return {stem: float(np.mean(found)) if found else math.nan for stem, found in ratios.items()}
 
 
 def _rounded(found: Mapping[str, float]) -> dict[str, float]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rtaudio.errors import ContractError
 from rtaudio.models.contract.card import EXPORT_AGAIN, Card, ModelFile
+from rtaudio.models.contract.half_precision import from_half
 from rtaudio.models.contract.interface import RECURRENT, check_interface, check_recurrence
 from rtaudio.models.contract.metadata import read_card, read_golden
 
@@ -99,7 +100,8 @@ def check_model(proto: onnx.ModelProto, path: str | Path, data: bytes | None = N
     path
         The file, for messages.
     data
-        The bytes of the file; None: those of the graph.
+        The bytes of the file; None: those of the graph. A model file has those of the graph, too,
+        where the weights were of half precision.
 
     Raises
     ------
@@ -107,11 +109,13 @@ def check_model(proto: onnx.ModelProto, path: str | Path, data: bytes | None = N
         As `read_model`.
     """
     path = Path(path)
-    data = proto.SerializeToString() if data is None else data
     if not proto.graph.node or not proto.opset_import:
         raise ContractError(f"{path}: not an ONNX file, or cut short; get it again")
     card = read_card(path, proto)
     _check_tensors(path, proto)
+    single = from_half(proto)
+    if data is None or single is not proto:
+        proto, data = single, single.SerializeToString()
     _check_nodes(path, proto, card)
     try:
         onnx.checker.check_model(proto)
