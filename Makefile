@@ -87,10 +87,8 @@ test-realtime: $(VENV)/.all
 	$(BIN)/pytest -m realtime
 
 # In the order of their names: by their number of tests, a slow file would come last, and alone.
-# One thread for each: several of one process would only wait for each other, and spin meanwhile.
 test-aside: $(VENV)/.all
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
-	$(IDLE) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not realtime" \
+	@$(IDLE) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not realtime" \
 		>$(VENV)/aside.txt 2>&1; status=$$?; cat $(VENV)/aside.txt; exit $$status
 
 bench: $(VENV)/.all
