@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import time
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
@@ -69,16 +70,32 @@ MOST_STOLEN = 0.01
 TRIES = 3
 
 
+HERE = Path(__file__).parent
+
+
+@cache
+def _is_among(path: Path, names: tuple[str, ...]) -> bool:
+    """Say whether a file is one of those, or lies in a folder that is."""
+    return any(path.is_relative_to(HERE / name) for name in names)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave out files whose tests ``-m realtime`` or ``-m "not realtime"`` would all deselect."""
+    wanted = {"realtime": True, "not realtime": False}.get(config.option.markexpr)
+    if wanted is None or collection_path.suffix != ".py":
+        return None
+    return _is_among(collection_path, REAL_TIME) != wanted or None
+
+
 def pytest_collection_modifyitems(items):
     missing = {}
     if shutil.which("jackd") is None:
         missing["jack"] = "jackd is not installed (package jackd2)"
     if not DATA.is_dir():
         missing["data"] = f"no recordings in {DATA}; RTAUDIO_DATA may name another folder"
-    here = Path(__file__).parent
     for item in items:
         for names, marker in ((REAL_TIME, "realtime"), (STEADY, "steady")):
-            if any(item.path.is_relative_to(here / name) for name in names):
+            if _is_among(item.path, names):
                 item.add_marker(marker)
         for marker, reason in missing.items():
             if item.get_closest_marker(marker):

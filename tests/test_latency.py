@@ -10,13 +10,19 @@ import pytest
 import rtaudio as rt
 from rtaudio.preset.load import load_preset
 from rtaudio.runtime.offline import run
-from rtaudio.shipped import shipped_presets
+from rtaudio.shipped import shipped_codecs, shipped_presets
 
 RATE = 48000
 TAKE = np.random.default_rng(0).uniform(-0.3, 0.3, RATE // 4).astype(np.float32)
 CHANGE = 6007
 LOOK_AHEAD = ("broadcast", "master", "master-podcast")
 """Presets whose limiters and compressors turn down before a loud change: they get a soft one."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def codecs():
+    """Keep the codecs in memory: read anew for every test, they would take longer than it."""
+    return [rt.Codec(name) for name in shipped_codecs()]
 
 
 def first_difference(program_of, block, level):

@@ -398,17 +398,27 @@ def test_memory_does_not_grow_with_the_file(models, tmp_path):
     assert second - first < 25_000  # kB
 
 
+@pytest.fixture(scope="module")
+def long_recording(tmp_path_factory):
+    """Five minutes of eight channels."""
+    path = tmp_path_factory.mktemp("long") / "long.wav"
+    with create_audio(path, RATE, 8, "PCM_U8") as file:
+        for _ in range(100):
+            file.write(NOISE)
+    return path
+
+
 @pytest.mark.parametrize(
     ("kind", "files"), [(signal.SIGINT, 2), (signal.SIGTERM, 1), (signal.SIGKILL, 2)]
 )
-def test_an_interruption_says_one_line_and_leaves_nothing(models, tmp_path, kind, files):
+def test_an_interruption_says_one_line_and_leaves_nothing(
+    models, long_recording, tmp_path, kind, files
+):
     """Of two processes, stopped by Ctrl-C; of one, stopped by its end; of two whose parent dies."""
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     for name in ("a.wav", "b.wav")[:files]:
-        with create_audio(folder / name, RATE, 8, "PCM_U8") as file:
-            for _ in range(100):
-                file.write(NOISE)
+        (folder / name).hardlink_to(long_recording)
     words = ["denoise", folder, out, "--model", models / "wire.onnx", "--jobs", files]
     child = subprocess.Popen(
         [sys.executable, "-m", "rtaudio", *map(str, words)], stdin=subprocess.DEVNULL,

@@ -116,14 +116,24 @@ def test_a_denoiser_is_small_and_says_what_it_is(name):
 @pytest.mark.skipif(not (DATA / "denoise_eval").is_dir(), reason="no folder denoise_eval (data)")
 @pytest.mark.parametrize("name", DENOISERS)
 def test_a_denoiser_is_as_good_as_it_was_said_to_be(name):
-    """Lower limits for two sets of pairs; ``rtaudio bench denoise`` gives the whole table."""
+    """Lower limits for two sets of pairs; ``rtaudio bench denoise`` gives the whole table.
+
+    Each recording has the score of its limit alone: all of them take longer than the denoiser.
+    """
     pytest.importorskip("pesq", reason="pesq is not installed (extra: metrics)")
-    from rtaudio.bench.denoise import System, scores, summary
+    from rtaudio.analysis.speech import pesq_wb, si_sdr_db
+    from rtaudio.bench.denoise import System, enhance
     from rtaudio.bench.recordings import recordings
 
-    pairs = [r for r in recordings(DATA) if r.group in ("dfns6", "vbd17", "clean")]
+    limits = {"dfns6": 13.0, "vbd17": 2.64, "clean": 20.0}
     system = System(name, ROOT / "presets" / "models" / f"{name}.onnx")
-    groups = summary(list(scores([system], pairs, None)))
-    assert groups["groups"]["dfns6"]["si_sdr_db"] >= 13
-    assert groups["groups"]["vbd17"]["pesq"] >= 2.64
-    assert groups["robustness"]["clean_si_sdr_db"] >= 20
+    found = {group: [] for group in limits}
+    for clip in recordings(DATA):
+        if clip.group in limits:
+            noisy, clean, rate_hz = clip.read()
+            y = enhance(system, noisy, rate_hz)
+            by_pesq = clip.group == "vbd17"
+            score = pesq_wb(clean, y, rate_hz) if by_pesq else si_sdr_db(clean, y)
+            found[clip.group].append(score)
+    for group, least in limits.items():
+        assert np.nanmean(found[group]) >= least, group

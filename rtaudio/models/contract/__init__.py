@@ -17,6 +17,7 @@ of the graph, so the host owns it::
 * State is float32, or int64 for counters, of fixed shape, and starts at zero.
 * A recurrent node takes its start state from a state input, unless the card says that it runs
   across the bins of a frame.
+* Weights may have half precision and go through a ``Cast`` to single; the reader takes it out.
 * All operators are standard ONNX; no control flow, no randomness, no data outside the file.
 * Metadata ``rtaudio``: the `Card` as JSON. Metadata ``rtaudio.golden``: the `Golden` vector.
 
