@@ -96,14 +96,16 @@ def separation_scores(
     ------
     dict
         ``system``, ``song``, ``stem``; ``si_sdri_db``, by how much the SI-SDR is above that of the
-        mixture, the mean over pieces of 10 s; and ``sdr_db``, the median over pieces of 1 s, as
-        museval reports it.
+        mixture, the mean over pieces of 10 s; ``sdr_db``, the median over pieces of 1 s, as museval
+        reports it; and ``song_sdr_db``, over the whole song, in which silence has 0 dB.
 
     Notes
     -----
     museval 4 lets a filter of 512 taps come between estimate and truth when it tells interference
     from artefacts, but its SDR of an image is the plain ratio that is computed here: F.-R. Stöter,
-    A. Liutkus, N. Ito, "The 2018 signal separation evaluation campaign", LVA/ICA 2018.
+    A. Liutkus, N. Ito, "The 2018 signal separation evaluation campaign", LVA/ICA 2018. Over the
+    whole song: Y. Mitsufuji et al., "Music demixing challenge 2021", Frontiers in Signal
+    Processing, 2022.
     """
     truth = song.read(RATE_HZ, longest_s)
     mixture = truth.sum(axis=0)
@@ -162,7 +164,11 @@ def _score(target: Floats, estimate: Floats, mixture: Floats) -> dict[str, float
     for clean, found, song in _pieces(SEGMENT_S, target, estimate, mixture):
         gains.append(si_sdr_db(clean, found) - si_sdr_db(clean, song))
     ratios = [snr_db(clean, found) for clean, found, _ in _pieces(1, target, estimate, mixture)]
-    return {"si_sdri_db": float(np.mean(gains)), "sdr_db": float(np.median(ratios))}
+    return {
+        "si_sdri_db": float(np.mean(gains)),
+        "sdr_db": float(np.median(ratios)),
+        "song_sdr_db": snr_db(target.ravel(), estimate.ravel()),
+    }
 
 
 def _pieces(

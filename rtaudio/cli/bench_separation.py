@@ -96,6 +96,7 @@ def separation_tables(
     quality = [
         ("SI-SDR above that of the mixture, dB", heads, lines("si_sdri_db")),
         ("SDR, median over seconds, dB", heads, lines("sdr_db")),
+        ("SDR over the whole song, dB", heads, lines("song_sdr_db")),
     ]
     columns = {
         "latency_ms": ("latency ms", 1),
