@@ -53,8 +53,8 @@ class SeparationData(DataSection):
     one song at one time; else each from anywhere. ``absent`` is the chance of each stem to be left
     out, ``speed`` that of another speed and key, up to two semitones, and ``swap`` that of
     exchanged channels. Each stem gets a random gain of ``gain_db`` and balance of ``balance_db``;
-    with ``equalizer`` as chance, another colour of up to ``equalizer_db`` too, without which a few
-    songs would be learnt by heart.
+    with ``equalizer`` as chance, another colour of up to ``equalizer_db``, and with ``space``, a
+    room and a delay of its own on each side; without them a few songs would be learnt by heart.
     """
 
     cache: str = ""
@@ -70,6 +70,7 @@ class SeparationData(DataSection):
     swap: Share = 0.5
     equalizer: Share = 0.5
     equalizer_db: Annotated[float, Field(ge=0, le=40)] = 9.0
+    space: Share = 0.3
     gain_db: tuple[float, float] = (-9.0, 6.0)
     balance_db: Annotated[float, Field(ge=0, le=20)] = 4.0
 

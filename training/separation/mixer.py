@@ -23,6 +23,11 @@ PEAK = 1.0
 CURVE_POINTS = 8
 """Points of a random equalizer, evenly spread over the logarithm of the frequency."""
 LOWEST_HZ = 40.0
+MOST_LATE_S = 0.03
+DECAY_S = (0.03, 0.4)
+"""Time constants of a room, 60 dB in 0.2 to 2.8 s."""
+ROOM_DB = (-20.0, 0.0)
+"""Its level, relative to the direct sound."""
 
 
 @dataclass(frozen=True)
@@ -131,10 +136,17 @@ class Mixer:
         return sound[:, : self.samples]
 
     def _placed(self, sound: Floats, generator: np.random.Generator) -> Floats:
-        """Set colour, level, balance and sign at random."""
+        """Set colour, space, level, balance and sign at random."""
         data = self.data
+        filters = []
         if generator.random() < data.equalizer:
-            spectrum = np.fft.rfft(sound) * self._curve(generator)
+            filters.append(self._curve(generator))
+        if generator.random() < data.space:
+            filters.append(np.fft.rfft(self._space(generator)))
+        if filters:
+            spectrum = np.fft.rfft(sound)
+            for each in filters:
+                spectrum = spectrum * each
             sound = np.fft.irfft(spectrum, self.samples).astype(np.float32)
         gain_db = generator.uniform(*data.gain_db)
         tilt_db = generator.uniform(-0.5, 0.5) * data.balance_db
@@ -150,6 +162,21 @@ class Mixer:
         points_db = generator.uniform(-most_db, most_db, CURVE_POINTS)
         curve: Array = from_db(np.interp(np.log(lines_hz + 1e-9), np.log(points), points_db))
         return curve
+
+    def _space(self, generator: np.random.Generator) -> Array:
+        """Return an impulse response, (2, samples): a voice of each side, late, in a room.
+
+        A voice that was doubled or put into a wide room is no longer the same on both sides, as in
+        many productions.
+        """
+        late_s = generator.uniform(0, MOST_LATE_S, 2) * generator.choice([0, 1])
+        decay_s = np.exp(generator.uniform(*np.log(DECAY_S)))
+        times_s = np.arange(self.samples) / self.rate_hz
+        tail = generator.standard_normal((2, self.samples)) * np.exp(-times_s / decay_s)
+        tail /= np.linalg.norm(tail, axis=1, keepdims=True)
+        response: Array = from_db(generator.uniform(*ROOM_DB)) * tail
+        response[np.arange(2), np.int64(late_s * self.rate_hz)] += 1.0
+        return response
 
 
 class _Choice:

@@ -188,7 +188,7 @@ def test_an_equalizer_changes_the_colour_within_its_range(write):
     def first_stem(equalizer):
         data = {
             "absent": 0.0, "speed": 0.0, "swap": 0.0, "gain_db": [0.0, 0.0], "balance_db": 0.0,
-            "equalizer": equalizer, "equalizer_db": 9.0,
+            "equalizer": equalizer, "equalizer_db": 9.0, "space": 0.0,
         }  # fmt: skip
         config = load_config(write(data=data), SeparationConfig)
         return np.fft.rfft(Mixer(config.data, RATE, 4096).draw(np.random.default_rng(3)).stems[0])
@@ -204,6 +204,24 @@ def test_an_equalizer_changes_the_colour_within_its_range(write):
     assert curves.shape == (50, 2049)
     assert np.abs(20 * np.log10(curves)).max() <= 9.0 + 1e-6
     assert np.ptp(20 * np.log10(curves), axis=0).min() > 9.0
+
+
+def test_a_space_makes_sides_differ_as_a_room_does(write):
+    config = load_config(write(), SeparationConfig)
+    mixer = Mixer(config.data, RATE, 32768)
+    levels_db, late_samples = [], []
+    for seed in range(30):
+        response = mixer._space(np.random.default_rng(seed))
+        direct = np.abs(response).argmax(axis=1)
+        late_samples += list(direct)
+        room = response.copy()
+        room[np.arange(2), direct] -= 1.0
+        levels_db += list(20 * np.log10(np.linalg.norm(room, axis=1)))
+        assert abs(np.corrcoef(room)[0, 1]) < 0.2
+    assert -20.1 < min(levels_db) < -15
+    assert -5 < max(levels_db) < 0.1
+    assert min(late_samples) == 0
+    assert 0.01 * RATE < max(late_samples) <= 0.03 * RATE
 
 
 def test_all_absent_is_silence(write):
