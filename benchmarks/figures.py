@@ -222,9 +222,10 @@ def measure_denoisers(data: Path) -> dict[str, list[Table]]:
     }
 
 
-def measure_separators(data: Path) -> dict[str, list[Table]]:
-    """The shipped separator on songs that no training has heard, beside an ideal mask."""
-    measured = rtaudio("bench", "separation", "--data", str(data))
+def measure_separators(data: Path, models: Sequence[Path] = ()) -> dict[str, list[Table]]:
+    """The shipped separator, and nets, on songs that no training has heard; an ideal mask."""
+    words = [word for model in models for word in ("--model", str(model))]
+    measured = rtaudio("bench", "separation", "--data", str(data), *words)
     tables = separation_tables(measured["separation"], measured["costs"])
     columns = ["", "SDR dB", "latency", ""]
     others = [(name, f"{sdr_db:.2f}", *rest) for name, sdr_db, *rest in measured["published"]]
@@ -322,6 +323,9 @@ COMMANDS: dict[str, tuple[str, Callable[..., dict[str, list[Table]]]]] = {
 ON_RECORDINGS = ("denoisers", "separators", "codecs", "masters", "assistant")
 """Those that need a folder of recordings."""
 
+WITH_NETS = ("masters", "separators")
+"""Those that measure nets beside the shipped ones, if any are given."""
+
 
 # The pages.
 
@@ -408,7 +412,7 @@ def write(data: dict[str, Any]) -> None:
 def measured(name: str, folder: Path | None, models: Sequence[Path]) -> dict[str, Any]:
     """Measure, and return the sections with where and when."""
     command, function = COMMANDS[name]
-    if name == "masters":
+    if name in WITH_NETS:
         tables = function(folder, models)
     else:
         tables = function(folder) if name in ON_RECORDINGS else function()
@@ -427,7 +431,11 @@ def main() -> None:
     parser.add_argument("what", nargs="*", help=f"{', '.join(COMMANDS)}; default: what can be")
     parser.add_argument("--data", type=Path, help="folder of recordings, for those that need one")
     parser.add_argument(
-        "--model", type=Path, action="append", default=[], help="masters: a net to measure, too"
+        "--model",
+        type=Path,
+        action="append",
+        default=[],
+        help=f"{', '.join(WITH_NETS)}: a net to measure, too",
     )
     parser.add_argument("--write", action="store_true", help="measure nothing")
     given = parser.parse_args()
