@@ -50,7 +50,7 @@ def test_a_part_of_a_name_is_the_name_if_no_other_has_it(name, kind):
 def test_a_name_that_nothing_has_suggests_the_nearest():
     with pytest.raises(FileNotFoundError, match="no cabinet 'brittish-4x12'; did you mean 'brit"):
         find_file("brittish-4x12", "cabinet")
-    with pytest.raises(FileNotFoundError, match="no preset or model ''; known: bass"):
+    with pytest.raises(FileNotFoundError, match="no preset or model ''; known: backing-track"):
         find_file("", "preset", "model")
 
 

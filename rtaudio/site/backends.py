@@ -108,7 +108,7 @@ def usable_backends(models: Iterable[Path] = (), entries: Path | None = None) ->
     Raises
     ------
     UsageError
-        The YAML file is not valid, or nothing is usable.
+        The YAML file is not valid, or two models have one name.
     ParameterError, ContractError, FileNotFoundError
         A model is no separator.
     """
@@ -119,11 +119,6 @@ def usable_backends(models: Iterable[Path] = (), entries: Path | None = None) ->
         found[path.stem] = _net(path)
     programs = _read(SHIPPED) | (_read(entries) if entries is not None else {})
     found |= {name: entry for name, entry in programs.items() if entry.is_usable}
-    if not found:
-        raise UsageError(
-            "nothing to separate with: name a net with --model (see rtaudio train), or install "
-            "Demucs: pip install demucs"
-        )
     return found
 
 
