@@ -15,6 +15,7 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from torch import nn  # noqa: E402
 
+from export.cli import export_net  # noqa: E402
 from export.errors import ExportError  # noqa: E402
 from export.exporter import export_model  # noqa: E402
 from export.layers import CausalConv1d, Gru, Lstm  # noqa: E402
@@ -276,6 +277,13 @@ def test_a_weight_beyond_half_precision_is_named(tmp_path):
         next(p for p in net.parameters() if p.numel() > 1024)[0, 0] = 1e5
     with pytest.raises(ExportError, match="is too large for half precision"):
         export_model(net, CARD, tmp_path / "net.onnx", half=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_half_precision_is_for_checkpoints_that_become_onnx_files(refused, tmp_path):
+    assert "--half is for checkpoints" in refused("export", "crunch", tmp_path / "a.nam", "--half")
+    with pytest.raises(ExportError, match=r"half precision is for \.onnx only"):
+        export_net(lstm(8), CARD, tmp_path / "best.pt", tmp_path / "a.nam", half=True)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -463,15 +463,11 @@ def test_missing_metadata_is_refused(key, tmp_path):
         read_model(save(proto, tmp_path))
 
 
-def with_halves(count=2048, kind=TensorProto.FLOAT16, uses=1, **attributes):
-    """The valid model with ``count`` numbers of half precision, cast to single."""
-    tensor = onnx.numpy_helper.from_array(np.arange(count, dtype=np.float16), "w.half")
-    tensor.data_type = kind
+def with_halves(uses=1, to=FLOAT):
+    """The valid model with numbers of half precision that are cast to others."""
+    tensor = onnx.numpy_helper.from_array(np.arange(2048, dtype=np.float16), "w.half")
     base = model().graph
-    casts = [
-        helper.make_node("Cast", ["w.half"], [f"w.{k}"], **{"to": FLOAT, **attributes})
-        for k in range(uses)
-    ]
+    casts = [helper.make_node("Cast", ["w.half"], [f"w.{k}"], to=to) for k in range(uses)]
     return model(nodes=[*casts, *base.node], initializers=[tensor])
 
 

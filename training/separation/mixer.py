@@ -164,10 +164,9 @@ class Mixer:
         return curve
 
     def _space(self, generator: np.random.Generator) -> Array:
-        """Return an impulse response, (2, samples): a voice of each side, late, in a room.
+        """Return an impulse response, (2, samples): a room; each side perhaps delayed.
 
-        A voice that was doubled or put into a wide room is no longer the same on both sides, as in
-        many productions.
+        Productions double voices and put them into wide rooms: the sides are no longer the same.
         """
         late_s = generator.uniform(0, MOST_LATE_S, 2) * generator.choice([0, 1])
         decay_s = np.exp(generator.uniform(*np.log(DECAY_S)))
