@@ -76,6 +76,7 @@ class DriftResampler:
         self._past = np.zeros(_TAPS, np.float64)
         self._place = float(_TAPS // 2)
         self._step = 1.0
+        self.process(np.zeros(0, np.float32), 1.0)  # compiled now: a call must not wait for it
 
     def process(self, audio: Floats, step: float) -> Floats:
         """Resample the next frame.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from rtaudio.runtime.jit import jit
 from rtaudio.runtime.kernels.codec.guard import LEFT, guard_memory, hold
 from rtaudio.runtime.memory import Floats
@@ -35,6 +37,7 @@ class LevelGuard:
 
     def __init__(self) -> None:
         self._memory = guard_memory()
+        _hold(guard_memory(), np.zeros(0, np.float32), True)  # compiled now: a call must not wait
 
     def agree(self) -> None:
         """Trust the decoder again: with the next frame it begins anew, like the encoder."""
