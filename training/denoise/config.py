@@ -14,6 +14,7 @@ from training.denoise.features import LAYERS
 from training.denoise.losses import FEATURES, LOSSES
 from training.denoise.mixture import MixtureConfig
 from training.denoise.pairs import PairedFoldersConfig
+from training.precision import Precision
 
 __all__ = ["DenoiseConfig", "DenoiseSchedule", "FeatureConfig"]
 
@@ -22,14 +23,15 @@ class DenoiseSchedule(Section):
     """Length and pace of a training.
 
     The learning rate rises over ``warmup_steps``, then falls to zero along a cosine;
-    ``optimizer: muon`` is `training.muon.Muon`. The run keeps and exports a running average of the
-    weights over about the last ``1 / (1 - average)`` steps. After every ``epoch_steps`` the net is
-    validated on ``validation_mixtures``.
+    ``optimizer: muon`` is `training.muon.Muon`, ``precision`` that of `training.precision`. The run
+    keeps and exports a running average of the weights over about the last ``1 / (1 - average)``
+    steps. After every ``epoch_steps`` the net is validated on ``validation_mixtures``.
     """
 
     steps: Annotated[int, Field(ge=1)]
     batch: Annotated[int, Field(ge=1)]
     optimizer: Literal["adamw", "muon"] = "adamw"
+    precision: Precision = "float32"
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.001
     warmup_steps: Annotated[int, Field(ge=0)] = 200
     average: Annotated[float, Field(ge=0, lt=1)] = 0.995

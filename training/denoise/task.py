@@ -38,6 +38,7 @@ from training.models import net_class
 from training.models.denoiser import Denoiser
 from training.models.overlap_net import OverlapNet
 from training.muon import Muon
+from training.precision import precision
 from training.task import Row
 
 __all__ = ["DenoiseTask"]
@@ -117,7 +118,9 @@ class DenoiseTask(LineageTask):
         self._heard.append(batch)
         self.net.train()
         self.loss.train()
-        loss: Tensor = self.loss(*_aligned(self.net, batch, self.config))
+        with precision(self.config.schedule.precision, self.device):
+            output, clean, noisy, keep = _aligned(self.net, batch, self.config)
+        loss: Tensor = self.loss(output.float(), clean, noisy, keep)
         self.optimizer.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), GRADIENT_LIMIT)

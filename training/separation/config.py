@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from training.config import DataSection, NetConfig, RunConfig, Section, check_net
+from training.precision import Precision
 
 __all__ = ["SeparationConfig", "SeparationData", "SeparationSchedule", "Source", "Stem"]
 
@@ -79,13 +80,14 @@ class SeparationSchedule(Section):
     """Length and pace of a training.
 
     The learning rate rises over ``warmup_steps`` and falls along half a cosine to a twentieth;
-    ``optimizer: muon`` is `training.muon.Muon`. The run keeps a running average of the weights over
-    about the last ``1 / (1 - average)`` steps.
+    ``optimizer: muon`` is `training.muon.Muon`, ``precision`` that of `training.precision`. The run
+    keeps a running average of the weights over about the last ``1 / (1 - average)`` steps.
     """
 
     steps: Annotated[int, Field(ge=1)]
     batch: Annotated[int, Field(ge=1, le=256)] = 4
     optimizer: Literal["adamw", "muon"] = "adamw"
+    precision: Precision = "float32"
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.002
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99

@@ -21,6 +21,7 @@ from training.models import net_class
 from training.models.open_unmix import OpenUnmix
 from training.models.separator import Separator
 from training.muon import Muon
+from training.precision import precision
 from training.separation.config import SeparationConfig, SeparationData, Source
 from training.separation.curve import PICTURE, draw_curve
 from training.separation.losses import BASS, OTHER, joined, stem_loss
@@ -122,8 +123,11 @@ class SeparationTask(LineageTask):
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(number)
         targets, merged = (part.to(self.device) for part in batch)
-        estimates, targets = _aligned(self.net, targets)
-        losses = stem_loss(joined(estimates, merged), joined(targets, merged), self.config.treble)
+        with precision(self.config.schedule.precision, self.device):
+            estimates, targets = _aligned(self.net, targets)
+        losses = stem_loss(
+            joined(estimates.float(), merged), joined(targets, merged), self.config.treble
+        )
         scored = self._scored(merged).to(losses.dtype)
         loss = (losses * scored).sum() / scored.sum().clamp(min=1)
         self.optimizer.zero_grad()

@@ -185,8 +185,10 @@ def test_one_bad_batch_spoils_nothing(write):
         torch.testing.assert_close(weight.detach(), before[name], rtol=0, atol=0)
 
 
-def test_the_net_of_gains_learns_with_its_optimizer_and_its_loss(write, tmp_path):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_net_of_gains_learns_with_its_optimizer_and_its_loss(write, tmp_path, precision):
     schedule = {
+        "precision": precision,
         "steps": 12,
         "batch": 2,
         "warmup_steps": 2,
@@ -205,4 +207,5 @@ def test_the_net_of_gains_learns_with_its_optimizer_and_its_loss(write, tmp_path
     metrics = train_run(config, DenoiseTask, show=False)
     assert metrics["validation_loss"] < 0.97 * before["val_loss"]
     net, card = load_checkpoint(tmp_path / "run/best.pt")
+    assert card["provenance"]["config"]["schedule"]["precision"] == precision
     export_model(net, card, tmp_path / "tiny.onnx")

@@ -128,6 +128,19 @@ def test_the_sdr_is_that_of_whole_songs(write):
     assert row["val_sdr_db"] == pytest.approx(np.nanmean(found))
 
 
+def test_half_the_precision_gives_nearly_the_same_step(write):
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        schedule = {"steps": 1, "batch": 2, "precision": precision}
+        config = load_config(write(schedule=schedule), SeparationConfig)
+        torch.manual_seed(0)
+        task = SeparationTask(config, torch.device("cpu"))
+        losses[precision] = float(task.step(next(iter(task.batches(0))), 1)["loss"])
+        assert {p.dtype for p in task.net.parameters()} == {torch.float32}
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.01)
+    assert losses["bfloat16"] != losses["float32"]
+
+
 def test_a_resumed_run_is_the_unbroken_one(write, tmp_path):
     config = load_config(write(), SeparationConfig)
     whole = train_run(config, SeparationTask, show=False)
