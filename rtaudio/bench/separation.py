@@ -96,8 +96,9 @@ def separation_scores(
     ------
     dict
         ``system``, ``song``, ``stem``; ``si_sdri_db``, by how much the SI-SDR is above that of the
-        mixture, the mean over pieces of 10 s; ``sdr_db``, the median over pieces of 1 s, as museval
-        reports it; and ``song_sdr_db``, over the whole song, in which silence has 0 dB.
+        mixture, the mean over pieces of 10 s, and ``song_si_sdri_db`` over the whole song;
+        ``sdr_db``, the median over pieces of 1 s, as museval reports it; and ``song_sdr_db``, over
+        the whole song, in which silence has 0 dB.
 
     Notes
     -----
@@ -160,15 +161,19 @@ def _ideal(mixture: Floats, truth: Floats) -> list[Floats]:
 
 
 def _score(target: Floats, estimate: Floats, mixture: Floats) -> dict[str, float]:
-    gains = []
-    for clean, found, song in _pieces(SEGMENT_S, target, estimate, mixture):
-        gains.append(si_sdr_db(clean, found) - si_sdr_db(clean, song))
+    pieces = _pieces(SEGMENT_S, target, estimate, mixture)
+    whole = target.ravel(), estimate.ravel(), mixture.ravel()
     ratios = [snr_db(clean, found) for clean, found, _ in _pieces(1, target, estimate, mixture)]
     return {
-        "si_sdri_db": float(np.mean(gains)),
+        "si_sdri_db": float(np.mean([_gain_db(*piece) for piece in pieces])),
+        "song_si_sdri_db": _gain_db(*whole),
         "sdr_db": float(np.median(ratios)),
-        "song_sdr_db": snr_db(target.ravel(), estimate.ravel()),
+        "song_sdr_db": snr_db(*whole[:2]),
     }
+
+
+def _gain_db(target: Floats, estimate: Floats, mixture: Floats) -> float:
+    return float(si_sdr_db(target, estimate) - si_sdr_db(target, mixture))
 
 
 def _pieces(

@@ -94,7 +94,8 @@ def separation_tables(
         ]
 
     quality = [
-        ("SI-SDR above that of the mixture, dB", heads, lines("si_sdri_db")),
+        ("SI-SDR above that of the mixture, mean of pieces, dB", heads, lines("si_sdri_db")),
+        ("SI-SDR above that of the mixture, whole song, dB", heads, lines("song_si_sdri_db")),
         ("SDR, median over seconds, dB", heads, lines("sdr_db")),
         ("SDR over the whole song, dB", heads, lines("song_sdr_db")),
     ]

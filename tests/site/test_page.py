@@ -93,6 +93,10 @@ def test_from_upload_to_download(serve, program, song, opened, tmp_path, until):
     expect(two).to_contain_text("2 stems")
     two.get_by_role("button", name="Stems of").press("Enter")
     expect(two.locator(".wave")).to_have_count(2)
+    name = two.get_by_role("heading")
+    for shown in (False, True):
+        name.click()
+        expect(two.locator(".wave").first).to_be_visible(visible=shown)
     with page.expect_download() as one_stem:
         two.get_by_role("link", name="Download vocals").click()
     assert one_stem.value.suggested_filename == "-img src=x onerror=alert(1)- - vocals.wav"

@@ -28,7 +28,7 @@ export class Song {
     this.end = iconButton("close", `Cancel ${job.name}`, () => remove(this.job), {hidden: !job.mine});
     this.body = h("div", {class: "body", hidden: true});
     this.box = h("article", {class: "song", "aria-label": job.name},
-      h("header", {}, this.toggle, h("div", {class: "what"}, h("h2", {}, job.name), this.state, this.note), h("span", {class: "backend-name"}, job.backend), this.copy, this.end),
+      h("header", {}, this.toggle, h("div", {class: "what", onclick: () => { this.open = !this.open; }}, h("h2", {}, job.name), this.state, this.note), h("span", {class: "backend-name"}, job.backend), this.copy, this.end),
       this.bar, this.body);
   }
 
