@@ -95,7 +95,7 @@ class FineDenoiser(OverlapNet):
         channels: tuple[int, int, int] = (12, 24, 32),
         hidden: Annotated[int, Field(ge=8, le=512)] = 224,
         n_synthesis: Annotated[int, Field(ge=64, le=4096, multiple_of=2)] = 1440,
-        least_gain_db: Annotated[float, Field(ge=-100, le=0)] = -28.0,
+        least_gain_db: Annotated[float, Field(ge=-100, le=0)] = -25.0,
     ) -> None:
         windows = low_latency_windows(window, n_synthesis)
         if n_synthesis == window:
