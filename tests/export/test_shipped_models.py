@@ -104,9 +104,9 @@ def test_it_sounds_like_its_teacher(model):
 
 @pytest.mark.parametrize("name", DENOISERS)
 def test_a_denoiser_is_small_and_says_what_it_is(name):
-    model = read_model(ROOT / "presets" / "models" / f"{name}.onnx")
-    card = model.card
-    assert len(model.data) < 4_200_000
+    file = ROOT / "presets" / "models" / f"{name}.onnx"
+    card = read_model(file).card
+    assert file.stat().st_size < 3_000_000
     assert (card.channels, card.name) == ((1, 1), name)
     assert (card.rate_hz, card.hop, card.latency_samples) == (48000, 480, DENOISERS[name])
     assert card.metrics["weights"] <= 1_000_000
@@ -125,7 +125,7 @@ def test_a_denoiser_is_as_good_as_it_was_said_to_be(name):
     from rtaudio.bench.denoise import System, enhance
     from rtaudio.bench.recordings import recordings
 
-    limits = {"dfns6": 13.0, "vbd17": 2.64, "clean": 20.0}
+    limits = {"dfns6": 15.0, "vbd17": 2.7, "clean": 22.0}
     system = System(name, ROOT / "presets" / "models" / f"{name}.onnx")
     found = {group: [] for group in limits}
     for clip in recordings(DATA):

@@ -51,8 +51,8 @@ class FineDenoiser(OverlapNet):
 
     The features of each single bin reach its gain unblurred, by a skip at full resolution and by
     the slopes. That is what takes the noise between the harmonics of a voice, which a gain that is
-    smooth over frequency leaves. What leaves is what came in times gains of 0 to 1: silence stays
-    silence.
+    smooth over frequency leaves. What leaves is what came in times gains of at most 1: silence
+    stays silence. A little of the noise is left, evenly, which hides what gains do to the rest.
 
     Parameters
     ----------
@@ -67,6 +67,8 @@ class FineDenoiser(OverlapNet):
     n_synthesis
         Newest samples of a frame that are heard. Fewer than ``window`` make the same net earlier:
         the weights of one serve the other as a start, as both hear the same bins.
+    least_gain_db
+        No bin is turned down further.
 
     Notes
     -----
@@ -93,11 +95,12 @@ class FineDenoiser(OverlapNet):
         channels: tuple[int, int, int] = (12, 24, 32),
         hidden: Annotated[int, Field(ge=8, le=512)] = 224,
         n_synthesis: Annotated[int, Field(ge=64, le=4096, multiple_of=2)] = 1440,
+        least_gain_db: Annotated[float, Field(ge=-100, le=0)] = -25.0,
     ) -> None:
         windows = low_latency_windows(window, n_synthesis)
         if n_synthesis == window:
             windows = (np.sin(np.pi * np.arange(window) / window),) * 2
-        core = _Gains(window, hop, lines, bands, channels, hidden)
+        core = _Gains(window, hop, lines, bands, channels, hidden, 10 ** (least_gain_db / 20))
         super().__init__(
             OverlapAdd(core, n_fft=window, hop=hop, windows=windows, n_synthesis=n_synthesis)
         )
@@ -109,6 +112,7 @@ class FineDenoiser(OverlapNet):
             "channels": list(channels),
             "hidden": hidden,
             "n_synthesis": n_synthesis,
+            "least_gain_db": least_gain_db,
         }
 
     @override
@@ -135,8 +139,10 @@ class _Gains(StreamingModule):
         bands: int,
         channels: tuple[int, int, int],
         hidden: int,
+        least: float,
     ) -> None:
         super().__init__()
+        self.least = least
         if (lines + bands) % 4:
             raise ValueError(f"lines + bands = {lines + bands}: wanted a multiple of 4")
         self.decay = math.exp(-hop / (RATE_HZ * LEVEL_SECONDS))
@@ -216,7 +222,7 @@ class _Gains(StreamingModule):
         own = torch.cat([features[:, 3:], features[:, :1]], dim=1) - 0.5
         slopes = y[:, 1:] + self.slope[:, None]
         gains = torch.sigmoid(1 + y[:, 0] + (slopes * own).sum(dim=1))
-        return gains, {"past": past, **hidden}
+        return self.least + (1 - self.least) * gains, {"past": past, **hidden}
 
 
 def _track(power: Tensor, state: State) -> tuple[Tensor, Tensor, State]:

@@ -75,6 +75,16 @@ def test_silence_stays_silence_even_after_sound():
     assert not run_torch(net, both, [9600])[:, 4800 + 240 + 360 :].any()
 
 
+@pytest.mark.parametrize("least_db", [-28.0, -60.0])
+def test_no_bin_is_turned_down_further_than_it_says(least_db):
+    net = FineDenoiser(**SMALL, least_gain_db=least_db).eval()
+    with torch.no_grad():
+        net.stream.net.slope.zero_()
+        net.stream.net.head.bias[0] = -1000.0
+    late, y = net.latency_samples, run_torch(net, NOISE, [4800])
+    np.testing.assert_allclose(y[:, late:], 10 ** (least_db / 20) * NOISE[:, :-late], atol=1e-6)
+
+
 @pytest.mark.parametrize("gain", [0.01, 0.1, 1.9])
 def test_quiet_speech_is_treated_as_loud_speech_is(gain):
     net = wild()
