@@ -101,10 +101,10 @@ def test_the_demo_plays_a_file_to_its_end_and_writes_what_was_heard(
     # Losses are those of the codec: the original is whole, wherever it is in what was heard.
     sound, _ = soundfile.read(speech, dtype="float32")
     heard, _ = soundfile.read(tmp_path / "o.wav", dtype="float32")
-    # A busy machine may skip blocks of the clock.
+    # A busy machine may skip blocks of the clock: pieces are short, so that most have no gap.
     assert 0.7 * sound.size < heard.size < sound.size + 4 * 16000
-    places = range(8000, sound.size - 8000, 3200)
-    pieces = [_found_in(heard, sound[place : place + 3200]) for place in places]
+    places = range(8000, sound.size - 8000, 1600)
+    pieces = [_found_in(heard, sound[place : place + 1600]) for place in places]
     assert np.median(pieces) > 0.98, pieces  # less for what is alike, and not the same
 
 
