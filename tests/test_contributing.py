@@ -168,7 +168,8 @@ def test_a_page_names_only_real_options(page):
     assert named <= options | FOREIGN | {"--help", "--json", "--debug", "--version"}
 
 
-def test_the_configuration_of_the_training_guide_is_understood(folder):
+def test_the_configuration_of_the_training_guide_is_understood(folder, monkeypatch):
+    monkeypatch.delenv("RTAUDIO_DATA", raising=False)
     config = pytest.importorskip("training.config", reason="needs the extra train")
     guitar = pytest.importorskip("training.guitar.config", reason="needs the extra train")
     text = re.findall(

@@ -89,5 +89,6 @@ def test_it_prints_scores_and_costs(cli, data, tmp_path):
         assert all(len(row) == len(columns) for row in rows)
 
 
-def test_without_data_it_is_refused(refused, tmp_path):
+def test_without_data_it_is_refused(refused, tmp_path, monkeypatch):
+    monkeypatch.delenv("RTAUDIO_DATA", raising=False)
     assert "name their folder" in refused("bench", "separation")
