@@ -224,6 +224,8 @@ def _received_lines(codec: CodecModel, got: IncomingStats, way_ms: float) -> lis
 
 def _print(figures: dict[str, Any]) -> None:
     """Print the tables of a call."""
+    from rtaudio.cli.run_report import fault_line
+
     if "sent" in figures:
         sent = figures["sent"]
         terminal.print_table(
@@ -253,4 +255,4 @@ def _print(figures: dict[str, Any]) -> None:
     for name in ("sent", "received"):
         for part, count in figures.get(name, {}).get("run", {}).get("faults", {}).items():
             if count:
-                terminal.remark(f"{name}: {count} blocks with NaN, Inf or runaway levels: {part}")
+                terminal.remark(f"{name}: {fault_line(part, count)}")

@@ -103,13 +103,22 @@ def verdict(host: Host, stats: Stats) -> list[str]:
     elif not stats.realtime:
         found.append("no block was missed, but without real-time priority one may be: "
                      "rtaudio doctor says what to do")  # fmt: skip
-    for name, count in stats.faults.items():
-        if count:
-            times = counted(count, "time")
-            found.append(f"{name} made no usable sound, and was silenced and reset {times}")
+    found += [fault_line(name, count) for name, count in stats.faults.items() if count]
     if clipped := sum(stats.clipped):
         found.append(f"the input clipped in {counted(clipped, 'sample')}; turn it down")
     return found or ["all was fine: no block was missed, and nothing clipped"]
+
+
+def fault_line(name: str, count: int) -> str:
+    """Return a sentence for one of the faults that `rtaudio.live.stats.Stats` counts."""
+    times = counted(count, "time")
+    effect, _, kind = name.partition(": ")
+    if kind == "late":
+        gaps = "gap was" if count == 1 else "gaps were"
+        return f"{effect} was too late {times}; the {gaps} faded"
+    if name == "input":
+        return f"the input held no usable sound {times}, and was silenced"
+    return f"{name} made no usable sound, and was silenced and reset {times}"
 
 
 def _latency_rows(rate_hz: int, stats: Stats) -> list[tuple[str, int | str, str]]:

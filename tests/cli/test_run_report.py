@@ -33,6 +33,8 @@ def stats(**changed):
         ({"missed": 3, "realtime": False}, "no real-time priority; see what to do: rtaudio doctor"),
         ({"realtime": False}, "no block was missed, but without real-time priority"),
         ({"faults": {"amp": 1}}, "amp made no usable sound, and was silenced and reset 1 time"),
+        ({"faults": {"song: late": 2}}, "song was too late 2 times; the gaps were faded"),
+        ({"faults": {"input": 1}}, "the input held no usable sound 1 time"),
         ({"clipped": (1, 1)}, "the input clipped in 2 samples; turn it down"),
     ],
 )
