@@ -185,6 +185,19 @@ def test_one_bad_batch_spoils_nothing(write):
         torch.testing.assert_close(weight.detach(), before[name], rtol=0, atol=0)
 
 
+def test_half_the_precision_gives_nearly_the_same_step(write):
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        schedule = {"steps": 1, "batch": 2, "validation_mixtures": 4, "precision": precision}
+        config = load_config(write(schedule=schedule), DenoiseConfig)
+        torch.manual_seed(0)
+        task = DenoiseTask(config, torch.device("cpu"))
+        losses[precision] = float(task.step(next(iter(task.batches(0))), 1)["loss"])
+        assert {p.dtype for p in task.net.parameters()} == {torch.float32}
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.02)
+    assert losses["bfloat16"] != losses["float32"]
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_net_of_gains_learns_with_its_optimizer_and_its_loss(write, tmp_path, precision):
     schedule = {
