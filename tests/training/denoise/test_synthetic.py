@@ -1,0 +1,66 @@
+"""Synthetic noises: typing is short, a siren is narrow and moves, and none is silent."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import signal
+
+from training.denoise import synthetic
+from training.denoise.synthetic import synthetic_noise
+
+RATE, SAMPLES = 48000, 96000
+
+
+def spectrogram(sound):
+    """Return the power of every bin and frame of 43 ms."""
+    return signal.spectrogram(sound, RATE, nperseg=2048, noverlap=1024)[2]
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 48000])
+@pytest.mark.parametrize("wide", [False, True])
+def test_every_noise_is_finite_and_audible_and_comes_back_with_its_seed(rate_hz, wide):
+    for seed in range(40):
+        first, second = (
+            synthetic_noise(np.random.default_rng(seed), SAMPLES, rate_hz, wide=wide)
+            for _ in range(2)
+        )
+        np.testing.assert_array_equal(first, second)
+        assert first.shape == (SAMPLES // 2 + 1,)
+        sound = np.fft.irfft(first, SAMPLES)
+        assert np.isfinite(sound).all()
+        assert np.sqrt(np.mean(sound**2)) > 1e-6
+
+
+def test_typing_is_mostly_silence_and_covers_many_frequencies():
+    for seed in range(20):
+        sound = synthetic._typing(np.random.default_rng(seed), SAMPLES, RATE)
+        pieces = np.sort((sound.reshape(-1, 480) ** 2).sum(1))[::-1]
+        assert pieces[: pieces.size // 4].sum() > 0.8 * pieces.sum()
+        mean = spectrogram(sound).mean(1)
+        edges = np.searchsorted(np.cumsum(mean) / mean.sum(), [0.02, 0.98]) * RATE / 2048
+        assert edges[1] - edges[0] > 1000
+
+
+def test_a_siren_is_a_few_lines_in_every_frame_and_most_of_them_move():
+    moved = 0
+    for seed in range(20):
+        sound = synthetic._siren(np.random.default_rng(seed), 2 * SAMPLES, RATE)
+        power = spectrogram(sound)
+        loud = power.sum(0) > 1e-3 * power.sum(0).max()
+        lines = -np.sort(-power[:, loud], axis=0)
+        # At most 24 tones of some bins each, of 1,025 bins; while it jumps or yelps it is wider.
+        assert np.median(lines[:120].sum(0) / lines.sum(0)) > 0.8
+        moved += np.ptp(power.argmax(0)) > 4
+    assert moved >= 10
+
+
+def test_a_tail_keeps_the_direct_sound_at_its_place():
+    impulse = np.zeros(SAMPLES, np.float32)
+    impulse[100] = 1.0
+    for seed in range(20):
+        tail = synthetic._tail(np.random.default_rng(seed), SAMPLES, RATE)
+        sound = np.fft.irfft(np.fft.rfft(impulse) * tail, SAMPLES)
+        assert sound[:100] == pytest.approx(0.0, abs=1e-3)
+        assert np.abs(sound).argmax() - 100 < 0.05 * RATE
+        assert (sound[101:] ** 2).sum() < 10**0.4
