@@ -136,6 +136,8 @@ def load_corpus(
         kinds.append(("music", _music_files(root), 0.15))
     found: dict[str, Collection] = {}
     for name, files, held_out in kinds:
+        if not files:
+            raise ConfigError(f"data.root: {root}: has no {name}")
         recordings, clips = _decoded(files, rate_hz, cache, name)
         validation = _held_out([piece for piece, _ in clips], held_out)
         grouped: dict[str, list[tuple[_Piece, Clip]]] = defaultdict(list)

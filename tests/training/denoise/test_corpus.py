@@ -165,3 +165,11 @@ def spoken(folder, voices, texts=lambda number: ""):
         "\n".join(["file,kind,bandwidth_hz,source_path", *rows])
     )
     return folder
+
+
+def test_a_folder_without_music_says_so_where_music_is_wanted(small_corpus, corpus_cache, tmp_path):
+    for name in ("speech", "noise"):
+        (tmp_path / name).symlink_to(small_corpus / name)
+    assert load_corpus(tmp_path, RATE, "train", corpus_cache).music is None
+    with pytest.raises(ConfigError, match="has no music"):
+        load_corpus(tmp_path, RATE, "train", corpus_cache, music=True)
