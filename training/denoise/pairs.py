@@ -44,6 +44,13 @@ class PairedFoldersConfig(DataSection):
     band_limit, band_limit_hz
         How often both sides are cut off at a frequency of this range, as by a telephone or a
         headset. A teacher that has heard all of a pair answers better than one that hears the rest.
+    remix
+        How often the noise of another pair, as loud, takes the place of a pair's own: a net that
+        hears the same pairs for long learns them by heart.
+
+    Notes
+    -----
+    Remix: Defossez et al.: Real time speech enhancement in the waveform domain, Interspeech 2020.
     """
 
     train: PairFolders
@@ -53,6 +60,7 @@ class PairedFoldersConfig(DataSection):
     bandwidth_hz: Annotated[float, Field(gt=0)] | None = None
     band_limit: Probability = 0.0
     band_limit_hz: tuple[Positive, Positive] = (3400.0, 16000.0)
+    remix: Probability = 0.0
 
     @model_validator(mode="after")
     def _ordered(self) -> PairedFoldersConfig:
@@ -125,15 +133,9 @@ class PairedFolders(Dataset[Mixture]):
             raise IndexError(f"excerpt {index}: they are counted from 0")
         config = self.config
         generator = np.random.default_rng([self.seed, index])
-        # Files are drawn by their length, so that every second is equally likely.
-        chosen = int(
-            np.searchsorted(
-                np.cumsum(self._lengths), generator.integers(sum(self._lengths)), "right"
-            )
-        )
-        spare = self._lengths[chosen] - config.excerpt_samples
-        start = int(generator.integers(max(0, spare) + 1))
-        noisy, clean = (_read(path, start, config.excerpt_samples) for path in self._pairs[chosen])
+        noisy, clean = self._excerpt(generator)
+        if config.remix and generator.random() < config.remix:
+            noisy, clean = self._remixed(noisy, clean, generator)
         if config.band_limit and generator.random() < config.band_limit:
             low, high = map(math.log, config.band_limit_hz)
             limit_hz = min(math.exp(generator.uniform(low, high)), config.rate_hz / 2)
@@ -150,6 +152,32 @@ class PairedFolders(Dataset[Mixture]):
             min(config.bandwidth_hz or math.inf, config.rate_hz / 2),
             snr_db,
         )
+
+    def _excerpt(self, generator: np.random.Generator) -> tuple[Floats, Floats]:
+        """Return a random place of a pair; every second of all pairs is equally likely."""
+        chosen = int(
+            np.searchsorted(
+                np.cumsum(self._lengths), generator.integers(sum(self._lengths)), "right"
+            )
+        )
+        spare = self._lengths[chosen] - self.config.excerpt_samples
+        start = int(generator.integers(max(0, spare) + 1))
+        noisy, clean = (
+            _read(path, start, self.config.excerpt_samples) for path in self._pairs[chosen]
+        )
+        return noisy, clean
+
+    def _remixed(
+        self, noisy: Floats, clean: Floats, generator: np.random.Generator
+    ) -> tuple[Floats, Floats]:
+        """Return a pair with the noise of another one, from anywhere in it and as loud."""
+        their_noisy, their_clean = self._excerpt(generator)
+        other = np.roll(their_noisy - their_clean, generator.integers(noisy.size))
+        level, wanted = (float(np.linalg.norm(x)) for x in (other, noisy - clean))
+        if level > 0:
+            noisy = clean + (wanted / level * other).astype(np.float32)
+        scale = np.float32(min(1.0, 0.99 / max(float(np.abs(noisy).max()), 1e-9)))
+        return scale * noisy, scale * clean
 
 
 def _limited(x: Floats, limit_hz: float, rate_hz: int) -> Floats:

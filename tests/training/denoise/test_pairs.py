@@ -81,6 +81,37 @@ def test_both_sides_may_be_cut_off_at_one_frequency(tmp_path):
         paired(folder, band_limit_hz=(3000, 2000))
 
 
+def test_a_remixed_pair_has_its_speech_and_the_noise_of_another_one_as_loud(tmp_path):
+    folder, lengths = write_pairs(tmp_path, "FLOAT", (4000, 4000, 4000)), range(3)
+    read = {side: [soundfile.read(folder / "train" / side / f"{number}.wav", dtype="float32")[0]
+                   for number in lengths] for side in ("clean", "noisy")}  # fmt: skip
+    noises = [noisy - clean for clean, noisy in zip(read["clean"], read["noisy"], strict=True)]
+    plain, data = paired(folder), paired(folder, remix=1.0)
+    used = set()
+    for index in range(50):
+        mixture = data[index]
+        clean, noise = (x.numpy()[0] for x in (mixture.clean, mixture.noisy - mixture.clean))
+        own = next(n for n in lengths if np.array_equal(clean, read["clean"][n]))
+        assert torch.equal(mixture.clean, plain[index].clean)
+        assert np.linalg.norm(noise) == pytest.approx(np.linalg.norm(noises[own]), rel=1e-4)
+        spectra = [np.abs(np.fft.rfft(x / np.linalg.norm(x))) for x in (noise, *noises)]
+        found = next(n for n in lengths if np.allclose(spectra[0], spectra[n + 1], atol=1e-3))
+        used.add((own, found))
+    assert len(used) == 9
+
+
+def test_a_remixed_pair_stays_within_full_scale(tmp_path):
+    for side, level in (("clean", 0.9), ("noisy", 0.95)):
+        (tmp_path / "train" / side).mkdir(parents=True)
+        for number in range(2):
+            sound = level * np.sign(np.random.default_rng(number).standard_normal(4000))
+            soundfile.write(tmp_path / "train" / side / f"{number}.wav", sound, RATE, "FLOAT")
+    data = paired(tmp_path, remix=1.0)
+    for index in range(10):
+        assert data[index].noisy.abs().max() <= 0.99001
+        assert data[index].clean.abs().max() < data[index].noisy.abs().max()
+
+
 def test_excerpts_are_cut_at_one_place_from_both(tmp_path):
     data = paired(write_pairs(tmp_path, "PCM_16"), "validation")
     files = [
