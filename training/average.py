@@ -59,8 +59,9 @@ def average(out: Path, checkpoints: Sequence[Path]) -> None:
             for name, value in weights[0].items()
         }
     )
-    # What was measured while the first one learnt is not true of the mean.
-    card = {name: value for name, value in cards[0].items() if name != "metrics"}
+    card = dict(cards[0])
+    # What was measured while the first one learnt is not true of the mean, but their number is.
+    card["metrics"] = {k: v for k, v in card.get("metrics", {}).items() if k == "weights"}
     runs = [each.get("provenance", {}).get("config", {}) for each in cards]
     card["provenance"] = {**card.get("provenance", {}), "mean_of": runs}
     save_checkpoint(out, net, made[0][1], card)
