@@ -222,24 +222,26 @@ def blend(state, src, dst, frames):
             wet = float(src[at])
             power += wet * wet
             common += wet * float(dry[at])
-        fast += fast_step * (power - fast)
-        slow += slow_step * (power - slow)
-        lowest = min(lowest, slow)
-        window_left -= 1
-        if window_left == 0:
-            before, lowest = lowest, slow
-            window_left = np.int64(WINDOW_S * s.rate_hz)
-        floor = max(LEAST_POWER, min(lowest, before))
-        if fast > max(voice * floor, reach * wet_power):
-            hold = longest
-            wet_power += match_step * (power - wet_power)
-            common_power += match_step * (common - common_power)
-            opened += opening * (1.0 - opened)
-        elif hold > 0:
-            hold -= 1
-            opened += opening * (1.0 - opened)
-        else:
-            opened -= closing * opened
+        if power > 0.0 or fast > 0.0:
+            # Before the first sound nothing is learnt: how long it takes depends on the block.
+            fast += fast_step * (power - fast)
+            slow += slow_step * (power - slow)
+            lowest = min(lowest, slow)
+            window_left -= 1
+            if window_left == 0:
+                before, lowest = lowest, slow
+                window_left = np.int64(WINDOW_S * s.rate_hz)
+            floor = max(LEAST_POWER, min(lowest, before))
+            if fast > max(voice * floor, reach * wet_power):
+                hold = longest
+                wet_power += match_step * (power - wet_power)
+                common_power += match_step * (common - common_power)
+                opened += opening * (1.0 - opened)
+            elif hold > 0:
+                hold -= 1
+                opened += opening * (1.0 - opened)
+            else:
+                opened -= closing * opened
 
         share = advance(s.share)
         pause = advance(s.pause)
