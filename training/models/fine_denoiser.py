@@ -228,17 +228,31 @@ class _Gains(StreamingModule):
 def _track(power: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
     """Return the smoothed power and its floor, which falls at once and rises slowly.
 
-    All are (batch, frames, places).
+    All are (batch, frames, places). The first frame goes on from the state; of those after it, the
+    smoothing is one product, and the floor a running minimum once its rise is taken off.
     """
-    smooth, floor, age = state["smooth"], state["floor"], state["age"]
-    smooths, floors = [], []
-    for frame in range(power.shape[1]):
-        now, begun = power[:, frame], age > 0.5
-        rise = 10 ** (0.1 * (RISE_DB + FIRST_RISE_DB * torch.exp(-age / FIRST_FRAMES)))
-        smooth = torch.where(begun, SMOOTHING * smooth + (1 - SMOOTHING) * now, now)
-        floor = torch.where(begun, torch.minimum(smooth, floor * rise), now)
-        smooths.append(smooth)
-        floors.append(floor)
-        age = age + 1
-    following = {"smooth": smooth, "floor": floor, "age": age}
-    return torch.stack(smooths, dim=1), torch.stack(floors, dim=1), following
+    first, age = power[:, 0], state["age"]
+    begun = age > 0.5
+    smooth = torch.where(begun, SMOOTHING * state["smooth"] + (1 - SMOOTHING) * first, first)
+    floor = torch.where(begun, torch.minimum(smooth, state["floor"] * _rise(age)), first)
+    frames = power.shape[1]
+    if frames == 1:  # as in a graph
+        following = {"smooth": smooth, "floor": floor, "age": age + 1}
+        return smooth[:, None], floor[:, None], following
+    steps = torch.arange(frames, device=power.device, dtype=torch.float32)
+    ages = steps[:, None] - steps
+    kernel = torch.where(ages < 0, torch.zeros_like(ages), SMOOTHING ** ages.clamp(min=0))
+    kernel[:, 1:] *= 1 - SMOOTHING
+    with torch.autocast(power.device.type, enabled=False):  # a floor wants more than 8 bits
+        smooths = kernel @ torch.cat([smooth[:, None], power[:, 1:]], dim=1)
+    risen = torch.cat([torch.zeros_like(age), _rise(age + steps[1:]).log()], dim=1).cumsum(dim=1)
+    lowest = torch.cat([floor[:, None], smooths[:, 1:]], dim=1).log() - risen[..., None]
+    floors = torch.minimum((lowest.cummin(dim=1).values + risen[..., None]).exp(), smooths)
+    following = {"smooth": smooths[:, -1], "floor": floors[:, -1], "age": age + frames}
+    return smooths, floors, following
+
+
+def _rise(age: Tensor) -> Tensor:
+    """Return the factor by which a floor may rise after ``age`` frames."""
+    rise_db = RISE_DB + FIRST_RISE_DB * torch.exp(-age / FIRST_FRAMES)
+    return torch.as_tensor(10 ** (0.1 * rise_db))
