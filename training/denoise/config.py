@@ -9,14 +9,17 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 from typing_extensions import override
 
-from training.config import NetConfig, RunConfig, Section, check_net
+from training.config import NetConfig, RunConfig, Section, check_net, check_there
 from training.denoise.features import LAYERS
 from training.denoise.losses import FEATURES, LOSSES
-from training.denoise.mixture import MixtureConfig
+from training.denoise.mixture import MixtureConfig, Positive, Probability
 from training.denoise.pairs import PairedFoldersConfig
 from training.precision import Precision
 
-__all__ = ["DenoiseConfig", "DenoiseSchedule", "FeatureConfig"]
+__all__ = ["DenoiseConfig", "DenoiseSchedule", "FeatureConfig", "TeacherConfig"]
+
+
+TEACHER_HZ = 48000
 
 
 class DenoiseSchedule(Section):
@@ -51,6 +54,41 @@ class FeatureConfig(Section):
     balance_after_epochs: Annotated[int, Field(ge=1)] | None = 10
 
 
+class TeacherConfig(Section):
+    """A larger net whose answers take the place of clean speech while a net learns.
+
+    Parameters
+    ----------
+    folder
+        What `training.denoise.teacher.Teacher` reads; relative to the configuration file.
+    less_noise, less_noise_db
+        How often it hears less of the noise than the net that learns, and by how much: it answers
+        better, as one who knows more.
+    band_limit, band_limit_hz
+        How often both sides are cut off at a frequency of this range after it has answered. A
+        teacher that has heard all answers better than one that hears the rest.
+
+    Notes
+    -----
+    A teacher that knows more: Vapnik, Vashist: A new learning paradigm: learning using privileged
+    information, Neural Networks 2009.
+    """
+
+    folder: str
+    less_noise: Probability = 0.0
+    less_noise_db: tuple[Positive, Positive] = (3.0, 18.0)
+    band_limit: Probability = 0.0
+    band_limit_hz: tuple[Positive, Positive] = (7600.0, 8000.0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> TeacherConfig:
+        for name in ("less_noise_db", "band_limit_hz"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name}: {low:g} .. {high:g} is no range")
+        return self
+
+
 def _kind_of_data(content: Any) -> str:
     keys = content if isinstance(content, Mapping) else getattr(content, "__dict__", {})
     return "pairs" if "train" in keys else "mixtures"
@@ -67,7 +105,8 @@ class DenoiseConfig(RunConfig):
     """The configuration of a run.
 
     ``loss`` weighs the terms of `training.denoise.losses.LOSSES`, and ``features``, which the
-    section of that name sets up. ``workers`` processes mix.
+    section of that name sets up. ``workers`` processes mix. With a ``teacher`` the target is its
+    answer to each mixture, where there is speech.
     """
 
     task: Literal["denoise"]
@@ -77,6 +116,7 @@ class DenoiseConfig(RunConfig):
     net: NetConfig
     loss: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
     features: FeatureConfig = FeatureConfig()
+    teacher: TeacherConfig | None = None
     schedule: DenoiseSchedule
 
     @model_validator(mode="after")
@@ -86,9 +126,19 @@ class DenoiseConfig(RunConfig):
                 raise ValueError(
                     f"loss: unknown term {name!r}; choose from {', '.join([*LOSSES, FEATURES])}"
                 )
+        if self.teacher is not None and self.data.rate_hz != TEACHER_HZ:
+            raise ValueError(
+                f"data.rate_hz: {self.data.rate_hz}: a teacher hears {TEACHER_HZ} Hz; set that"
+            )
         return self
 
     @override
     def resolved(self, path: Path) -> Self:
         check_net(path, self.net)
-        return super().resolved(path)
+        placed = super().resolved(path)
+        if self.teacher is None:
+            return placed
+        folder = (path.parent / self.teacher.folder).resolve()
+        check_there(path, "teacher.folder", folder)
+        teacher = self.teacher.model_copy(update={"folder": str(folder)})
+        return placed.model_copy(update={"teacher": teacher})

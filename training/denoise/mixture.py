@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Literal
 
 import numpy as np
@@ -134,6 +134,12 @@ class Mixture:
     clean: Tensor
     bandwidth_hz: float | Tensor
     snr_db: float | Tensor
+
+    def pin_memory(self) -> Mixture:
+        """Return a copy that moves to an accelerator while something else is computed."""
+        return Mixture(
+            *(torch.as_tensor(getattr(self, field.name)).pin_memory() for field in fields(self))
+        )
 
 
 def collate(mixtures: Sequence[Mixture]) -> Mixture:

@@ -33,6 +33,7 @@ from training.denoise.losses import (
 from training.denoise.mixer import Mixtures
 from training.denoise.mixture import Mixture, collate
 from training.denoise.pairs import PairedFolders, PairedFoldersConfig
+from training.denoise.taught import Taught
 from training.lineage import LineageTask
 from training.models import net_class
 from training.models.denoiser import Denoiser
@@ -89,6 +90,9 @@ class DenoiseTask(LineageTask):
             else torch.optim.AdamW(self.net.parameters(), lr=rate, weight_decay=0.01)
         )
         self.parts = {"net": self.net, "optimizer": self.optimizer, "loss": self.loss}
+        self.taught = None
+        if config.teacher is not None:
+            self.taught = Taught(config.teacher, config.data.rate_hz, config.seed).to(device)
         self._mixtures = _mixtures(config, "train", schedule.batch * schedule.steps)
         self._stream: Iterator[Mixture] | None = None
         count = schedule.validation_mixtures
@@ -107,7 +111,8 @@ class DenoiseTask(LineageTask):
         if self._stream is None:
             # One stream for all epochs: the workers go on mixing while the net is validated.
             ends = first * schedule.batch, schedule.steps * schedule.batch
-            self._stream = iter(_loader(self._mixtures, self.config, *ends))
+            pinned = self.device.type == "cuda"
+            self._stream = iter(_loader(self._mixtures, self.config, *ends, pinned=pinned))
         return islice(self._stream, min(schedule.epoch_steps, schedule.steps - first))
 
     @override
@@ -115,9 +120,11 @@ class DenoiseTask(LineageTask):
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(number)
         batch = _moved(batch, self.device)
-        self._heard.append(batch)
         self.net.train()
         self.loss.train()
+        if self.taught is not None:
+            batch = self.taught(batch, number)
+        self._heard.append(batch)
         with precision(self.config.schedule.precision, self.device):
             output, clean, noisy, keep = _aligned(self.net, batch, self.config)
         loss: Tensor = self.loss(output.float(), clean, noisy, keep)
@@ -156,6 +163,8 @@ class DenoiseTask(LineageTask):
     def card(self) -> dict[str, Any]:
         config = self.config
         told: dict[str, Any] = dict.fromkeys(("seed", "net", "loss", "schedule"), True)
+        if config.teacher is not None:
+            told["teacher"] = set(type(config.teacher).model_fields) - {"folder"}
         if FEATURES in config.loss:
             told[FEATURES] = {"layers", "balance_after_epochs"}
         return {
@@ -253,7 +262,7 @@ class _From(Sampler[int]):
 
 
 def _loader(
-    data: Dataset[Mixture], config: DenoiseConfig, first: int, end: int
+    data: Dataset[Mixture], config: DenoiseConfig, first: int, end: int, *, pinned: bool = False
 ) -> DataLoader[Mixture]:
     return DataLoader(
         data,
@@ -262,12 +271,14 @@ def _loader(
         collate_fn=collate,
         num_workers=config.workers,
         prefetch_factor=4 if config.workers else None,
+        pin_memory=pinned,
         generator=torch.Generator(),  # leaves the global random state alone, see Task.batches
     )
 
 
 def _moved(batch: Mixture, device: torch.device) -> Mixture:
-    return Mixture(*(torch.as_tensor(getattr(batch, f.name)).to(device) for f in fields(batch)))
+    values = (torch.as_tensor(getattr(batch, field.name)) for field in fields(batch))
+    return Mixture(*(value.to(device, non_blocking=True) for value in values))
 
 
 def _state(net: StreamingModule, batch: Mixture) -> dict[str, Tensor]:

@@ -32,6 +32,8 @@ RISE_DB, FIRST_RISE_DB, FIRST_FRAMES = 0.06, 1.0, 15.0
 SMOOTHING = 0.7
 """Share of the former frame in a smoothed power."""
 FEATURES = 6
+OVER_FLOOR = 3
+"""Feature that is the logarithm of a place's magnitude over its noise floor."""
 
 
 class FineDenoiser(OverlapNet):
@@ -52,7 +54,8 @@ class FineDenoiser(OverlapNet):
     The features of each single bin reach its gain unblurred, by a skip at full resolution and by
     the slopes. That is what takes the noise between the harmonics of a voice, which a gain that is
     smooth over frequency leaves. What leaves is what came in times gains of at most 1: silence
-    stays silence. A little of the noise is left, evenly, which hides what gains do to the rest.
+    stays silence. A little of the noise is left, evenly, which hides what gains do to the rest: a
+    click is no louder there than the noise that is there all the time.
 
     Parameters
     ----------
@@ -68,7 +71,10 @@ class FineDenoiser(OverlapNet):
         Newest samples of a frame that are heard. Fewer than ``window`` make the same net earlier:
         the weights of one serve the other as a start, as both hear the same bins.
     least_gain_db
-        No bin is turned down further.
+        No bin is turned down further, but for bursts.
+    steady_db
+        Level over the tracked noise floor up to which a bin counts as steady noise. What is louder
+        may be turned down until it is as loud as that.
 
     Notes
     -----
@@ -96,11 +102,13 @@ class FineDenoiser(OverlapNet):
         hidden: Annotated[int, Field(ge=8, le=512)] = 224,
         n_synthesis: Annotated[int, Field(ge=64, le=4096, multiple_of=2)] = 1440,
         least_gain_db: Annotated[float, Field(ge=-100, le=0)] = -25.0,
+        steady_db: Annotated[float, Field(ge=0, le=120)] = 120.0,
     ) -> None:
         windows = low_latency_windows(window, n_synthesis)
         if n_synthesis == window:
             windows = (np.sin(np.pi * np.arange(window) / window),) * 2
-        core = _Gains(window, hop, lines, bands, channels, hidden, 10 ** (least_gain_db / 20))
+        least, steady = 10 ** (least_gain_db / 20), 10 ** (steady_db / 20)
+        core = _Gains(window, hop, lines, bands, channels, hidden, least, steady)
         super().__init__(
             OverlapAdd(core, n_fft=window, hop=hop, windows=windows, n_synthesis=n_synthesis)
         )
@@ -113,6 +121,7 @@ class FineDenoiser(OverlapNet):
             "hidden": hidden,
             "n_synthesis": n_synthesis,
             "least_gain_db": least_gain_db,
+            "steady_db": steady_db,
         }
 
     @override
@@ -140,9 +149,10 @@ class _Gains(StreamingModule):
         channels: tuple[int, int, int],
         hidden: int,
         least: float,
+        steady: float,
     ) -> None:
         super().__init__()
-        self.least = least
+        self.least, self.steady = least, steady
         if (lines + bands) % 4:
             raise ValueError(f"lines + bands = {lines + bands}: wanted a multiple of 4")
         self.decay = math.exp(-hop / (RATE_HZ * LEVEL_SECONDS))
@@ -222,7 +232,9 @@ class _Gains(StreamingModule):
         own = torch.cat([features[:, 3:], features[:, :1]], dim=1) - 0.5
         slopes = y[:, 1:] + self.slope[:, None]
         gains = torch.sigmoid(1 + y[:, 0] + (slopes * own).sum(dim=1))
-        return self.least + (1 - self.least) * gains, {"past": past, **hidden}
+        over_floor = 10 ** features[:, OVER_FLOOR]
+        least = self.least * (self.steady / over_floor).clamp(max=1)
+        return least + (1 - least) * gains, {"past": past, **hidden}
 
 
 def _track(power: Tensor, state: State) -> tuple[Tensor, Tensor, State]:

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
-from training.denoise.disturbance import disturbance  # noqa: E402
+from training.denoise.disturbance import _over_time, disturbance  # noqa: E402
 from training.denoise.keep import Keep  # noqa: E402
 
 RATE_HZ = 48000
@@ -51,6 +51,20 @@ def test_the_rate_does_not_matter(rate_hz):
         voice(rate_hz=rate_hz) + level * noise(rate_hz), voice(rate_hz=rate_hz), rate_hz
     )
     assert found == pytest.approx(distance(voice() + 0.01 * noise(), voice()), rel=0.15)
+
+
+def test_the_worst_moments_count_most():
+    """By brute force, after P.862: order 6 within 20 half overlapping frames, order 2 over them."""
+    frames = np.random.default_rng(3).exponential(1.0, (2, 95)) ** 3
+    wanted = [
+        np.mean(
+            [np.mean(row[at : at + 20] ** 6) ** (1 / 6 * 2) for at in range(0, 95 - 19, 10)]
+        ) ** 0.5
+        for row in frames
+    ]  # fmt: skip
+    found = _over_time(torch.tensor(frames))
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    assert (found.numpy() > 2 * frames.mean(axis=1)).all()
 
 
 def test_what_is_added_disturbs_more_than_what_is_missing():

@@ -85,6 +85,26 @@ def test_no_bin_is_turned_down_further_than_it_says(least_db):
     np.testing.assert_allclose(y[:, late:], 10 ** (least_db / 20) * NOISE[:, :-late], atol=1e-6)
 
 
+def test_a_click_is_left_no_louder_than_steady_noise():
+    """Where the net lets through as little as it may; the floor is known after half a second."""
+    rng = np.random.default_rng(2)
+    steady = 1e-3 * rng.standard_normal((1, 48000)).astype(np.float32)
+    clicks = steady.copy()
+    clicks[:, 36000:36024] += 0.5
+    played = {}
+    for steady_db in (20.0, 120.0):
+        net = FineDenoiser(**SMALL, least_gain_db=-20.0, steady_db=steady_db).eval()
+        with torch.no_grad():
+            net.stream.net.slope.zero_()
+            net.stream.net.head.bias[0] = -1000.0
+        late = net.latency_samples
+        for name, sound in (("steady", steady), ("clicks", clicks)):
+            played[steady_db, name] = run_torch(net, sound, [48000])[0, 24000 + late :]
+    np.testing.assert_allclose(played[20.0, "steady"], 0.1 * steady[0, 24000:-late], atol=1e-4)
+    assert np.abs(played[120.0, "clicks"]).max() > 0.04
+    assert np.abs(played[20.0, "clicks"]).max() < 0.01
+
+
 @pytest.mark.parametrize("gain", [0.01, 0.1, 1.9])
 def test_quiet_speech_is_treated_as_loud_speech_is(gain):
     net = wild()
