@@ -26,7 +26,7 @@ from training.denoise.gains import measure_gains
 from training.models.overlap_net import OverlapNet
 
 DOCS = Path(__file__).parents[1] / "docs" / "studies"
-GROUPS = ("vbd17", "dfns6")
+GROUPS = ("vbd17", "dfns6", "held_out")
 MEASURES = {"pesq": "PESQ, wide band", "si_sdr_16k_db": "SI-SDR, dB"}
 GAINS = {
     "fine_structure_db": "fine structure of the gains, dB",
