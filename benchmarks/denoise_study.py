@@ -68,7 +68,9 @@ def draw(rows: list[dict[str, float]], path: Path) -> None:
             )
         panel.set(xlabel="hours of mixtures learnt from", ylabel=label)
         panel.grid(alpha=0.3)
-    panels[0].legend()
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(GROUPS)
+    )
     figure.savefig(path, dpi=150)
 
 
