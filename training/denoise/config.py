@@ -12,7 +12,7 @@ from typing_extensions import override
 from training.config import NetConfig, RunConfig, Section, check_net, check_there
 from training.denoise.features import LAYERS
 from training.denoise.losses import FEATURES, LOSSES
-from training.denoise.mixture import MixtureConfig, Positive, Probability
+from training.denoise.mixture import MixtureConfig, Positive, Probability, check_ranges
 from training.denoise.pairs import PairedFoldersConfig
 from training.precision import Precision
 
@@ -82,10 +82,7 @@ class TeacherConfig(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> TeacherConfig:
-        for name in ("less_noise_db", "band_limit_hz"):
-            low, high = getattr(self, name)
-            if low > high:
-                raise ValueError(f"{name}: {low:g} .. {high:g} is no range")
+        check_ranges(self)
         return self
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from training.config import DataSection
+from training.config import DataSection, Section
 
 Spectrum = NDArray[np.complex64]
 Generator = np.random.Generator
@@ -108,10 +108,15 @@ class MixtureConfig(DataSection):
 
     @model_validator(mode="after")
     def _ordered(self) -> MixtureConfig:
-        for name, value in self:
-            if isinstance(value, tuple) and value[0] > value[1]:
-                raise ValueError(f"{name}: {value[0]:g} .. {value[1]:g} is no range")
+        check_ranges(self)
         return self
+
+
+def check_ranges(section: Section) -> None:
+    """Raise ValueError if a range of a section ends before it begins."""
+    for name, value in section:
+        if isinstance(value, tuple) and value[0] > value[1]:
+            raise ValueError(f"{name}: {value[0]:g} .. {value[1]:g} is no range")
 
 
 @dataclass(frozen=True)

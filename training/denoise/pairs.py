@@ -17,7 +17,7 @@ from rtaudio.runtime.memory import Floats
 from training.config import ConfigError, DataSection, Section
 from training.denoise.corpus import Part
 from training.denoise.curves import low_pass
-from training.denoise.mixture import Mixture, Positive, Probability
+from training.denoise.mixture import Mixture, Positive, Probability, check_ranges
 from training.denoise.recordings import active_rms
 
 __all__ = ["PairFolders", "PairedFolders", "PairedFoldersConfig"]
@@ -64,9 +64,7 @@ class PairedFoldersConfig(DataSection):
 
     @model_validator(mode="after")
     def _ordered(self) -> PairedFoldersConfig:
-        low, high = self.band_limit_hz
-        if low > high:
-            raise ValueError(f"band_limit_hz: {low:g} .. {high:g} is no range")
+        check_ranges(self)
         return self
 
 

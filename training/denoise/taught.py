@@ -14,7 +14,7 @@ from training.denoise.config import TeacherConfig
 from training.denoise.mixture import Mixture
 from training.denoise.teacher import Teacher
 
-__all__ = ["Taught", "low_passes"]
+__all__ = ["Taught"]
 
 
 class Taught(nn.Module):
@@ -56,7 +56,7 @@ class Taught(nn.Module):
         limits_hz = np.exp(generator.uniform(low, high, count))
         limits_hz[generator.random(count) >= config.band_limit] = math.inf
         if np.isfinite(limits_hz).any():
-            kept = low_passes(_column(limits_hz, noisy), self.rate_hz, noisy.shape[-1])
+            kept = _low_passes(_column(limits_hz, noisy), self.rate_hz, noisy.shape[-1])
             noisy, answer = (
                 torch.fft.irfft(torch.fft.rfft(side) * kept, noisy.shape[-1])
                 for side in (noisy, answer)
@@ -64,20 +64,10 @@ class Taught(nn.Module):
         return replace(batch, noisy=noisy, clean=answer)
 
 
-def low_passes(limits_hz: Tensor, rate_hz: int, samples: int) -> Tensor:
-    """Return the gains of `training.denoise.curves.low_pass` for many limits at once.
+def _low_passes(limits_hz: Tensor, rate_hz: int, samples: int) -> Tensor:
+    """Return the gains of `training.denoise.curves.low_pass` for many limits, where they are.
 
-    Parameters
-    ----------
-    limits_hz
-        Cutoffs, float32 (..., 1); infinite ones leave all as it is.
-    rate_hz, samples
-        Rate and length of the signal.
-
-    Returns
-    -------
-    Tensor
-        (..., samples // 2 + 1).
+    Those of a batch would be 27 MB to move at every step.
     """
     bins = torch.arange(samples // 2 + 1, device=limits_hz.device)
     last = (limits_hz / rate_hz * samples).clamp(max=2 * samples).floor()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import configparser
 import math
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +13,29 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
+from rtaudio.models.denoisers.deepfilternet_net import (
+    DB_SCALE,
+    LEAST_POWER,
+    START_DB,
+    START_MAGNITUDE,
+    TINY_POWER,
+)
+from rtaudio.models.denoisers.deepfilternet_settings import (
+    CONFIG,
+    DeepFilterNetSettings,
+    read_settings,
+)
 from training.config import ConfigError
 
 __all__ = ["Teacher"]
 
-RATE_HZ, SIZE, HOP = 48000, 960, 480
+SIZE, HOP = 960, 480
 BINS, BANDS, LINES, TAPS = 481, 32, 96, 5
 LOOK_AHEAD = 2
 CHANNELS, HIDDEN = 64, 256
 BLOCK = 128
 """Frames of the running levels that are one product."""
-TINY_POWER = 1e-36
-"""Keeps a running level above zero in digital silence."""
-SHAPE = {
-    "model": "deepfilternet3",
-    "sr": RATE_HZ,
+SIZES = {
     "fft_size": SIZE,
     "hop_size": HOP,
     "nb_erb": BANDS,
@@ -39,11 +45,10 @@ SHAPE = {
     "conv_lookahead": LOOK_AHEAD,
     "conv_ch": CHANNELS,
     "emb_hidden_dim": HIDDEN,
-    "df_hidden_dim": HIDDEN,
     "emb_num_layers": 3,
     "df_num_layers": 2,
-    "mask_pf": False,
 }
+"""All settings that shape the net; there is one published DeepFilterNet3."""
 
 
 class Teacher(nn.Module):
@@ -92,12 +97,12 @@ class Teacher(nn.Module):
             self.add_module(name, gru)
         for name, value in layers.items():
             self.register_buffer(name, value.float().contiguous(), persistent=False)
-        decay = _decay(float(settings.get("norm_tau", 1.0)))
+        decay = settings.alpha
         self.block_decay = decay**BLOCK
         step = torch.arange(BLOCK, dtype=torch.float64)
         ages = step[:, None] - step
         sine = torch.sin(math.pi * (torch.arange(SIZE, dtype=torch.float64) + 0.5) / SIZE)
-        widths = torch.tensor(_band_widths(int(settings.get("min_nb_erb_freqs", 2))))
+        widths = torch.from_numpy(settings.band_bins)
         band = torch.repeat_interleave(torch.arange(BANDS), widths)
         real_ends = torch.ones(BINS)
         real_ends[0] = real_ends[-1] = 0
@@ -109,8 +114,8 @@ class Teacher(nn.Module):
             "band_mean": functional.one_hot(band, BANDS).double() / widths,
             "start": torch.cat(
                 [
-                    torch.linspace(-60, -90, BANDS, dtype=torch.float64),
-                    torch.linspace(1e-3, 1e-4, LINES, dtype=torch.float64),
+                    torch.linspace(*START_DB, BANDS, dtype=torch.float64),
+                    torch.linspace(*START_MAGNITUDE, LINES, dtype=torch.float64),
                 ]
             ),
             "real_ends": real_ends,
@@ -146,11 +151,11 @@ class Teacher(nn.Module):
         """Return levels (batch, 1, frames, bands) and lines (batch, 2, frames, lines), early."""
         parts = torch.view_as_real(spectra)
         power = parts.square().sum(-1) + TINY_POWER
-        level_db = 10 * torch.log10(power.double() @ self.band_mean + 1e-10)
+        level_db = 10 * torch.log10(power.double() @ self.band_mean + LEAST_POWER)
         size = power[..., :LINES].double().sqrt()
         running = self._running(torch.cat([level_db, size], -1))
         mean_db, unit = running.split([BANDS, LINES], -1)
-        bands = ((level_db - mean_db) / 40).float()[:, None]
+        bands = ((level_db - mean_db) / DB_SCALE).float()[:, None]
         lines = parts[:, :, :LINES] * unit.rsqrt().float()[..., None]
         return bands[:, :, LOOK_AHEAD:], lines.permute(0, 3, 1, 2)[:, :, LOOK_AHEAD:]
 
@@ -245,19 +250,16 @@ def _flat(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).flatten(2)
 
 
-def _read(folder: Path) -> tuple[dict[str, str], dict[str, Any]]:
+def _read(folder: Path) -> tuple[DeepFilterNetSettings, dict[str, Any]]:
     """Return the settings, and the layers: buffers by name, and the weights of recurrent ones."""
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    path = folder / "config.ini"
+    path = folder / CONFIG
     try:
-        parser.read_string(path.read_text(encoding="utf-8"))
-        parts = [dict(parser[name]) for name in ("train", "deepfilternet", "df")]
-    except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as error:
-        raise ConfigError(f"{path}: is no description of a DeepFilterNet ({error})") from None
-    settings = {key: value for part in parts for key, value in part.items()}
-    for key, wanted in SHAPE.items():
-        if settings.get(key) != str(wanted):
-            raise ConfigError(f"{path}: {key} = {settings.get(key)}: wanted {wanted}")
+        settings = read_settings(path)
+    except ValueError as error:
+        raise ConfigError(f"{folder}: {error}") from None
+    for key, wanted in SIZES.items():
+        if getattr(settings, key) != wanted:
+            raise ConfigError(f"{path}: {key} = {getattr(settings, key)}: wanted {wanted}")
     layers: dict[str, Any] = {}
     for file, find in (("enc", _encoder), ("erb_dec", _gain_decoder), ("df_dec", _filter_decoder)):
         path = folder / f"{file}.onnx"
@@ -371,28 +373,3 @@ def _gru(layers: Weights) -> dict[str, Tensor]:
         for side, part in zip(("ih", "hh"), bias.chunk(2), strict=True):
             found[f"bias_{side}_l{number}"] = ordered(part)
     return found
-
-
-def _band_widths(least: int) -> list[int]:
-    """Return the bins of each band, equally wide on the ERB scale, but ``least`` bins or more."""
-    scale = 24.7 * 9.265
-    highest = 9.265 * math.log1p(RATE_HZ / 2 / scale)
-    edges = [
-        round(scale * math.expm1(highest * number / BANDS / 9.265) * SIZE / RATE_HZ)
-        for number in range(BANDS + 1)
-    ]
-    widths, taken = [], 0
-    for low, high in pairwise(edges):
-        size = high - low - taken
-        widths.append(max(size, least))
-        taken = max(least - size, 0)
-    widths[-1] += BINS - sum(widths)
-    return widths
-
-
-def _decay(seconds: float) -> float:
-    """Return what is left of a frame in the next one, rounded as the net knew it."""
-    exact = math.exp(-HOP / RATE_HZ / seconds)
-    return next(
-        near for digits in range(3, 18) if (near := round(exact, digits)) < 1 or digits == 17
-    )

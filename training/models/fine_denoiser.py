@@ -33,7 +33,7 @@ SMOOTHING = 0.7
 """Share of the former frame in a smoothed power."""
 FEATURES = 6
 OVER_FLOOR = 3
-"""Feature that is the logarithm of a place's magnitude over its noise floor."""
+"""Index of the logarithm of a place's magnitude over its noise floor, the first of its own."""
 
 
 class FineDenoiser(OverlapNet):
@@ -229,7 +229,7 @@ class _Gains(StreamingModule):
         y = self.double_full(y + self.skip_half(half))
         y, _ = self.join(torch.cat([y, self.skip_full(full)], dim=1))
         y = self.head(y)
-        own = torch.cat([features[:, 3:], features[:, :1]], dim=1) - 0.5
+        own = torch.cat([features[:, OVER_FLOOR:], features[:, :1]], dim=1) - 0.5
         slopes = y[:, 1:] + self.slope[:, None]
         gains = torch.sigmoid(1 + y[:, 0] + (slopes * own).sum(dim=1))
         over_floor = 10 ** features[:, OVER_FLOOR]

@@ -92,3 +92,14 @@ def small_corpus(tmp_path_factory):
 @pytest.fixture(scope="session")
 def corpus_cache(tmp_path_factory):
     return tmp_path_factory.mktemp("corpora")
+
+
+@pytest.fixture
+def small_mixtures(small_corpus, corpus_cache):
+    """The section ``data`` of a run on the small folder."""
+    return {
+        "root": str(small_corpus),
+        "cache": str(corpus_cache),
+        "excerpt_samples": 19200,
+        "rooms": 4,
+    }

@@ -20,7 +20,7 @@ from training.engine import train_run  # noqa: E402
 
 
 @pytest.fixture
-def write(small_corpus, corpus_cache, write_run):
+def write(small_mixtures, write_run):
     torch.set_num_threads(1)
 
     def written(**changes):
@@ -28,12 +28,7 @@ def write(small_corpus, corpus_cache, write_run):
             "task": "denoise",
             "source": "noise",
             "workers": 0,
-            "data": {
-                "root": str(small_corpus),
-                "cache": str(corpus_cache),
-                "excerpt_samples": 19200,
-                "rooms": 4,
-            },
+            "data": small_mixtures,
             "net": {"type": "denoiser", "channels": [4, 4, 4], "hidden": 8},
             "loss": {"spectrum": 1.0, "si_sdr": 0.5},
             "schedule": {

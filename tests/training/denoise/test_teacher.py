@@ -75,17 +75,12 @@ def test_another_net_or_half_of_one_is_refused(files, tmp_path):
 
 
 @pytest.mark.data
-def test_a_run_learns_from_its_answers(files, small_corpus, corpus_cache, write_run, tmp_path):
+def test_a_run_learns_from_its_answers(files, small_mixtures, write_run):
     content = {
         "task": "denoise",
         "source": "noise",
         "workers": 0,
-        "data": {
-            "root": str(small_corpus),
-            "cache": str(corpus_cache),
-            "excerpt_samples": 19200,
-            "rooms": 4,
-        },
+        "data": small_mixtures,
         "teacher": {"folder": str(files), "less_noise": 0.5, "band_limit": 0.5},
         "net": {"type": "denoiser", "channels": [4, 4, 4], "hidden": 8},
         "loss": {"spectrum": 1.0},
@@ -175,7 +170,7 @@ def test_a_band_limit_cuts_both_sides_after_the_answer(half):
 
 def test_many_low_passes_are_as_one():
     limits_hz = [3000.0, 7900.0, 24000.0]
-    found = taught.low_passes(torch.tensor([*limits_hz, math.inf])[:, None], RATE_HZ, 9600)
+    found = taught._low_passes(torch.tensor([*limits_hz, math.inf])[:, None], RATE_HZ, 9600)
     for row, limit_hz in zip(found, limits_hz, strict=False):
         np.testing.assert_allclose(row, low_pass(9600, RATE_HZ, limit_hz), atol=1e-6)
     assert (found[-1] == 1).all()

@@ -28,7 +28,7 @@ NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 4800)).astype(np.float32
 def wild(**sizes):
     """A net of random weights and random statistics, as training might leave it."""
     torch.manual_seed(0)
-    net = FineDenoiser(**SMALL | sizes)
+    net = FineDenoiser(**SMALL | {"steady_db": 6.0} | sizes)
     torch.nn.init.normal_(net.stream.net.head.weight, std=0.5)
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -127,7 +127,7 @@ def test_the_floor_is_below_the_power_and_rises_slowly():
 
 
 def test_an_earlier_net_begins_with_the_weights_of_a_later_one():
-    later, earlier = wild(), FineDenoiser(**SMALL | {"n_synthesis": 240}).eval()
+    later, earlier = wild(), wild(n_synthesis=240)
     earlier.load_state_dict(later.state_dict())
     a, b = (run_torch(net, NOISE, [4800])[0, net.latency_samples :] for net in (later, earlier))
     size = min(len(a), len(b))
