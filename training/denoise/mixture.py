@@ -50,7 +50,7 @@ class MixtureConfig(DataSection):
         How often there is a second one: in turn with the first speaker, together with the first
         noise.
     generated_noise
-        How often the noise is white, pink, brown, mains hum, rumble, clicks, typing or a siren.
+        How often the noise is synthetic, see `training.denoise.synthetic`.
     swell
         How often noise fades or jumps in level.
     shift, shift_factor

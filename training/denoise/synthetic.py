@@ -1,14 +1,18 @@
-"""Synthetic noises: coloured noise, rumble, mains hum, clicks, typing, sirens."""
+"""Synthetic noises: coloured noise, rumble, mains hum, and what people and things do.
+
+Clicks, typing, knocks, dishes, crumpling, drops of water, creaks and sirens.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import overload
 
 import numpy as np
-from scipy import fft
+from scipy import fft, signal
 
 from rtaudio.runtime.decibels import from_db
-from rtaudio.runtime.memory import Floats
+from rtaudio.runtime.memory import Array, Floats
 from training.denoise.curves import sloped
 from training.denoise.mixture import Generator, Spectrum
 
@@ -32,9 +36,9 @@ def synthetic_noise(
         Choose a kind that covers all frequencies.
     """
     bins = samples // 2 + 1
-    kinds = ["coloured", "clicks", "typing"]
+    kinds = ["coloured", "clicks", "typing", "crumpling"]
     if not wide:
-        kinds += ["rumble", "hum", "siren"]
+        kinds += ["rumble", "hum", "siren", "struck", "drops", "creaks"]
     match kinds[generator.integers(len(kinds))]:
         case "coloured" | "rumble" as kind:
             # 0: white, 3: pink, 6: brown; in decibels per octave.
@@ -51,14 +55,11 @@ def synthetic_noise(
             levels_db = -generator.uniform(0.5, 3) * orders + generator.normal(0, 8, count)
             phases = generator.uniform(0, 2 * np.pi, count)
             spectrum[places] = from_db(levels_db) * np.exp(1j * phases)
-        case "typing":
-            spectrum = fft.rfft(_typing(generator, samples, rate_hz))
-            spectrum *= _tail(generator, samples, rate_hz)
-        case "siren":
-            spectrum = fft.rfft(_siren(generator, samples, rate_hz))
-            spectrum *= _tail(generator, samples, rate_hz)
-        case _:
+        case "clicks":
             spectrum = fft.rfft(_clicks(generator, samples, rate_hz))
+        case kind:
+            spectrum = fft.rfft(IN_A_PLACE[kind](generator, samples, rate_hz))
+            spectrum *= _tail(generator, samples, rate_hz)
     return spectrum
 
 
@@ -85,11 +86,11 @@ def _typing(generator: Generator, samples: int, rate_hz: int) -> Floats:
     """
     out = np.zeros(samples, np.float32)
     modes = int(generator.integers(4, 12))
-    modes_hz = np.exp(generator.uniform(math.log(300), math.log(0.4 * rate_hz), modes))
-    decays_s = np.exp(generator.uniform(math.log(0.001), math.log(0.012), modes))
+    modes_hz = _spread(generator, 300, 0.4 * rate_hz, modes)
+    decays_s = _spread(generator, 0.001, 0.012, modes)
     levels = from_db(generator.normal(0, 6, modes))
     hiss = from_db(generator.uniform(-10, 15))
-    time_s = np.arange(round(0.06 * rate_hz), dtype=np.float32) / rate_hz
+    time_s = _times(0.06, rate_hz)
     between_s = generator.uniform(0.08, 0.3)
     bottom_s, up_s = generator.uniform(0.005, 0.025), generator.uniform(0.05, 0.14)
     at_s = generator.uniform(0, between_s)
@@ -118,7 +119,7 @@ def _typing(generator: Generator, samples: int, rate_hz: int) -> Floats:
 def _siren(generator: Generator, samples: int, rate_hz: int) -> Floats:
     """Return a tone with overtones that wails, yelps, alternates or beeps."""
     time_s = np.arange(samples) / rate_hz
-    low_hz = math.exp(generator.uniform(math.log(250), math.log(2500)))
+    low_hz = _spread(generator, 250, 2500)
     high_hz = min(low_hz * generator.uniform(1.1, 2.8), 0.4 * rate_hz)
     kind = ("wail", "yelp", "alternating", "beeping")[generator.integers(4)]
     period_s = generator.uniform(0.12, 0.5) if kind == "yelp" else generator.uniform(0.5, 6)
@@ -144,9 +145,152 @@ def _siren(generator: Generator, samples: int, rate_hz: int) -> Floats:
     return (loud * out).astype(np.float32)
 
 
+def _struck(generator: Generator, samples: int, rate_hz: int) -> Floats:
+    """Return things that are struck, now and then: doors, steps and knocks, or dishes that ring."""
+    low_hz, high_hz, longest_s = (40, 1500, 0.15) if generator.uniform() < 0.5 else (400, 9000, 0.5)
+    time_s = _times(0.6, rate_hz)
+    sounds = []
+    for _ in range(generator.integers(1, 5)):
+        body = _ringing(generator, time_s, (low_hz, min(high_hz, 0.4 * rate_hz)), (0.01, longest_s))
+        hiss = _burst(generator, time_s, generator.uniform(0.002, 0.03))
+        sounds.append(body + np.float32(from_db(generator.uniform(-20, 5))) * hiss)
+    return _scattered(generator, samples, rate_hz, sounds, (0.4, 6))
+
+
+def _crumpling(generator: Generator, samples: int, rate_hz: int) -> Floats:
+    """Return paper, bags, chips, gravel, rain on a roof: many short bursts, a few of them loud."""
+    longest_s = _spread(generator, 0.0005, 0.01)
+    time_s = _times(7 * longest_s, rate_hz)
+    share = np.float32(generator.uniform())
+    sounds = []
+    for _ in range(12):
+        burst = _burst(generator, time_s, longest_s * generator.uniform(0.2, 1))
+        body = _ringing(generator, time_s, (800, 0.4 * rate_hz), (0.0005, longest_s))
+        sounds.append((1 - share) * burst + share * body)
+    return _scattered(generator, samples, rate_hz, sounds, (12, 900))
+
+
+def _drops(generator: Generator, samples: int, rate_hz: int) -> Floats:
+    """Return water: bubbles, whose tones rise as they come to the surface.
+
+    van den Doel: Physically based models for liquid sounds, ACM TAP 2(4), 2005.
+    """
+    smallest_m = max(_spread(generator, 0.0004, 0.002), 7.5 / rate_hz)
+    power = generator.uniform(0, 1.5)
+    sounds = []
+    for _ in range(24):
+        radius_m = smallest_m * math.exp(generator.uniform(0, 2))
+        damping_per_s = 0.13 / radius_m + 0.0072 * radius_m**-1.5
+        time_s = np.arange(round(min(0.2, 6 / damping_per_s) * rate_hz) + 1) / rate_hz
+        rise_per_s = damping_per_s * generator.uniform(0, 0.1)
+        turns = 3 / radius_m * time_s * (1 + 0.5 * rise_per_s * time_s)
+        bubble = radius_m**power * np.exp(-damping_per_s * time_s) * np.sin(2 * np.pi * turns)
+        sounds.append(bubble.astype(np.float32))
+    return _scattered(generator, samples, rate_hz, sounds, (4, 500))
+
+
+def _creaks(generator: Generator, samples: int, rate_hz: int) -> Floats:
+    """Return what sticks and slips, now and then: doors, chairs, brakes."""
+    out = np.zeros(samples, np.float32)
+    jitter = _spread(generator, 0.002, 0.4)
+    usual_hz = _spread(generator, 15, 1500)
+    at_s = generator.uniform(-0.1, 0.5) * samples / rate_hz
+    while at_s < samples / rate_hz:
+        length_s = generator.uniform(0.1, 1.8)
+        slips_hz = usual_hz * 2 ** generator.uniform(-0.7, 0.7, 4)
+        count = int(length_s * slips_hz.max()) + 1
+        pace_hz = np.interp(np.linspace(0, 3, count), np.arange(4), slips_hz)
+        slips_s = np.cumsum(np.maximum(0.1, 1 + jitter * generator.normal(size=count)) / pace_hz)
+        slips_s = slips_s[slips_s < length_s]
+        levels = np.sin(np.pi * slips_s / length_s) ** generator.uniform(0.2, 1)
+        levels *= from_db(generator.normal(0, 3, levels.size))
+        places = np.round((at_s + slips_s) * rate_hz).astype(int)
+        there = (places >= 0) & (places < samples)
+        np.add.at(out, places[there], levels[there])
+        at_s += length_s + generator.exponential(1.0)
+    time_s = _times(0.1, rate_hz)
+    body = _ringing(generator, time_s, (200, min(7000, 0.4 * rate_hz)), (0.001, 0.015))
+    return np.asarray(signal.oaconvolve(out, body)[:samples], np.float32)
+
+
+IN_A_PLACE = {
+    "typing": _typing,
+    "siren": _siren,
+    "struck": _struck,
+    "crumpling": _crumpling,
+    "drops": _drops,
+    "creaks": _creaks,
+}
+"""Noises that are heard with a tail, as of a place."""
+
+
+def _ringing(
+    generator: Generator,
+    time_s: Floats,
+    between_hz: tuple[float, float],
+    decays_s: tuple[float, float],
+) -> Floats:
+    """Return what a body with some random modes does when it is struck."""
+    modes = int(generator.integers(4, 12))
+    modes_hz, lasting_s = (_spread(generator, *ends, modes) for ends in (between_hz, decays_s))
+    turns = modes_hz[:, None] * time_s + generator.uniform(size=(modes, 1))
+    rings = np.sin(2 * np.pi * turns) * np.exp(-time_s / lasting_s[:, None])
+    return np.asarray(from_db(generator.normal(0, 6, modes)) @ rings, np.float32)
+
+
+def _burst(generator: Generator, time_s: Floats, decay_s: float) -> Floats:
+    """Return white noise that decays."""
+    noise = generator.standard_normal(time_s.size, np.float32)
+    noise *= np.exp(-time_s / np.float32(decay_s))
+    return noise
+
+
+def _times(length_s: float, rate_hz: int) -> Floats:
+    """Return the times of samples in seconds."""
+    return np.arange(round(length_s * rate_hz), dtype=np.float32) / np.float32(rate_hz)
+
+
+def _scattered(
+    generator: Generator,
+    samples: int,
+    rate_hz: int,
+    sounds: list[Floats],
+    per_second: tuple[float, float],
+) -> Floats:
+    """Return the sounds in random order at random times: at a rate that changes, at many levels."""
+    rate_per_s = _spread(generator, *per_second)
+    count = int(1.5 * rate_per_s * samples / rate_hz) + 4
+    times_s = np.cumsum(generator.exponential(1 / rate_per_s, count))
+    at = (times_s[times_s < samples / rate_hz] * rate_hz).astype(int)
+    at = np.append(at, generator.integers(samples))
+    # Hands and feet move, and rest: a slow walk of the level.
+    knots = max(2, round(samples / rate_hz * generator.uniform(1, 6)))
+    slow_db = generator.normal(0, generator.uniform(0, 10), knots)
+    levels_db = np.interp(at, np.linspace(0, samples, knots), slow_db)
+    levels = from_db(levels_db + generator.normal(0, generator.uniform(2, 9), at.size))
+    out = np.zeros(samples, np.float32)
+    for place, which, level in zip(
+        at, generator.integers(len(sounds), size=at.size), levels, strict=True
+    ):
+        sound = sounds[which][: samples - place]
+        out[place : place + sound.size] += np.float32(level) * sound
+    return out
+
+
+@overload
+def _spread(generator: Generator, low: float, high: float) -> float: ...
+@overload
+def _spread(generator: Generator, low: float, high: float, count: int) -> Array: ...
+def _spread(
+    generator: Generator, low: float, high: float, count: int | None = None
+) -> float | Array:
+    """Draw from a range, evenly on a logarithmic scale: one number, or several."""
+    return np.exp(generator.uniform(math.log(low), math.log(high), count))
+
+
 def _tail(generator: Generator, samples: int, rate_hz: int) -> Spectrum:
     """Return the spectrum of a direct sound and a tail of decaying noise, as of a place."""
-    decay_s = math.exp(generator.uniform(math.log(0.02), math.log(0.5)))
+    decay_s = _spread(generator, 0.02, 0.5)
     decay = np.exp(-np.arange(samples, dtype=np.float32) / np.float32(decay_s * rate_hz))
     tail = generator.standard_normal(samples, np.float32) * decay
     tail *= np.float32(from_db(generator.uniform(-25, 3)) / np.linalg.norm(tail))

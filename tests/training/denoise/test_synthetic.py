@@ -64,3 +64,52 @@ def test_a_tail_keeps_the_direct_sound_at_its_place():
         assert sound[:100] == pytest.approx(0.0, abs=1e-3)
         assert np.abs(sound).argmax() - 100 < 0.05 * RATE
         assert (sound[101:] ** 2).sum() < 10**0.4
+
+
+def test_what_is_struck_is_mostly_silence_between_loud_starts():
+    shares = []
+    for seed in range(20):
+        sound = synthetic._struck(np.random.default_rng(seed), SAMPLES, RATE)
+        pieces = np.sort((sound.reshape(-1, 480) ** 2).sum(1))[::-1]
+        shares.append(pieces[: pieces.size // 4].sum() / pieces.sum())
+    assert np.median(shares) > 0.8
+
+
+def test_crumpling_covers_many_frequencies_with_short_bursts():
+    crests = []
+    for seed in range(20):
+        sound = synthetic._crumpling(np.random.default_rng(seed), SAMPLES, RATE)
+        mean = spectrogram(sound).mean(1)
+        edges = np.searchsorted(np.cumsum(mean) / mean.sum(), [0.02, 0.98]) * RATE / 2048
+        assert edges[1] - edges[0] > 1000
+        crests.append(np.abs(sound).max() / np.sqrt(np.mean(sound**2)))
+    # Of white noise it is 4.5.
+    assert np.median(crests) > 10
+
+
+def test_bubbles_ring_at_the_frequencies_of_their_radii_and_rise():
+    rose = 0
+    for seed in range(20):
+        sound = synthetic._drops(np.random.default_rng(seed), SAMPLES, RATE)
+        power = spectrogram(sound)
+        centre_hz = (power.mean(1) * np.arange(1025)).sum() / power.mean(1).sum() * RATE / 2048
+        # Radii of 0.4 to 15 mm.
+        assert 3 / 0.015 < centre_hz < 1.5 * 3 / 0.0004
+        loudest = np.abs(sound[: SAMPLES - 960]).argmax()
+        early, late = (
+            np.count_nonzero(np.diff(np.sign(sound[loudest + at : loudest + at + 480])))
+            for at in (0, 480)
+        )
+        rose += late >= early
+    assert rose >= 10
+
+
+def test_a_creak_is_periodic_in_time_and_comes_and_goes():
+    periodic = 0
+    for seed in range(20):
+        sound = synthetic._creaks(np.random.default_rng(seed), SAMPLES, RATE)
+        loud = np.abs(sound).argmax()
+        piece = sound[max(0, loud - 4800) : loud + 4800]
+        both = signal.correlate(piece, piece, method="fft")[len(piece) - 1 :]
+        periodic += both[32:3200].max() > 0.3 * both[0]
+    assert periodic >= 10
