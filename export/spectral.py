@@ -33,7 +33,8 @@ class OverlapAdd(StreamingModule):
     net
         From frames, float32 (batch, 2, frames, n_fft // 2 + 1) with real part first, and its state
         to as many frames and the state. Its state appears as ``net.<name>``. All frames of a
-        channel come before those of the next one: (batch, 2, channels * frames, bins).
+        channel come before those of the next one: (batch, 2, channels * frames, bins). A net with
+        knobs gets them as third argument.
     n_fft, hop
         Length of a frame, and its distance to the next one, in samples.
     windows
@@ -122,7 +123,7 @@ class OverlapAdd(StreamingModule):
         return {name: zeros(size) for name, size in sizes.items() if size[-1]} | inner
 
     @override
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, x: Tensor, state: State, *knobs: Tensor) -> tuple[Tensor, State]:
         if x.shape[-1] % self.hop:
             raise ValueError(f"{x.shape[-1]} samples are not a multiple of the hop, {self.hop}")
         past, rest = self.n_fft - self.hop, self.n_synthesis - self.hop
@@ -132,7 +133,7 @@ class OverlapAdd(StreamingModule):
             for name, value in state.items()
             if name.startswith("net.")
         }
-        spectra, inner = self.net(self.fourier(self._frames(seen)), inner)
+        spectra, inner = self.net(self.fourier(self._frames(seen)), inner, *knobs)
         following: State = {f"net.{name}": value for name, value in inner.items()}
         if past:
             following = {"history": seen[..., -past:], **following}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ from training.denoise.curves import (
 )
 from training.denoise.mixture import Generator, Mixture, MixtureConfig, Range, Spectrum
 from training.denoise.recordings import active_rms
-from training.denoise.rooms import Rooms
+from training.denoise.rooms import Rooms, early_window
 from training.denoise.synthetic import synthetic_noise
 
 __all__ = ["MARGIN", "Mixing"]
@@ -34,6 +33,9 @@ Reader = Callable[[int], tuple[Floats, float]]
 
 MARGIN = 256
 """Samples after an excerpt, which take up the ringing of filters that wraps around."""
+
+KEPT_S = 0.5
+"""Time for which a room that is kept is heard after a voice, before its tone is noise."""
 
 TELEPHONE_HZ = 4500.0
 """Below this band limit, bass is cut as well."""
@@ -67,9 +69,10 @@ class Mixing:
         silent = self._chance(config.no_speech)
         quiet = not silent and self._chance(config.no_noise)
         music = self.corpus.music is not None and self._chance(config.music_probability)
-        responses = None
+        responses, room_kept = None, False
         if self.rooms is not None and self._chance(config.room):
             responses = self.rooms[int(self.generator.integers(len(self.rooms)))]
+            room_kept = self._chance(config.room_kept)
         clean = heard = noise = None
         bandwidth_hz = rate_hz / 2
         if not silent:
@@ -77,8 +80,9 @@ class Mixing:
             bandwidth_hz = min(bandwidth_hz, target.bandwidth_hz)
             clean = heard = target.spectrum
             if responses is not None:
+                early = responses[0] * early_window(len(responses[0]), rate_hz)
                 heard = clean * self._filter(responses[0])
-                clean = clean * self._filter(responses[0] * _early(len(responses[0]), rate_hz))
+                clean = heard if room_kept else clean * self._filter(early)
         if not quiet:
             noise = self._noise(bandwidth_hz, music and config.music == "remove", responses)
         if self._chance(config.band_limit):
@@ -98,10 +102,11 @@ class Mixing:
             speech if heard is clean else self._excerpt(heard),
             self._excerpt(noise),
             bandwidth_hz,
+            room_kept,
         )
 
     def _together(
-        self, clean: Floats, heard: Floats, noise: Floats, bandwidth_hz: float
+        self, clean: Floats, heard: Floats, noise: Floats, bandwidth_hz: float, room_kept: bool
     ) -> Mixture:
         """Set the levels of speech, of speech in the room, and of noise; then add them up.
 
@@ -126,7 +131,7 @@ class Mixing:
         clean = clean * np.float32(gain)
         noisy = heard * np.float32(gain) + noise * np.float32(noise_gain)
         if config.music == "remove":
-            clean *= _expander(clean, config.rate_hz)
+            clean *= _expander(clean, config.rate_hz, KEPT_S if room_kept else 0.0)
         peak = max(float(np.abs(noisy).max()), float(np.abs(clean).max()))
         if peak > 0.99:
             noisy *= np.float32(0.99 / peak)
@@ -353,23 +358,17 @@ def _fade(signal: Floats, samples: int) -> None:
     signal[len(signal) - samples :] *= ramp[::-1]
 
 
-@lru_cache(maxsize=8)
-def _early(samples: int, rate_hz: int) -> Floats:
-    """Return a window for the early reflections: 1 until 40 ms, falling to 0 at 60 ms."""
-    times_s = np.arange(samples) / rate_hz
-    window: Floats = np.cos(np.pi / 2 * ((times_s - 0.04) / 0.02).clip(0, 1)) ** 2
-    return window.astype(np.float32)
-
-
-def _expander(clean: Floats, rate_hz: int) -> Floats:
+def _expander(clean: Floats, rate_hz: int, hold_s: float = 0.0) -> Floats:
     """Return gains that soften pauses: the room tone of home recordings is noise, too.
 
     More than 26 dB below the active level, each decibel becomes 3, by 25 dB at most; never within
-    30 ms of anything louder.
+    30 ms of anything louder, nor for ``hold_s`` after that.
     """
     frame = min(rate_hz // 100, len(clean))
     frames = clean[: len(clean) // frame * frame].reshape(-1, frame)
-    power = maximum_filter1d(np.einsum("ij,ij->i", frames, frames) / frame, 7)
+    hold = 2 * round(50 * hold_s)
+    power = np.einsum("ij,ij->i", frames, frames) / frame
+    power = maximum_filter1d(power, 7 + hold, origin=hold // 2)
     active = max(active_rms(clean, rate_hz), 1e-9)
     level_db = 10 * np.log10(power / active**2 + 1e-9)
     gains = from_db(np.float32(np.clip(2 * (level_db + 26), -25, 0)))

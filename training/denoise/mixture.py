@@ -66,6 +66,8 @@ class MixtureConfig(DataSection):
     room, rt60_s
         How often everything is in a room, one of ``rooms`` simulated ones, and its decay time. The
         clean side keeps the direct sound and the reflections of the first 50 ms.
+    room_kept
+        How often the clean side keeps the whole room instead.
     clipping, clipping_db
         How often the noisy side is clipped, and how far below its peak.
     offset, offset_level
@@ -102,6 +104,7 @@ class MixtureConfig(DataSection):
     clipping_db: tuple[Positive, Positive] = (1.0, 10.0)
     room: Probability = 0.35
     rooms: Annotated[int, Field(ge=1, le=100000)] = 200
+    room_kept: Probability = 0.0
     rt60_s: tuple[Annotated[float, Field(ge=0.05)], Annotated[float, Field(le=1.5)]] = (0.1, 0.8)
     offset: Probability = 0.1
     offset_level: tuple[Positive, Positive] = (0.0001, 0.02)

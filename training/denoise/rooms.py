@@ -7,6 +7,7 @@ import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from rtaudio.atomic import replacing
 from rtaudio.runtime.memory import Floats
 from rtaudio.view.terminal import progress
 
-__all__ = ["Room", "Rooms"]
+__all__ = ["Room", "Rooms", "early_window"]
 
 Place = NDArray[np.float64]
 Point = tuple[float, float, float]
@@ -285,3 +286,19 @@ def _responses(number: int, rate_hz: int, rt60_s: tuple[float, float], length: i
 def _point(values: Place) -> Point:
     x, y, z = (float(value) for value in values)
     return x, y, z
+
+
+@lru_cache(maxsize=8)
+def early_window(samples: int, rate_hz: int) -> Floats:
+    """Return a window for the early reflections of a response: 1 until 40 ms, 0 from 60 ms on.
+
+    Parameters
+    ----------
+    samples
+        Length of the response, which begins with the direct sound.
+    rate_hz
+        Samples per second.
+    """
+    times_s = np.arange(samples) / rate_hz
+    window: Floats = np.cos(np.pi / 2 * ((times_s - 0.04) / 0.02).clip(0, 1)) ** 2
+    return window.astype(np.float32)

@@ -37,7 +37,9 @@ from training.denoise.taught import Taught
 from training.lineage import LineageTask
 from training.models import net_class
 from training.models.denoiser import Denoiser
+from training.models.fine_denoiser import FineDenoiser
 from training.models.overlap_net import OverlapNet
+from training.models.room_denoiser import RoomDenoiser
 from training.muon import Muon
 from training.precision import precision
 from training.task import Row
@@ -193,18 +195,23 @@ class DenoiseTask(LineageTask):
 
     @override
     def adopt(self, checkpoint: Path) -> None:
-        """Start with the weights of a ``best.pt``; a denoiser's look-ahead may be another one."""
+        """Start with the weights of a ``best.pt``.
+
+        Another look-ahead, and a denoiser without the room, are welcome.
+        """
         trained, card = load_checkpoint(checkpoint)
-        if isinstance(self.net, Denoiser) and isinstance(trained, Denoiser):
-            try:
-                self.net.adopt(trained)
-            except RuntimeError:
-                raise ConfigError(
-                    f"{checkpoint}: its sizes are not those of the run; make net: the same as there"
-                ) from None
-            self.descend_from(card)
-        else:
-            super().adopt(checkpoint)
+        match self.net, trained:
+            case (Denoiser() as net, Denoiser()) | (RoomDenoiser() as net, FineDenoiser()):
+                try:
+                    net.adopt(trained)  # type: ignore[arg-type]
+                except RuntimeError:
+                    raise ConfigError(
+                        f"{checkpoint}: its sizes are not those of the run; make net: the same as "
+                        "there"
+                    ) from None
+                self.descend_from(card)
+            case _:
+                super().adopt(checkpoint)
 
     @staticmethod
     @override

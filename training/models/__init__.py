@@ -22,6 +22,7 @@ from training.models.gru import GruAmp
 from training.models.lstm import LstmAmp
 from training.models.naive import NaiveLstm  # no type of its own, but its checkpoints must load
 from training.models.open_unmix import OpenUnmix
+from training.models.room_denoiser import RoomDenoiser
 from training.models.separator import Separator
 from training.models.spectral import SpectralAmp
 from training.models.wave_u_net import WaveUNet
@@ -37,6 +38,7 @@ NETS: dict[str, type[StreamingModule]] = {
     "context": ContextNet,
     "denoiser": Denoiser,
     "fine-denoiser": FineDenoiser,
+    "room-denoiser": RoomDenoiser,
     "codec": Codec,
     "convolutional-codec": ConvolutionalCodec,
     "crnn": Crnn,

@@ -32,6 +32,6 @@ class OverlapNet(StreamingModule):
         return self.stream.initial_state(batch)
 
     @override
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        played: tuple[Tensor, State] = self.stream(x, state)
+    def forward(self, x: Tensor, state: State, *knobs: Tensor) -> tuple[Tensor, State]:
+        played: tuple[Tensor, State] = self.stream(x, state, *knobs)
         return played

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from export.streaming import State
+from training.models.fading import faded
 
 __all__ = ["running_level"]
 
@@ -36,10 +37,7 @@ def running_level(power: Tensor, state: State, decay: float) -> tuple[Tensor, Te
     >>> [round(mean, 2) for mean in (level / weight)[0].tolist()]
     [2.0, 2.0, 3.14]
     """
-    steps = torch.arange(power.shape[-1], device=power.device, dtype=torch.float32)
-    ages = steps[:, None] - steps
-    kernel = (1 - decay) * torch.where(ages < 0, torch.zeros_like(ages), decay ** ages.clamp(min=0))
-    faded = decay ** (steps + 1)
-    level = power @ kernel.T + state["level"] * faded
-    weight = kernel.sum(dim=1) + state["weight"] * faded
+    weighed = torch.stack([power, torch.ones_like(power)], dim=-1)
+    sums = faded(weighed, torch.cat([state["level"], state["weight"]], dim=-1), decay)
+    level, weight = sums.unbind(dim=-1)
     return level, weight, {"level": level[:, -1:], "weight": weight[:, -1:]}

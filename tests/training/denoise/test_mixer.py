@@ -119,6 +119,34 @@ def test_in_a_room_the_target_stays_aligned_and_loses_the_tail(mixtures):
     assert changed >= 6
 
 
+def test_where_the_room_is_kept_nothing_is_taken_off(mixtures):
+    always = {**PLAIN, **UNTOUCHED, "no_noise": 1, "room": 1}
+    lost = []
+    for share in (1, 0):
+        made = mixtures(**always, room_kept=share)
+        noisy, clean = (
+            torch.stack(side)
+            for side in zip(
+                *((made[index].noisy, made[index].clean) for index in range(6)), strict=True
+            )
+        )
+        lost.append(float((noisy - clean).square().sum() / noisy.square().sum()))
+    # What is lost of a kept room is room tone, where nothing has been loud for a while.
+    assert lost[0] < 1e-4
+    assert lost[1] > 100 * lost[0]
+
+
+def test_the_expander_lets_a_room_that_is_kept_fade():
+    rng = np.random.default_rng(0)
+    fade = np.concatenate([np.ones(RATE), 10 ** (-3 * np.arange(RATE) / (0.6 * RATE))])
+    sound = (0.1 * rng.normal(size=2 * RATE) * fade).astype(np.float32)
+    held, eager = (_expander(sound, RATE, hold_s) for hold_s in (0.5, 0.0))
+    later = slice(RATE + int(0.35 * RATE), RATE + int(0.6 * RATE))
+    np.testing.assert_array_equal(held[: later.stop], 1.0)
+    assert eager[later].max() < 0.8
+    assert held[-1] < 0.2
+
+
 def test_microphone_faults_spare_the_target(mixtures):
     sound = mixtures(**PLAIN)
     clipped = mixtures(**{**PLAIN, "clipping": 1, "clipping_db": (3, 3)})

@@ -217,3 +217,37 @@ def test_the_net_of_gains_learns_with_its_optimizer_and_its_loss(write, tmp_path
     net, card = load_checkpoint(tmp_path / "run/best.pt")
     assert card["provenance"]["config"]["schedule"]["precision"] == precision
     export_model(net, card, tmp_path / "tiny.onnx")
+
+
+def test_the_room_is_learnt_on_top_of_a_denoiser_that_stays(write, small_mixtures, tmp_path):
+    sizes = {"channels": [4, 4, 4], "hidden": 8}
+    run = {"schedule": {"steps": 4, "batch": 4, "epoch_steps": 4, "validation_mixtures": 4}}
+    first = write(net={"type": "fine-denoiser", **sizes}, loss={"spectrum": 1}, **run)
+    train_run(load_config(first, DenoiseConfig), DenoiseTask, show=False)
+    start = (tmp_path / "run").rename(tmp_path / "denoiser") / "best.pt"
+    rooms = {**small_mixtures, "room": 1, "rooms": 2}
+    second = write(net={"type": "room-denoiser", **sizes}, loss={"spectrum": 1}, data=rooms, **run)
+    train_run(load_config(second, DenoiseConfig), DenoiseTask, start=start, show=False)
+    denoiser, _ = load_checkpoint(start)
+    net, card = load_checkpoint(tmp_path / "run/best.pt")
+    assert card["provenance"]["config"]["start"]["config"]["net"]["type"] == "fine-denoiser"
+    x = torch.randn(1, 1, 9600)
+    with torch.no_grad():
+        wanted, _ = denoiser(x, denoiser.initial_state())
+        low, high = (
+            net(x, net.initial_state(), torch.tensor([[percent]]))[0] for percent in (0.0, 100.0)
+        )
+    torch.testing.assert_close(low, wanted, rtol=0, atol=1e-5)
+    assert low.square().sum() > high.square().sum()
+    export_model(net, card, tmp_path / "room.onnx")
+
+
+def test_a_room_on_top_of_another_denoiser_is_refused(write, tmp_path):
+    net = {"type": "fine-denoiser", "channels": [4, 4, 4], "hidden": 8}
+    schedule = {"steps": 1, "batch": 1, "epoch_steps": 1, "validation_mixtures": 1}
+    config = load_config(write(schedule=schedule, net=net), DenoiseConfig)
+    train_run(config, DenoiseTask, show=False)
+    other = write(schedule=schedule, net=net | {"type": "room-denoiser", "hidden": 16})
+    task = DenoiseTask(load_config(other, DenoiseConfig), torch.device("cpu"))
+    with pytest.raises(ConfigError, match="its sizes are not those of the run"):
+        task.adopt(tmp_path / "run/best.pt")

@@ -1,0 +1,148 @@
+"""A denoiser with a knob for the room: how much of the late reverberation it takes away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from typing_extensions import override
+
+from export.streaming import State
+from rtaudio.models.contract.card import ModelParameter
+from training.models.fading import faded
+from training.models.fine_denoiser import FineDenoiser
+from training.models.fine_gains import LOUDNESS, LOUDNESS_SCALE, FineGains
+from training.models.places import fold_norms
+
+__all__ = ["RoomDenoiser"]
+
+LATE_FRAMES = 4
+"""Age of what counts as reverberation; with the frame itself it begins some 50 ms after a sound."""
+DECAYS = (0.5, 0.71, 0.84)
+"""What is left of reverberation after a frame of 10 ms: RT60 of 0.2, 0.4 and 0.8 s."""
+CHANNELS = 12
+TINY = 1e-6
+
+
+class _LateReverberation(nn.Module):
+    """Power (batch, frames, places) in, the logarithm of a gain of at most 1 out."""
+
+    def __init__(self, context: int, places: int) -> None:
+        super().__init__()
+        self.places, slopes = places, len(DECAYS)
+        self.up = nn.ConvTranspose2d(context, CHANNELS, (1, 4), stride=(1, 2), padding=(0, 1))
+        self.head = nn.Conv2d(CHANNELS, 1 + slopes, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        # At first a gain falls with the power over that of earlier sound.
+        self.bias = nn.Parameter(torch.full((places,), 3.0))
+        self.slope = nn.Parameter(torch.full((slopes, 1, places), 3.0))
+
+    def initial_state(self, batch: int = 1) -> State:
+        """Return the last frames, and the reverberation that each room would have."""
+        zeros = self.bias.new_zeros
+        late = {f"late_{n}": zeros(batch, self.places) for n in range(len(DECAYS))}
+        return {"past": zeros(batch, LATE_FRAMES, self.places), **late}
+
+    @override
+    def forward(self, power: Tensor, context: Tensor, state: State) -> tuple[Tensor, State]:
+        frames = power.shape[1]
+        seen = torch.cat([state["past"], power], dim=1)
+        rooms = [
+            faded(seen[:, :frames], state[f"late_{n}"], decay) for n, decay in enumerate(DECAYS)
+        ]
+        late = torch.stack(rooms, dim=1)
+        over = 0.5 * ((power + TINY).log10()[:, None] - (late + TINY).log10())
+        y = self.head(functional.relu(self.up(context)))
+        known = self.bias + y[:, 0] + ((y[:, 1:] + self.slope) * over).sum(dim=1)
+        following = {f"late_{n}": mean[:, -1] for n, mean in enumerate(rooms)}
+        return -functional.softplus(-known), following | {"past": seen[:, -LATE_FRAMES:]}
+
+
+class _RoomGains(FineGains):
+    """Frames in, frames times both gains out."""
+
+    def __init__(self, *sizes: Any) -> None:
+        super().__init__(*sizes)
+        fold_norms(self.eval())
+        self.requires_grad_(False)
+        self.room = _LateReverberation(self.double_full.conv.in_channels, len(self.places))
+
+    @override
+    def initial_state(self, batch: int = 1) -> State:
+        inner = self.room.initial_state(batch)
+        return super().initial_state(batch) | {f"room.{name}": inner[name] for name in inner}
+
+    @override
+    def forward(self, x: Tensor, state: State, knobs: Tensor | None = None) -> tuple[Tensor, State]:
+        features, following = self._features(x, state)
+        full, half, rest = self._inner(features, state)
+        gains = self._gains(features, full, half)
+        power = gains.square() * 10 ** (features[:, LOUDNESS] / LOUDNESS_SCALE - 2)
+        earlier = {name: state[f"room.{name}"] for name in self.room.initial_state()}
+        log_gains, later = self.room(power, half, earlier)
+        share = 1.0 if knobs is None else knobs[:, :, None] / 100
+        both = gains * (share * log_gains).exp()
+        rest |= {f"room.{name}": value for name, value in later.items()}
+        return x * self.places.spread(both)[:, None], following | rest
+
+
+class RoomDenoiser(FineDenoiser):
+    """A finished `FineDenoiser`, and a knob for the late reverberation in what it leaves.
+
+    The denoiser's weights are those it is given (`adopt`), and do not change: at 0 % the output is
+    its own. A second gain compares the power of a place with what earlier sound would leave there
+    in rooms that fade at three rates, and learns the rest from what the denoiser knows of the
+    frame. The knob is the share of that gain in decibels; without one, as in a training, it is
+    100 %.
+
+    Parameters
+    ----------
+    window, hop, lines, bands, channels, hidden, n_synthesis, least_gain_db, steady_db
+        As for `FineDenoiser`.
+
+    Notes
+    -----
+    Late reverberation as delayed and faded power: Lebart, Boucher, Denbigh: A new method based on
+    spectral subtraction for speech dereverberation, Acta Acustica 87, 2001.
+
+    Examples
+    --------
+    >>> net, plain = RoomDenoiser().eval(), FineDenoiser().eval()
+    >>> net.adopt(plain)
+    >>> x = torch.randn(1, 1, 4800)
+    >>> y, _ = net(x, net.initial_state(), torch.tensor([[0.0]]))
+    >>> bool(torch.allclose(y, plain(x, plain.initial_state())[0], atol=1e-5))
+    True
+    """
+
+    gains = _RoomGains
+    controls = (
+        ModelParameter(name="dereverberation_percent", min=0, max=100, default=0, unit="%"),
+    )
+
+    @override
+    def folded(self) -> RoomDenoiser:
+        return self
+
+    @override
+    def architecture(self) -> dict[str, Any]:
+        return {**super().architecture(), "type": "room-denoiser"}
+
+    def adopt(self, denoiser: FineDenoiser) -> None:
+        """Take the weights of a denoiser.
+
+        Parameters
+        ----------
+        denoiser
+            Of the same sizes, without a knob or with one.
+
+        Raises
+        ------
+        RuntimeError
+            It is of other sizes.
+        """
+        own = {k: v for k, v in self.state_dict().items() if k.startswith("stream.net.room.")}
+        self.load_state_dict(own | denoiser.eval().folded().state_dict())
