@@ -27,6 +27,10 @@ class Slot(NamedTuple):
         """The stored value."""
         return float(self.array[self.place])
 
+    def alone(self) -> Array:
+        """Return this one slot as an array that shares its memory."""
+        return self.array[self.place : self.place + 1]
+
     def store(self, value: float) -> None:
         """Let the audio thread ramp to another value."""
         self.array[self.place] = value
@@ -39,6 +43,8 @@ class Slots:
     ----------
     values
         Name and start value of every slot: ``mix``, ``bypass`` and the effect's own.
+    own
+        Where the effect's own slots lie, float32, if they are those of an effect around it.
 
     Attributes
     ----------
@@ -52,13 +58,15 @@ class Slots:
     (-6.0, array([-6.], dtype=float32))
     """
 
-    def __init__(self, values: Mapping[str, float]) -> None:
-        own = [name for name in values if name not in COMMON]
-        self._common, self.own = aligned(len(COMMON)), aligned(len(own))
+    def __init__(self, values: Mapping[str, float], own: Array | None = None) -> None:
+        names = [name for name in values if name not in COMMON]
+        self._common = aligned(len(COMMON))
+        self.own = aligned(len(names)) if own is None else own
         self._slots = {name: Slot(self._common, at) for at, name in enumerate(COMMON)}
-        self._slots |= {name: Slot(self.own, at) for at, name in enumerate(own)}
+        self._slots |= {name: Slot(self.own, at) for at, name in enumerate(names)}
         for name, value in values.items():
-            self._slots[name].store(value)
+            if own is None or name in COMMON:
+                self._slots[name].store(value)
 
     def __getitem__(self, name: str) -> float:
         return self._slots[name].value

@@ -38,16 +38,36 @@ class Shrink(StreamingModule):
         return x * 0.5 * power / (power + self.power), {}
 
 
+class Leave(StreamingModule):
+    """Below 4 kHz is noise, of which this share is left; above are words, which pass."""
+
+    def __init__(self, share):
+        super().__init__()
+        gains = torch.ones(RATE // 100 + 1)
+        gains[: 4000 // 50] = share
+        self.register_buffer("gains", gains)
+
+    def initial_state(self, batch=1):
+        return {}
+
+    def forward(self, x, state):
+        return x * self.gains, {}
+
+
 @pytest.fixture(scope="module")
 def denoiser(tmp_path_factory):
-    """Return ``make(rate=48000, power=0.0)``: a spectral model of 20 ms windows, 10 ms hops."""
+    """Return ``make(rate=48000, power=0.0)``: a spectral model of 20 ms windows, 10 ms hops.
+
+    With ``share`` its net is `Leave`.
+    """
     folder = tmp_path_factory.mktemp("denoisers")
 
-    def make(rate=RATE, power=0.0):
-        path = folder / f"{rate}-{power}.onnx"
+    def make(rate=RATE, power=0.0, share=None):
+        path = folder / f"{rate}-{power}-{share}.onnx"
         if not path.exists():
             torch.manual_seed(0)
-            net = OverlapAdd(Shrink(power), n_fft=rate // 50, hop=rate // 100).eval()
+            inner = Shrink(power) if share is None else Leave(share)
+            net = OverlapAdd(inner, n_fft=rate // 50, hop=rate // 100).eval()
             about = {"license": "Apache-2.0", "provenance": {"data": "none"}}
             export_model(net, {"name": "denoiser", "sample_rate": rate, **about}, path)
         return path
@@ -183,6 +203,62 @@ def test_pauses_are_turned_down_behind_the_hold_and_words_are_not(denoiser):
     quiet = slice(words[0] - 300 * ms, words[0] - 100 * ms)
     floor = limited(x, RATE)[quiet] / x[quiet]
     np.testing.assert_allclose(floor, 10 ** (-12 / 20), rtol=0.05)
+
+
+def low_noise(seconds):
+    """Return noise below 3 kHz of power 1."""
+    spectrum = np.fft.rfft(np.random.default_rng(7).standard_normal(round(seconds * RATE)))
+    spectrum[round(3000 * seconds) :] = 0.0
+    x = np.fft.irfft(spectrum)
+    return x / np.sqrt(np.mean(x**2))
+
+
+def tone(seconds, power_db):
+    """Return a part of a word: 6 kHz of that power."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    return np.sqrt(2.0) * 10 ** (power_db / 20) * np.sin(2 * np.pi * 6000.0 * time)
+
+
+def put(x, at_seconds, *parts):
+    """Add these parts, one after the other."""
+    at = round(at_seconds * RATE)
+    for part in parts:
+        x[at : at + part.size] += part
+        at += part.size
+
+
+def lost_db(plain, gated, start, end):
+    part = slice(round(start * RATE), round(end * RATE))
+    return 10 * np.log10(np.mean(plain[part] ** 2) / np.mean(gated[part] ** 2))
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1])
+@pytest.mark.parametrize(("start_db", "loud_db"), [(-10.0, 24.0), (0.0, 34.0), (6.0, 25.0)])
+def test_a_start_as_weak_as_the_rest_of_the_noise_is_kept(denoiser, share, start_db, loud_db):
+    """Words begin near the level of what the model leaves of the noise, and go on loud."""
+    file, pause_db, rest_db = denoiser(share=share), 20.0, -45.0
+    x = 10 ** (rest_db / 20) / share * low_noise(9.0)
+    starts = (5.5, 7.0, 8.5)
+    put(x, 4.0, tone(0.5, rest_db + loud_db))
+    for at in starts:
+        put(x, at, tone(0.06, rest_db + start_db), tone(0.4, rest_db + loud_db))
+    x = x.astype(np.float32)
+    plain, gated = (rt.Denoise(file, pause_db=down)(x, RATE) for down in (0.0, pause_db))
+    for at in starts:
+        assert lost_db(plain, gated, at - 0.3, at - 0.1) == pytest.approx(pause_db, abs=0.5)
+        assert lost_db(plain, gated, at, at + 0.05) < 0.2
+        assert lost_db(plain, gated, at + 0.05, at + 0.6) < 0.01
+
+
+def test_soft_speech_taken_for_noise_does_not_hold_the_gate_open(denoiser):
+    """All of it is left, so the share in pauses seems large; then comes noise, and it is learnt."""
+    file, pause_db, share = denoiser(share=0.05), 20.0, 0.05
+    x = 1e-6 * np.random.default_rng(8).standard_normal(8 * RATE)
+    put(x, 3.2, tone(0.8, -15.0), tone(2.0, -60.0))
+    put(x, 4.8, 10 ** (-60.0 / 20) / share * low_noise(3.2))
+    x = x.astype(np.float32)
+    plain, gated = (rt.Denoise(file, pause_db=down)(x, RATE) for down in (0.0, pause_db))
+    assert lost_db(plain, gated, 5.2, 5.9) > pause_db - 0.5
 
 
 def starts_of_words(clean, rate):
