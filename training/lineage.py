@@ -31,11 +31,10 @@ class LineageTask(Task):
         self.descend_from(card)
 
     def descend_from(self, card: dict[str, Any]) -> None:
-        """Remember the card of the adopted checkpoint."""
-        self.lineage = {
-            "config": card["provenance"]["config"],
-            "step": card["metrics"].get("step"),
-        }
+        """Remember the card of the adopted checkpoint: its run, or all runs of a mean."""
+        made = card["provenance"]
+        runs = {"mean_of": made["mean_of"]} if "mean_of" in made else made["config"]
+        self.lineage = {"config": runs, "step": card["metrics"].get("step")}
 
     def told(self, sections: dict[str, Any]) -> dict[str, Any]:
         """Return sections of the configuration for the card, and the lineage as ``start``."""

@@ -17,9 +17,9 @@ quiet       dfns6, 40 dB quieter
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -80,10 +80,13 @@ class System:
     file
         File or folder for `rtaudio.models.loader.load_model`. None: no denoiser at all, so that the
         noisy recording itself is scored.
+    parameters
+        Values of the model's own parameters, by name.
     """
 
     name: str
     file: Path | None = None
+    parameters: Mapping[str, float] = field(default_factory=dict)
 
 
 def find_systems(data: Path, more: Iterable[Path] = ()) -> tuple[list[System], list[str]]:
@@ -138,7 +141,7 @@ def enhance(system: System, x: Signal, rate_hz: int) -> Signal:
     """
     if system.file is None:
         return x
-    y = Model(system.file)(x.astype(np.float32), rate_hz)
+    y = Model(system.file, parameters=dict(system.parameters))(x.astype(np.float32), rate_hz)
     return np.asarray(y, np.float64)
 
 

@@ -43,6 +43,12 @@ def denoise(
         float | None,
         typer.Option(min=0.0, help="Maximum reduction in dB (default: unlimited)."),
     ] = None,
+    dereverberation: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=100.0, help="Percent of the late reverberation to take away; 0 keeps it."
+        ),
+    ] = None,
     mix: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="0 is the input, 1 the denoised sound.")
     ] = 1.0,
@@ -71,7 +77,7 @@ def denoise(
     refuse_cluster(ray, source)
     if not source.is_dir():
         target = new_file(source, target, force)
-    make_effect = partial(_make_effect, preset, limit_db, mix)
+    make_effect = partial(_make_effect, preset, limit_db, dereverberation, mix)
     make_effect()  # so that a bad preset is reported at once
     with ended_by_signals():
         if source.is_dir():
@@ -83,9 +89,10 @@ def denoise(
 
 
 @lru_cache(maxsize=1)
-def _make_effect(preset: str, limit_db: float | None, mix: float) -> Chain:
+def _make_effect(preset: str, limit_db: float | None, dereverberation: float, mix: float) -> Chain:
     """Return the denoiser; cached, so that each process makes it only once."""
     from rtaudio.effects.chain import Chain
+    from rtaudio.effects.denoise import ROOM, Denoise
     from rtaudio.effects.model import Model
     from rtaudio.preset.load import find_preset, is_model, load_preset
     from rtaudio.runtime.decibels import from_db
@@ -93,6 +100,14 @@ def _make_effect(preset: str, limit_db: float | None, mix: float) -> Chain:
     path = find_preset(preset)
     alone = path.is_dir() or is_model(path)
     chain = Chain([Model(path)], name=path.stem) if alone else load_preset(path)
+    if dereverberation is not None:
+        if alone:
+            chain = Chain([Denoise(path)], name=path.stem)
+        denoisers = [effect for effect in chain.effects if isinstance(effect, Denoise)]
+        if not denoisers:
+            raise UsageError(f"--dereverberation: {preset} has no denoise effect; remove it")
+        for effect in denoisers:
+            effect.set_live(ROOM, dereverberation)
     # A limited reduction is the same as a mix with the input, delayed alike: where all sound is
     # removed, the share 10^(-limit / 20) of the input is left.
     wet = 1.0 if limit_db is None else 1.0 - from_db(-limit_db)

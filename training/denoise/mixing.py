@@ -144,7 +144,11 @@ class Mixing:
             np.clip(noisy, -most, most, out=noisy)
         np.clip(noisy, -1, 1, out=noisy)
         return Mixture(
-            torch.from_numpy(noisy)[None], torch.from_numpy(clean)[None], bandwidth_hz, snr_db
+            torch.from_numpy(noisy)[None],
+            torch.from_numpy(clean)[None],
+            bandwidth_hz,
+            snr_db,
+            room_kept,
         )
 
     # Sounds

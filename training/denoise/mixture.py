@@ -67,7 +67,7 @@ class MixtureConfig(DataSection):
         How often everything is in a room, one of ``rooms`` simulated ones, and its decay time. The
         clean side keeps the direct sound and the reflections of the first 50 ms.
     room_kept
-        How often the clean side keeps the whole room instead.
+        How often the clean side keeps the whole room instead, for a net with a knob for it.
     clipping, clipping_db
         How often the noisy side is clipped, and how far below its peak.
     offset, offset_level
@@ -136,12 +136,15 @@ class Mixture:
     snr_db
         Active level of ``clean`` over the level of the noise; infinite without noise, minus
         infinite without speech.
+    room_kept
+        Whether ``clean`` keeps the whole room.
     """
 
     noisy: Tensor
     clean: Tensor
     bandwidth_hz: float | Tensor
     snr_db: float | Tensor
+    room_kept: bool | Tensor = False
 
     def pin_memory(self) -> Mixture:
         """Return a copy that moves to an accelerator while something else is computed."""
@@ -157,4 +160,5 @@ def collate(mixtures: Sequence[Mixture]) -> Mixture:
         torch.stack([mixture.clean for mixture in mixtures]),
         torch.tensor([mixture.bandwidth_hz for mixture in mixtures]),
         torch.tensor([mixture.snr_db for mixture in mixtures]),
+        torch.tensor([mixture.room_kept for mixture in mixtures]),
     )

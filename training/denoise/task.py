@@ -293,6 +293,12 @@ def _state(net: StreamingModule, batch: Mixture) -> dict[str, Tensor]:
     return {name: value.to(batch.noisy.device) for name, value in start.items()}
 
 
+def _knobs(net: StreamingModule, batch: Mixture) -> tuple[Tensor, ...]:
+    """Return the end of the room's knob at which the clean sides are, if the net has one."""
+    kept = torch.as_tensor(batch.room_kept).to(batch.noisy)
+    return (100 * (1 - kept[:, None]),) if net.controls else ()
+
+
 def _aligned(
     net: StreamingModule, batch: Mixture, config: DenoiseConfig
 ) -> tuple[Tensor, Tensor, Tensor, Keep]:
@@ -300,7 +306,7 @@ def _aligned(
 
     The latency is cut off: the first samples of the output, the last ones of target and mixture.
     """
-    output, _ = net(batch.noisy, _state(net, batch))
+    output, _ = net(batch.noisy, _state(net, batch), *_knobs(net, batch))
     samples = batch.noisy.shape[-1] - net.latency_samples
     keep = Keep(torch.as_tensor(batch.bandwidth_hz), config.data.rate_hz)
     return (

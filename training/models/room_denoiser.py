@@ -18,6 +18,8 @@ from training.models.places import fold_norms
 
 __all__ = ["RoomDenoiser"]
 
+MIDDLE = 50.0
+"""Position of the knob at which the denoiser is as it was, in percent."""
 LATE_FRAMES = 4
 """Age of what counts as reverberation; with the frame itself it begins some 50 ms after a sound."""
 DECAYS = (0.5, 0.71, 0.84)
@@ -26,19 +28,24 @@ CHANNELS = 12
 TINY = 1e-6
 
 
-class _LateReverberation(nn.Module):
-    """Power (batch, frames, places) in, the logarithm of a gain of at most 1 out."""
+class _Ends(nn.Module):
+    """How likely sound is late reverberation, as both ends of the knob need it.
+
+    ``heard`` and ``left``, power before and after the denoiser, (batch, frames, places), in; the
+    share of what was taken that is the room, and the logarithm of a gain for what is left, out.
+    """
 
     def __init__(self, context: int, places: int) -> None:
         super().__init__()
         self.places, slopes = places, len(DECAYS)
         self.up = nn.ConvTranspose2d(context, CHANNELS, (1, 4), stride=(1, 2), padding=(0, 1))
-        self.head = nn.Conv2d(CHANNELS, 1 + slopes, 1)
+        self.head = nn.Conv2d(CHANNELS, 2 * (1 + slopes), 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
-        # At first a gain falls with the power over that of earlier sound.
-        self.bias = nn.Parameter(torch.full((places,), 3.0))
-        self.slope = nn.Parameter(torch.full((slopes, 1, places), 3.0))
+        # What stands out of the reverberation of earlier sound is none.
+        self.bias = nn.Parameter(torch.tensor([[-3.0], [3.0]]).repeat(1, places))
+        start = torch.tensor([-1.0, 3.0])[:, None, None, None]
+        self.slope = nn.Parameter(start.repeat(1, slopes, 1, places))
 
     def initial_state(self, batch: int = 1) -> State:
         """Return the last frames, and the reverberation that each room would have."""
@@ -47,28 +54,37 @@ class _LateReverberation(nn.Module):
         return {"past": zeros(batch, LATE_FRAMES, self.places), **late}
 
     @override
-    def forward(self, power: Tensor, context: Tensor, state: State) -> tuple[Tensor, State]:
-        frames = power.shape[1]
-        seen = torch.cat([state["past"], power], dim=1)
+    def forward(
+        self, heard: Tensor, left: Tensor, context: Tensor, state: State
+    ) -> tuple[Tensor, Tensor, State]:
+        frames = left.shape[1]
+        seen = torch.cat([state["past"], left], dim=1)
         rooms = [
             faded(seen[:, :frames], state[f"late_{n}"], decay) for n, decay in enumerate(DECAYS)
         ]
-        late = torch.stack(rooms, dim=1)
-        over = 0.5 * ((power + TINY).log10()[:, None] - (late + TINY).log10())
-        y = self.head(functional.relu(self.up(context)))
-        known = self.bias + y[:, 0] + ((y[:, 1:] + self.slope) * over).sum(dim=1)
+        late = (torch.stack(rooms, dim=1) + TINY).log10()
+        y = self.head(functional.relu(self.up(context))).unflatten(1, (2, -1))
+        taken, kept = (
+            self.bias[n]
+            + y[:, n, 0]
+            + ((y[:, n, 1:] + self.slope[n]) * 0.5 * ((power + TINY).log10()[:, None] - late)).sum(
+                1
+            )
+            for n, power in enumerate((heard, left))
+        )
         following = {f"late_{n}": mean[:, -1] for n, mean in enumerate(rooms)}
-        return -functional.softplus(-known), following | {"past": seen[:, -LATE_FRAMES:]}
+        following["past"] = seen[:, -LATE_FRAMES:]
+        return taken.sigmoid(), -functional.softplus(-kept), following
 
 
 class _RoomGains(FineGains):
-    """Frames in, frames times both gains out."""
+    """Frames in, frames times the gain that the knob wants out."""
 
     def __init__(self, *sizes: Any) -> None:
         super().__init__(*sizes)
         fold_norms(self.eval())
         self.requires_grad_(False)
-        self.room = _LateReverberation(self.double_full.conv.in_channels, len(self.places))
+        self.room = _Ends(self.double_full.conv.in_channels, len(self.places))
 
     @override
     def initial_state(self, batch: int = 1) -> State:
@@ -80,23 +96,25 @@ class _RoomGains(FineGains):
         features, following = self._features(x, state)
         full, half, rest = self._inner(features, state)
         gains = self._gains(features, full, half)
-        power = gains.square() * 10 ** (features[:, LOUDNESS] / LOUDNESS_SCALE - 2)
+        power = 10 ** (features[:, LOUDNESS] / LOUDNESS_SCALE - 2)
         earlier = {name: state[f"room.{name}"] for name in self.room.initial_state()}
-        log_gains, later = self.room(power, half, earlier)
-        share = 1.0 if knobs is None else knobs[:, :, None] / 100
-        both = gains * (share * log_gains).exp()
+        room, log_gains, later = self.room(power, power * gains.square(), half, earlier)
+        if knobs is not None:
+            turned = knobs[:, :, None] / MIDDLE - 1
+            gains = gains + (-turned).clamp(min=0) * room * (1 - gains)
+            gains = gains * (turned.clamp(min=0) * log_gains).exp()
         rest |= {f"room.{name}": value for name, value in later.items()}
-        return x * self.places.spread(both)[:, None], following | rest
+        return x * self.places.spread(gains)[:, None], following | rest
 
 
 class RoomDenoiser(FineDenoiser):
-    """A finished `FineDenoiser`, and a knob for the late reverberation in what it leaves.
+    """A finished `FineDenoiser`, and a knob for the room.
 
-    The denoiser's weights are those it is given (`adopt`), and do not change: at 0 % the output is
-    its own. A second gain compares the power of a place with what earlier sound would leave there
-    in rooms that fade at three rates, and learns the rest from what the denoiser knows of the
-    frame. The knob is the share of that gain in decibels; without one, as in a training, it is
-    100 %.
+    The denoiser's weights are those it is given (`adopt`), and do not change: at 50 % and without a
+    knob the output is its own. It takes some of the late reverberation along with the noise. At
+    0 % that is given back, at 100 % what it leaves is taken, too. Both ends compare the power of a
+    place with what earlier sound would leave there in rooms that fade at three rates, and learn
+    the rest from what the denoiser knows of the frame.
 
     Parameters
     ----------
@@ -113,14 +131,14 @@ class RoomDenoiser(FineDenoiser):
     >>> net, plain = RoomDenoiser().eval(), FineDenoiser().eval()
     >>> net.adopt(plain)
     >>> x = torch.randn(1, 1, 4800)
-    >>> y, _ = net(x, net.initial_state(), torch.tensor([[0.0]]))
+    >>> y, _ = net(x, net.initial_state(), torch.tensor([[50.0]]))
     >>> bool(torch.allclose(y, plain(x, plain.initial_state())[0], atol=1e-5))
     True
     """
 
     gains = _RoomGains
     controls = (
-        ModelParameter(name="dereverberation_percent", min=0, max=100, default=0, unit="%"),
+        ModelParameter(name="dereverberation_percent", min=0, max=100, default=MIDDLE, unit="%"),
     )
 
     @override

@@ -124,6 +124,7 @@ def test_where_the_room_is_kept_nothing_is_taken_off(mixtures):
     lost = []
     for share in (1, 0):
         made = mixtures(**always, room_kept=share)
+        assert made[0].room_kept == bool(share)
         noisy, clean = (
             torch.stack(side)
             for side in zip(

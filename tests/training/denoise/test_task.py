@@ -11,6 +11,7 @@ import soundfile
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 
 from export.exporter import export_model  # noqa: E402
+from training.average import average  # noqa: E402
 from training.checkpoint import load_checkpoint  # noqa: E402
 from training.config import ConfigError, load_config  # noqa: E402
 from training.denoise.config import DenoiseConfig  # noqa: E402
@@ -225,7 +226,7 @@ def test_the_room_is_learnt_on_top_of_a_denoiser_that_stays(write, small_mixture
     first = write(net={"type": "fine-denoiser", **sizes}, loss={"spectrum": 1}, **run)
     train_run(load_config(first, DenoiseConfig), DenoiseTask, show=False)
     start = (tmp_path / "run").rename(tmp_path / "denoiser") / "best.pt"
-    rooms = {**small_mixtures, "room": 1, "rooms": 2}
+    rooms = {**small_mixtures, "room": 1, "rooms": 2, "room_kept": 0.5}
     second = write(net={"type": "room-denoiser", **sizes}, loss={"spectrum": 1}, data=rooms, **run)
     train_run(load_config(second, DenoiseConfig), DenoiseTask, start=start, show=False)
     denoiser, _ = load_checkpoint(start)
@@ -234,12 +235,28 @@ def test_the_room_is_learnt_on_top_of_a_denoiser_that_stays(write, small_mixture
     x = torch.randn(1, 1, 9600)
     with torch.no_grad():
         wanted, _ = denoiser(x, denoiser.initial_state())
-        low, high = (
-            net(x, net.initial_state(), torch.tensor([[percent]]))[0] for percent in (0.0, 100.0)
+        low, middle, high = (
+            net(x, net.initial_state(), torch.tensor([[percent]]))[0]
+            for percent in (0.0, 50.0, 100.0)
         )
-    torch.testing.assert_close(low, wanted, rtol=0, atol=1e-5)
-    assert low.square().sum() > high.square().sum()
+    torch.testing.assert_close(middle, wanted, rtol=0, atol=1e-5)
+    assert low.square().sum() > middle.square().sum() > high.square().sum()
     export_model(net, card, tmp_path / "room.onnx")
+
+
+def test_who_starts_with_a_mean_tells_all_its_runs(write, tmp_path):
+    net = {"type": "fine-denoiser", "channels": [4, 4, 4], "hidden": 8}
+    run = {"schedule": {"steps": 1, "batch": 1, "epoch_steps": 1, "validation_mixtures": 1}}
+    for seed in (1, 2):
+        config = load_config(write(net=net, seed=seed, **run), DenoiseConfig)
+        train_run(config, DenoiseTask, show=False)
+        (tmp_path / "run").rename(tmp_path / f"run{seed}")
+    mean = tmp_path / "mean.pt"
+    average(mean, [tmp_path / f"run{seed}" / "best.pt" for seed in (1, 2)])
+    task = DenoiseTask(load_config(write(net=net, **run), DenoiseConfig), torch.device("cpu"))
+    task.adopt(mean)
+    assert task.lineage
+    assert [each["seed"] for each in task.lineage["config"]["mean_of"]] == [1, 2]
 
 
 def test_a_room_on_top_of_another_denoiser_is_refused(write, tmp_path):
