@@ -7,7 +7,7 @@ written from the data, between ``<!-- NAME -->`` and ``<!-- /NAME -->``::
     python -m benchmarks.figures                    measure all sections, about 15 minutes
     python -m benchmarks.figures callback models    measure these
     python -m benchmarks.figures call               a call for ten minutes
-    python -m benchmarks.figures denoisers codecs masters --data FOLDER    an hour
+    python -m benchmarks.figures denoisers scenes word-starts codecs masters --data FOLDER   an hour
     python -m benchmarks.figures assistant --data MUSIC    where the songs of its training lie
     python -m benchmarks.figures --write            measure nothing, write the pages anew
 
@@ -33,11 +33,13 @@ import numpy as np
 
 from benchmarks import call, live
 from rtaudio.atomic import replacing
+from rtaudio.bench.denoise import find_systems
 from rtaudio.bench.machine import machine_line
 from rtaudio.cli.bench_codec import codec_tables
 from rtaudio.cli.bench_denoise import denoise_tables
 from rtaudio.cli.bench_master import master_tables, net_table
 from rtaudio.cli.bench_separation import separation_tables
+from rtaudio.shipped import shipped_models
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "docs" / "benchmarks.json"
@@ -110,7 +112,6 @@ def measure_callback() -> dict[str, list[Table]]:
 def measure_models() -> dict[str, list[Table]]:
     """The shipped models alone, with the error of each engine on the golden vector."""
     from rtaudio.models.loader import load_model
-    from rtaudio.shipped import shipped_models
 
     errors = {name: load_model(file).golden_errors for name, file in shipped_models().items()}
     rows = []
@@ -187,7 +188,6 @@ def measure_denoisers_live() -> dict[str, list[Table]]:
     """The same net in a tight loop and in the callback of a live run."""
     from rtaudio.models.loader import load_model
     from rtaudio.runtime.timing import block_microseconds
-    from rtaudio.shipped import shipped_models
 
     rows = []
     for name in ("denoise", "denoise-low-latency"):
@@ -220,6 +220,28 @@ def measure_denoisers(data: Path) -> dict[str, list[Table]]:
             for title, head, rows in denoise_tables(measured["denoise"])
         ]
     }
+
+
+def measure_scenes(data: Path) -> dict[str, list[Table]]:
+    """What becomes of rooms, other people and music."""
+    from benchmarks import denoise_scenes
+
+    systems, _ = find_systems(data)
+    rows = denoise_scenes.measure(systems, denoise_scenes.clips(data))
+    return {
+        "scenes": [
+            table(f"**{title}**", head, lines) for title, head, lines in denoise_scenes.tables(rows)
+        ]
+    }
+
+
+def measure_word_starts(data: Path) -> dict[str, list[Table]]:
+    """What the pause gate takes from the starts of words, and from pauses."""
+    from benchmarks import word_starts
+
+    nets = {name: shipped_models()[name] for name in word_starts.NETS}
+    rows = [word_starts.row(name, word_starts.measure(net, data)) for name, net in nets.items()]
+    return {"word-starts": [table("", word_starts.HEAD, rows)]}
 
 
 def measure_separators(data: Path, models: Sequence[Path] = ()) -> dict[str, list[Table]]:
@@ -313,6 +335,8 @@ COMMANDS: dict[str, tuple[str, Callable[..., dict[str, list[Table]]]]] = {
     "start": ("rtaudio run crunch --device clock --seconds 0", measure_start),
     "picture": ("rtaudio demo", make_picture),
     "denoisers": ("rtaudio bench denoise", measure_denoisers),
+    "scenes": ("python -m benchmarks.denoise_scenes", measure_scenes),
+    "word-starts": ("python -m benchmarks.word_starts", measure_word_starts),
     "separators": ("rtaudio bench separation", measure_separators),
     "codecs": ("rtaudio bench codec --quick", measure_codecs),
     "masters": ("rtaudio bench master", measure_masters),
@@ -320,7 +344,15 @@ COMMANDS: dict[str, tuple[str, Callable[..., dict[str, list[Table]]]]] = {
 }
 """Names for the command line: the command that a reader can give, and the measurement."""
 
-ON_RECORDINGS = ("denoisers", "separators", "codecs", "masters", "assistant")
+ON_RECORDINGS = (
+    "denoisers",
+    "scenes",
+    "word-starts",
+    "separators",
+    "codecs",
+    "masters",
+    "assistant",
+)
 """Those that need a folder of recordings."""
 
 WITH_NETS = ("masters", "separators")

@@ -31,6 +31,7 @@ from scipy.signal import butter, sosfiltfilt
 import rtaudio as rt
 from rtaudio.bench.recordings import EvalClip, recordings
 from rtaudio.shipped import shipped_models
+from rtaudio.view import terminal
 
 GROUPS = ("held_out", "vbd17", "dfns6", "p287x6")
 NETS = ("denoise", "denoise-low-latency")
@@ -123,30 +124,31 @@ def _lost_db(before: float, after: float) -> float:
     return 10.0 * math.log10(before / after)
 
 
-def report(name: str, found: Result) -> Iterator[str]:
-    """Yield lines of text."""
-    starts = np.array(found.starts)
-    for which, losses in (("all", starts), ("kept by the net", starts[found.kept])):
-        yield (
-            f"{name:20} starts, {which + ':':16} {losses.size:4}"
-            f"  worst {losses.max():5.2f} dB  99th percentile {np.percentile(losses, 99):5.2f} dB"
-            f"  over {MOST_LOST_DB} dB {100.0 * np.mean(losses > MOST_LOST_DB):5.2f} %"
-        )
-    energy, time = np.median(found.pauses_energy), np.median(found.pauses_time)
-    yield (
-        f"{name:20} pauses, recordings:      {len(found.pauses_time):4}"
-        f"  median by energy {energy:5.2f} dB  by time {time:5.2f} dB"
-    )
+HEAD = ("", "word starts", "worst dB", "p99 dB", f"over {MOST_LOST_DB} dB", "pauses dB")
+
+
+def row(name: str, found: Result) -> list[str]:
+    """Return the figures of the starts that the net keeps, and the median of pauses over time."""
+    kept = np.array(found.starts)[found.kept]
+    return [
+        name,
+        f"{kept.size} of {len(found.starts)}",
+        f"{kept.max():.2f}",
+        f"{np.percentile(kept, 99):.2f}",
+        f"{100.0 * np.mean(kept > MOST_LOST_DB):.1f} %",
+        f"{-np.median(found.pauses_time):.2f}",
+    ]
 
 
 def main() -> None:
     """Read the arguments, and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of recordings")
     given = parser.parse_args()
-    for name in NETS:
-        for line in report(name, measure(shipped_models()[name], given.data)):
-            print(line, flush=True)
+    with terminal.progress() as bars:
+        nets = bars.track(NETS, description="nets")
+        rows = [row(name, measure(shipped_models()[name], given.data)) for name in nets]
+    terminal.print_table("", HEAD, rows)
 
 
 if __name__ == "__main__":

@@ -173,12 +173,13 @@ class Plan:
             names = {step.effect for step in self.steps if not step.node.relocatable}
             raise ValueError(f"{', '.join(sorted(names))}: cannot leave this process")
         blocks: dict[int, tuple[int, Array]] = {}
+        slots = [control.slot.array for control in self.controls.values()]
         for node in self.nodes:
             for memory in (node.memory, *(p.memory for p in node.pointers)):
                 _enter(blocks, memory)
             for pointer in node.pointers:
                 if isinstance(pointer.target, np.ndarray):
-                    _enter(blocks, pointer.target)
+                    _enter(blocks, _whole(slots, pointer.target))
         for control in self.controls.values():
             _enter(blocks, control.slot.array)
         contents = [bytearray(memory.view(np.uint8).tobytes()) for _, memory in blocks.values()]
@@ -194,7 +195,9 @@ class Plan:
                 elif isinstance(target, Kernel | Foreign):
                     number = target
                 else:
-                    number = blocks[target.ctypes.data][0]
+                    whole = _whole(slots, target)
+                    number = blocks[whole.ctypes.data][0]
+                    shift += target.ctypes.data - whole.ctypes.data
                 relocations.append(Relocation(block, pointer.offset, number, shift))
         buffers = [4 * channels * self.stride for channels in self.buffers]
         return Image(
@@ -207,6 +210,12 @@ class Plan:
                 for name, (*_, slot) in self.controls.items()
             },
         )
+
+
+def _whole(slots: list[Array], memory: Array) -> Array:
+    """Return the array of slots that some memory is a part of, or else that memory itself."""
+    at = memory.ctypes.data
+    return next((a for a in slots if a.ctypes.data <= at < a.ctypes.data + a.nbytes), memory)
 
 
 def _enter(blocks: dict[int, tuple[int, Array]], memory: Array) -> None:

@@ -149,6 +149,32 @@ def test_limit_and_mix_come_from_the_delayed_input(denoise, models, tmp_path):
         np.testing.assert_allclose(soundfile.read(out)[0], gain * dry, atol=2e-6)
 
 
+def test_the_room_stays_or_goes_as_far_as_asked(cli, tmp_path):
+    """A voice of noise bursts in a simulated room; the tails between them are what is turned."""
+    rng = np.random.default_rng(3)
+    time_s = np.arange(3 * RATE) / RATE
+    dry = rng.standard_normal(time_s.size) * ((time_s % 0.6) < 0.2) * 0.1
+    tail = rng.standard_normal(RATE // 2) * 10 ** (-3 * np.arange(RATE // 2) / (0.4 * RATE)) * 0.02
+    tail[0] = 1.0
+    source = write(
+        tmp_path / "in.wav", np.convolve(dry, tail)[: time_s.size, None], subtype="FLOAT"
+    )
+    levels = []
+    for percent in ("0", "50", "100"):
+        out = tmp_path / f"{percent}.wav"
+        assert cli("denoise", source, out, "--dereverberation", percent).status == 0
+        levels.append(np.square(soundfile.read(out)[0]).sum())
+    plain = tmp_path / "plain.wav"
+    assert cli("denoise", source, plain).status == 0
+    np.testing.assert_array_equal(soundfile.read(plain)[0], soundfile.read(tmp_path / "50.wav")[0])
+    assert levels[0] > levels[1] > levels[2]
+    done = cli(
+        "denoise", source, tmp_path / "x.wav", "--preset", "crunch", "--dereverberation", "0"
+    )
+    assert done.status == 2
+    assert "crunch has no denoise effect" in done.err
+
+
 def test_storage_is_rounded_to_the_nearest_step(tmp_path):
     steps = np.arange(-127, 127)
     for suffix in (".wav", ".flac", ".aiff", ".caf"):
