@@ -357,7 +357,11 @@ async def live(socket: WebSocket, spectrum: bool = False) -> None:
         try:
             async for text in socket.iter_text():
                 try:
-                    talks = await _obey(desk, listener, text, talks)
+                    order = Order.model_validate_json(text)
+                    # A link that ends amid an order may have opened the microphone.
+                    talks = talks or order.talking is True
+                    await _obey(desk, listener, order)
+                    talks = talks and order.talking is not False
                 except (RtaudioError, ValueError, TypeError, RecursionError) as error:
                     listener.tell(dumped({"type": "refused", "text": explain(error)[0]}))
         finally:
@@ -393,14 +397,11 @@ class Order(Body):
     talking: bool | None = None
 
 
-async def _obey(desk: Desk, listener: Listener, text: str, talks: bool) -> bool:
-    """Act on a message; return whether its sender now holds push-to-talk."""
-    order = Order.model_validate_json(text)
+async def _obey(desk: Desk, listener: Listener, order: Order) -> None:
+    """Act on a message."""
     if order.spectrum is not None:
         listener.spectrum = order.spectrum
     if order.set is not None:
         await asyncio.to_thread(desk.session.set, order.set, order.value, source=order.source)
     if order.talking is not None:
-        talks = order.talking
-        await asyncio.to_thread(setattr, desk.session, "talking", talks)
-    return talks
+        await asyncio.to_thread(setattr, desk.session, "talking", order.talking)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import pickle
@@ -395,6 +396,20 @@ def test_a_damaged_message_is_answered_in_words(visitor, text):
 
 def test_push_to_talk_ends_with_its_link(visitor, desk):
     desk.session.muted = True
+    with visitor.websocket_connect("ws://127.0.0.1:8080/api/live") as socket:
+        socket.send_json({"talking": True})
+        assert until(lambda: not desk.session.host.muted)
+    assert until(lambda: desk.session.host.muted)
+
+
+def test_push_to_talk_ends_with_a_link_that_ends_amid_the_order(visitor, desk, monkeypatch):
+    desk.session.muted = True
+
+    async def slow(function, *values, **options):
+        function(*values, **options)
+        await asyncio.sleep(60.0)
+
+    monkeypatch.setattr("rtaudio.control.api.asyncio.to_thread", slow)
     with visitor.websocket_connect("ws://127.0.0.1:8080/api/live") as socket:
         socket.send_json({"talking": True})
         assert until(lambda: not desk.session.host.muted)

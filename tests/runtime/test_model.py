@@ -307,10 +307,10 @@ def test_a_further_node_takes_little_memory(monkeypatch):
     file = load_model(shipped_models()["denoise"]).file
 
     def grown_bytes():
-        nodes = [model_node(file, file.card.hop) for _ in range(2)]
+        nodes = [model_node(file, file.card.hop, default_params(file)) for _ in range(2)]
         gc.collect()
         before = own_bytes()
-        nodes += [model_node(file, file.card.hop) for _ in range(6)]
+        nodes += [model_node(file, file.card.hop, default_params(file)) for _ in range(6)]
         return own_bytes() - before
 
     shared = grown_bytes()
@@ -320,7 +320,7 @@ def test_a_further_node_takes_little_memory(monkeypatch):
 
 def test_weights_go_with_their_last_node():
     file = load_model(shipped_models()["denoise"]).file
-    nodes = [model_node(file, file.card.hop) for _ in range(2)]
+    nodes = [model_node(file, file.card.hop, default_params(file)) for _ in range(2)]
     weights = weakref.ref(shared_weights(file.data))
     assert weights() is shared_weights(file.data)
     assert sum(a.nbytes for a in weights()._arrays) > 3e6

@@ -72,7 +72,7 @@ class Mixing:
         responses, room_kept = None, False
         if self.rooms is not None and self._chance(config.room):
             responses = self.rooms[int(self.generator.integers(len(self.rooms)))]
-            room_kept = self._chance(config.room_kept)
+            room_kept = config.room_kept > 0 and self._chance(config.room_kept)
         clean = heard = noise = None
         bandwidth_hz = rate_hz / 2
         if not silent:
