@@ -89,7 +89,9 @@ def denoise(
 
 
 @lru_cache(maxsize=1)
-def _make_effect(preset: str, limit_db: float | None, dereverberation: float, mix: float) -> Chain:
+def _make_effect(
+    preset: str, limit_db: float | None, dereverberation: float | None, mix: float
+) -> Chain:
     """Return the denoiser; cached, so that each process makes it only once."""
     from rtaudio.effects.chain import Chain
     from rtaudio.effects.denoise import ROOM, Denoise

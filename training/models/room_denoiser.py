@@ -64,17 +64,14 @@ class _Ends(nn.Module):
         ]
         late = (torch.stack(rooms, dim=1) + TINY).log10()
         y = self.head(functional.relu(self.up(context))).unflatten(1, (2, -1))
-        taken, kept = (
-            self.bias[n]
-            + y[:, n, 0]
-            + ((y[:, n, 1:] + self.slope[n]) * 0.5 * ((power + TINY).log10()[:, None] - late)).sum(
-                1
-            )
-            for n, power in enumerate((heard, left))
-        )
+        known = []
+        for n, power in enumerate((heard, left)):
+            over = 0.5 * ((power + TINY).log10()[:, None] - late)
+            slopes = y[:, n, 1:] + self.slope[n]
+            known.append(self.bias[n] + y[:, n, 0] + (slopes * over).sum(dim=1))
         following = {f"late_{n}": mean[:, -1] for n, mean in enumerate(rooms)}
         following["past"] = seen[:, -LATE_FRAMES:]
-        return taken.sigmoid(), -functional.softplus(-kept), following
+        return known[0].sigmoid(), -functional.softplus(-known[1]), following
 
 
 class _RoomGains(FineGains):
