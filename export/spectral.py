@@ -12,7 +12,7 @@ from export.streaming import State, StreamingModule
 from rtaudio.models.graph.fourier import FourierStages, normalised_windows
 from rtaudio.runtime.memory import Array
 
-__all__ = ["Fourier", "OverlapAdd", "low_latency_windows"]
+__all__ = ["Fourier", "OverlapAdd", "cross_fade_windows", "low_latency_windows"]
 
 
 class OverlapAdd(StreamingModule):
@@ -47,7 +47,7 @@ class OverlapAdd(StreamingModule):
         Audio channels in and out.
     n_synthesis
         Newest samples of a frame that the synthesis window keeps; it is 0 before them. None: all.
-        See `low_latency_windows`.
+        See `low_latency_windows` and `cross_fade_windows`.
 
     Raises
     ------
@@ -210,6 +210,60 @@ def low_latency_windows(n_fft: int, n_synthesis: int) -> tuple[Array, Array]:
     kept = analysis[-n_synthesis:]
     short = np.divide(product, kept, out=np.zeros(n_synthesis), where=kept > 0)
     return analysis, np.concatenate([np.zeros(n_fft - n_synthesis), short])
+
+
+def cross_fade_windows(n_fft: int, n_synthesis: int, *, hop: int, fade: int) -> tuple[Array, Array]:
+    """Return windows of which frames share no more than a cross-fade, however short.
+
+    The analysis window is half a sine over the frame. The product of both is 1 over a hop, faded in
+    and out, and 0 before the newest ``n_synthesis`` samples and after the fade::
+
+        0 ........ 0 | in: fade | 1: hop - fade | out: fade | 0 ........ 0
+                     |<-------------- n_synthesis ---------------------->|
+
+    The delay is that of any ``n_synthesis``. But where each sample is the mean of frames that
+    overlap by half, the older of these has seen next to nothing of what follows; with a short fade
+    all of it comes from a frame that has seen ``n_synthesis - hop - fade`` newer samples or more.
+
+    Parameters
+    ----------
+    n_fft
+        Samples of a frame.
+    n_synthesis
+        Samples from the first that a frame makes heard to its newest, at most ``n_fft``.
+    hop
+        Samples from one frame to the next.
+    fade
+        Samples over which one frame gives way to the next, at most ``n_synthesis - hop``.
+
+    Returns
+    -------
+    analysis, synthesis
+        float64 [n_fft] each.
+
+    Raises
+    ------
+    ValueError
+        ``n_synthesis`` or ``fade`` is out of range.
+
+    Examples
+    --------
+    >>> analysis, synthesis = cross_fade_windows(16, 8, hop=4, fade=2)
+    >>> (analysis * synthesis)[-8:].round(3)
+    array([0. , 0.5, 1. , 1. , 1. , 0.5, 0. , 0. ])
+    """
+    if not hop < n_synthesis <= n_fft:
+        raise ValueError(f"n_synthesis = {n_synthesis}: wanted {hop + 1} .. {n_fft}")
+    if not 1 <= fade <= n_synthesis - hop:
+        raise ValueError(f"fade = {fade} is out of range 1 .. {n_synthesis - hop} samples")
+    analysis = np.sin(np.pi * np.arange(n_fft) / n_fft)
+    kernel = np.sin(np.pi * (np.arange(fade) + 0.5) / fade)
+    product = np.zeros(n_fft)
+    heard = np.convolve(np.ones(hop), kernel / kernel.sum())
+    start = n_fft - n_synthesis
+    product[start + 1 : start + 1 + heard.size] = heard
+    synthesis = np.divide(product, analysis, out=np.zeros(n_fft), where=product > 0)
+    return analysis, synthesis
 
 
 class Fourier(nn.Module):

@@ -9,12 +9,15 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
-from export.spectral import OverlapAdd, low_latency_windows
+from export.spectral import OverlapAdd, cross_fade_windows
 from training.models.fine_gains import FineGains
 from training.models.overlap_net import OverlapNet
 from training.models.places import fold_norms
 
 __all__ = ["FineDenoiser"]
+
+FADES = 4
+"""Cross-fades of a short synthesis window that would fill a hop."""
 
 
 class FineDenoiser(OverlapNet):
@@ -26,14 +29,15 @@ class FineDenoiser(OverlapNet):
            |          |      (low bins), power and smoothed power over a tracked noise floor, level
            |          |
            |       convolutions [176] --> [88] --> [44] --> GRU over time on all of it
-           |          |  skip              | skip              |
+           |          |  skip, memory      | skip              |
            |          +-------- [176] <-- [88] <-------------- + (residual)
            |          |
            |       per place: bias and 4 slopes on the place's own features --> sigmoid --> gain
            +--------> * gain
 
-    The features of each single bin reach its gain unblurred, by a skip at full resolution and by
-    the slopes. That is what takes the noise between the harmonics of a voice, which a gain that is
+    The features of each single bin reach its gain unblurred, by a skip at full resolution, by a
+    memory of what went by there, each channel of which fades at a rate of its own, and by the
+    slopes. That is what takes the noise between the harmonics of a voice, which a gain that is
     smooth over frequency leaves. What leaves is what came in times gains of at most 1: silence
     stays silence. A little of the noise is left, evenly, which hides what gains do to the rest: a
     click is no louder there than the noise that is there all the time.
@@ -49,8 +53,10 @@ class FineDenoiser(OverlapNet):
     hidden
         Units of the recurrent layer.
     n_synthesis
-        Newest samples of a frame that are heard. Fewer than ``window`` make the same net earlier:
-        the weights of one serve the other as a start, as both hear the same bins.
+        Samples from the first that a frame makes heard to its newest. With all of ``window`` what
+        is heard is a mean of all frames that overlap there. Fewer make the same net earlier: each
+        frame is then heard for a hop, with a short cross-fade to the next, which leaves the net
+        time to know what follows. The weights of one serve the other as a start.
     least_gain_db
         No bin is turned down further, but for bursts.
     steady_db
@@ -59,8 +65,8 @@ class FineDenoiser(OverlapNet):
 
     Notes
     -----
-    Windows for fewer samples: see `export.spectral.low_latency_windows`. Minimum statistics, which
-    the tracked floor simplifies: Martin: Noise power spectral density estimation based on optimal
+    Windows: see `export.spectral.cross_fade_windows`. Minimum statistics, which the tracked floor
+    simplifies: Martin: Noise power spectral density estimation based on optimal
     smoothing and minimum statistics, TSAP 2001. The small convolutional net around a recurrent one:
     Rong et al.: GTCRN, ICASSP 2024.
 
@@ -82,17 +88,23 @@ class FineDenoiser(OverlapNet):
         bands: Annotated[int, Field(ge=8, le=128)] = 32,
         channels: tuple[int, int, int] = (12, 24, 32),
         hidden: Annotated[int, Field(ge=8, le=512)] = 224,
-        n_synthesis: Annotated[int, Field(ge=64, le=4096, multiple_of=2)] = 1440,
+        n_synthesis: Annotated[int, Field(ge=64, le=4096)] = 1440,
         least_gain_db: Annotated[float, Field(ge=-100, le=0)] = -25.0,
         steady_db: Annotated[float, Field(ge=0, le=120)] = 120.0,
     ) -> None:
-        windows = low_latency_windows(window, n_synthesis)
-        if n_synthesis == window:
-            windows = (np.sin(np.pi * np.arange(window) / window),) * 2
+        windows = (np.sin(np.pi * np.arange(window) / window),) * 2
+        if n_synthesis < window:
+            windows = cross_fade_windows(window, n_synthesis, hop=hop, fade=hop // FADES)
         least, steady = 10 ** (least_gain_db / 20), 10 ** (steady_db / 20)
         core = self.gains(window, hop, lines, bands, channels, hidden, least, steady)
         super().__init__(
-            OverlapAdd(core, n_fft=window, hop=hop, windows=windows, n_synthesis=n_synthesis)
+            OverlapAdd(
+                core,
+                n_fft=window,
+                hop=hop,
+                windows=windows,
+                n_synthesis=n_synthesis,
+            )
         )
         self.sizes = {
             "window": window,

@@ -26,6 +26,8 @@ RISE_DB, FIRST_RISE_DB, FIRST_FRAMES = 0.06, 1.0, 15.0
 """Rise of a tracked noise floor per frame, and what is added to it at first."""
 SMOOTHING = 0.7
 """Share of the former frame in a smoothed power."""
+ENTER_FRAMES = 3
+"""Frames that the first convolution sees."""
 FEATURES = 6
 OVER_FLOOR, LOUDNESS = 3, 5
 """Indices of logarithms: a place's magnitude over its noise floor, and its power."""
@@ -63,7 +65,7 @@ class FineGains(StreamingModule):
         places = len(self.places)
         a, b, c = channels
         self.place = nn.Parameter(torch.zeros(FEATURES, 1, places))
-        self.enter = PlaceConvolution(FEATURES, a, frames=2, width=5, stride=1)
+        self.enter = PlaceConvolution(FEATURES, a, frames=ENTER_FRAMES, width=5, stride=1)
         self.halve = PlaceConvolution(a, b, frames=1, width=5)
         self.quarter = PlaceConvolution(b, c, frames=1, width=3)
         self.squeeze = nn.Linear(c * places // 4, hidden)
@@ -73,9 +75,11 @@ class FineGains(StreamingModule):
         self.skip_full = nn.Conv2d(a, a, 1)
         self.double_half = PlaceUpsampling(c, b, 3)
         self.double_full = PlaceUpsampling(b, a, 5)
-        self.join = PlaceConvolution(2 * a, 16, frames=1, width=3, stride=1)
+        self.join = PlaceConvolution(3 * a, 16, frames=1, width=3, stride=1)
         self.head = nn.Conv2d(16, 5, 1)
         nn.init.normal_(self.head.weight, std=0.02)
+        # Logits of what is left of a channel after a frame: it fades within 15 ms to 300 ms.
+        self.memory = nn.Parameter(torch.linspace(0, 3.5, a))
         self.head.bias = nn.Parameter(torch.zeros(5))
         # At first the gain follows the power over the noise floor.
         start = torch.tensor([1.0, 0.5, 0.5, 0.0])
@@ -90,16 +94,29 @@ class FineGains(StreamingModule):
             "age": zeros(batch, 1),
             "smooth": zeros(batch, places),
             "floor": zeros(batch, places),
-            "past": zeros(batch, FEATURES, 1, places),
+            "past": zeros(batch, FEATURES, ENTER_FRAMES - 1, places),
+            "memory": zeros(batch, self.memory.shape[0], places),
             **self.core.initial_state(batch),
         }
 
     @override
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        _, gains, _, following = self._found(x, state)
+        return x * self.places.spread(gains)[:, None], following
+
+    def _found(self, x: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor, State]:
+        """Return features, gains, what is known at half of the places, and the state that follows.
+
+        Gains are (batch, frames, places).
+        """
         features, following = self._features(x, state)
-        full, half, rest = self._inner(features, state)
-        gains = self._gains(features, full, half)
-        return x * self.places.spread(gains)[:, None], following | rest
+        seen = torch.cat([state["past"], features], dim=2)
+        following["past"] = seen[:, :, 1 - ENTER_FRAMES :]
+        full, half, rest = self._inner(seen, state)
+        memory = faded(full, state["memory"], self.memory.sigmoid()[:, None, None])
+        gains = self._gains(features, torch.cat([self.skip_full(full), memory], dim=1), half)
+        following["memory"] = memory[:, :, -1]
+        return features, gains, half, following | rest
 
     def _features(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Return the features of each place, (batch, 6, frames, places); nothing here is learnt."""
@@ -119,9 +136,12 @@ class FineGains(StreamingModule):
         return features, following | tracked
 
     def _inner(self, features: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """Return what is known at all and at half of the places: (batch, channels, frames, ...)."""
-        batch, _, frames, _ = features.shape
-        full, past = self.enter(features + self.place, state["past"])
+        """Return what is known at all and at half of the places: (batch, channels, frames, ...).
+
+        The features begin with those of earlier frames that the first convolution needs.
+        """
+        full, _ = self.enter(features + self.place)
+        batch, _, frames, _ = full.shape
         half, _ = self.halve(full)
         quarter, _ = self.quarter(half)
         channels, places = quarter.shape[1], quarter.shape[3]
@@ -130,12 +150,12 @@ class FineGains(StreamingModule):
         out, hidden = self.core(inner, {"h": state["h"]})
         back = self.expand(out + inner).reshape(frames, batch, channels, places)
         y = self.double_half(functional.relu(quarter + back.permute(1, 2, 0, 3)) + quarter)
-        return full, y + self.skip_half(half), {"past": past, **hidden}
+        return full, y + self.skip_half(half), hidden
 
-    def _gains(self, features: Tensor, full: Tensor, half: Tensor) -> Tensor:
+    def _gains(self, features: Tensor, skipped: Tensor, half: Tensor) -> Tensor:
         """Return a gain for each place, (batch, frames, places)."""
         y = self.double_full(half)
-        y, _ = self.join(torch.cat([y, self.skip_full(full)], dim=1))
+        y, _ = self.join(torch.cat([y, skipped], dim=1))
         y = self.head(y)
         own = torch.cat([features[:, OVER_FLOOR:], features[:, :1]], dim=1) - 0.5
         slopes = y[:, 1:] + self.slope[:, None]

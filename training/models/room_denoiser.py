@@ -35,8 +35,12 @@ class _Ends(nn.Module):
     share of what was taken that is the room, and the logarithm of a gain for what is left, out.
     """
 
+    decays: Tensor
+
     def __init__(self, context: int, places: int) -> None:
         super().__init__()
+        decays = torch.tensor(DECAYS)[:, None, None]
+        self.register_buffer("decays", decays, persistent=False)
         self.places, slopes = places, len(DECAYS)
         self.up = nn.ConvTranspose2d(context, CHANNELS, (1, 4), stride=(1, 2), padding=(0, 1))
         self.head = nn.Conv2d(CHANNELS, 2 * (1 + slopes), 1)
@@ -50,8 +54,10 @@ class _Ends(nn.Module):
     def initial_state(self, batch: int = 1) -> State:
         """Return the last frames, and the reverberation that each room would have."""
         zeros = self.bias.new_zeros
-        late = {f"late_{n}": zeros(batch, self.places) for n in range(len(DECAYS))}
-        return {"past": zeros(batch, LATE_FRAMES, self.places), **late}
+        return {
+            "past": zeros(batch, LATE_FRAMES, self.places),
+            "late": zeros(batch, len(DECAYS), self.places),
+        }
 
     @override
     def forward(
@@ -59,18 +65,15 @@ class _Ends(nn.Module):
     ) -> tuple[Tensor, Tensor, State]:
         frames = left.shape[1]
         seen = torch.cat([state["past"], left], dim=1)
-        rooms = [
-            faded(seen[:, :frames], state[f"late_{n}"], decay) for n, decay in enumerate(DECAYS)
-        ]
-        late = (torch.stack(rooms, dim=1) + TINY).log10()
-        y = self.head(functional.relu(self.up(context))).unflatten(1, (2, -1))
+        rooms = faded(seen[:, None, :frames], state["late"], self.decays)
+        late = (rooms + TINY).log10()
+        y = self.head(functional.relu(self.up(context))).chunk(2, dim=1)
         known = []
         for n, power in enumerate((heard, left)):
             over = 0.5 * ((power + TINY).log10()[:, None] - late)
-            slopes = y[:, n, 1:] + self.slope[n]
-            known.append(self.bias[n] + y[:, n, 0] + (slopes * over).sum(dim=1))
-        following = {f"late_{n}": mean[:, -1] for n, mean in enumerate(rooms)}
-        following["past"] = seen[:, -LATE_FRAMES:]
+            slopes = y[n][:, 1:] + self.slope[n]
+            known.append(self.bias[n] + y[n][:, 0] + (slopes * over).sum(dim=1))
+        following = {"past": seen[:, -LATE_FRAMES:], "late": rooms[:, :, -1]}
         return known[0].sigmoid(), -functional.softplus(-known[1]), following
 
 
@@ -90,9 +93,7 @@ class _RoomGains(FineGains):
 
     @override
     def forward(self, x: Tensor, state: State, knobs: Tensor | None = None) -> tuple[Tensor, State]:
-        features, following = self._features(x, state)
-        full, half, rest = self._inner(features, state)
-        gains = self._gains(features, full, half)
+        features, gains, half, following = self._found(x, state)
         power = 10 ** (features[:, LOUDNESS] / LOUDNESS_SCALE - 2)
         earlier = {name: state[f"room.{name}"] for name in self.room.initial_state()}
         room, log_gains, later = self.room(power, power * gains.square(), half, earlier)
@@ -100,8 +101,8 @@ class _RoomGains(FineGains):
             turned = knobs[:, :, None] / MIDDLE - 1
             gains = gains + (-turned).clamp(min=0) * room * (1 - gains)
             gains = gains * (turned.clamp(min=0) * log_gains).exp()
-        rest |= {f"room.{name}": value for name, value in later.items()}
-        return x * self.places.spread(gains)[:, None], following | rest
+        following |= {f"room.{name}": value for name, value in later.items()}
+        return x * self.places.spread(gains)[:, None], following
 
 
 class RoomDenoiser(FineDenoiser):
