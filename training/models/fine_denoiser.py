@@ -16,12 +16,12 @@ from training.models.places import fold_norms
 
 __all__ = ["FineDenoiser"]
 
-FADES = 4
-"""Cross-fades of a short synthesis window that would fill a hop."""
+FADES_PER_HOP = 4
+"""A hop is four times as long as the cross-fade to the next one."""
 
 
 class FineDenoiser(OverlapNet):
-    r"""Noisy speech in, speech out, late by ``n_synthesis - hop`` samples; it never looks ahead.
+    r"""Noisy speech in, speech out, late by ``n_synthesis - hop`` samples; it waits for no frame.
 
     ::
 
@@ -94,7 +94,7 @@ class FineDenoiser(OverlapNet):
     ) -> None:
         windows = (np.sin(np.pi * np.arange(window) / window),) * 2
         if n_synthesis < window:
-            windows = cross_fade_windows(window, n_synthesis, hop=hop, fade=hop // FADES)
+            windows = cross_fade_windows(window, n_synthesis, hop=hop, fade=hop // FADES_PER_HOP)
         least, steady = 10 ** (least_gain_db / 20), 10 ** (steady_db / 20)
         core = self.gains(window, hop, lines, bands, channels, hidden, least, steady)
         super().__init__(
