@@ -66,8 +66,8 @@ class FineDenoiser(OverlapNet):
     Notes
     -----
     Windows: see `export.spectral.cross_fade_windows`. Minimum statistics, which the tracked floor
-    simplifies: Martin: Noise power spectral density estimation based on optimal
-    smoothing and minimum statistics, TSAP 2001. The small convolutional net around a recurrent one:
+    simplifies: Martin: Noise power spectral density estimation based on optimal smoothing and
+    minimum statistics, TSAP 2001. The small convolutional net around a recurrent one:
     Rong et al.: GTCRN, ICASSP 2024.
 
     Examples
@@ -98,13 +98,7 @@ class FineDenoiser(OverlapNet):
         least, steady = 10 ** (least_gain_db / 20), 10 ** (steady_db / 20)
         core = self.gains(window, hop, lines, bands, channels, hidden, least, steady)
         super().__init__(
-            OverlapAdd(
-                core,
-                n_fft=window,
-                hop=hop,
-                windows=windows,
-                n_synthesis=n_synthesis,
-            )
+            OverlapAdd(core, n_fft=window, hop=hop, windows=windows, n_synthesis=n_synthesis)
         )
         self.sizes = {
             "window": window,

@@ -78,9 +78,9 @@ class FineGains(StreamingModule):
         self.join = PlaceConvolution(3 * a, 16, frames=1, width=3, stride=1)
         self.head = nn.Conv2d(16, 5, 1)
         nn.init.normal_(self.head.weight, std=0.02)
+        self.head.bias = nn.Parameter(torch.zeros(5))
         # Logits of what is left of a channel after a frame: it fades within 15 ms to 300 ms.
         self.memory = nn.Parameter(torch.linspace(0, 3.5, a))
-        self.head.bias = nn.Parameter(torch.zeros(5))
         # At first the gain follows the power over the noise floor.
         start = torch.tensor([1.0, 0.5, 0.5, 0.0])
         self.slope = nn.Parameter(start[:, None].repeat(1, places))
